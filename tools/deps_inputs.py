@@ -1,0 +1,147 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the builds need from outside: the one table, and how each input is recognized."""
+
+from __future__ import annotations
+
+import hashlib
+import os
+import re
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+ALLOW_HASH = "ALLOW_MONGOOSE_HASH"
+
+# Mongoose is one C file: its glue depends on details that a version number does not promise.
+MONGOOSE_VERSION = "7.23"
+MONGOOSE_SHA256 = {
+    "mongoose.c": "651d514ee52761c26af774d74e91346bf150c915120d967ec4332a69ea1600f5",
+    "mongoose.h": "0ee23157099964b7ca1c7bf3e02b1b8250cbd7838a6938fed63726e720f70b0b",
+}
+MICROPYTHON_VERSION = "1.25.0"
+MBEDTLS_SERIES = "3.6"
+CHARTJS_FILE = "chart.min.js"
+
+
+class DepsError(Exception):
+    """A reason why a folder or a package cannot serve as an input."""
+
+
+@dataclass(frozen=True)
+class Input:
+    name: str
+    title: str
+    variable: str  # names a folder to use instead of fetching
+    folder: str  # in the cache; carries the wanted version, so that two work trees can share it
+    package: str
+    megabytes: float
+    needs_apt: bool
+    check: Callable[[Path], str]  # the version found in a folder, or DepsError
+
+
+def need(folder: Path, *names: str) -> None:
+    if not folder.is_dir():
+        raise DepsError("there is no such folder")
+    if lacking := [name for name in names if not (folder / name).is_file()]:
+        raise DepsError(f"it lacks {', '.join(lacking)}")
+
+
+def defined(path: Path, macro: str) -> str:
+    """The value of a #define, quotes taken off."""
+    text = path.read_text(encoding="utf-8", errors="replace")
+    match = re.search(rf'^\s*#\s*define\s+{macro}\s+"?([^"\s]+)', text, re.M)
+    if not match:
+        raise DepsError(f"{path.name} does not define {macro}")
+    return match.group(1)
+
+
+def check_mongoose(folder: Path) -> str:
+    need(folder, *MONGOOSE_SHA256)
+    if not os.environ.get(ALLOW_HASH):
+        for name, expected in MONGOOSE_SHA256.items():
+            found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
+            if found != expected:
+                raise DepsError(
+                    f"{name} is not that of Mongoose {MONGOOSE_VERSION}\n"
+                    f"    file     {folder / name}\n"
+                    f"    expected sha256 {expected}\n"
+                    f"    found    sha256 {found}\n"
+                    f"To build with it all the same, set {ALLOW_HASH}=1."
+                )
+    return defined(folder / "mongoose.h", "MG_VERSION")
+
+
+def check_micropython(folder: Path) -> str:
+    need(folder, "py/mpconfig.h", "ports/unix/Makefile", "mpy-cross/Makefile")
+    header = folder / "py" / "mpconfig.h"
+    parts = ("MAJOR", "MINOR", "MICRO")
+    version = ".".join(defined(header, f"MICROPY_VERSION_{part}") for part in parts)
+    if version != MICROPYTHON_VERSION:
+        raise DepsError(f"it is MicroPython {version}; {MICROPYTHON_VERSION} is needed")
+    return version
+
+
+def check_mbedtls(folder: Path) -> str:
+    need(folder, "include/mbedtls/build_info.h", "library/ssl_tls.c", "library/version_features.c")
+    version = defined(folder / "include/mbedtls/build_info.h", "MBEDTLS_VERSION_STRING")
+    if not version.startswith(MBEDTLS_SERIES + "."):
+        raise DepsError(f"it is Mbed TLS {version}; {MBEDTLS_SERIES}.x is needed")
+    return version
+
+
+def check_chartjs(folder: Path) -> str:
+    need(folder, CHARTJS_FILE)
+    with (folder / CHARTJS_FILE).open(encoding="utf-8", errors="replace") as file:
+        head = file.read(400)
+    match = re.search(r"Chart\.js v(\d[\w.]*)", head)
+    if not match:
+        raise DepsError(f"{CHARTJS_FILE} does not begin with Chart.js's banner")
+    return match.group(1)
+
+
+ALL = (
+    Input(
+        name="mongoose",
+        title="Mongoose",
+        variable="MONGOOSE_DIR",
+        folder=f"mongoose-{MONGOOSE_VERSION}",
+        package="cymongoose on PyPI, or mongoose-webserver-source in Debian",
+        megabytes=0.8,
+        needs_apt=False,
+        check=check_mongoose,
+    ),
+    Input(
+        name="micropython",
+        title="MicroPython",
+        variable="MICROPYTHON_DIR",
+        folder=f"micropython-{MICROPYTHON_VERSION}",
+        package="source of micropython in Debian",
+        megabytes=6,
+        needs_apt=True,
+        check=check_micropython,
+    ),
+    Input(
+        name="mbedtls",
+        title="Mbed TLS",
+        variable="MBEDTLS_DIR",
+        folder=f"mbedtls-{MBEDTLS_SERIES}",
+        package="source of mbedtls in Debian",
+        megabytes=5.5,
+        needs_apt=True,
+        check=check_mbedtls,
+    ),
+    Input(
+        name="chartjs",
+        title="Chart.js",
+        variable="CHARTJS_DIR",
+        folder="chartjs-3",
+        package="libjs-chart.js in Debian",
+        megabytes=0.2,
+        needs_apt=True,
+        check=check_chartjs,
+    ),
+)
+
+
+def by_name(name: str) -> Input:
+    return next(item for item in ALL if item.name == name)
