@@ -1,0 +1,8 @@
+// SPDX-License-Identifier: GPL-2.0-only
+// The project's version: the wheel and both runtimes' `__version__` take it from here.
+#ifndef PMG_VERSION_H
+#define PMG_VERSION_H
+
+#define PMG_VERSION "0.1.0"
+
+#endif
