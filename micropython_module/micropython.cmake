@@ -1,0 +1,56 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The user module for MicroPython's CMake ports (rp2, esp32):
+#   -DUSER_C_MODULES=<this repository>/micropython_module/micropython.cmake
+# MONGOOSE_DIR (variable or environment) names the folder with mongoose.c; without it
+# tools/deps.py finds or fetches it.
+
+set(PMG_MODULE_DIR ${CMAKE_CURRENT_LIST_DIR})
+get_filename_component(PMG_TOP ${PMG_MODULE_DIR} DIRECTORY)
+
+if(NOT MONGOOSE_DIR)
+    set(MONGOOSE_DIR "$ENV{MONGOOSE_DIR}")
+endif()
+if(NOT MONGOOSE_DIR)
+    find_package(Python3 REQUIRED COMPONENTS Interpreter)
+    execute_process(
+        COMMAND ${Python3_EXECUTABLE} ${PMG_TOP}/tools/deps.py --path mongoose
+        OUTPUT_VARIABLE MONGOOSE_DIR
+        OUTPUT_STRIP_TRAILING_WHITESPACE
+    )
+endif()
+if(NOT EXISTS ${MONGOOSE_DIR}/mongoose.c)
+    message(FATAL_ERROR "No mongoose.c: run \"make deps\" in pymongoose, or set MONGOOSE_DIR")
+endif()
+
+# Every source reached from here is scanned for interned strings; mongoose_unit.c hides itself.
+file(GLOB PMG_SOURCES CONFIGURE_DEPENDS ${PMG_TOP}/shared/*.c ${PMG_MODULE_DIR}/*.c)
+
+add_library(usermod_pymongoose INTERFACE)
+target_sources(usermod_pymongoose INTERFACE ${PMG_SOURCES})
+target_include_directories(usermod_pymongoose INTERFACE
+    ${PMG_TOP}/shared
+    ${PMG_MODULE_DIR}
+    ${MONGOOSE_DIR}
+)
+
+# By source file, because options of the target would reach the whole firmware.
+if(NOT PMG_COMPILE_OPTIONS)
+    set(PMG_COMPILE_OPTIONS -O2)
+endif()
+set_source_files_properties(${PMG_SOURCES} PROPERTIES COMPILE_OPTIONS "${PMG_COMPILE_OPTIONS}")
+set_source_files_properties(${PMG_MODULE_DIR}/mongoose_unit.c PROPERTIES COMPILE_OPTIONS
+    "${PMG_COMPILE_OPTIONS};-Wno-double-promotion;-Wno-float-conversion;-Wno-sign-compare;-Wno-unused-function;-Wno-unused-parameter;-Wno-unused-variable;-Wno-missing-field-initializers"
+)
+
+# Names are made from lists in headers, which the scan does not watch by itself: a change of
+# the list touches the module's own source, and that is watched.
+add_custom_command(
+    OUTPUT ${CMAKE_BINARY_DIR}/pmg_api.stamp
+    COMMAND ${CMAKE_COMMAND} -E touch ${PMG_MODULE_DIR}/modpymongoose.c
+    COMMAND ${CMAKE_COMMAND} -E touch ${CMAKE_BINARY_DIR}/pmg_api.stamp
+    DEPENDS ${PMG_TOP}/shared/pmg_api.h
+    VERBATIM
+)
+add_custom_target(pmg_api_watch DEPENDS ${CMAKE_BINARY_DIR}/pmg_api.stamp)
+
+target_link_libraries(usermod INTERFACE usermod_pymongoose)

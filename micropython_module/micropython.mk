@@ -1,0 +1,33 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The user module for MicroPython's make ports: USER_C_MODULES=<this repository>.
+# MONGOOSE_DIR names the folder with mongoose.c; without it tools/deps.py finds or fetches it.
+
+PMG_MODULE_DIR := $(USERMOD_DIR)
+PMG_TOP := $(patsubst %/micropython_module,%,$(PMG_MODULE_DIR))
+
+ifeq ($(MONGOOSE_DIR),)
+MONGOOSE_DIR := $(shell $(PYTHON) $(PMG_TOP)/tools/deps.py --path mongoose)
+endif
+ifeq ($(wildcard $(MONGOOSE_DIR)/mongoose.c),)
+$(error No mongoose.c: run "make deps" in pymongoose, or set MONGOOSE_DIR)
+endif
+
+# Ours is scanned for interned strings, Mongoose is not.
+PMG_SRC_C := $(wildcard $(PMG_TOP)/shared/*.c) \
+    $(filter-out %/mongoose_unit.c,$(wildcard $(PMG_MODULE_DIR)/*.c))
+SRC_USERMOD_C += $(PMG_SRC_C)
+SRC_USERMOD_LIB_C += $(PMG_MODULE_DIR)/mongoose_unit.c
+
+# These reach the whole firmware, so they are include paths and one name of Mongoose's.
+CFLAGS_USERMOD += -DMG_ARCH=MG_ARCH_CUSTOM -I$(PMG_TOP)/shared -I$(PMG_MODULE_DIR) -I$(MONGOOSE_DIR)
+
+# These reach our objects only; the port's -Os comes first and the last one holds.
+PMG_CFLAGS ?= -O2
+$(BUILD)/shared/pmg_%.o: CFLAGS += $(PMG_CFLAGS)
+$(BUILD)/micropython_module/%.o: CFLAGS += $(PMG_CFLAGS)
+$(BUILD)/micropython_module/mongoose_unit.o: CFLAGS += $(PMG_MONGOOSE_CFLAGS)
+PMG_MONGOOSE_CFLAGS := -Wno-double-promotion -Wno-float-conversion -Wno-sign-compare \
+    -Wno-unused-function -Wno-unused-parameter -Wno-unused-variable -Wno-missing-field-initializers
+
+# Names are made from lists in headers, which the scan does not watch by itself.
+QSTR_GLOBAL_DEPENDENCIES += $(PMG_TOP)/shared/pmg_api.h
