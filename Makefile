@@ -1,0 +1,65 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The usual targets; what they do stands in tools/. Variables, on the command line or exported:
+#   TARGET  which Python: unix (MicroPython on this machine) or cpython; test takes several
+#   PYTHON  the Python that makes .venv and runs the build scripts
+#   PYMONGOOSE_CACHE, MONGOOSE_DIR, MICROPYTHON_DIR, MBEDTLS_DIR, CHARTJS_DIR  see tools/deps.py
+
+PYTHON ?= /usr/bin/python3
+PORT ?= 8000
+VENV := .venv/bin
+BUILD := build
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test cpython unix deps wheel check format clean apt-build apt-test apt-check
+
+help: ## Say what the targets do.
+	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+
+demo: ## Serve examples/dashboard.py. TARGET=unix (default) or cpython, PORT=8000.
+demo: $(or $(TARGET),unix)
+	@tools/demo $(or $(TARGET),unix) $(PORT)
+
+test: ## Run the tests. TARGET="cpython unix" (default), K=expression picks tests.
+test: $(or $(TARGET),cpython unix) .venv/test.stamp | apt-test
+	@$(VENV)/python -m pytest tests $(addprefix --target ,$(or $(TARGET),cpython unix)) $(if $(K),-k "$(K)")
+
+cpython: ## Build the CPython package and install it into .venv.
+cpython: .venv/build.stamp
+	@tools/build-cpython
+
+unix: ## Build MicroPython's unix port with pymongoose: build/unix/micropython.
+unix: | apt-build
+	@tools/build-unix $(BUILD)/unix
+
+deps: ## Bring the third-party sources into the cache; say what is where.
+deps: | apt-build
+	@$(PYTHON) tools/deps.py
+
+wheel: ## Build the source distribution and the wheel: build/dist/.
+wheel: .venv/build.stamp
+	@$(VENV)/python -m build --no-isolation --outdir $(BUILD)/dist
+
+check: ## Check format, style, spelling and types; lint the C.
+check: .venv/check.stamp | apt-check
+	@tools/check
+
+format: ## Format the C and Python sources in place.
+format: .venv/check.stamp
+	@tools/check --format
+
+clean: ## Remove what was built; the cache of sources stays.
+	rm -rf $(BUILD) .venv
+
+apt-build:
+	@tools/apt-needs build
+apt-test:
+	@tools/apt-needs build test
+apt-check:
+	@tools/apt-needs build check
+
+.venv/%.stamp: | apt-build
+	@tools/venv $*
+.venv/build.stamp: tools/requirements-build.txt
+.venv/check.stamp: tools/requirements-check.txt
+.venv/test.stamp: tests/requirements.txt
