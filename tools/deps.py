@@ -73,7 +73,7 @@ def fetch(missing: list[Input], cache: Path) -> dict[str, str]:
 
     try:
         cache.mkdir(parents=True, exist_ok=True)
-        lock = open(cache / ".lock", "w")
+        lock = open(cache / ".lock", "w")  # noqa: SIM115
     except OSError as err:
         die(f"cannot write the cache folder {cache}: {err.strerror}; set PYMONGOOSE_CACHE")
     with lock:

@@ -100,7 +100,16 @@ def stanzas_of_lines(text: str) -> list[dict[str, str]]:
 
 def machine_stanzas() -> list[dict[str, str]]:
     """The machine's sources of Debian's main archive."""
-    shell = run(["apt-config", "shell", "LIST", "Dir::Etc::sourcelist/f", "PARTS", "Dir::Etc::sourceparts/d"])
+    shell = run(
+        [
+            "apt-config",
+            "shell",
+            "LIST",
+            "Dir::Etc::sourcelist/f",
+            "PARTS",
+            "Dir::Etc::sourceparts/d",
+        ]
+    )
     named = dict(re.findall(r"^(LIST|PARTS)='(.*)'$", shell.stdout, re.M))
     files = [Path(named.get("LIST", "/etc/apt/sources.list"))]
     parts = Path(named.get("PARTS", "/etc/apt/sources.list.d"))

@@ -13,6 +13,7 @@ import tarfile
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
@@ -33,7 +34,7 @@ MONGOOSE_SDIST = "cymongoose==0.2.5"
 
 # pip runs an sdist's build back end only to learn its name and version. Ours answers at once,
 # so that neither a compiler nor the real back end is needed to unpack two C files.
-BACK_END = '''
+BACK_END = """
 import os
 
 def prepare_metadata_for_build_wheel(folder, config_settings=None):
@@ -46,7 +47,7 @@ def prepare_metadata_for_build_wheel(folder, config_settings=None):
 
 def build_wheel(*arguments, **options):
     raise RuntimeError("only its metadata is wanted")
-'''
+"""
 
 
 def retried(action: Callable[[], T]) -> T:
@@ -162,8 +163,8 @@ class Fetcher:
         reason: DepsError | None = None
         for suite in suites:
             try:
-                apt = self.apt(suite)
-                file = retried(lambda apt=apt: getattr(apt, kind)(package))
+                get: Callable[[str], Path] = getattr(self.apt(suite), kind)
+                file = retried(partial(get, package))
                 kept = self.work / file.name
                 file.rename(kept)
                 return kept, f"Debian {suite}"
@@ -198,7 +199,9 @@ class Fetcher:
         folder = self.work / "venv"
         result = run([sys.executable, "-m", "venv", str(folder)])
         if result.returncode:
-            raise DepsError("no pip, and no venv to get one (in Debian: apt-get install python3-venv)")
+            raise DepsError(
+                "no pip, and no venv to get one (in Debian: apt-get install python3-venv)"
+            )
         return [str(folder / "bin" / "python"), "-m", "pip"]
 
     def sdist(self, requirement: str) -> Path:
@@ -208,10 +211,10 @@ class Fetcher:
         stub.mkdir(parents=True, exist_ok=True)
         (stub / "__init__.py").touch()
         (stub / "build.py").write_text(BACK_END.format(name=name, version=version))
+        options = f"--quiet --disable-pip-version-check --retries 1 --no-deps --no-binary {name}"
+        download = ["download", *options.split(), "--no-build-isolation", "--dest", str(target)]
         environment = ["env", f"PYTHONPATH={stub.parent}"]
-        download = ["download", "--quiet", "--disable-pip-version-check", "--retries", "1", "--no-deps"]
-        download += ["--no-build-isolation", "--no-binary", name, "--dest", str(target), requirement]
-        result = run([*environment, *self.pip(), *download])
+        result = run([*environment, *self.pip(), *download, requirement])
         files = list(target.glob("*.tar.gz"))
         if result.returncode or len(files) != 1:
             errors = [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
