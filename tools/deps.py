@@ -97,9 +97,12 @@ def fetch(missing: list[Input], cache: Path) -> dict[str, str]:
 def die_missing(failed: dict[str, str]) -> NoReturn:
     wanted = [item for item in inputs.ALL if item.name in failed]
     lines = ["these inputs are missing and could not be fetched:"]
+    seen = ""
     for item in wanted:
-        lines.append(f"  {item.title} (package {item.package}; or set {item.variable})")
-        lines += [f"      {line}" for line in failed[item.name].splitlines()[:4]]
+        lines.append(f"  {item.title} ({item.package}; or set {item.variable})")
+        reason = failed[item.name]
+        lines += [f"      {line}" for line in reason.splitlines()] if reason != seen else []
+        seen = reason
     example = " ".join(f"{item.variable}=/path" for item in wanted)
     die("\n".join(lines) + "\n" + HELP_MISSING.format(example=example))
 

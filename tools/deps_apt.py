@@ -59,9 +59,9 @@ def run(command: list[str], cwd: Path | None = None) -> subprocess.CompletedProc
 
 
 def complaints(text: str) -> str:
-    """What apt itself calls errors or warnings, without repetitions."""
-    lines = [line.strip() for line in text.splitlines() if line.startswith(("E:", "W:", "Err:"))]
-    return "\n".join(dict.fromkeys(lines)) or text.strip()[-400:]
+    """What apt itself calls an error or a warning, the first two."""
+    lines = [line.strip() for line in text.splitlines() if line.startswith(("E:", "W:"))]
+    return "\n".join(list(dict.fromkeys(lines))[:2]) or text.strip()[-400:]
 
 
 def stanzas_of_deb822(text: str) -> list[dict[str, str]]:
