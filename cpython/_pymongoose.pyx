@@ -1,0 +1,27 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
+# cython: binding=False, embedsignature=True, embedsignature.format=clinic, auto_pickle=False
+# cython: freethreading_compatible=True
+"""The engine of pymongoose on CPython; programs import it as `pymongoose`.
+
+What a class or function does is written in pymongoose's stub, `__init__.pyi`. The names come from
+shared/pmg_api.h: constants and the properties that C answers alone are generated from there.
+"""
+
+from pmg cimport *
+
+
+class Error(RuntimeError):
+    """A network operation failed, or an object was used after its end; errno says why."""
+
+    errno = 0
+
+
+pmg_py_error_class(Error)
+
+include "messages.pxi"
+include "connection.pxi"
+include "timer.pxi"
+include "manager.pxi"
+include "hooks.pxi"
+include "module.pxi"

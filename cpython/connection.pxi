@@ -1,0 +1,243 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# A connection, listeners included. The Manager's table keeps it alive from the open hook to the
+# free hook; after that only the program does.
+#
+# Arguments are converted before `state.c` is read: an iterator or a buffer may run Python, which
+# may poll, which may free the connection.
+
+
+@cython.final
+cdef class Connection:
+    """One network connection, made by a Manager; `data` arguments take str (UTF-8) or bytes."""
+
+    cdef pmg_py_conn_t state
+    cdef readonly unsigned long id
+    cdef object _handler
+    cdef public object userdata
+    cdef object __weakref__
+
+    def __init__(self, *args, **kwargs):
+        raise TypeError(text(PMG_MSG_NOT_MADE_BY_HAND))
+
+    def __dealloc__(self):
+        if self.state.c != NULL:  # torn out of its Manager by the garbage collector
+            pmg_conn_obj(self.state.c)[0] = NULL
+        Py_XDECREF(self.state.addrs)
+
+    def __repr__(self):
+        cdef mg_connection *c = self.state.c
+        if c == NULL:
+            return f"<Connection {self.id} closed>"
+        host, port, is_ip6 = self.local_addr if pmg_conn_is_listening(c) else self.remote_addr
+        if not host:
+            host, port, is_ip6 = self.local_addr
+        if not host:
+            return f"<Connection {self.id}>"
+        if pmg_conn_is_unix(c):
+            return f"<Connection {self.id} {host}>"
+        return f"<Connection {self.id} {f'[{host}]' if is_ip6 else host}:{port}>"
+
+    @property
+    def handler(self):
+        return self._handler
+
+    @handler.setter
+    def handler(self, handler):
+        pmg_py_callable(handler, "handler")
+        self._handler = handler
+
+    def set_handler(self, handler):
+        """Sets this connection's own handler; None: the Manager's."""
+        if self.state.c == NULL:
+            pmg_py_done(NULL, 0, NULL)
+        pmg_py_callable(handler, "handler")
+        self._handler = handler
+
+    # Raw data
+
+    def send(self, data):
+        """Queues bytes to the peer."""
+        cdef pmg_py_data_t d
+        pmg_py_data(data, "data", &d)
+        cdef mg_connection *c = self.state.c
+        pmg_py_done(c, 0 if c == NULL else pmg_send(c, d.s.buf, d.s.len), &d)
+
+    def recv(self, n=-1):
+        """Takes up to `n` received bytes out of the buffer, all of them if negative."""
+        cdef long long length = int_arg(n, "n")
+        cdef mg_connection *c = alive(self)
+        result = pmg_py_bytes(head(pmg_recv_peek(c), length))
+        pmg_py_done(c, pmg_recv_consume(c, len(<bytes>result)), NULL)
+        return result
+
+    def recv_data(self, length=-1):
+        """The first `length` received bytes, which stay in the buffer."""
+        cdef long long n = int_arg(length, "length")
+        return pmg_py_bytes(head(pmg_recv_peek(alive(self)), n))
+
+    def send_data(self, length=-1):
+        """The first `length` bytes that wait to be sent."""
+        cdef long long n = int_arg(length, "length")
+        return pmg_py_bytes(head(pmg_send_peek(alive(self)), n))
+
+    # HTTP
+
+    def reply(self, status_code, body=b"", headers=None):
+        """Answers a request: status, body, headers as a dict or pairs."""
+        reply(self, status_code, body, headers, False)
+
+    def reply_json(self, data, status_code=200, headers=None):
+        """Answers a request with `data` as JSON."""
+        global json_dumps
+        if json_dumps is None:
+            from json import dumps as json_dumps
+        reply(self, status_code, json_dumps(data), headers, True)
+
+    def http_chunk(self, data):
+        """Sends a chunk of a chunked reply; an empty one ends it."""
+        cdef pmg_py_data_t d
+        pmg_py_data(data, "data", &d)
+        cdef mg_connection *c = self.state.c
+        pmg_py_done(c, 0 if c == NULL else pmg_http_chunk(c, d.s.buf, d.s.len), &d)
+
+    def http_sse(self, event_type, data):
+        """Sends a server-sent event."""
+        cdef pmg_py_data_t d
+        cdef mg_str kind
+        pmg_py_str(event_type, "event_type", &kind)
+        pmg_py_data(data, "data", &d)
+        cdef mg_connection *c = self.state.c
+        pmg_py_done(c, 0 if c == NULL else pmg_http_sse(c, kind, d.s), &d)
+
+    def http_basic_auth(self, username, password):
+        """Gives the next request sent on this client connection an Authorization header."""
+        cdef mg_str user, word
+        pmg_py_str(username, "username", &user)
+        pmg_py_str(password, "password", &word)
+        cdef mg_connection *c = self.state.c
+        pmg_py_done(c, 0 if c == NULL else pmg_http_basic_auth(c, user, word), NULL)
+
+    def serve_dir(self, message, root_dir, extra_headers="", mime_types="", page404=""):
+        """Answers a request from the files under a folder."""
+        cdef pmg_serve_t opts
+        cdef const char *page
+        pmg_py_cstr(root_dir, "root_dir", &opts.root)
+        pmg_py_str(extra_headers, "extra_headers", &opts.headers)
+        pmg_py_str(mime_types, "mime_types", &opts.mime_types)
+        pmg_py_cstr(page404, "page404", &page)
+        opts.page404 = page if page[0] else NULL
+        cdef mg_connection *c = alive(self)
+        cdef const pmg_http_msg_t *hm = message_arg(self, message)
+        m = owner(c)
+        settle(m, pmg_serve_dir(c, hm, &opts))
+
+    def serve_file(self, message, path, extra_headers="", mime_types=""):
+        """Answers a request with one file."""
+        cdef pmg_serve_t opts
+        pmg_py_cstr(path, "path", &opts.root)
+        pmg_py_str(extra_headers, "extra_headers", &opts.headers)
+        pmg_py_str(mime_types, "mime_types", &opts.mime_types)
+        opts.page404 = NULL
+        cdef mg_connection *c = alive(self)
+        cdef const pmg_http_msg_t *hm = message_arg(self, message)
+        m = owner(c)
+        settle(m, pmg_serve_file(c, hm, &opts))
+
+    # WebSocket
+
+    def ws_upgrade(self, message, extra_headers=None):
+        """Answers a WebSocket handshake; MG_EV_WS_OPEN comes before this returns."""
+        cdef pmg_head_t h
+        cdef c_bool typed
+        if extra_headers is not None:
+            extra_headers = pmg_py_headers(extra_headers)
+        cdef mg_connection *c = alive(self)
+        cdef const pmg_http_msg_t *hm = message_arg(self, message)
+        m = owner(c)
+        cdef int rc = pmg_ws_upgrade_begin(&h, c, hm)
+        if rc >= 0:
+            rc = 0 if extra_headers is None else pmg_py_head_headers(&h, extra_headers, &typed)
+            if rc >= 0:
+                rc = pmg_ws_upgrade_end(&h)
+        settle(m, rc)
+
+    def ws_send(self, data, op=WEBSOCKET_OP_TEXT):
+        """Sends a WebSocket message or control frame."""
+        cdef pmg_py_data_t d
+        cdef int opcode = small_int_arg(op, "op")
+        pmg_py_data(data, "data", &d)
+        cdef mg_connection *c = self.state.c
+        pmg_py_done(c, 0 if c == NULL else pmg_ws_send(c, d.s.buf, d.s.len, opcode), &d)
+
+    # The end
+
+    def error(self, message):
+        """Fires MG_EV_ERROR with this text, then closes the connection."""
+        cdef const char *line
+        pmg_py_cstr(message, "message", &line)
+        cdef mg_connection *c = alive(self)
+        m = owner(c)
+        pmg_error(c, line)
+        settle(m, 0)
+
+    def drain(self):
+        """Sends what is queued, then closes."""
+        if self.state.c != NULL:
+            pmg_drain(self.state.c)
+
+    def close(self):
+        """Closes without sending what is queued."""
+        if self.state.c != NULL:
+            pmg_close(self.state.c)
+
+
+cdef object json_dumps = None
+
+
+cdef inline mg_connection *alive(Connection self) except NULL:
+    if self.state.c == NULL:
+        pmg_py_done(NULL, 0, NULL)
+    return self.state.c
+
+
+# A call that may fire events holds its Manager: a handler may drop the program's last reference.
+cdef inline Manager owner(mg_connection *c):
+    return <Manager>pmg_mgr_owner(pmg_conn_mgr(c))
+
+
+cdef inline mg_str head(mg_str s, long long length) noexcept:
+    if 0 <= length < <long long>s.len:
+        s.len = length
+    return s
+
+
+cdef const pmg_http_msg_t *message_arg(Connection self, object message) except NULL:
+    if not isinstance(message, HttpMessage):
+        pmg_py_bad_message(message)
+    cdef HttpMessage view = <HttpMessage>message
+    cdef const pmg_http_msg_t *hm = view.msg()
+    if view.view.c != self.state.c:
+        pmg_py_bad_message(message)
+    return hm
+
+
+cdef int reply(Connection self, object status_code, object body, object headers, bint json) except -1:
+    cdef pmg_head_t h
+    cdef pmg_py_data_t d
+    cdef c_bool typed = False
+    cdef int status = small_int_arg(status_code, "status_code")
+    if headers is not None:
+        headers = pmg_py_headers(headers)
+    pmg_py_data(body, "body", &d)
+    cdef mg_connection *c = self.state.c
+    cdef int rc = 0 if c == NULL else pmg_reply_begin(&h, c, status)
+    if c != NULL and rc >= 0:
+        if headers is not None:
+            rc = pmg_py_head_headers(&h, headers, &typed)
+        if json and not typed and rc >= 0:
+            rc = pmg_head_header(&h, CONTENT_TYPE, JSON_TYPE)
+            if rc < 0:
+                pmg_head_abort(&h)
+        if rc >= 0:
+            rc = pmg_reply_end(&h, d.s)
+    return pmg_py_done(c, rc, &d)

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What the core calls. No exception leaves these functions: a hook that fails says so by its result.
+
+cdef pmg_hooks_t HOOKS
+HOOKS.open = on_open
+HOOKS.event = on_event
+HOOKS.free = on_free
+HOOKS.timer = on_timer
+HOOKS.timer_free = on_timer_free
+
+
+cdef int on_open(mg_connection *c, mg_connection *listener, void *arg) noexcept:
+    cdef Connection conn
+    cdef Manager m
+    cdef void *parent
+    try:
+        m = owner(c)
+        conn = Connection.__new__(Connection)
+        conn.state.c = c
+        conn.id = c.id
+        if arg != NULL:
+            conn._handler = <object>arg
+        elif listener != NULL:
+            parent = pmg_conn_obj(listener)[0]
+            if parent != NULL:
+                conn._handler = (<Connection>parent)._handler
+        m.conns[conn.id] = conn
+        pmg_conn_obj(c)[0] = <void *>conn
+        return 0
+    except BaseException:
+        if conn is not None:
+            conn.state.c = NULL
+        return -ENOMEM
+
+
+cdef void on_free(mg_connection *c) noexcept:
+    cdef void *obj = pmg_conn_obj(c)[0]
+    cdef Connection conn
+    cdef Manager m
+    if obj == NULL:
+        return
+    conn = <Connection>obj
+    pmg_py_conn_end(&conn.state)
+    pmg_conn_obj(c)[0] = NULL
+    try:
+        m = owner(c)
+        m.dead.append(conn)
+        m.conns.pop(conn.id, None)
+    except BaseException:
+        pass  # without memory the table keeps a closed connection
+
+
+cdef int on_event(mg_connection *c, int ev, void *data) noexcept:
+    cdef void *obj = pmg_conn_obj(c)[0]
+    if obj == NULL:
+        return 0
+    cdef Connection conn = <Connection>obj
+    cdef Manager m = owner(c)
+    handler = conn._handler
+    if handler is None:
+        handler = m.handler
+        if handler is None:
+            return 0
+    cdef PyObject *args[4]
+    cdef PyObject *result = NULL
+    cdef pmg_py_view_t *view = NULL
+    cdef int kind = pmg_py_event_data[ev] if 0 <= ev < MG_EV_USER else 0
+    args[0] = NULL
+    args[1] = <PyObject *>conn
+    args[2] = PyLong_FromLong(ev)
+    if kind == PMG_DATA_NONE:
+        args[3] = Py_None
+        Py_XINCREF(Py_None)
+    else:
+        args[3] = event_data(c, kind, data, &view)
+    if args[2] != NULL and args[3] != NULL:
+        result = PyObject_Vectorcall(
+            <PyObject *>handler, args + 1, 3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL
+        )
+    if view != NULL:
+        view.msg = NULL
+    Py_XDECREF(args[2])
+    Py_XDECREF(args[3])
+    if result == NULL:
+        return failed(m)
+    Py_XDECREF(result)
+    return 0
+
+
+# A new reference or NULL; *view is set for what must be invalidated after the call.
+cdef PyObject *event_data(mg_connection *c, int kind, void *data, pmg_py_view_t **view) noexcept:
+    cdef HttpMessage hm
+    cdef WsMessage wm
+    cdef object result
+    if kind == PMG_DATA_COUNT:
+        return PyLong_FromSize_t((<size_t *>data)[0])
+    try:
+        if kind == PMG_DATA_HTTP:
+            hm = HttpMessage.__new__(HttpMessage)
+            view[0] = &hm.view
+            result = hm
+        elif kind == PMG_DATA_WS:
+            wm = WsMessage.__new__(WsMessage)
+            view[0] = &wm.view
+            result = wm
+        elif kind == PMG_DATA_TEXT:
+            result = text(<const char *>data)
+        elif kind == PMG_DATA_UPTIME:
+            result = (<uint64_t *>data)[0]
+        else:
+            result = pmg_py_bytes((<mg_str *>data)[0])
+    except BaseException as exc:
+        PyErr_SetObject(type(exc), exc)
+        return NULL
+    if view[0] != NULL:
+        view[0].msg = data
+        view[0].c = c
+    Py_INCREF(result)
+    return <PyObject *>result
+
+
+cdef int on_timer(pmg_timer_t *t) noexcept:
+    if t.arg == NULL:
+        return 0
+    cdef Timer timer = <Timer>t.arg
+    cdef Manager m = <Manager>pmg_mgr_owner(t.mgr)
+    try:
+        timer.callback()
+        return 0
+    except BaseException as exc:
+        return report(m, exc)
+
+
+cdef void on_timer_free(pmg_timer_t *t) noexcept:
+    cdef Timer timer
+    cdef Manager m
+    if t.arg == NULL:
+        return
+    timer = <Timer>t.arg
+    timer.t = NULL
+    try:
+        m = <Manager>pmg_mgr_owner(t.mgr)
+        m.dead.append(timer)
+        m.timers.discard(timer)
+    except BaseException:
+        pass
+
+
+cdef int failed(Manager m) noexcept:
+    try:
+        pmg_py_reraise()
+    except BaseException as exc:
+        return report(m, exc)
+    return PMG_RAISED
+
+
+# What becomes of a handler's exception. KeyboardInterrupt and its like wait in the Manager until
+# the call that fired the event returns to Python; all others are the program's to look at.
+cdef int report(Manager m, exc) noexcept:
+    try:
+        if not isinstance(exc, Exception):
+            if m.pending is None:
+                m.pending = exc
+            return PMG_STOP
+        try:
+            if m.error_handler is not None:
+                m.error_handler(exc)
+            else:
+                show(exc)
+        except Exception as second:
+            show(second)
+    except BaseException as third:
+        if isinstance(third, Exception):
+            return PMG_RAISED  # not even printing works
+        if m.pending is None:
+            m.pending = third
+        return PMG_STOP
+    return PMG_RAISED
+
+
+cdef int show(exc) except -1:
+    import sys
+    from traceback import print_exception
+
+    if sys.stderr is not None:
+        print_exception(type(exc), exc, exc.__traceback__)

@@ -1,0 +1,262 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# The Manager owns the core's manager and, by `conns` and `timers`, the objects of all that lives in
+# it. These references are Python's own, so that the garbage collector sees a cycle that leads
+# through a handler back here; the core holds its pointers borrowed.
+
+cdef enum:
+    SLICE_MS = 250  # a wait is cut so that Ctrl-C is seen even if another thread got the signal
+
+
+cdef class Manager:
+    """The event loop and everything that it owns."""
+
+    cdef pmg_mgr_t *m  # NULL before __init__ and after close
+    cdef object handler
+    cdef object error_handler
+    cdef dict conns
+    cdef set timers
+    cdef list dead  # ended objects: dropping one runs Python, which must wait until the core is done
+    cdef object pending  # an exception that must leave the call that fired the event
+    cdef object __weakref__
+
+    def __cinit__(self):
+        self.conns = {}
+        self.timers = set()
+        self.dead = []
+
+    def __init__(
+        self, handler=None, enable_wakeup=False, error_handler=None, *, poll_events=False, **limits
+    ):
+        cdef pmg_limits_t values
+        pmg_py_callable(handler, "handler")
+        pmg_py_callable(error_handler, "error_handler")
+        pmg_limits_default(&values)
+        for name, value in limits.items():
+            set_limit(&values, name, value)
+        if self.m != NULL:
+            raise TypeError("a Manager is initialized once")
+        self.handler = handler
+        self.error_handler = error_handler
+        cdef int rc = pmg_mgr_new(&self.m, &HOOKS, &values, <void *>self)
+        if rc < 0:
+            pmg_py_fail(NULL, rc)
+        pmg_mgr_poll_events(self.m, poll_events)
+
+    def __del__(self):
+        self.drop()
+
+    def __dealloc__(self):
+        self.drop()
+
+    # Closes without a word: no Python may run in a finalizer's place of the program.
+    cdef void drop(self) noexcept:
+        cdef pmg_mgr_t *m = self.m
+        if m != NULL:
+            self.m = NULL
+            pmg_mgr_free(m, True)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *exc):
+        self.close()
+
+    def close(self):
+        """Closes all connections and timers; MG_EV_CLOSE is fired. Harmless when closed."""
+        cdef pmg_mgr_t *m = self.m
+        if m == NULL:
+            return
+        if pmg_mgr_in_hook(m):
+            raise_busy()
+        pmg_mgr_free(m, False)
+        self.m = NULL
+        self.bury()
+        settle(self, 0)
+
+    # Opening
+
+    def listen(self, url, handler=None, *, http=None, fd=None):
+        """Listens on a URL and returns the listener's Connection."""
+        cdef long long number = -1
+        if fd is not None:
+            pmg_py_int(fd, "fd", &number)
+            if not 0 <= number <= INT_MAX:
+                raise ValueError("fd must be a socket's number")
+        return self.open(url, handler, http, True, <int>number)
+
+    def connect(self, url, handler=None, *, http=None):
+        """Starts a connection and returns it at once."""
+        return self.open(url, handler, http, False, PMG_RAW)
+
+    def ws_connect(self, url, handler=None):
+        """Starts a WebSocket connection and returns it at once."""
+        return self.open(url, handler, None, False, PMG_WS)
+
+    # `more` is the descriptor of a listener, or PMG_WS.
+    cdef Connection open(self, object url, object handler, object http, bint listen, int more):
+        cdef const char *line
+        cdef mg_connection *c = NULL
+        cdef int rc
+        pmg_py_cstr(url, "url", &line)
+        pmg_py_callable(handler, "handler")
+        cdef int proto = pmg_url_proto(line)
+        if http is not None:
+            proto = PMG_HTTP if http else PMG_RAW
+        if listen:
+            rc = pmg_listen(self.core(), line, proto, more, <void *>handler, &c)
+        else:
+            rc = pmg_connect(
+                self.core(), line, PMG_WS if more == PMG_WS else proto, <void *>handler, &c
+            )
+        settle(self, rc)
+        return <Connection>pmg_conn_obj(c)[0]
+
+    # The loop
+
+    def poll(self, timeout_ms=0):
+        """Waits for something to do, then does it."""
+        cdef long long ms = int_arg(timeout_ms, "timeout_ms")
+        self.core()
+        self.turn(ms)
+
+    # One poll, in slices. Ends early when the Manager is closed meanwhile (by a signal's handler).
+    cdef int turn(self, long long ms) except -1:
+        cdef uint64_t end = 0
+        cdef int n
+        if ms > 0:
+            end = pmg_port_millis() + <uint64_t>ms
+        while self.m != NULL:
+            n = pmg_mgr_poll(self.m, SLICE_MS if ms < 0 or ms > SLICE_MS else <int>ms)
+            if n == -EBUSY:
+                raise_busy()
+            if self.dead:
+                self.bury()
+            settle(self, n)
+            PyErr_CheckSignals()
+            if n != 0 or ms == 0:
+                break
+            if ms > 0:
+                ms = <long long>(end - pmg_port_millis())
+                if ms <= 0:
+                    break
+        return 0
+
+    def run(self, poll_ms=100):
+        """Polls until SIGINT or SIGTERM, then closes."""
+        cdef long long ms = int_arg(poll_ms, "poll_ms")
+        self.core()
+        stop = []
+        previous = catch_signals(stop)
+        try:
+            while not stop and self.m != NULL:
+                self.turn(ms)
+        except KeyboardInterrupt:
+            pass
+        finally:
+            restore_signals(previous)
+            self.close()
+
+    def wakeup(self, connection_id, data=b""):
+        """Sends MG_EV_WAKEUP with a copy of data; from any thread. False: no room for it."""
+        cdef pmg_py_data_t d
+        cdef unsigned long long number
+        pmg_py_size(connection_id, "connection_id", &number)
+        self.core()
+        pmg_py_data(data, "data", &d)
+        cdef int rc = -EBADF
+        if self.m != NULL:
+            rc = pmg_mgr_wakeup(self.m, <unsigned long>number, d.s.buf, d.s.len)
+        pmg_py_release(&d)
+        if rc == -EBADF:
+            raise_closed()
+        return rc >= 0
+
+    def timer_add(self, milliseconds, callback, *, repeat=False, run_now=False):
+        """Calls callback() later, once or again and again."""
+        cdef unsigned long long ms
+        pmg_py_size(milliseconds, "milliseconds", &ms)
+        if not callable(callback):
+            pmg_py_bad_type("%s must be callable, not %s", "callback", callback)
+        cdef Timer timer = Timer.__new__(Timer)
+        timer.callback = callback
+        self.timers.add(timer)
+        cdef int rc = -EBADF
+        if self.m != NULL:
+            rc = pmg_timer_add(self.m, ms, repeat, run_now, <void *>timer, &timer.t)
+        if rc < 0:
+            self.timers.discard(timer)
+            self.core()
+            settle(self, rc)
+        return timer
+
+    @property
+    def connections(self):
+        return tuple(self.conns.values())
+
+    @property
+    def wakeup_id(self):
+        return 0
+
+    cdef pmg_mgr_t *core(self) except NULL:
+        if self.m == NULL:
+            raise_closed()
+        return self.m
+
+    cdef int bury(self) except -1:
+        dead = self.dead
+        self.dead = []
+        for ended in dead:
+            if isinstance(ended, Timer):
+                (<Timer>ended).callback = None
+
+
+cdef inline int settle(Manager m, int rc) except -1:
+    if m.pending is not None:
+        exc, m.pending = m.pending, None
+        raise exc
+    if rc < 0:
+        pmg_py_fail(m.m, rc)
+    return rc
+
+
+cdef int raise_closed() except -1:
+    return pmg_py_raise(-EBADF, PMG_MSG_MGR_CLOSED)
+
+
+cdef int raise_busy() except -1:
+    return pmg_py_raise(-EBUSY, PMG_MSG_POLL_IN_HANDLER)
+
+
+cdef int set_limit(pmg_limits_t *values, object name, object value) except -1:
+    cdef const pmg_py_limit_t *row = pmg_py_limits
+    cdef unsigned long long number
+    key = name.encode()
+    while row.name != NULL:
+        if key == row.name:
+            pmg_py_size(value, row.name, &number)
+            (<size_t *>(<char *>values + row.offset))[0] = <size_t>number
+            return 0
+        row += 1
+    raise TypeError(text(PMG_MSG_LIMIT_UNKNOWN) % name)
+
+
+# Only the main thread of the main interpreter may set signal handlers; elsewhere run() goes on
+# until an exception or close() ends it.
+cdef dict catch_signals(list stop):
+    import signal
+
+    previous = {}
+    for number in (signal.SIGINT, signal.SIGTERM):
+        try:
+            previous[number] = signal.signal(number, lambda number, frame: stop.append(number))
+        except ValueError:
+            break
+    return previous
+
+
+cdef int restore_signals(dict previous) except -1:
+    import signal
+
+    for number, handler in previous.items():
+        if handler is not None:
+            signal.signal(number, handler)

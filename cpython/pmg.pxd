@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Everything that is C and not ours to define here: pmg.h, our two C files, and CPython's own API.
+
+from cpython.object cimport PyObject
+from libc.errno cimport EBADF, EBUSY, ENOMEM
+from libc.limits cimport INT_MAX, INT_MIN
+from libc.stdint cimport uint64_t
+
+
+cdef extern from "stdbool.h":
+    ctypedef bint c_bool "bool"
+
+
+cdef extern from "mongoose.h" nogil:
+    cdef struct mg_str:
+        char *buf
+        size_t len
+
+    cdef struct mg_connection:
+        unsigned long id
+
+    int MG_EV_USER
+    int WEBSOCKET_OP_TEXT
+
+
+cdef extern from "pmg_version.h":
+    const char *PMG_VERSION
+
+
+cdef extern from "pmg_messages.h":
+    const char *PMG_MSG_MGR_CLOSED
+    const char *PMG_MSG_POLL_IN_HANDLER
+    const char *PMG_MSG_NOT_MADE_BY_HAND
+    const char *PMG_MSG_LIMIT_UNKNOWN
+
+
+cdef extern from "pmg.h":
+    ctypedef struct pmg_mgr_t:
+        pass
+    ctypedef struct pmg_limits_t:
+        pass
+    ctypedef struct pmg_timer_t:
+        pmg_mgr_t *mgr
+        void *arg
+    ctypedef struct pmg_hooks_t:
+        int (*open)(mg_connection *, mg_connection *, void *) noexcept
+        int (*event)(mg_connection *, int, void *) noexcept
+        void (*free)(mg_connection *) noexcept
+        int (*timer)(pmg_timer_t *) noexcept
+        void (*timer_free)(pmg_timer_t *) noexcept
+    ctypedef struct pmg_live_t:
+        size_t managers, connections, timers, blocks
+    ctypedef struct pmg_addr_t:
+        char *host
+        int port
+        bint is_ip6
+    ctypedef struct pmg_header_t:
+        mg_str name, value
+    ctypedef struct pmg_http_msg_t:
+        mg_str body
+        int status
+        int num_headers
+        const pmg_header_t *headers
+    ctypedef struct pmg_ws_msg_t:
+        pass
+    ctypedef struct pmg_head_t:
+        pass
+    ctypedef struct pmg_serve_t:
+        const char *root
+        mg_str headers, mime_types
+        const char *page404
+
+    int PMG_RAISED, PMG_STOP
+    int PMG_RAW, PMG_HTTP, PMG_WS
+
+    void pmg_limits_default(pmg_limits_t *)
+    int pmg_mgr_new(pmg_mgr_t **, const pmg_hooks_t *, const pmg_limits_t *, void *)
+    void pmg_mgr_free(pmg_mgr_t *, bint silent)
+    int pmg_mgr_poll(pmg_mgr_t *, int ms)
+    int pmg_mgr_wakeup(pmg_mgr_t *, unsigned long, const void *, size_t)
+    void *pmg_mgr_owner(pmg_mgr_t *)
+    bint pmg_mgr_in_hook(pmg_mgr_t *)
+    void pmg_mgr_poll_events(pmg_mgr_t *, bint)
+    void pmg_live(pmg_live_t *)
+    const char *pmg_event_name(int)
+
+    int pmg_timer_add(pmg_mgr_t *, uint64_t, bint repeat, bint run_now, void *, pmg_timer_t **)
+    void pmg_timer_cancel(pmg_timer_t *)
+
+    int pmg_listen(pmg_mgr_t *, const char *, int proto, int fd, void *, mg_connection **)
+    int pmg_connect(pmg_mgr_t *, const char *, int proto, void *, mg_connection **)
+    int pmg_url_proto(const char *)
+    pmg_mgr_t *pmg_conn_mgr(mg_connection *)
+    void **pmg_conn_obj(mg_connection *)
+    bint pmg_conn_is_listening(mg_connection *)
+    bint pmg_conn_is_unix(mg_connection *)
+    void pmg_conn_local_addr(mg_connection *, pmg_addr_t *)
+    void pmg_conn_remote_addr(mg_connection *, pmg_addr_t *)
+    int pmg_send(mg_connection *, const void *, size_t)
+    mg_str pmg_recv_peek(mg_connection *)
+    mg_str pmg_send_peek(mg_connection *)
+    int pmg_recv_consume(mg_connection *, size_t)
+    void pmg_drain(mg_connection *)
+    void pmg_close(mg_connection *)
+    void pmg_error(mg_connection *, const char *)
+
+    mg_str pmg_http_header(const pmg_http_msg_t *, mg_str)
+    mg_str pmg_http_header_var(const pmg_http_msg_t *, mg_str, mg_str)
+    mg_str pmg_http_query_var(const pmg_http_msg_t *, mg_str)
+    int pmg_url_decode(mg_str, char *)
+    int pmg_reply_begin(pmg_head_t *, mg_connection *, int)
+    int pmg_head_header(pmg_head_t *, mg_str, mg_str)
+    int pmg_reply_end(pmg_head_t *, mg_str)
+    void pmg_head_abort(pmg_head_t *)
+    int pmg_http_chunk(mg_connection *, const void *, size_t)
+    int pmg_http_sse(mg_connection *, mg_str, mg_str)
+    int pmg_http_basic_auth(mg_connection *, mg_str, mg_str)
+    int pmg_serve_dir(mg_connection *, const pmg_http_msg_t *, const pmg_serve_t *)
+    int pmg_serve_file(mg_connection *, const pmg_http_msg_t *, const pmg_serve_t *)
+    int pmg_ws_upgrade_begin(pmg_head_t *, mg_connection *, const pmg_http_msg_t *)
+    int pmg_ws_upgrade_end(pmg_head_t *)
+    int pmg_ws_send(mg_connection *, const void *, size_t, int)
+
+
+cdef extern from "pmg_port.h":
+    uint64_t pmg_port_millis()
+
+
+cdef extern from "convert.h":
+    void pmg_py_error_class(object)
+    int pmg_py_raise(int, const char *) except -1
+    int pmg_py_fail(pmg_mgr_t *, int) except -1
+    int pmg_py_bad_type(const char *, const char *, object) except -1
+    int pmg_py_bad_message(object) except -1
+    int pmg_py_reraise() except -1
+    const char *PMG_MSG_BAD_ESCAPE
+
+    ctypedef struct pmg_py_data_t:
+        mg_str s
+    int pmg_py_data(object, const char *, pmg_py_data_t *) except -1
+    void pmg_py_release(pmg_py_data_t *)
+    int pmg_py_done(mg_connection *, int, pmg_py_data_t *) except -1
+    int pmg_py_str(object, const char *, mg_str *) except -1
+    int pmg_py_cstr(object, const char *, const char **) except -1
+    int pmg_py_int(object, const char *, long long *) except -1
+    int pmg_py_size(object, const char *, unsigned long long *) except -1
+    int pmg_py_callable(object, const char *) except -1
+    object pmg_py_text(mg_str)
+    object pmg_py_bytes(mg_str)
+    object pmg_py_headers(object)
+    int pmg_py_head_headers(pmg_head_t *, object, c_bool *)
+
+
+cdef extern from "tables.h":
+    ctypedef struct pmg_py_constant_t:
+        const char *name
+        long value
+    const pmg_py_constant_t pmg_py_constants[1]
+
+    ctypedef struct pmg_py_limit_t:
+        const char *name
+        size_t offset
+    const pmg_py_limit_t pmg_py_limits[1]
+
+    int PMG_DATA_NONE, PMG_DATA_TEXT, PMG_DATA_COUNT, PMG_DATA_UPTIME, PMG_DATA_HTTP, PMG_DATA_WS, PMG_DATA_BYTES
+    const unsigned char *pmg_py_event_data
+
+    ctypedef struct pmg_py_conn_t:
+        mg_connection *c
+        PyObject *addrs
+    void pmg_py_conn_end(pmg_py_conn_t *)
+
+    ctypedef struct pmg_py_view_t:
+        const void *msg
+        mg_connection *c
+    int pmg_py_view_expired() except -1
+
+    int pmg_py_conn_props(type, Py_ssize_t) except -1
+    int pmg_py_http_props(type, Py_ssize_t) except -1
+    int pmg_py_ws_props(type, Py_ssize_t) except -1
+
+
+cdef extern from "Python.h":
+    # Raw, as borrowed pointers: the event path counts its references itself.
+    PyObject *PyObject_Vectorcall(PyObject *, PyObject **, size_t, PyObject *)
+    size_t PY_VECTORCALL_ARGUMENTS_OFFSET
+    PyObject *PyLong_FromLong(long)
+    PyObject *PyLong_FromSize_t(size_t)
+    PyObject *Py_None
+    void Py_XINCREF(PyObject *)
+    void Py_XDECREF(PyObject *)
+    void Py_INCREF(object)
+    int PyErr_CheckSignals() except -1
+    void PyErr_SetObject(object, object)

@@ -1,0 +1,54 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The lists of pmg_api.h as tables that the module's start walks through.
+#ifndef PMG_TABLES_H
+#define PMG_TABLES_H
+
+#include "convert.h"
+
+typedef struct {
+    const char *name;
+    long value;
+} pmg_py_constant_t;
+extern const pmg_py_constant_t pmg_py_constants[]; // ends with a NULL name
+
+typedef struct {
+    const char *name;
+    size_t offset; // in pmg_limits_t
+} pmg_py_limit_t;
+extern const pmg_py_limit_t pmg_py_limits[]; // ends with a NULL name
+
+// What an event carries, by PMG_EVENT_DATA.
+enum {
+    PMG_DATA_NONE,
+    PMG_DATA_TEXT,
+    PMG_DATA_COUNT,
+    PMG_DATA_UPTIME,
+    PMG_DATA_HTTP,
+    PMG_DATA_WS,
+    PMG_DATA_BYTES
+};
+extern const unsigned char pmg_py_event_data[MG_EV_USER];
+
+// The C part of a Connection: what its generated properties read.
+typedef struct {
+    struct mg_connection *c; // NULL once closed
+    struct mg_addr loc, rem; // kept for after the close
+    PyObject *addrs;         // (local, remote) of a closed unix socket, else NULL
+    bool has_loc, has_rem;
+} pmg_py_conn_t;
+void pmg_py_conn_end(pmg_py_conn_t *s); // in the free hook: keeps what stays readable
+
+// The C part of a message view.
+typedef struct {
+    const void *msg; // pmg_http_msg_t or pmg_ws_msg_t; NULL once its handler returned
+    struct mg_connection *c;
+} pmg_py_view_t;
+int pmg_py_view_expired(void); // raises
+
+// Give a type its properties; `offset` is where its C part lies in the object.
+int pmg_py_conn_props(PyTypeObject *type, Py_ssize_t offset);
+int pmg_py_http_props(PyTypeObject *type, Py_ssize_t offset);
+int pmg_py_ws_props(PyTypeObject *type, Py_ssize_t offset);
+
+#endif
