@@ -1,0 +1,269 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// What a binding calls. This header is the contract; pmg_int.h is for the files of shared/ only.
+//
+// Errors    A function that can fail returns >= 0 or a negative errno; pmg_error_text() then says
+//           what was wrong in one line. A binding turns it into an exception by one table:
+//           -EINVAL ValueError, -ENOMEM MemoryError, all else pymongoose.Error with .errno.
+// Thread    A manager and all that belongs to it is used by one thread at a time;
+//           pmg_mgr_wakeup() alone may be called from any thread.
+// Lifetime  A `struct mg_connection *` is valid from the open hook to the end of the free hook. A
+//           binding keeps it in its Connection object and clears it in the free hook: connections
+//           are freed only between events, so it is valid for as long as it is set.
+//           Message views are valid until the event hook that received them returns.
+// Nesting   Any function but pmg_mgr_poll() and pmg_mgr_close() may be called inside an event hook,
+//           and may call the event hook again before it returns (connect, listen, ws_upgrade, error).
+// Units     Sizes in bytes, times in milliseconds, ports in host byte order.
+#ifndef PMG_H
+#define PMG_H
+
+#include "mongoose.h"
+#include "pmg_api.h"
+#include "pmg_version.h"
+
+// ---------------------------------------------------------------------------------------------
+// Manager
+
+typedef struct pmg_mgr pmg_mgr_t;
+typedef struct pmg_timer pmg_timer_t;
+
+typedef struct {
+#define X(name, desktop, board) size_t name;
+    PMG_LIMITS(X)
+#undef X
+} pmg_limits_t;
+
+// How the core calls the binding. Every hook gets the manager by pmg_conn_mgr(c) or t->mgr.
+typedef struct {
+    // A connection was made, no event was fired yet: make its object. `listener` is set for an
+    // accepted connection, `arg` is what listen() or connect() was given, NULL for an accepted one.
+    // A negative result (no memory) drops the connection silently.
+    int (*open)(struct mg_connection *c, struct mg_connection *listener, void *arg);
+    // An event, with data as PMG_EVENT_DATA says. Returns 0; PMG_RAISED when the Python handler
+    // raised (and the binding has reported it); PMG_STOP when the exception must leave poll().
+    int (*event)(struct mg_connection *c, int ev, void *data);
+    // c is freed when this returns: take what must stay readable, then drop the object.
+    void (*free)(struct mg_connection *c);
+    // A timer is due: call its function. Returns as event does.
+    int (*timer)(pmg_timer_t *t);
+    // The timer ended (fired its last time, canceled or manager closed); t is freed after it.
+    void (*timer_free)(pmg_timer_t *t);
+} pmg_hooks_t;
+
+enum { PMG_RAISED = -1, PMG_STOP = -2 };
+
+void pmg_limits_default(pmg_limits_t *limits);
+
+// Makes a manager; `owner` is the binding's own. -ENOMEM, or the system's reason (-EMFILE ...).
+// On failure *out is NULL and the reason stands in the result alone.
+int pmg_mgr_new(pmg_mgr_t **out, const pmg_hooks_t *hooks, const pmg_limits_t *limits, void *owner);
+
+// Closes every connection and timer, then frees the manager. Fires MG_EV_CLOSE unless `silent`
+// (from a finalizer, where no Python may run; the free hooks are called even then). Not in a hook.
+void pmg_mgr_free(pmg_mgr_t *m, bool silent);
+
+// Runs the loop once: waits at most `ms` (< 0: no limit) for something to do, then does it.
+// Returns the number of things done (0: nothing happened, or a signal broke the wait), or
+// -EBUSY inside a hook. After PMG_STOP it returns at once; what was not handled yet is kept.
+// A binding cuts a long wait into slices so that its runtime can run.
+int pmg_mgr_poll(pmg_mgr_t *m, int ms);
+
+// Queues MG_EV_WAKEUP with a copy of data for connection `id` and ends a wait. From any thread.
+// id 0 only ends the wait. -ENOMEM without memory, -ENOBUFS past the budget: nothing was queued.
+int pmg_mgr_wakeup(pmg_mgr_t *m, unsigned long id, const void *data, size_t len);
+
+void *pmg_mgr_owner(pmg_mgr_t *m);
+bool pmg_mgr_in_hook(pmg_mgr_t *m);           // inside poll() or an event: poll and close refuse
+void pmg_mgr_poll_events(pmg_mgr_t *m, bool on); // deliver MG_EV_POLL, once a poll per connection
+size_t pmg_mgr_count(pmg_mgr_t *m);           // connections now, listeners included
+// Walks the connections, oldest first: NULL starts, NULL ends. Do not open or close meanwhile.
+struct mg_connection *pmg_mgr_next(pmg_mgr_t *m, struct mg_connection *c);
+
+// One line for the last negative result on this manager; valid until the next call.
+const char *pmg_error_text(pmg_mgr_t *m, int err);
+
+// Live objects of this process, for leak tests: managers, connections, timers, heap blocks.
+typedef struct {
+    size_t managers, connections, timers, blocks;
+} pmg_live_t;
+void pmg_live(pmg_live_t *out);
+
+// "MG_EV_READ" for MG_EV_READ, NULL for an unknown number.
+const char *pmg_event_name(int ev);
+
+// ---------------------------------------------------------------------------------------------
+// Timers
+
+struct pmg_timer {
+    pmg_mgr_t *mgr;
+    void *arg; // the binding's
+    uint64_t due;
+    uint64_t period; // 0: fires once
+    size_t heap_pos; // where it stands in the manager's heap
+    void (*fn)(pmg_timer_t *t);
+};
+
+// Calls hooks->timer after `ms`, then every `ms` if `repeat`; `run_now`: first at the next poll.
+int pmg_timer_add(pmg_mgr_t *m, uint64_t ms, bool repeat, bool run_now, void *arg, pmg_timer_t **out);
+// Ends it: timer_free is called before this returns, or after the hook if called inside it.
+void pmg_timer_cancel(pmg_timer_t *t);
+
+// ---------------------------------------------------------------------------------------------
+// Connections
+
+enum { PMG_RAW, PMG_HTTP, PMG_WS }; // what stands above TCP or UDP
+
+// URLs: tcp://host:port, udp://, http://, ws://, unix:///path. `proto` PMG_HTTP or PMG_RAW; the
+// binding derives it by pmg_url_proto() where the program does not say. -EADDRINUSE, -EACCES,
+// -EINVAL (the URL; the text says what is wrong) ... `fd` >= 0 adopts a socket that is listening.
+int pmg_listen(pmg_mgr_t *m, const char *url, int proto, int fd, void *arg, struct mg_connection **out);
+// Starts connecting and returns; MG_EV_CONNECT or MG_EV_ERROR follow. MG_EV_OPEN fires before it
+// returns. PMG_WS sends the upgrade request once connected.
+int pmg_connect(pmg_mgr_t *m, const char *url, int proto, void *arg, struct mg_connection **out);
+int pmg_url_proto(const char *url); // PMG_HTTP for http:// and ws:// (and their s), else PMG_RAW
+
+pmg_mgr_t *pmg_conn_mgr(struct mg_connection *c);
+void **pmg_conn_obj(struct mg_connection *c); // the binding's slot in the connection
+// Getters of PMG_CONN_PROPS. An address is text in `host` (>= 46 bytes; a unix socket's path is cut
+// to fit: use >= 108), "" when there is none.
+bool pmg_conn_is_listening(struct mg_connection *c);
+bool pmg_conn_is_client(struct mg_connection *c);
+bool pmg_conn_is_tls(struct mg_connection *c);
+bool pmg_conn_is_udp(struct mg_connection *c);
+bool pmg_conn_is_websocket(struct mg_connection *c);
+bool pmg_conn_is_readable(struct mg_connection *c); // received bytes wait in the buffer or socket
+bool pmg_conn_is_writable(struct mg_connection *c); // connected, and nothing waits to be sent
+bool pmg_conn_is_closing(struct mg_connection *c);
+bool pmg_conn_is_full(struct mg_connection *c);
+bool pmg_conn_is_draining(struct mg_connection *c);
+size_t pmg_conn_recv_len(struct mg_connection *c);
+size_t pmg_conn_send_len(struct mg_connection *c);
+size_t pmg_conn_recv_size(struct mg_connection *c);
+size_t pmg_conn_send_size(struct mg_connection *c);
+typedef struct {
+    char host[108];
+    uint16_t port;
+    bool is_ip6;
+} pmg_addr_t;
+void pmg_conn_local_addr(struct mg_connection *c, pmg_addr_t *out);
+void pmg_conn_remote_addr(struct mg_connection *c, pmg_addr_t *out);
+// For what must stay readable after close: keep copies of c->loc and c->rem and format them later.
+// A unix socket's path is in neither: format it in the free hook.
+bool pmg_conn_is_unix(struct mg_connection *c);
+void pmg_addr_text(const struct mg_addr *a, pmg_addr_t *out);
+
+// Queues bytes; they leave when the running event ends or at the next poll. A datagram (UDP) leaves
+// at once. -ENOBUFS above the high-water mark, -EPIPE while draining or closing, -EINVAL for a
+// listener; nothing is queued then.
+int pmg_send(struct mg_connection *c, const void *buf, size_t len);
+// What was received and not consumed; valid until the next call on this manager or a poll.
+struct mg_str pmg_recv_peek(struct mg_connection *c);
+// What waits to be sent.
+struct mg_str pmg_send_peek(struct mg_connection *c);
+// Consumes `len` bytes (at most recv_len) after the caller copied them. -EINVAL where HTTP or
+// WebSocket framing owns the input.
+int pmg_recv_consume(struct mg_connection *c, size_t len);
+void pmg_drain(struct mg_connection *c); // send what is queued, then close
+void pmg_close(struct mg_connection *c); // close after the running event, without sending
+void pmg_error(struct mg_connection *c, const char *text); // MG_EV_ERROR now, then close
+
+// ---------------------------------------------------------------------------------------------
+// HTTP
+
+typedef struct {
+    struct mg_str name, value;
+} pmg_header_t;
+
+#ifndef PMG_MAX_HEADERS
+#define PMG_MAX_HEADERS 64
+#endif
+
+typedef struct {
+    struct mg_str method, uri, query, proto, body; // of a response: proto, then uri = reason
+    struct mg_str head;                            // the whole head as received
+    int status;                                    // of a response; 0 in a request
+    int num_headers;
+    const pmg_header_t *headers;
+} pmg_http_msg_t;
+
+// The header's value, or {NULL, 0}. Names compare without case.
+struct mg_str pmg_http_header(const pmg_http_msg_t *hm, struct mg_str name);
+// A parameter of a header's value: charset in "text/html; charset=utf-8", quotes removed.
+struct mg_str pmg_http_header_var(const pmg_http_msg_t *hm, struct mg_str name, struct mg_str var);
+// A query parameter: the raw value in *raw, {NULL, 0} if absent; then decode it with
+// pmg_url_decode (dst may be raw.len long). The decoded length, or -EINVAL for a bad %-escape.
+struct mg_str pmg_http_query_var(const pmg_http_msg_t *hm, struct mg_str name);
+int pmg_url_decode(struct mg_str raw, char *dst);
+
+// A head under construction, written straight into the send buffer. After begin() succeeded call
+// header() any number of times, then end() or abort(). abort() leaves no trace. Do not call
+// anything else on the connection in between, and run no Python: collect the arguments first.
+typedef struct {
+    struct mg_connection *c;
+    size_t start; // length of the send buffer before
+    uint8_t kind, seen;
+    int status;
+    size_t content_length;
+    const pmg_http_msg_t *hm;
+} pmg_head_t;
+
+// A reply. -EINVAL: status outside 100..999, or the connection does not speak HTTP as a server.
+// -EPIPE: closing. -EALREADY: this request was answered. -ENOBUFS as pmg_send.
+int pmg_reply_begin(pmg_head_t *h, struct mg_connection *c, int status);
+// -EINVAL: the name is no token, the value holds CR, LF or NUL, or contradicts the body.
+int pmg_head_header(pmg_head_t *h, struct mg_str name, struct mg_str value);
+// Adds Content-Type (text/plain; charset=utf-8 unless given), Content-Length (by what body.len is),
+// Connection, and the body. With Transfer-Encoding: chunked among the headers: starts a chunked
+// reply, a body becomes its first chunk. With Content-Type: text/event-stream and an empty body:
+// starts an event stream that ends with the connection.
+int pmg_reply_end(pmg_head_t *h, struct mg_str body);
+void pmg_head_abort(pmg_head_t *h);
+
+// A chunk; len 0 ends the reply. -EINVAL if no chunked reply was started.
+int pmg_http_chunk(struct mg_connection *c, const void *buf, size_t len);
+// A server-sent event: lines of `data` become data: lines. -EINVAL for CR or LF in the type, or
+// if no reply was started.
+int pmg_http_sse(struct mg_connection *c, struct mg_str type, struct mg_str data);
+// Remembers credentials for the head of the next request sent on a client connection.
+int pmg_http_basic_auth(struct mg_connection *c, struct mg_str user, struct mg_str pass);
+
+#if PMG_HAS_FILES
+typedef struct {
+    const char *root;          // serve_dir: folder; serve_file: the file
+    struct mg_str headers;     // "Name: value\r\n" lines, validated; may be empty
+    struct mg_str mime_types;  // "ext=type,ext2=type2" ahead of the built-in table; may be empty
+    const char *page404;       // a file for what is not found, or NULL
+} pmg_serve_t;
+// Answers the request of `hm` from the file system, with ranges, ETag, .gz and folder listings.
+// A missing file is a 404 to the client, not an error here. -EALREADY, -EPIPE, -EINVAL as reply.
+int pmg_serve_dir(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *opts);
+int pmg_serve_file(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *opts);
+#endif
+
+// ---------------------------------------------------------------------------------------------
+// WebSocket
+
+typedef struct {
+    struct mg_str data;
+    int flags; // the opcode alone: WEBSOCKET_OP_TEXT ...
+} pmg_ws_msg_t;
+
+// Answers 101 and fires MG_EV_WS_OPEN; pmg_head_header() in between adds headers. A request that
+// is no WebSocket handshake gets 400 or 426, MG_EV_WS_OPEN does not come, and the result is 0.
+int pmg_ws_upgrade_begin(pmg_head_t *h, struct mg_connection *c, const pmg_http_msg_t *hm);
+int pmg_ws_upgrade_end(pmg_head_t *h);
+// -EINVAL: unknown opcode, text that is not UTF-8, a control frame over 125 bytes, a bad close
+// code, or no WebSocket; -EPIPE after a close frame was sent; -ENOBUFS as pmg_send.
+int pmg_ws_send(struct mg_connection *c, const void *buf, size_t len, int op);
+
+// ---------------------------------------------------------------------------------------------
+// Text, for bindings: what the wire says is bytes, what Python sees is str.
+
+bool pmg_utf8_valid(const void *buf, size_t len);
+// UTF-8 with each byte that does not belong replaced by U+FFFD, as bytes.decode("utf-8", "replace")
+// does. Returns the length needed; writes nothing if dst is NULL. At most 3 * len.
+size_t pmg_utf8_replace(const void *buf, size_t len, char *dst);
+// ISO 8859-1 to UTF-8, for head fields that are not UTF-8 (RFC 9110, section 5.5). At most 2 * len.
+size_t pmg_latin1_to_utf8(const void *buf, size_t len, char *dst);
+
+#endif

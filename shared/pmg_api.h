@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The one list of every name that a Python program can see.
+//
+// Each list is an X-macro: a binding expands it into its own tables, the tests hold `dir()` of every
+// class against it in both directions, and the stub's constants and properties are generated from it.
+// To add a constant, add a row: both Pythons then have it. To add a method, add a row and implement
+// it in both bindings (MicroPython will not link without it, on CPython a test fails).
+//
+// This file includes nothing and must stay includable anywhere.
+#ifndef PMG_API_H
+#define PMG_API_H
+
+// Feature switches: a build may turn a protocol off, its rows then vanish from both Pythons.
+#ifndef PMG_HAS_FILES
+#define PMG_HAS_FILES 1
+#endif
+
+// X(name): the name is also the C constant that holds the value.
+#define PMG_CONSTANTS(X)   \
+    X(MG_EV_ERROR)         \
+    X(MG_EV_OPEN)          \
+    X(MG_EV_POLL)          \
+    X(MG_EV_RESOLVE)       \
+    X(MG_EV_CONNECT)       \
+    X(MG_EV_ACCEPT)        \
+    X(MG_EV_READ)          \
+    X(MG_EV_WRITE)         \
+    X(MG_EV_CLOSE)         \
+    X(MG_EV_HTTP_HDRS)     \
+    X(MG_EV_HTTP_MSG)      \
+    X(MG_EV_WS_OPEN)       \
+    X(MG_EV_WS_MSG)        \
+    X(MG_EV_WS_CTL)        \
+    X(MG_EV_WAKEUP)        \
+    X(MG_EV_USER)          \
+    X(WEBSOCKET_OP_CONTINUE) \
+    X(WEBSOCKET_OP_TEXT)   \
+    X(WEBSOCKET_OP_BINARY) \
+    X(WEBSOCKET_OP_CLOSE)  \
+    X(WEBSOCKET_OP_PING)   \
+    X(WEBSOCKET_OP_PONG)
+
+// What `data` is for each event. X(event, kind); an event that is not listed carries None.
+//   TEXT  str, the error         data: const char *
+//   COUNT int, bytes moved       data: const size_t *
+//   UPTIME int, milliseconds     data: const uint64_t *
+//   HTTP  HttpMessage            data: pmg_http_msg_t *
+//   WS    WsMessage              data: pmg_ws_msg_t *
+//   BYTES bytes                  data: struct mg_str *
+#define PMG_EVENT_DATA(X)      \
+    X(MG_EV_ERROR, TEXT)       \
+    X(MG_EV_POLL, UPTIME)      \
+    X(MG_EV_READ, COUNT)       \
+    X(MG_EV_WRITE, COUNT)      \
+    X(MG_EV_HTTP_HDRS, HTTP)   \
+    X(MG_EV_HTTP_MSG, HTTP)    \
+    X(MG_EV_WS_OPEN, HTTP)     \
+    X(MG_EV_WS_MSG, WS)        \
+    X(MG_EV_WS_CTL, WS)        \
+    X(MG_EV_WAKEUP, BYTES)
+
+// Read-only properties that C answers alone: X(name, kind), kind is BOOL, INT or ADDR, and the
+// getter is pmg_conn_<name>(c) (pmg.h). On a closed connection: False, 0, the last known address.
+#define PMG_CONN_PROPS(X)   \
+    X(is_listening, BOOL)   \
+    X(is_client, BOOL)      \
+    X(is_tls, BOOL)         \
+    X(is_udp, BOOL)         \
+    X(is_websocket, BOOL)   \
+    X(is_readable, BOOL)    \
+    X(is_writable, BOOL)    \
+    X(is_closing, BOOL)     \
+    X(is_full, BOOL)        \
+    X(is_draining, BOOL)    \
+    X(recv_len, INT)        \
+    X(send_len, INT)        \
+    X(recv_size, INT)       \
+    X(send_size, INT)       \
+    X(local_addr, ADDR)     \
+    X(remote_addr, ADDR)
+
+// Properties that the binding keeps: readable after close.
+#define PMG_CONN_OBJECT_PROPS(X) \
+    X(id)                        \
+    X(handler)                   \
+    X(userdata)
+
+// X(name, min, max): positional arguments without self; max 255 means keywords are taken too.
+#define PMG_CONN_METHODS(X)         \
+    X(send, 1, 1)                   \
+    X(recv, 0, 1)                   \
+    X(recv_data, 0, 1)              \
+    X(send_data, 0, 1)              \
+    X(reply, 1, 255)                \
+    X(reply_json, 1, 255)           \
+    X(http_chunk, 1, 1)             \
+    X(http_sse, 2, 2)               \
+    X(http_basic_auth, 2, 2)        \
+    PMG_CONN_METHODS_FILES(X)       \
+    X(ws_upgrade, 1, 255)           \
+    X(ws_send, 1, 255)              \
+    X(set_handler, 1, 1)            \
+    X(error, 1, 1)                  \
+    X(drain, 0, 0)                  \
+    X(close, 0, 0)
+
+#if PMG_HAS_FILES
+#define PMG_CONN_METHODS_FILES(X) \
+    X(serve_dir, 2, 255)          \
+    X(serve_file, 2, 255)
+#else
+#define PMG_CONN_METHODS_FILES(X)
+#endif
+
+#define PMG_MANAGER_METHODS(X) \
+    X(listen, 1, 255)          \
+    X(connect, 1, 255)         \
+    X(ws_connect, 1, 255)      \
+    X(poll, 0, 255)            \
+    X(run, 0, 255)             \
+    X(wakeup, 1, 255)          \
+    X(timer_add, 2, 255)       \
+    X(close, 0, 0)
+
+#define PMG_MANAGER_PROPS(X) \
+    X(connections)           \
+    X(wakeup_id)
+
+#define PMG_TIMER_METHODS(X) X(cancel, 0, 0)
+#define PMG_TIMER_PROPS(X) X(active)
+
+// Strings of a message that C holds as a slice: X(name, field of pmg_http_msg_t).
+#define PMG_HTTP_TEXT_PROPS(X) \
+    X(method, method)          \
+    X(uri, uri)                \
+    X(query, query)            \
+    X(proto, proto)            \
+    X(body_text, body)
+#define PMG_HTTP_BYTES_PROPS(X) X(body_bytes, body)
+#define PMG_HTTP_METHODS(X) \
+    X(header, 1, 255)       \
+    X(headers, 0, 0)        \
+    X(query_var, 1, 1)      \
+    X(status, 0, 0)         \
+    X(header_var, 2, 2)
+
+#define PMG_WS_TEXT_PROPS(X) X(text, data)
+#define PMG_WS_BYTES_PROPS(X) X(data, data)
+#define PMG_WS_INT_PROPS(X) X(flags, flags)
+
+// Classes, the exception, and functions of the module.
+#define PMG_CLASSES(X) \
+    X(Manager)         \
+    X(Connection)      \
+    X(HttpMessage)     \
+    X(WsMessage)       \
+    X(Timer)           \
+    X(Error)
+
+#define PMG_FUNCTIONS(X)   \
+    X(event_name, 1, 1)    \
+    X(live_objects, 0, 0)
+
+// Limits: keyword arguments of Manager, in this order. X(name, desktop default, board default).
+// Sizes in bytes, times in milliseconds; 0 means no limit. A board is a target with PMG_BOARD set.
+//   max_conns       connections at a time; an accept beyond it is refused at once
+//   max_recv        raw TCP receive buffer: there is_full turns true and reading stops
+//   max_send        high-water mark: with this much unsent a further send raises Error(ENOBUFS)
+//   max_head        HTTP head: 431 beyond it
+//   max_body        HTTP body: 413 beyond it
+//   max_message     WebSocket message: close code 1009 beyond it
+//   connect_timeout from connect() to MG_EV_CONNECT (names included)
+//   head_timeout    from the first byte of an HTTP head to its end: 408
+//   body_timeout    between two pieces of an HTTP body: 408
+//   idle_timeout    a keep-alive HTTP connection without a request is closed
+//   drain_timeout   a draining connection whose peer takes no data is closed
+#define PMG_LIMITS(X)                  \
+    X(max_conns, 65536, 16)            \
+    X(max_recv, 1048576, 8192)         \
+    X(max_send, 16777216, 32768)       \
+    X(max_head, 16384, 2048)           \
+    X(max_body, 16777216, 16384)       \
+    X(max_message, 16777216, 8192)     \
+    X(connect_timeout, 15000, 15000)   \
+    X(head_timeout, 15000, 10000)      \
+    X(body_timeout, 30000, 20000)      \
+    X(idle_timeout, 75000, 15000)      \
+    X(drain_timeout, 15000, 10000)
+
+#endif

@@ -1,0 +1,256 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// What the files of shared/ share among themselves. Bindings include pmg.h only.
+#ifndef PMG_INT_H
+#define PMG_INT_H
+
+#include "pmg.h"
+#include "pmg_io.h"
+#include "pmg_port.h"
+
+// Read this much at a time, into one buffer that all connections of a manager borrow in turn.
+#ifndef PMG_READ_SIZE
+#ifdef PMG_BOARD
+#define PMG_READ_SIZE 1536
+#else
+#define PMG_READ_SIZE 65536
+#endif
+#endif
+// A send buffer up to this size is kept for the next connection instead of being freed.
+#define PMG_SPARE_MAX 16384
+// Data that a signal or another thread asked to deliver, at most, per manager.
+#ifdef PMG_BOARD
+#define PMG_WAKEUP_BUDGET 4096
+#else
+#define PMG_WAKEUP_BUDGET (64u << 20)
+#endif
+
+// ---------------------------------------------------------------------------------------------
+// State of the protocols, a union in each connection
+
+typedef struct {
+    uint8_t state;    // enum in pmg_http.c
+    uint8_t skip_msg; // answered in MG_EV_HTTP_HDRS: read the body, but deliver nothing
+    uint8_t close_after;
+    uint8_t is_head; // the request was HEAD: a reply has no body
+    uint8_t http10;
+    uint8_t resp_started; // some of the reply is queued
+    uint8_t out;          // how the body of the reply goes out, enum in pmg_reply.c
+    uint8_t req_head_open; // a client: the head it sends is not complete yet
+    size_t scan;           // bytes of the head that hold no end of it
+    size_t head_len;
+    size_t pos;      // raw bytes of the message that were read so far
+    size_t left;     // of the body or the chunk
+    size_t body_len; // decoded
+} pmg_http_t;
+
+typedef struct {
+    uint32_t state; // cursor of an incremental UTF-8 check, 0 between characters
+} pmg_utf8_t;
+
+typedef struct {
+    uint8_t msg_op; // opcode of the message being assembled, 0 for none
+    uint8_t frame_open;
+    uint8_t frame_fin;
+    uint8_t masked;
+    uint8_t close_sent, close_rcvd;
+    uint8_t handshake; // a client that waits for 101
+    uint8_t mask[4];
+    uint32_t mask_pos;
+    size_t frame_left;
+    size_t len; // assembled bytes, at the start of the receive buffer
+    pmg_utf8_t utf8;
+    char accept[29]; // what the server must answer
+} pmg_ws_t;
+
+typedef struct pmg_file pmg_file_t;
+
+// ---------------------------------------------------------------------------------------------
+// Connection: allocated behind Mongoose's own, see pmg_x()
+
+enum { PMG_DL_NONE, PMG_DL_CONNECT, PMG_DL_HEAD, PMG_DL_BODY, PMG_DL_IDLE, PMG_DL_DRAIN, PMG_DL_LINGER,
+       PMG_DL_ACCEPT, PMG_DL_TICK, PMG_DL_CLOSE };
+
+typedef struct {
+    struct mg_connection *prev, *next; // all connections of the manager
+    struct mg_connection *hash_next;   // by id
+    struct mg_connection *work_next;   // the work queue
+    void *obj;
+    char *auth;   // "Authorization: Basic ...\r\n" for the next request
+    char *host;   // host[:port] of the URL; a unix socket's path; or NULL
+    char *target; // path and query of the URL, for a WebSocket client
+    pmg_file_t *file;
+    pmg_timer_t timer; // deadline; may stand in the heap earlier than it is due
+    uint64_t deadline;
+    size_t send_off; // bytes at the start of c->send that are gone
+    size_t recv_off; // bytes at the start of c->recv that a raw reader consumed
+    uint8_t deadline_kind;
+    uint8_t proto;
+    uint8_t io_mask; // what the backend watches
+    unsigned registered : 1;
+    unsigned in_work : 1;
+    unsigned internal : 1; // Mongoose's own, no Python sees it
+    unsigned adopted : 1;  // stands in Mongoose's list too
+    unsigned handler_failed : 1;
+    unsigned eof : 1;
+    unsigned reparse : 1; // received bytes wait for the protocol
+    unsigned in_read : 1; // the read path runs: it will flush
+    unsigned linger : 1;  // after the last byte read until the peer closes, so that it sees our reply
+    unsigned lingering : 1;
+    unsigned hold : 1; // do not flush: a request head is being completed
+    unsigned is_unix : 1;
+    unsigned unlink_path : 1; // a socket file that we made
+    unsigned watched : 1;     // the backend's
+    unsigned connected : 1;
+    union {
+        pmg_http_t http;
+        pmg_ws_t ws;
+    } u;
+} pmg_conn_t;
+
+struct pmg_mgr {
+    struct mg_mgr mg; // first: Mongoose hands this pointer back
+    pmg_hooks_t hooks;
+    pmg_limits_t limits;
+    void *owner;
+    uint64_t now; // of this turn of the loop
+    struct mg_connection *first, *last;
+    struct mg_connection **hash;
+    size_t hash_size; // a power of two
+    size_t count;
+    struct mg_connection *work_first, *work_last;
+    size_t work_len;
+    pmg_timer_t **heap;
+    size_t heap_len, heap_size, timers;
+    pmg_timer_t *firing; // the timer whose hook runs
+    struct pmg_wakeup *wake_first, *wake_last;
+    size_t wake_bytes;
+    size_t done; // things done in this turn
+    unsigned depth; // hooks on the stack
+    bool polling, waiting, stop, closing, silent, poll_events, firing_canceled;
+    unsigned char *scratch;  // PMG_READ_SIZE
+    bool scratch_lent;
+    unsigned char *spare; // a freed send buffer, or NULL
+    size_t spare_size;
+    uint8_t random[64]; // for WebSocket masks
+    size_t random_left;
+    pmg_io_mgr_t io;
+    int err;
+    char err_text[160];
+    char dns_url[64];
+};
+
+// The record of a connection lies right behind it.
+static inline pmg_conn_t *pmg_x(struct mg_connection *c) {
+    return (pmg_conn_t *)(void *)(c + 1);
+}
+static inline pmg_mgr_t *pmg_m(struct mg_connection *c) {
+    return (pmg_mgr_t *)(void *)c->mgr;
+}
+
+// ---------------------------------------------------------------------------------------------
+// pmg_mem.c
+
+void *pmg_alloc(size_t size); // counted; NULL when there is none
+void pmg_free(void *p);
+char *pmg_strndup(const char *s, size_t len);
+size_t pmg_mem_blocks(void);
+// Makes room for `more` bytes behind buf->len; grows by doubling. False: nothing changed.
+bool pmg_buf_reserve(struct mg_iobuf *b, size_t more);
+void pmg_buf_free(struct mg_iobuf *b);
+
+// pmg_mgr.c
+void pmg_live_add(int connections, int timers);
+int pmg_fail(pmg_mgr_t *m, int err, const char *fmt, ...);
+void pmg_random(pmg_mgr_t *m, void *buf, size_t len); // pooled, for masks
+void pmg_wakeups_run(pmg_mgr_t *m);
+
+// pmg_timer.c
+bool pmg_heap_reserve(pmg_mgr_t *m, size_t n);
+void pmg_heap_set(pmg_timer_t *t, uint64_t due); // inserts or moves; room must be reserved
+void pmg_heap_remove(pmg_timer_t *t);
+uint64_t pmg_heap_due(pmg_mgr_t *m); // UINT64_MAX when empty
+void pmg_timers_run(pmg_mgr_t *m);
+void pmg_timers_free(pmg_mgr_t *m);
+void pmg_deadline(struct mg_connection *c, int kind, uint64_t ms); // ms 0: none
+
+// pmg_conn.c
+struct mg_connection *pmg_conn_new(pmg_mgr_t *m);     // in the table, no object yet
+void pmg_conn_adopt(struct mg_connection *c);         // one that Mongoose made
+void pmg_conn_free(struct mg_connection *c);          // MG_EV_CLOSE and away; only from the loop
+struct mg_connection *pmg_conn_find(pmg_mgr_t *m, unsigned long id);
+void pmg_fire(struct mg_connection *c, int ev, void *data); // to Python
+void pmg_user_fn(struct mg_connection *c, int ev, void *data); // the same as Mongoose's c->fn
+void pmg_fatal(struct mg_connection *c, const char *text);  // MG_EV_ERROR, then close
+int pmg_can_send(struct mg_connection *c); // 0, or why not
+bool pmg_out(struct mg_connection *c, const void *buf, size_t len); // append, no checks; false: no memory
+
+// pmg_url.c
+typedef struct {
+    int proto; // PMG_HTTP ...
+    bool is_udp, is_tls, is_unix, has_port;
+    struct mg_str host, target; // host without brackets
+    struct mg_str authority;    // as written: host[:port]
+    struct mg_addr addr;        // port always, the address if `literal`
+    bool literal;
+} pmg_url_t;
+int pmg_url_parse(pmg_mgr_t *m, const char *url, bool listening, pmg_url_t *out);
+
+// pmg_loop.c
+void pmg_work(struct mg_connection *c); // have the loop look at it, this turn or the next
+void pmg_flush(struct mg_connection *c);
+void pmg_update(struct mg_connection *c); // flush, finish a drain, tell the backend
+void pmg_wants(struct mg_connection *c); // tell the backend what to watch
+
+// pmg_open.c
+void pmg_accept_ready(struct mg_connection *listener);
+void pmg_connected(struct mg_connection *c);
+
+// pmg_http.c
+void pmg_http_pfn(struct mg_connection *c, int ev, void *data);
+void pmg_http_reset(struct mg_connection *c);
+void pmg_http_done(struct mg_connection *c); // the reply is complete
+void pmg_http_timeout(struct mg_connection *c, int kind);
+bool pmg_http_room(struct mg_connection *c); // may more be read?
+// pmg_http_head.c
+// Parses a whole head of head_len bytes. 0, or the status to refuse it with.
+typedef struct {
+    bool http10, chunked, has_length, close, keep_alive, upgrade, expect_continue;
+    size_t content_length;
+} pmg_framing_t;
+int pmg_http_parse_head(const char *buf, size_t len, bool response, pmg_http_msg_t *hm,
+                        pmg_header_t *headers, int max_headers, pmg_framing_t *f);
+bool pmg_is_token(struct mg_str s);
+bool pmg_is_field_value(struct mg_str s);
+bool pmg_list_has(struct mg_str list, const char *token);
+bool pmg_str_ieq(struct mg_str s, const char *lower);
+
+// pmg_reply.c
+enum { PMG_OUT_LENGTH, PMG_OUT_CHUNKED, PMG_OUT_STREAM };
+enum { PMG_HEAD_REPLY, PMG_HEAD_UPGRADE, PMG_HEAD_FILE };
+void pmg_http_refuse(struct mg_connection *c, int status); // a reply of ours, then close
+const char *pmg_http_reason(int status);
+int pmg_head_end(pmg_head_t *h); // the blank line
+bool pmg_out_str(struct mg_connection *c, const char *s);
+bool pmg_out_num(struct mg_connection *c, uint64_t n);
+
+// pmg_request.c
+int pmg_request_send(struct mg_connection *c, const void *buf, size_t len);
+
+// pmg_file.c
+void pmg_file_more(struct mg_connection *c); // tops up the send buffer
+void pmg_file_close(struct mg_connection *c);
+
+// pmg_ws.c
+void pmg_ws_pfn(struct mg_connection *c, int ev, void *data);
+void pmg_ws_start(struct mg_connection *c, bool client);
+int pmg_ws_request(struct mg_connection *c); // a client's handshake
+void pmg_ws_timeout(struct mg_connection *c);
+bool pmg_ws_room(struct mg_connection *c);
+void pmg_ws_goodbye(struct mg_connection *c); // a close frame ahead of draining
+
+// pmg_utf8.c
+// Feeds bytes to an incremental check; false at the first byte that cannot follow.
+bool pmg_utf8_feed(pmg_utf8_t *u, const void *buf, size_t len);
+
+#endif

@@ -1,0 +1,71 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The I/O backend under the loop: what pmg_io_sock.c (BSD sockets) and pmg_io_lwip.c (raw lwIP)
+// both implement; a build links one of them. Nothing in here knows a protocol, calls Python, or
+// frees a connection.
+//
+// Results are >= 0 or a negative errno. -EAGAIN means "not now": the backend reports readiness
+// later if pmg_io_watch() asked for it. All is level triggered: what was not handled is reported
+// again. The handle of a connection is c->fd, its meaning is the backend's own.
+#ifndef PMG_IO_H
+#define PMG_IO_H
+
+#include "mongoose.h"
+
+#if defined(PMG_IO_LWIP)
+typedef struct {
+    int unused;
+} pmg_io_mgr_t;
+#else
+#include <sys/types.h>
+#include <pthread.h>
+typedef struct {
+    int poll_fd;    // epoll descriptor, or -1 where poll() serves
+    int wake_fd[2]; // an eventfd in [0], or a pipe
+    unsigned fork_generation;
+    pthread_mutex_t lock;
+    void *fds; // poll(): the array, and its size
+    size_t fds_size;
+} pmg_io_mgr_t;
+#endif
+
+struct pmg_mgr;
+
+enum { PMG_IO_READ = 1, PMG_IO_WRITE = 2 };
+
+int pmg_io_init(struct pmg_mgr *m);
+void pmg_io_fini(struct pmg_mgr *m);
+// -ECHILD when this process is a fork of the one that made the manager.
+int pmg_io_check(struct pmg_mgr *m);
+
+// c->loc holds the wanted address, path is set for a unix socket; fd >= 0 adopts (a copy of) it.
+// Sets c->fd and c->loc. Serves UDP too.
+int pmg_io_listen(struct mg_connection *c, const char *path, int fd);
+// Takes one waiting peer into `c`, a fresh connection: sets fd, loc and rem.
+int pmg_io_accept(struct mg_connection *listener, struct mg_connection *c);
+// Refuses one waiting peer, after sending it `text` if that goes at once.
+int pmg_io_refuse(struct mg_connection *listener, const char *text);
+// Starts connecting to c->rem (or path). 0: connected; -EINPROGRESS: writable says when.
+int pmg_io_connect(struct mg_connection *c, const char *path);
+int pmg_io_connect_result(struct mg_connection *c);
+// Bytes moved; read gives 0 at the end of the stream. Of UDP: one datagram, read sets c->rem and
+// gives its length, 0 too.
+long pmg_io_read(struct mg_connection *c, void *buf, size_t len);
+long pmg_io_write(struct mg_connection *c, const void *buf, size_t len);
+void pmg_io_shutdown(struct mg_connection *c); // sends the end of the stream
+void pmg_io_close(struct mg_connection *c);    // releases the handle; never fails
+int pmg_io_watch(struct mg_connection *c, int mask);
+
+// Waits for readiness or a wake-up, at most ms (< 0: no limit), and calls pmg_io_ready() for each
+// connection that is ready, until m->stop. A signal ends the wait.
+int pmg_io_wait(struct pmg_mgr *m, int ms);
+void pmg_io_wake(struct pmg_mgr *m); // ends a wait, from any thread
+
+// Guards the wake-up queue against other threads.
+void pmg_io_lock(struct pmg_mgr *m);
+void pmg_io_unlock(struct pmg_mgr *m);
+
+// Implemented by the loop. `error` is set when the peer is gone though nothing was asked.
+void pmg_io_ready(struct mg_connection *c, int mask, bool error);
+
+#endif

@@ -1,0 +1,201 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// How connections begin: listeners, accepted peers, outbound connections.
+
+#include "pmg_int.h"
+
+// Peers accepted in one go before others have their turn.
+#define ACCEPT_BURST 64
+// How long a listener looks away when descriptors or memory ran out.
+#define ACCEPT_PAUSE_MS 100
+
+static void accepted(struct mg_connection *listener, struct mg_connection *c) {
+    pmg_mgr_t *m = pmg_m(c);
+    pmg_conn_t *x = pmg_x(c), *lx = pmg_x(listener);
+    c->is_accepted = 1;
+    x->connected = 1;
+    x->proto = lx->proto;
+    x->is_unix = lx->is_unix;
+    if (x->is_unix && lx->host != NULL) {
+        x->host = pmg_strndup(lx->host, strlen(lx->host));
+    }
+    if (m->hooks.open(c, listener, NULL) < 0) {
+        c->is_closing = 1;
+        pmg_work(c);
+        return;
+    }
+    if (x->proto == PMG_HTTP) {
+        c->pfn = pmg_http_pfn;
+        pmg_deadline(c, PMG_DL_IDLE, m->limits.idle_timeout);
+    }
+    mg_call(c, MG_EV_OPEN, NULL);
+    mg_call(c, MG_EV_ACCEPT, NULL);
+    pmg_update(c);
+}
+
+void pmg_accept_ready(struct mg_connection *listener) {
+    static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+                               "Retry-After: 1\r\nContent-Length: 0\r\n\r\n";
+    pmg_mgr_t *m = pmg_m(listener);
+    for (int i = 0; i < ACCEPT_BURST && !listener->is_closing && !m->stop; i++) {
+        int err;
+        if (m->limits.max_conns > 0 && m->count >= m->limits.max_conns) {
+            err = pmg_io_refuse(listener, pmg_x(listener)->proto == PMG_HTTP ? busy : NULL);
+        } else {
+            struct mg_connection *c = pmg_conn_new(m);
+            err = c != NULL ? pmg_io_accept(listener, c) : -ENOMEM;
+            if (err >= 0) {
+                accepted(listener, c);
+            } else if (c != NULL) {
+                pmg_x(c)->internal = 1; // never seen by anyone: no events, no hooks
+                pmg_conn_free(c);
+            }
+        }
+        if (err == -EAGAIN) {
+            return;
+        }
+        if (err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -ENOBUFS) {
+            // The peer stays in the backlog, readiness would spin: look away for a while.
+            pmg_io_watch(listener, 0);
+            pmg_x(listener)->io_mask = 0;
+            pmg_deadline(listener, PMG_DL_ACCEPT, ACCEPT_PAUSE_MS);
+            return;
+        }
+    }
+}
+
+int pmg_listen(pmg_mgr_t *m, const char *url, int proto, int fd, void *arg, struct mg_connection **out) {
+    pmg_url_t u;
+    *out = NULL;
+    int err = m->closing ? pmg_fail(m, -EBADF, "manager is closed") : pmg_url_parse(m, url, true, &u);
+    if (err < 0) {
+        return err;
+    }
+    struct mg_connection *c = pmg_conn_new(m);
+    if (c == NULL) {
+        return pmg_fail(m, -ENOMEM, "no memory for a listener");
+    }
+    pmg_conn_t *x = pmg_x(c);
+    c->is_listening = 1;
+    c->is_udp = u.is_udp;
+    c->loc = u.addr;
+    x->proto = (uint8_t)(u.is_udp ? PMG_RAW : proto);
+    x->is_unix = u.is_unix;
+    x->connected = u.is_udp;
+    x->internal = 1; // until it stands: no hook hears of a failure
+    if (u.is_unix && (x->host = pmg_strndup(u.host.buf, u.host.len)) == NULL) {
+        err = -ENOMEM;
+    } else {
+        err = pmg_io_listen(c, x->host, fd);
+    }
+    if (err == 0) {
+        err = pmg_io_watch(c, PMG_IO_READ);
+        x->io_mask = PMG_IO_READ;
+    }
+    if (err == 0) {
+        err = m->hooks.open(c, NULL, arg);
+    }
+    if (err < 0) {
+        pmg_conn_free(c);
+        return pmg_fail(m, err, "cannot listen on %.80s: %s", url, strerror(-err));
+    }
+    x->internal = 0;
+    mg_call(c, MG_EV_OPEN, NULL);
+    *out = c;
+    return 0;
+}
+
+// The address is known: called by us for a literal, by Mongoose's resolver for a name.
+void mg_connect_resolved(struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c);
+    if (!x->registered) {
+        pmg_conn_adopt(c);
+    }
+    bool asked = c->is_resolving;
+    c->is_resolving = 0;
+    if (asked) {
+        mg_call(c, MG_EV_RESOLVE, NULL);
+        if (c->is_closing) {
+            return;
+        }
+    }
+    int err = pmg_io_connect(c, x->is_unix ? x->host : NULL);
+    if (err == 0) {
+        if (c->is_udp || x->internal) {
+            pmg_connected(c);
+        } else { // a unix socket connects at once: let connect() return before MG_EV_CONNECT
+            c->is_connecting = 1;
+            pmg_wants(c);
+        }
+    } else if (err == -EINPROGRESS) {
+        c->is_connecting = 1;
+        pmg_wants(c);
+    } else {
+        char text[96];
+        snprintf(text, sizeof(text), "connect failed: %s", strerror(-err));
+        pmg_fatal(c, text);
+    }
+}
+
+void pmg_connected(struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c);
+    c->is_connecting = 0;
+    x->connected = 1;
+    if (!x->internal) {
+        pmg_deadline(c, PMG_DL_NONE, 0);
+    }
+    if (x->proto == PMG_HTTP) {
+        c->pfn = pmg_http_pfn;
+    }
+    mg_call(c, MG_EV_CONNECT, NULL);
+    if (x->proto == PMG_WS && !c->is_closing && !c->is_draining && pmg_ws_request(c) < 0) {
+        pmg_fatal(c, "no memory for the WebSocket handshake");
+    }
+    pmg_update(c);
+}
+
+int pmg_connect(pmg_mgr_t *m, const char *url, int proto, void *arg, struct mg_connection **out) {
+    pmg_url_t u;
+    *out = NULL;
+    int err = m->closing ? pmg_fail(m, -EBADF, "manager is closed") : pmg_url_parse(m, url, false, &u);
+    if (err < 0) {
+        return err;
+    }
+    if (proto == PMG_WS && u.proto != PMG_HTTP && !u.is_unix) {
+        return pmg_fail(m, -EINVAL, "URL %.80s: a WebSocket URL starts with ws://", url);
+    }
+    if (m->limits.max_conns > 0 && m->count >= m->limits.max_conns) {
+        return pmg_fail(m, -ENOBUFS, "%zu connections are open, the limit is max_conns", m->count);
+    }
+    struct mg_connection *c = pmg_conn_new(m);
+    if (c == NULL) {
+        return pmg_fail(m, -ENOMEM, "no memory for a connection");
+    }
+    pmg_conn_t *x = pmg_x(c);
+    struct mg_str host = u.is_unix ? u.host : u.authority;
+    c->is_client = 1;
+    c->is_udp = u.is_udp;
+    x->proto = (uint8_t)(u.is_udp ? PMG_RAW : proto);
+    x->is_unix = u.is_unix;
+    x->host = pmg_strndup(host.buf, host.len);
+    x->target = proto == PMG_WS ? pmg_strndup(u.target.buf, u.target.len) : NULL;
+    c->rem = u.addr;
+    x->internal = 1;
+    err = x->host != NULL && (proto != PMG_WS || x->target != NULL) ? m->hooks.open(c, NULL, arg) : -ENOMEM;
+    if (err < 0) {
+        pmg_conn_free(c);
+        return pmg_fail(m, err, "no memory for a connection");
+    }
+    x->internal = 0;
+    *out = c;
+    pmg_deadline(c, PMG_DL_CONNECT, m->limits.connect_timeout);
+    mg_call(c, MG_EV_OPEN, (void *)(size_t)url);
+    if (c->is_closing || c->is_draining) {
+        pmg_work(c);
+    } else if (u.literal || u.is_unix) {
+        mg_connect_resolved(c);
+    } else {
+        mg_resolve(c, url);
+    }
+    return 0;
+}

@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// What a runtime supplies to shared/. A binding implements all of this, nothing else is needed:
+//
+//   memory   pmg_port_alloc    uninitialized or zeroed, NULL when there is none; never raises
+//            pmg_port_free     accepts NULL
+//   clock    pmg_port_millis   monotonic, 64 bits, never wraps
+//   random   pmg_port_random   cryptographically strong; false if the source failed
+//   waiting  pmg_port_wait_begin, pmg_port_wait_end
+//                              bracket the one call that blocks (release and retake the GIL)
+//   files    pmg_port_fs       the file system that serve_dir and serve_file read
+//
+// All of them are called on the thread that uses the Manager, except alloc and free, which
+// pmg_mgr_wakeup() calls from any thread (on a runtime without threads that is the same).
+#ifndef PMG_PORT_H
+#define PMG_PORT_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+struct mg_fs;
+
+void *pmg_port_alloc(size_t size);
+void pmg_port_free(void *p);
+uint64_t pmg_port_millis(void);
+bool pmg_port_random(void *buf, size_t len);
+void pmg_port_wait_begin(void **state);
+void pmg_port_wait_end(void **state);
+struct mg_fs *pmg_port_fs(void);
+
+#endif
