@@ -1,0 +1,10 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The unix port as its standard variant, but for one setting: SIGINT is noted and raised between
+// bytecodes, as on a board. The stock variant raises it by longjmp out of the signal handler, in
+// the middle of whatever C runs: a half-sent frame, a half-updated list of connections.
+
+#include "variants/standard/mpconfigvariant.h"
+
+#undef MICROPY_ASYNC_KBD_INTR
+#define MICROPY_ASYNC_KBD_INTR (0)
