@@ -1,0 +1,203 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The methods of Connection that speak HTTP and WebSocket. Arguments are converted before the
+// connection is looked at: a generator of headers or a __repr__ may run Python that polls.
+
+#include "mod_util.h"
+
+#define PARSE_ARGS(n_args, pos_args, kw_args)                                              \
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];                                        \
+    mp_arg_parse_all((n_args) - 1, (pos_args) + 1, (kw_args), MP_ARRAY_SIZE(allowed_args), \
+        allowed_args, args)
+
+#define REQUIRED {.u_obj = MP_OBJ_NULL}
+#define NONE {.u_rom_obj = MP_ROM_NONE}
+#define EMPTY_STR {.u_rom_obj = MP_ROM_QSTR(MP_QSTR_)}
+
+// ---------------------------------------------------------------------------------------------
+// Replies
+
+// No Python runs from begin to end: the engine's buffer is half written.
+static int put_reply(struct mg_connection *c, int status, struct mg_str body,
+    const mpy_headers_t *headers, bool json) {
+    pmg_head_t head;
+    int r = pmg_reply_begin(&head, c, status);
+    if (r < 0) {
+        return r;
+    }
+    r = mpy_headers_put(headers, &head);
+    if (r >= 0 && json) {
+        r = pmg_head_header(&head, mg_str("Content-Type"), mg_str("application/json"));
+    }
+    if (r < 0) {
+        pmg_head_abort(&head);
+        return r;
+    }
+    return pmg_reply_end(&head, body);
+}
+
+static mp_obj_t reply(mp_obj_t self_in, mp_obj_t status_in, mp_obj_t body_in, mp_obj_t headers_in,
+    bool json) {
+    int status = mpy_get_small_int(status_in, "status_code");
+    mpy_headers_t headers;
+    mpy_headers_get(headers_in, &headers);
+    if (json) {
+        body_in = mpy_json(body_in);
+        json = !mpy_headers_has(&headers, "content-type");
+    }
+    mp_buffer_info_t body;
+    mpy_get_data(body_in, "body", &body);
+    mpy_conn_t *self = mpy_conn_open(self_in);
+    return mpy_conn_done(self,
+        MPY_ENGINE(put_reply(self->c, status, mg_str_n(body.buf, body.len), &headers, json)));
+}
+
+static mp_obj_t conn_reply(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_status_code, ARG_body, ARG_headers };
+    static const mp_arg_t allowed_args[] = {
+        {MP_QSTR_status_code, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
+        {MP_QSTR_body, MP_ARG_OBJ, EMPTY_STR},
+        {MP_QSTR_headers, MP_ARG_OBJ, NONE},
+    };
+    PARSE_ARGS(n_args, pos_args, kw_args);
+    return reply(pos_args[0], args[ARG_status_code].u_obj, args[ARG_body].u_obj,
+        args[ARG_headers].u_obj, false);
+}
+MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_reply_obj, 1, conn_reply);
+
+static mp_obj_t conn_reply_json(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_data, ARG_status_code, ARG_headers };
+    static const mp_arg_t allowed_args[] = {
+        {MP_QSTR_data, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
+        {MP_QSTR_status_code, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(200)}},
+        {MP_QSTR_headers, MP_ARG_OBJ, NONE},
+    };
+    PARSE_ARGS(n_args, pos_args, kw_args);
+    return reply(pos_args[0], args[ARG_status_code].u_obj, args[ARG_data].u_obj,
+        args[ARG_headers].u_obj, true);
+}
+MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_reply_json_obj, 1, conn_reply_json);
+
+static mp_obj_t conn_http_chunk(mp_obj_t self_in, mp_obj_t data_in) {
+    mp_buffer_info_t data;
+    mpy_get_data(data_in, "data", &data);
+    mpy_conn_t *self = mpy_conn_open(self_in);
+    return mpy_conn_done(self, MPY_ENGINE(pmg_http_chunk(self->c, data.buf, data.len)));
+}
+MP_DEFINE_CONST_FUN_OBJ_2(mpy_conn_http_chunk_obj, conn_http_chunk);
+
+static mp_obj_t conn_http_sse(mp_obj_t self_in, mp_obj_t type_in, mp_obj_t data_in) {
+    struct mg_str type = mpy_get_str(type_in, "event_type");
+    mp_buffer_info_t data;
+    mpy_get_data(data_in, "data", &data);
+    mpy_conn_t *self = mpy_conn_open(self_in);
+    return mpy_conn_done(self,
+        MPY_ENGINE(pmg_http_sse(self->c, type, mg_str_n(data.buf, data.len))));
+}
+MP_DEFINE_CONST_FUN_OBJ_3(mpy_conn_http_sse_obj, conn_http_sse);
+
+static mp_obj_t conn_http_basic_auth(mp_obj_t self_in, mp_obj_t user_in, mp_obj_t pass_in) {
+    struct mg_str user = mpy_get_str(user_in, "username");
+    struct mg_str pass = mpy_get_str(pass_in, "password");
+    mpy_conn_t *self = mpy_conn_open(self_in);
+    return mpy_conn_done(self, MPY_ENGINE(pmg_http_basic_auth(self->c, user, pass)));
+}
+MP_DEFINE_CONST_FUN_OBJ_3(mpy_conn_http_basic_auth_obj, conn_http_basic_auth);
+
+// ---------------------------------------------------------------------------------------------
+// Files
+
+#if PMG_HAS_FILES
+static mp_obj_t conn_serve_dir(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_message, ARG_root_dir, ARG_extra_headers, ARG_mime_types, ARG_page404 };
+    static const mp_arg_t allowed_args[] = {
+        {MP_QSTR_message, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
+        {MP_QSTR_root_dir, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
+        {MP_QSTR_extra_headers, MP_ARG_OBJ, EMPTY_STR},
+        {MP_QSTR_mime_types, MP_ARG_OBJ, EMPTY_STR},
+        {MP_QSTR_page404, MP_ARG_OBJ, EMPTY_STR},
+    };
+    PARSE_ARGS(n_args, pos_args, kw_args);
+    pmg_serve_t opts = {
+        .root = mpy_get_cstr(args[ARG_root_dir].u_obj, "root_dir"),
+        .headers = mpy_get_str(args[ARG_extra_headers].u_obj, "extra_headers"),
+        .mime_types = mpy_get_str(args[ARG_mime_types].u_obj, "mime_types"),
+        .page404 = mpy_get_cstr(args[ARG_page404].u_obj, "page404"),
+    };
+    if (opts.page404[0] == '\0') {
+        opts.page404 = NULL;
+    }
+    mpy_conn_t *self = mpy_conn_open(pos_args[0]);
+    const pmg_http_msg_t *hm = mpy_http_message(args[ARG_message].u_obj, self->c);
+    return mpy_conn_done(self, MPY_ENGINE(pmg_serve_dir(self->c, hm, &opts)));
+}
+MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_serve_dir_obj, 1, conn_serve_dir);
+
+static mp_obj_t conn_serve_file(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_message, ARG_path, ARG_extra_headers, ARG_mime_types };
+    static const mp_arg_t allowed_args[] = {
+        {MP_QSTR_message, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
+        {MP_QSTR_path, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
+        {MP_QSTR_extra_headers, MP_ARG_OBJ, EMPTY_STR},
+        {MP_QSTR_mime_types, MP_ARG_OBJ, EMPTY_STR},
+    };
+    PARSE_ARGS(n_args, pos_args, kw_args);
+    pmg_serve_t opts = {
+        .root = mpy_get_cstr(args[ARG_path].u_obj, "path"),
+        .headers = mpy_get_str(args[ARG_extra_headers].u_obj, "extra_headers"),
+        .mime_types = mpy_get_str(args[ARG_mime_types].u_obj, "mime_types"),
+    };
+    mpy_conn_t *self = mpy_conn_open(pos_args[0]);
+    const pmg_http_msg_t *hm = mpy_http_message(args[ARG_message].u_obj, self->c);
+    return mpy_conn_done(self, MPY_ENGINE(pmg_serve_file(self->c, hm, &opts)));
+}
+MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_serve_file_obj, 1, conn_serve_file);
+#endif
+
+// ---------------------------------------------------------------------------------------------
+// WebSocket
+
+static int put_upgrade(struct mg_connection *c, const pmg_http_msg_t *hm,
+    const mpy_headers_t *headers) {
+    pmg_head_t head;
+    int r = pmg_ws_upgrade_begin(&head, c, hm);
+    if (r < 0) {
+        return r;
+    }
+    r = mpy_headers_put(headers, &head);
+    if (r < 0) {
+        pmg_head_abort(&head);
+        return r;
+    }
+    return pmg_ws_upgrade_end(&head); // MG_EV_WS_OPEN comes in here
+}
+
+static mp_obj_t conn_ws_upgrade(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_message, ARG_extra_headers };
+    static const mp_arg_t allowed_args[] = {
+        {MP_QSTR_message, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
+        {MP_QSTR_extra_headers, MP_ARG_OBJ, NONE},
+    };
+    PARSE_ARGS(n_args, pos_args, kw_args);
+    mpy_headers_t headers;
+    mpy_headers_get(args[ARG_extra_headers].u_obj, &headers);
+    mpy_conn_t *self = mpy_conn_open(pos_args[0]);
+    const pmg_http_msg_t *hm = mpy_http_message(args[ARG_message].u_obj, self->c);
+    return mpy_conn_done(self, MPY_ENGINE(put_upgrade(self->c, hm, &headers)));
+}
+MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_ws_upgrade_obj, 1, conn_ws_upgrade);
+
+static mp_obj_t conn_ws_send(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_data, ARG_op };
+    static const mp_arg_t allowed_args[] = {
+        {MP_QSTR_data, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
+        {MP_QSTR_op, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(WEBSOCKET_OP_TEXT)}},
+    };
+    PARSE_ARGS(n_args, pos_args, kw_args);
+    mp_buffer_info_t data;
+    mpy_get_data(args[ARG_data].u_obj, "data", &data);
+    int op = mpy_get_small_int(args[ARG_op].u_obj, "op");
+    mpy_conn_t *self = mpy_conn_open(pos_args[0]);
+    return mpy_conn_done(self, MPY_ENGINE(pmg_ws_send(self->c, data.buf, data.len, op)));
+}
+MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_ws_send_obj, 1, conn_ws_send);

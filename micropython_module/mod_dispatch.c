@@ -1,0 +1,206 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The hooks: the only way from the engine into Python. Each Python call stands under an nlr_push of
+// its own, and what it raises ends here: reported, or kept until the engine has returned.
+
+#include "py/cstack.h"
+
+#include "mod_util.h"
+
+// ---------------------------------------------------------------------------------------------
+// Live objects
+
+void mpy_node_link(mpy_manager_t *mgr, mpy_node_t *node) {
+    node->prev = NULL;
+    node->next = mgr->live;
+    if (mgr->live != NULL) {
+        mgr->live->prev = node;
+    }
+    mgr->live = node;
+}
+
+void mpy_node_unlink(mpy_manager_t *mgr, mpy_node_t *node) {
+    if (node->prev != NULL) {
+        node->prev->next = node->next;
+    } else if (mgr->live == node) {
+        mgr->live = node->next;
+    }
+    if (node->next != NULL) {
+        node->next->prev = node->prev;
+    }
+    node->prev = node->next = NULL; // a program that keeps this one shall not keep its neighbors
+}
+
+// ---------------------------------------------------------------------------------------------
+// Exceptions
+
+static bool is_exception(mp_obj_t exc) {
+    return mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(mp_obj_get_type(exc)),
+        MP_OBJ_FROM_PTR(&mp_type_Exception));
+}
+
+// KeyboardInterrupt, SystemExit and their like leave the engine; the first one wins.
+static int keep(mpy_manager_t *mgr, mp_obj_t exc) {
+    if (mgr->pending == MP_OBJ_NULL) {
+        mgr->pending = exc;
+    }
+    return PMG_STOP;
+}
+
+// Runs the error handler, or prints if there is none. MP_OBJ_NULL, or what that itself raised.
+static mp_obj_t tell(mp_obj_t error_handler, mp_obj_t exc) {
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        MPY_PYTHON_BEGIN();
+        if (error_handler != mp_const_none) {
+            mp_call_function_1(error_handler, exc);
+        } else {
+            mp_obj_print_exception(MICROPY_ERROR_PRINTER, exc);
+        }
+        MPY_PYTHON_END();
+        nlr_pop();
+        return MP_OBJ_NULL;
+    }
+    MPY_PYTHON_END();
+    return MP_OBJ_FROM_PTR(nlr.ret_val);
+}
+
+static int report(mpy_manager_t *mgr, mp_obj_t exc) {
+    if (!is_exception(exc)) {
+        return keep(mgr, exc);
+    }
+    mp_obj_t second = tell(mgr->error_handler, exc);
+    if (second != MP_OBJ_NULL && is_exception(second) && mgr->error_handler != mp_const_none) {
+        // Neither may be lost: the handler's failure, nor what it did not handle.
+        mp_obj_t third = tell(mp_const_none, exc);
+        if (third == MP_OBJ_NULL || is_exception(third)) {
+            third = tell(mp_const_none, second);
+        }
+        second = third;
+    }
+    if (second != MP_OBJ_NULL && !is_exception(second)) {
+        return keep(mgr, second);
+    }
+    return PMG_RAISED;
+}
+
+int mpy_check(mpy_manager_t *mgr, pmg_mgr_t *m, int result) {
+    mp_obj_t exc = mgr->pending;
+    if (exc != MP_OBJ_NULL) {
+        mgr->pending = MP_OBJ_NULL;
+        nlr_raise(exc);
+    }
+    if (result < 0) {
+        mpy_raise_result(result, pmg_error_text(m, result));
+    }
+    return result;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Hooks
+
+static int hook_open(struct mg_connection *c, struct mg_connection *listener, void *arg_in) {
+    mpy_manager_t *mgr = pmg_mgr_owner(pmg_conn_mgr(c));
+    mpy_open_t *arg = arg_in;
+    mp_obj_t handler = mp_const_none;
+    if (arg != NULL) {
+        handler = arg->handler;
+    } else if (listener != NULL && *pmg_conn_obj(listener) != NULL) {
+        handler = ((mpy_conn_t *)*pmg_conn_obj(listener))->handler;
+    }
+    mpy_conn_t *self = mpy_conn_new(mgr, c, handler);
+    if (self == NULL) {
+        return -ENOMEM;
+    }
+    *pmg_conn_obj(c) = self;
+    if (arg != NULL) {
+        arg->conn = self;
+    }
+    return 0;
+}
+
+// What the handler gets as its third argument, by the kind that PMG_EVENT_DATA names.
+#define DATA_TEXT(data) mpy_text_replace(mg_str((const char *)(data)))
+#define DATA_COUNT(data) mp_obj_new_int_from_uint(*(const size_t *)(data))
+#define DATA_UPTIME(data) mp_obj_new_int_from_ull(*(const uint64_t *)(data))
+#define DATA_BYTES(data) mpy_bytes(*(const struct mg_str *)(data))
+#define DATA_HTTP(data) MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_HttpMessage, (data), c))
+#define DATA_WS(data) MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_WsMessage, (data), c))
+
+static int hook_event(struct mg_connection *c, int ev, void *data) {
+    mpy_conn_t *self = *pmg_conn_obj(c);
+    if (self == NULL) {
+        return 0;
+    }
+    mpy_manager_t *mgr = self->mgr;
+    mp_obj_t handler = self->handler != mp_const_none ? self->handler : mgr->handler;
+    if (handler == mp_const_none) {
+        return 0;
+    }
+    mpy_view_t *volatile view = NULL;
+    mp_obj_t exc = MP_OBJ_NULL;
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        MPY_PYTHON_BEGIN();
+        mp_cstack_check();
+        mp_obj_t args[3] = {MP_OBJ_FROM_PTR(self), MP_OBJ_NEW_SMALL_INT(ev), mp_const_none};
+        if (data != NULL) {
+            switch (ev) {
+#define X(event, kind) \
+    case event: args[2] = DATA_##kind(data); break;
+                PMG_EVENT_DATA(X)
+#undef X
+                default: break;
+            }
+        }
+        mp_call_function_n_kw(handler, 3, 0, args);
+        MPY_PYTHON_END();
+        nlr_pop();
+    } else {
+        MPY_PYTHON_END();
+        exc = MP_OBJ_FROM_PTR(nlr.ret_val);
+    }
+    if (view != NULL) {
+        view->message = NULL;
+    }
+    return exc == MP_OBJ_NULL ? 0 : report(mgr, exc);
+}
+
+static void hook_free(struct mg_connection *c) {
+    mpy_conn_t *self = *pmg_conn_obj(c);
+    if (self != NULL) {
+        *pmg_conn_obj(c) = NULL;
+        mpy_conn_freed(self);
+    }
+}
+
+static int hook_timer(pmg_timer_t *t) {
+    mpy_timer_t *self = t->arg;
+    mpy_manager_t *mgr = self->mgr;
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        MPY_PYTHON_BEGIN();
+        mp_cstack_check();
+        mp_call_function_0(self->callback);
+        MPY_PYTHON_END();
+        nlr_pop();
+        return 0;
+    }
+    MPY_PYTHON_END();
+    return report(mgr, MP_OBJ_FROM_PTR(nlr.ret_val));
+}
+
+static void hook_timer_free(pmg_timer_t *t) {
+    mpy_timer_t *self = t->arg;
+    self->t = NULL;
+    self->callback = mp_const_none;
+    mpy_node_unlink(self->mgr, &self->node);
+}
+
+const pmg_hooks_t mpy_hooks = {
+    .open = hook_open,
+    .event = hook_event,
+    .free = hook_free,
+    .timer = hook_timer,
+    .timer_free = hook_timer_free,
+};

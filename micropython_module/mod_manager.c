@@ -1,0 +1,454 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Manager: the event loop as Python sees it. From its making to its close it hangs on a root
+// pointer, so a program that drops its last reference keeps a running loop; a soft reset runs the
+// finalizer, which closes every socket without calling Python.
+
+#include "py/mpstate.h"
+
+#include "mod_util.h"
+#include "pmg_port.h"
+
+// A wait is cut here, so that timers, scheduled callbacks and Ctrl-C get their turn. On the unix
+// port a signal ends the wait by itself, unless it must be held back (mod_pymongoose.h).
+#if (defined(__unix__) || defined(__APPLE__)) && !MICROPY_ASYNC_KBD_INTR
+#define SLICE_MS (250)
+#else
+#define SLICE_MS (50)
+#endif
+
+#if MICROPY_PY_THREAD
+#define LOCK_INIT(self) mp_thread_mutex_init(&(self)->lock)
+#define LOCK(self) mp_thread_mutex_lock(&(self)->lock, 1)
+#define UNLOCK(self) mp_thread_mutex_unlock(&(self)->lock)
+#else
+#define LOCK_INIT(self)
+#define LOCK(self)
+#define UNLOCK(self)
+#endif
+
+MP_REGISTER_ROOT_POINTER(struct _mpy_manager_t *mpy_managers);
+
+static bool in_finalizer(void) {
+    return (MP_STATE_THREAD(gc_lock_depth) & GC_COLLECT_FLAG) != 0;
+}
+
+void mpy_check_caller(mpy_manager_t *mgr) {
+    if (in_finalizer()) {
+        mpy_raise_error(EBUSY, "not possible in a finalizer");
+    }
+#if MICROPY_PY_THREAD
+    if (mgr->thread != mp_thread_get_id()) {
+        mpy_raise_error(EBUSY, PMG_MSG_WRONG_THREAD);
+    }
+#else
+    (void)mgr;
+#endif
+}
+
+// A Manager that is open and used by its own thread, or an exception.
+static mpy_manager_t *get_open(mp_obj_t self_in) {
+    mpy_manager_t *self = MP_OBJ_TO_PTR(self_in);
+    mpy_check_caller(self);
+    if (self->m == NULL) {
+        mpy_raise_error(EBADF, PMG_MSG_MGR_CLOSED);
+    }
+    return self;
+}
+
+// The same, for what must not run inside a handler.
+static void check_idle(mpy_manager_t *self) {
+    if (pmg_mgr_in_hook(self->m)) {
+        mpy_raise_error(EBUSY, PMG_MSG_POLL_IN_HANDLER);
+    }
+}
+
+static void free_engine(mpy_manager_t *self, bool silent) {
+    LOCK(self);
+    pmg_mgr_t *m = self->m;
+    self->m = NULL; // handlers of MG_EV_CLOSE find the manager closed
+    UNLOCK(self);
+    pmg_mgr_free(m, silent);
+}
+
+// Closes what is open. `silent`: from the finalizer, no Python may run. Does not raise.
+static void shut(mpy_manager_t *self, bool silent) {
+    if (self->m == NULL) {
+        return;
+    }
+    MPY_ENGINE_DO(free_engine(self, silent));
+    for (mpy_manager_t **p = &MP_STATE_VM(mpy_managers); *p != NULL; p = &(*p)->next) {
+        if (*p == self) {
+            *p = self->next;
+            break;
+        }
+    }
+    self->next = NULL;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Making one
+
+enum {
+    ARG_handler,
+    ARG_enable_wakeup,
+    ARG_error_handler,
+    ARG_poll_events,
+#define X(name, desktop, board) ARG_##name,
+    PMG_LIMITS(X)
+#undef X
+};
+
+static const mp_arg_t make_args[] = {
+    {MP_QSTR_handler, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+    {MP_QSTR_enable_wakeup, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_FALSE}},
+    {MP_QSTR_error_handler, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+    {MP_QSTR_poll_events, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_FALSE}},
+#define X(name, desktop, board) \
+    {MP_QSTR_##name, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+    PMG_LIMITS(X)
+#undef X
+};
+
+#define ARG_COUNT MP_ARRAY_SIZE(make_args)
+
+// A misspelled limit is named, as nothing else would.
+static void check_keywords(size_t n_kw, const mp_obj_t *kw) {
+    for (size_t i = 0; i < n_kw; i++) {
+        qstr name = mp_obj_str_get_qstr(kw[2 * i]);
+        size_t k = 0;
+        while (k < ARG_COUNT && make_args[k].qst != name) {
+            k++;
+        }
+        if (k == ARG_COUNT) {
+            nlr_raise(mp_obj_new_exception_msg_varg(&mp_type_TypeError,
+                (mp_rom_error_text_t)PMG_MSG_LIMIT_UNKNOWN, qstr_str(name)));
+        }
+    }
+}
+
+static mp_obj_t manager_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw,
+    const mp_obj_t *all_args) {
+    mp_arg_val_t args[ARG_COUNT];
+    check_keywords(n_kw, all_args + n_args);
+    mp_arg_parse_all_kw_array(n_args, n_kw, all_args, ARG_COUNT, make_args, args);
+
+    pmg_limits_t limits;
+    pmg_limits_default(&limits);
+#define X(name, desktop, board)                                    \
+    if (args[ARG_##name].u_obj != mp_const_none) {                 \
+        limits.name = mpy_get_size(args[ARG_##name].u_obj, #name); \
+    }
+    PMG_LIMITS(X)
+#undef X
+
+    mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
+    mp_obj_t error_handler = mpy_get_handler(args[ARG_error_handler].u_obj, "error_handler");
+    bool poll_events = mp_obj_is_true(args[ARG_poll_events].u_obj);
+    mpy_port_init();
+
+    mpy_manager_t *self = mp_obj_malloc_with_finaliser(mpy_manager_t, type);
+    self->m = NULL;
+    self->next = NULL;
+    self->live = NULL;
+    self->pending = MP_OBJ_NULL;
+    self->handler = handler;
+    self->error_handler = error_handler;
+#if MICROPY_PY_THREAD
+    self->thread = mp_thread_get_id();
+    LOCK_INIT(self);
+#endif
+    int r = MPY_ENGINE(pmg_mgr_new(&self->m, &mpy_hooks, &limits, self));
+    if (r < 0) {
+        self->m = NULL;
+        mpy_raise_result(r, pmg_error_text(NULL, r));
+    }
+    pmg_mgr_poll_events(self->m, poll_events);
+    self->next = MP_STATE_VM(mpy_managers);
+    MP_STATE_VM(mpy_managers) = self;
+    return MP_OBJ_FROM_PTR(self);
+}
+
+// As the collector calls it. Called by hand it does nothing: the engine may be running.
+static mp_obj_t manager_del(mp_obj_t self_in) {
+    if (in_finalizer()) {
+        shut(MP_OBJ_TO_PTR(self_in), true);
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(manager_del_obj, manager_del);
+
+// ---------------------------------------------------------------------------------------------
+// Connections
+
+static mp_obj_t open_connection(mpy_manager_t *self, const char *url, int proto, bool listening,
+    int fd, mp_obj_t handler) {
+    mpy_open_t arg = {.handler = handler, .conn = NULL};
+    struct mg_connection *c = NULL;
+    int r = MPY_ENGINE(listening ? pmg_listen(self->m, url, proto, fd, &arg, &c)
+                                 : pmg_connect(self->m, url, proto, &arg, &c));
+    mpy_check(self, self->m, r);
+    return MP_OBJ_FROM_PTR(arg.conn);
+}
+
+// http=None: as the URL's scheme says.
+static int proto_arg(mp_obj_t http, const char *url) {
+    if (http == mp_const_none) {
+        return pmg_url_proto(url);
+    }
+    return mp_obj_is_true(http) ? PMG_HTTP : PMG_RAW;
+}
+
+static mp_obj_t manager_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_url, ARG_handler, ARG_http, ARG_fd };
+    static const mp_arg_t allowed_args[] = {
+        {MP_QSTR_url, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
+        {MP_QSTR_handler, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+        {MP_QSTR_http, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+        {MP_QSTR_fd, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+    };
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
+    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
+        args);
+    const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
+    mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
+    int proto = proto_arg(args[ARG_http].u_obj, url);
+    int fd = -1;
+    if (args[ARG_fd].u_obj != mp_const_none) {
+        mp_uint_t n = mpy_get_size(args[ARG_fd].u_obj, "fd");
+        fd = n < INT_MAX ? (int)n : INT_MAX; // no descriptor either, and the engine says so
+    }
+    return open_connection(get_open(pos_args[0]), url, proto, true, fd, handler);
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(manager_listen_obj, 1, manager_listen);
+
+static mp_obj_t manager_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_url, ARG_handler, ARG_http };
+    static const mp_arg_t allowed_args[] = {
+        {MP_QSTR_url, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
+        {MP_QSTR_handler, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+        {MP_QSTR_http, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+    };
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
+    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
+        args);
+    const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
+    mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
+    int proto = proto_arg(args[ARG_http].u_obj, url);
+    return open_connection(get_open(pos_args[0]), url, proto, false, -1, handler);
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(manager_connect_obj, 1, manager_connect);
+
+static mp_obj_t manager_ws_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_url, ARG_handler };
+    static const mp_arg_t allowed_args[] = {
+        {MP_QSTR_url, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
+        {MP_QSTR_handler, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+    };
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
+    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
+        args);
+    const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
+    mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
+    return open_connection(get_open(pos_args[0]), url, PMG_WS, false, -1, handler);
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(manager_ws_connect_obj, 1, manager_ws_connect);
+
+// ---------------------------------------------------------------------------------------------
+// The loop
+
+// Waits at most `ms` (< 0: no limit) until something was done. A callback that MicroPython's
+// scheduler runs between two slices may close the manager: that ends the wait, too.
+static void poll_for(mpy_manager_t *self, mp_int_t ms) {
+    uint64_t end = ms > 0 ? pmg_port_millis() + (uint64_t)ms : 0;
+    for (;;) {
+        int slice = ms >= 0 && ms < SLICE_MS ? (int)ms : SLICE_MS;
+        int r = MPY_ENGINE(pmg_mgr_poll(self->m, slice));
+        mpy_check(self, self->m, r);
+        mp_event_handle_nowait();
+        if (r > 0 || ms == 0 || self->m == NULL) {
+            return;
+        }
+        if (ms > 0) {
+            uint64_t now = pmg_port_millis();
+            if (now >= end) {
+                return;
+            }
+            ms = (mp_int_t)(end - now);
+        }
+    }
+}
+
+static mp_obj_t manager_poll(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    static const mp_arg_t allowed_args[] = {
+        {MP_QSTR_timeout_ms, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(0)}},
+    };
+    mp_arg_val_t args[1];
+    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, 1, allowed_args, args);
+    mp_int_t ms = mpy_get_int(args[0].u_obj, "timeout_ms");
+    mpy_manager_t *self = get_open(pos_args[0]);
+    check_idle(self);
+    poll_for(self, ms);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(manager_poll_obj, 1, manager_poll);
+
+// KeyboardInterrupt ends it normally, any other exception goes on; the manager is closed in
+// both cases.
+static mp_obj_t manager_run(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    static const mp_arg_t allowed_args[] = {
+        {MP_QSTR_poll_ms, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(100)}},
+    };
+    mp_arg_val_t args[1];
+    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, 1, allowed_args, args);
+    mp_int_t ms = mpy_get_int(args[0].u_obj, "poll_ms");
+    mpy_manager_t *self = get_open(pos_args[0]);
+    check_idle(self);
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        while (self->m != NULL) {
+            poll_for(self, ms);
+        }
+        nlr_pop();
+        return mp_const_none;
+    }
+    mp_obj_t exc = MP_OBJ_FROM_PTR(nlr.ret_val);
+    shut(self, false);
+    if (!mp_obj_exception_match(exc, MP_OBJ_FROM_PTR(&mp_type_KeyboardInterrupt))) {
+        self->pending = exc; // ahead of what a handler of MG_EV_CLOSE left
+    }
+    mpy_check(self, NULL, 0);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(manager_run_obj, 1, manager_run);
+
+static mp_obj_t manager_close(mp_obj_t self_in) {
+    mpy_manager_t *self = MP_OBJ_TO_PTR(self_in);
+    mpy_check_caller(self);
+    if (self->m != NULL) {
+        check_idle(self);
+        shut(self, false);
+        mpy_check(self, NULL, 0);
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(manager_close_obj, manager_close);
+
+static mp_obj_t manager_exit(size_t n_args, const mp_obj_t *args) {
+    (void)n_args;
+    return manager_close(args[0]);
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(manager_exit_obj, 4, 4, manager_exit);
+
+// ---------------------------------------------------------------------------------------------
+// Wake-ups and timers
+
+// The lock keeps close() from pulling the engine away under another thread's feet.
+static int locked_wakeup(mpy_manager_t *self, unsigned long id, const mp_buffer_info_t *data) {
+    LOCK(self);
+    int r = self->m != NULL ? pmg_mgr_wakeup(self->m, id, data->buf, data->len) : -EBADF;
+    UNLOCK(self);
+    return r;
+}
+
+// The one method that any thread may call.
+static mp_obj_t manager_wakeup(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_connection_id, ARG_data };
+    static const mp_arg_t allowed_args[] = {
+        {MP_QSTR_connection_id, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
+        {MP_QSTR_data, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_QSTR(MP_QSTR_)}},
+    };
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
+    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
+        args);
+    unsigned long id = mpy_get_size(args[ARG_connection_id].u_obj, "connection_id");
+    mp_buffer_info_t data;
+    mpy_get_data(args[ARG_data].u_obj, "data", &data);
+    mpy_manager_t *self = MP_OBJ_TO_PTR(pos_args[0]);
+    if (in_finalizer()) {
+        mpy_check_caller(self);
+    }
+    int r = MPY_ENGINE(locked_wakeup(self, id, &data));
+    if (r == -EBADF) {
+        mpy_raise_error(EBADF, PMG_MSG_MGR_CLOSED);
+    }
+    return mp_obj_new_bool(r >= 0);
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(manager_wakeup_obj, 1, manager_wakeup);
+
+static mp_obj_t manager_timer_add(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_milliseconds, ARG_callback, ARG_repeat, ARG_run_now };
+    static const mp_arg_t allowed_args[] = {
+        {MP_QSTR_milliseconds, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
+        {MP_QSTR_callback, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
+        {MP_QSTR_repeat, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_FALSE}},
+        {MP_QSTR_run_now, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_FALSE}},
+    };
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
+    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
+        args);
+    mp_uint_t ms = mpy_get_size(args[ARG_milliseconds].u_obj, "milliseconds");
+    mp_obj_t callback = args[ARG_callback].u_obj;
+    if (!mp_obj_is_callable(callback)) {
+        mpy_raise_type("%s must be callable, not %s", "callback", callback);
+    }
+    bool repeat = mp_obj_is_true(args[ARG_repeat].u_obj);
+    bool run_now = mp_obj_is_true(args[ARG_run_now].u_obj);
+    return mpy_timer_new(get_open(pos_args[0]), callback, ms, repeat, run_now);
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(manager_timer_add_obj, 1, manager_timer_add);
+
+// ---------------------------------------------------------------------------------------------
+// Properties and type
+
+static mp_obj_t manager_connections(mpy_manager_t *self) {
+    mpy_check_caller(self);
+    if (self->m == NULL) {
+        return mp_const_empty_tuple;
+    }
+    size_t count = pmg_mgr_count(self->m);
+    if (count == 0) {
+        return mp_const_empty_tuple; // in ROM, unlike the one below
+    }
+    mp_obj_tuple_t *tuple = MP_OBJ_TO_PTR(mp_obj_new_tuple(count, NULL));
+    size_t len = 0;
+    struct mg_connection *c = NULL;
+    while (len < count && (c = pmg_mgr_next(self->m, c)) != NULL) {
+        if (*pmg_conn_obj(c) != NULL) {
+            tuple->items[len++] = MP_OBJ_FROM_PTR(*pmg_conn_obj(c));
+        }
+    }
+    tuple->len = len;
+    return MP_OBJ_FROM_PTR(tuple);
+}
+
+static mp_obj_t manager_wakeup_id(mpy_manager_t *self) {
+    (void)self;
+    return MP_OBJ_NEW_SMALL_INT(0); // wakeup() needs no connection of its own
+}
+
+static void manager_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
+    if (dest[0] != MP_OBJ_NULL) {
+        return; // read-only
+    }
+    switch (attr) {
+#define X(name) \
+    case MP_QSTR_##name: dest[0] = manager_##name(MP_OBJ_TO_PTR(self_in)); break;
+        PMG_MANAGER_PROPS(X)
+#undef X
+        default: dest[1] = MP_OBJ_SENTINEL; break;
+    }
+}
+
+static const mp_rom_map_elem_t manager_locals_dict_table[] = {
+    {MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&manager_del_obj)},
+    {MP_ROM_QSTR(MP_QSTR___enter__), MP_ROM_PTR(&mp_identity_obj)},
+    {MP_ROM_QSTR(MP_QSTR___exit__), MP_ROM_PTR(&manager_exit_obj)},
+#define X(name, min, max) {MP_ROM_QSTR(MP_QSTR_##name), MP_ROM_PTR(&manager_##name##_obj)},
+    PMG_MANAGER_METHODS(X)
+#undef X
+};
+static MP_DEFINE_CONST_DICT(manager_locals_dict, manager_locals_dict_table);
+
+MP_DEFINE_CONST_OBJ_TYPE(mpy_type_Manager, MP_QSTR_Manager, MP_TYPE_FLAG_NONE, make_new,
+    manager_make_new, attr, manager_attr, locals_dict, &manager_locals_dict);

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The C module `_pymongoose`. The package `pymongoose` imports all of it.
+
+#include <string.h>
+
+#include "py/objstr.h"
+
+#include "mod_util.h"
+
+static mp_obj_t module_event_name(mp_obj_t ev_in) {
+    mp_int_t ev = mpy_get_int(ev_in, "ev");
+    const char *name = ev >= 0 && ev < MG_EV_USER ? pmg_event_name((int)ev) : NULL;
+    if (name != NULL) {
+        return mp_obj_new_str(name, strlen(name));
+    }
+    vstr_t vstr;
+    vstr_init(&vstr, 24);
+    if (ev >= MG_EV_USER) {
+        vstr_printf(&vstr, "MG_EV_USER+" INT_FMT, ev - MG_EV_USER);
+    } else {
+        vstr_printf(&vstr, "MG_EV_UNKNOWN(" INT_FMT ")", ev);
+    }
+    return mp_obj_new_str_from_utf8_vstr(&vstr);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(module_event_name_obj, module_event_name);
+
+static mp_obj_t module_live_objects(void) {
+    pmg_live_t live;
+    pmg_live(&live);
+    mp_obj_t dict = mp_obj_new_dict(4);
+#define X(name) \
+    mp_obj_dict_store(dict, MP_OBJ_NEW_QSTR(MP_QSTR_##name), mp_obj_new_int_from_uint(live.name));
+    X(managers)
+    X(connections)
+    X(timers)
+    X(blocks)
+#undef X
+    return dict;
+}
+static MP_DEFINE_CONST_FUN_OBJ_0(module_live_objects_obj, module_live_objects);
+
+static const MP_DEFINE_STR_OBJ(version_obj, PMG_VERSION);
+
+static const mp_rom_map_elem_t module_globals_table[] = {
+    {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__pymongoose)},
+    {MP_ROM_QSTR(MP_QSTR___version__), MP_ROM_PTR(&version_obj)},
+#define X(name) {MP_ROM_QSTR(MP_QSTR_##name), MP_ROM_PTR(&mpy_type_##name)},
+    PMG_CLASSES(X)
+#undef X
+#define X(name, min, max) {MP_ROM_QSTR(MP_QSTR_##name), MP_ROM_PTR(&module_##name##_obj)},
+        PMG_FUNCTIONS(X)
+#undef X
+#define X(name) {MP_ROM_QSTR(MP_QSTR_##name), MP_ROM_INT(name)},
+            PMG_CONSTANTS(X)
+#undef X
+};
+static MP_DEFINE_CONST_DICT(module_globals, module_globals_table);
+
+const mp_obj_module_t mpy_module_pymongoose = {
+    .base = {&mp_type_module},
+    .globals = (mp_obj_dict_t *)&module_globals,
+};
+
+MP_REGISTER_MODULE(MP_QSTR__pymongoose, mpy_module_pymongoose);

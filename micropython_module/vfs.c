@@ -1,0 +1,250 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// MicroPython's file systems as a struct mg_fs: what serve_dir() and serve_file() read is whatever
+// is mounted, be it LittleFS, FAT, or the host's files on the unix port. File systems and block
+// devices may be written in Python, so each function ends exceptions here and answers "no".
+
+#include <string.h>
+
+#include "py/gc.h"
+#include "py/runtime.h"
+#include "py/stream.h"
+#include "extmod/vfs.h"
+#include "shared/timeutils/timeutils.h"
+
+#include "mod_pymongoose.h"
+#include "pmg_port.h"
+
+#if PMG_HAS_FILES && MICROPY_VFS
+
+// An open file. The engine holds a pointer to it in memory that the collector does not know, so all
+// of them hang on a root pointer.
+typedef struct _mpy_file_t {
+    struct _mpy_file_t *prev, *next;
+    mp_obj_t file;
+} mpy_file_t;
+
+MP_REGISTER_ROOT_POINTER(struct _mpy_file_t *mpy_files);
+
+// What stops the program must not end here: it is raised when the loop next looks for it.
+static void pass_on(void *exc_in) {
+    mp_obj_t exc = MP_OBJ_FROM_PTR(exc_in);
+    if (!mp_obj_is_subclass_fast(MP_OBJ_FROM_PTR(mp_obj_get_type(exc)),
+            MP_OBJ_FROM_PTR(&mp_type_Exception))) {
+        mp_sched_exception(exc);
+    }
+}
+
+// A str for `path`, without the trailing slashes that not every file system takes.
+static mp_obj_t path_obj(const char *path) {
+    size_t len = strlen(path);
+    while (len > 1 && path[len - 1] == '/') {
+        len--;
+    }
+    return mp_obj_new_str(path, len);
+}
+
+static time_t seconds_since_1970(mp_obj_t t) {
+    mp_uint_t s = mp_obj_is_integer(t) ? (mp_uint_t)mp_obj_int_get_truncated(t) : 0;
+#if MICROPY_EPOCH_IS_1970
+    return (time_t)s;
+#else
+    return (time_t)(s + TIMEUTILS_SECONDS_1970_TO_2000);
+#endif
+}
+
+static int fs_stat(const char *path, size_t *size, time_t *mtime) {
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        mp_obj_t *items;
+        mp_obj_get_array_fixed_n(mp_vfs_stat(path_obj(path)), 10, &items);
+        bool is_dir = (mp_obj_get_int(items[0]) & MP_S_IFDIR) != 0;
+        if (size != NULL) {
+            *size = (size_t)mp_obj_int_get_truncated(items[6]);
+        }
+        if (mtime != NULL) {
+            *mtime = seconds_since_1970(items[8]);
+        }
+        nlr_pop();
+        return MG_FS_READ | MG_FS_WRITE | (is_dir ? MG_FS_DIR : 0);
+    }
+    pass_on(nlr.ret_val);
+    return 0;
+}
+
+static void fs_list(const char *path, void (*fn)(const char *, void *), void *arg) {
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        mp_obj_t path_in = path_obj(path);
+        mp_obj_t iter = mp_getiter(mp_vfs_ilistdir(1, &path_in), NULL);
+        mp_obj_t entry;
+        while ((entry = mp_iternext(iter)) != MP_OBJ_STOP_ITERATION) {
+            size_t len;
+            mp_obj_t *items;
+            mp_obj_get_array(entry, &len, &items);
+            if (len > 0 && mp_obj_is_str(items[0])) {
+                fn(mp_obj_str_get_str(items[0]), arg); // the engine's own: raises nothing
+            }
+        }
+        nlr_pop();
+        return;
+    }
+    pass_on(nlr.ret_val);
+}
+
+static void *fs_open(const char *path, int flags) {
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        mpy_file_t *self = m_new_obj(mpy_file_t);
+        qstr mode = flags == MG_FS_READ    ? MP_QSTR_rb
+                    : (flags & MG_FS_EXCL) ? MP_QSTR_wb
+                                           : MP_QSTR_ab;
+        mp_obj_t args[2] = {path_obj(path), MP_OBJ_NEW_QSTR(mode)};
+        self->file = mp_vfs_open(2, args, (mp_map_t *)&mp_const_empty_map);
+        mp_get_stream_raise(self->file,
+            MP_STREAM_OP_READ | MP_STREAM_OP_WRITE | MP_STREAM_OP_IOCTL);
+        nlr_pop();
+        self->prev = NULL;
+        self->next = MP_STATE_VM(mpy_files);
+        if (self->next != NULL) {
+            self->next->prev = self;
+        }
+        MP_STATE_VM(mpy_files) = self;
+        return self;
+    }
+    pass_on(nlr.ret_val);
+    return NULL;
+}
+
+static void fs_close(void *fd) {
+    mpy_file_t *self = fd;
+    if (self->prev != NULL) {
+        self->prev->next = self->next;
+    } else {
+        MP_STATE_VM(mpy_files) = self->next;
+    }
+    if (self->next != NULL) {
+        self->next->prev = self->prev;
+    }
+    self->prev = self->next = NULL;
+    if (gc_is_locked()) {
+        return; // from a finalizer: the file has one of its own
+    }
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        mp_stream_close(self->file);
+        nlr_pop();
+    } else {
+        pass_on(nlr.ret_val);
+    }
+}
+
+static size_t transfer(void *fd, void *buf, size_t len, byte direction) {
+    mpy_file_t *self = fd;
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        int err;
+        size_t n = mp_stream_rw(self->file, buf, len, &err, direction);
+        nlr_pop();
+        return n;
+    }
+    pass_on(nlr.ret_val);
+    return 0;
+}
+
+static size_t fs_read(void *fd, void *buf, size_t len) {
+    return transfer(fd, buf, len, MP_STREAM_RW_READ);
+}
+
+static size_t fs_write(void *fd, const void *buf, size_t len) {
+    return transfer(fd, (void *)buf, len, MP_STREAM_RW_WRITE);
+}
+
+static size_t fs_seek(void *fd, size_t offset) {
+    mpy_file_t *self = fd;
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        int err;
+        mp_off_t pos = mp_stream_seek(self->file, (mp_off_t)offset, MP_SEEK_SET, &err);
+        nlr_pop();
+        return (size_t)pos;
+    }
+    pass_on(nlr.ret_val);
+    return (size_t)-1;
+}
+
+#if MICROPY_VFS_WRITABLE
+
+static bool fs_rename(const char *from, const char *to) {
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        mp_vfs_rename(path_obj(from), path_obj(to));
+        nlr_pop();
+        return true;
+    }
+    pass_on(nlr.ret_val);
+    return false;
+}
+
+static bool call_1(mp_obj_t (*fn)(mp_obj_t), const char *path) {
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        fn(path_obj(path));
+        nlr_pop();
+        return true;
+    }
+    pass_on(nlr.ret_val);
+    return false;
+}
+
+static bool fs_remove(const char *path) {
+    return call_1(mp_vfs_remove, path);
+}
+
+static bool fs_mkdir(const char *path) {
+    return call_1(mp_vfs_mkdir, path);
+}
+
+#else
+
+static bool fs_rename(const char *from, const char *to) {
+    (void)from, (void)to;
+    return false;
+}
+
+static bool fs_remove(const char *path) {
+    (void)path;
+    return false;
+}
+
+static bool fs_mkdir(const char *path) {
+    (void)path;
+    return false;
+}
+
+#endif
+
+static struct mg_fs fs = {
+    .st = fs_stat,
+    .ls = fs_list,
+    .op = fs_open,
+    .cl = fs_close,
+    .rd = fs_read,
+    .wr = fs_write,
+    .sk = fs_seek,
+    .mv = fs_rename,
+    .rm = fs_remove,
+    .mkd = fs_mkdir,
+};
+
+struct mg_fs *pmg_port_fs(void) {
+    return &fs;
+}
+
+#else
+
+struct mg_fs *pmg_port_fs(void) {
+    return NULL;
+}
+
+#endif
