@@ -161,7 +161,8 @@ cdef class Connection:
                 rc = pmg_ws_upgrade_end(&h)
         settle(m, rc)
 
-    def ws_send(self, data, op=WEBSOCKET_OP_TEXT):
+    # WEBSOCKET_OP_TEXT, as a number: inspect reads the default from the signature's text.
+    def ws_send(self, data, op=1):
         """Sends a WebSocket message or control frame."""
         cdef pmg_py_data_t d
         cdef int opcode = small_int_arg(op, "op")

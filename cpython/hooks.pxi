@@ -124,11 +124,12 @@ cdef int on_timer(pmg_timer_t *t) noexcept:
         return 0
     cdef Timer timer = <Timer>t.arg
     cdef Manager m = <Manager>pmg_mgr_owner(t.mgr)
-    try:
-        timer.callback()
-        return 0
-    except BaseException as exc:
-        return report(m, exc)
+    callback = timer.callback
+    cdef PyObject *result = PyObject_CallNoArgs(<PyObject *>callback)
+    if result == NULL:
+        return failed(m)
+    Py_XDECREF(result)
+    return 0
 
 
 cdef void on_timer_free(pmg_timer_t *t) noexcept:
@@ -150,6 +151,7 @@ cdef int failed(Manager m) noexcept:
     try:
         pmg_py_reraise()
     except BaseException as exc:
+        exc.__traceback__ = exc.__traceback__.tb_next  # begins in the program, not here
         return report(m, exc)
     return PMG_RAISED
 

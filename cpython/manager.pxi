@@ -16,6 +16,7 @@ cdef class Manager:
     cdef dict conns
     cdef set timers
     cdef list dead  # ended objects: dropping one runs Python, which must wait until the core is done
+    cdef bint stop  # a signal asked run() to end
     cdef object pending  # an exception that must leave the call that fired the event
     cdef object __weakref__
 
@@ -125,7 +126,7 @@ cdef class Manager:
         cdef int n
         if ms > 0:
             end = pmg_port_millis() + <uint64_t>ms
-        while self.m != NULL:
+        while self.m != NULL and not self.stop:
             n = pmg_mgr_poll(self.m, SLICE_MS if ms < 0 or ms > SLICE_MS else <int>ms)
             if n == -EBUSY:
                 raise_busy()
@@ -145,14 +146,15 @@ cdef class Manager:
         """Polls until SIGINT or SIGTERM, then closes."""
         cdef long long ms = int_arg(poll_ms, "poll_ms")
         self.core()
-        stop = []
-        previous = catch_signals(stop)
+        self.stop = False
+        previous = catch_signals(self)
         try:
-            while not stop and self.m != NULL:
+            while self.m != NULL and not self.stop:
                 self.turn(ms)
         except KeyboardInterrupt:
             pass
         finally:
+            self.stop = False
             restore_signals(previous)
             self.close()
 
@@ -242,13 +244,16 @@ cdef int set_limit(pmg_limits_t *values, object name, object value) except -1:
 
 # Only the main thread of the main interpreter may set signal handlers; elsewhere run() goes on
 # until an exception or close() ends it.
-cdef dict catch_signals(list stop):
+cdef dict catch_signals(Manager m):
     import signal
+
+    def stop(number, frame):
+        m.stop = True
 
     previous = {}
     for number in (signal.SIGINT, signal.SIGTERM):
         try:
-            previous[number] = signal.signal(number, lambda number, frame: stop.append(number))
+            previous[number] = signal.signal(number, stop)
         except ValueError:
             break
     return previous

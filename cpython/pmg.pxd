@@ -183,6 +183,7 @@ cdef extern from "tables.h":
 cdef extern from "Python.h":
     # Raw, as borrowed pointers: the event path counts its references itself.
     PyObject *PyObject_Vectorcall(PyObject *, PyObject **, size_t, PyObject *)
+    PyObject *PyObject_CallNoArgs(PyObject *)
     size_t PY_VECTORCALL_ARGUMENTS_OFFSET
     PyObject *PyLong_FromLong(long)
     PyObject *PyLong_FromSize_t(size_t)
