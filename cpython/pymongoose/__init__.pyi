@@ -26,16 +26,20 @@ SystemExit and other exceptions that are no `Exception` leave the call that fire
 
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Final, TypeAlias, final
+from typing import Any, Final, NoReturn, TypeAlias, final
+
+from typing_extensions import disjoint_base
 
 __version__: Final[str]
 
-Data: TypeAlias = str | bytes | bytearray | memoryview
+_Data: TypeAlias = str | bytes | bytearray | memoryview
 """Bytes to send: a str goes out as UTF-8."""
-Headers: TypeAlias = dict[str, str | int] | dict[str, str] | Iterable[tuple[str, str | int]]
+_Headers: TypeAlias = (
+    dict[str, str] | dict[str, int] | dict[str, str | int] | Iterable[tuple[str, str | int]]
+)
 """Header fields; as pairs a name may come several times."""
-Handler: TypeAlias = Callable[[Connection, int, Any], object]
-Address: TypeAlias = tuple[str, int, bool]
+_Handler: TypeAlias = Callable[[Connection, int, Any], object]
+_Address: TypeAlias = tuple[str, int, bool]
 """(host, port, is_ipv6): a numeric host, IPv6 in compressed form; (path, 0, False) of a unix socket;
 ("", 0, False) where there is none."""
 
@@ -79,6 +83,7 @@ class HttpMessage:
     A field of the head that is not UTF-8 is read as ISO 8859-1 (RFC 9110, section 5.5).
     """
 
+    def __init__(self, *args: object, **kwargs: object) -> NoReturn: ...
     @property
     def method(self) -> str:
         """As sent: "GET"; empty in a response."""
@@ -117,6 +122,7 @@ class WsMessage:
     """A WebSocket message, whole. Readable until the handler that received it returns; false after
     that, and all its properties raise Error(EBADF)."""
 
+    def __init__(self, *args: object, **kwargs: object) -> NoReturn: ...
     @property
     def data(self) -> bytes:
         """The payload; of a close frame two bytes of code, then the reason (RFC 6455, 5.5.1)."""
@@ -140,12 +146,12 @@ class Connection:
     while the connection drains or closes. Nothing is queued then.
     """
 
-    handler: Handler | None
+    handler: _Handler | None
     """The connection's own handler, taken over from the listener at accept; None: the Manager's."""
     userdata: Any
     """The program's, None at first."""
 
-    def __init__(self, *args: object, **kwargs: object) -> None: ...
+    def __init__(self, *args: object, **kwargs: object) -> NoReturn: ...
     @property
     def id(self) -> int:
         """Unique within its Manager, from 1."""
@@ -188,10 +194,10 @@ class Connection:
     def send_size(self) -> int:
         """Bytes allocated for sending."""
     @property
-    def local_addr(self) -> Address: ...
+    def local_addr(self) -> _Address: ...
     @property
-    def remote_addr(self) -> Address: ...
-    def send(self, data: Data) -> None:
+    def remote_addr(self) -> _Address: ...
+    def send(self, data: _Data) -> None:
         """Queues bytes; they leave when the running event ends, a datagram at once.
 
         Raises ValueError on a listener.
@@ -205,7 +211,7 @@ class Connection:
         """The first `length` bytes received, which stay in the buffer; all if negative."""
     def send_data(self, length: int = -1) -> bytes:
         """The first `length` bytes that wait to be sent; all if negative."""
-    def reply(self, status_code: int, body: Data = b"", headers: Headers | None = None) -> None:
+    def reply(self, status_code: int, body: _Data = b"", headers: _Headers | None = None) -> None:
         """Answers an HTTP request.
 
         Content-Type (text/plain; charset=utf-8), Content-Length and Connection are added where they
@@ -216,17 +222,19 @@ class Connection:
         LF or NUL or at odds with the body, and on anything but a server's HTTP connection;
         Error(EALREADY) when the request was answered.
         """
-    def reply_json(self, data: Any, status_code: int = 200, headers: Headers | None = None) -> None:
+    def reply_json(
+        self, data: Any, status_code: int = 200, headers: _Headers | None = None
+    ) -> None:
         """Answers with json.dumps(data), as application/json unless `headers` say otherwise.
 
         Raises what json.dumps() and reply() raise.
         """
-    def http_chunk(self, data: Data) -> None:
+    def http_chunk(self, data: _Data) -> None:
         """Sends a chunk of a chunked reply; an empty one ends the reply (RFC 9112, section 7.1).
 
         Raises ValueError if no chunked reply was started.
         """
-    def http_sse(self, event_type: str, data: Data) -> None:
+    def http_sse(self, event_type: str, data: _Data) -> None:
         """Sends a server-sent event; each line of `data` becomes one data: line.
 
         Raises ValueError for CR or LF in the type, or if no reply was started.
@@ -255,17 +263,17 @@ class Connection:
         self, message: HttpMessage, path: str, extra_headers: str = "", mime_types: str = ""
     ) -> None:
         """Answers a request with one file; as serve_dir()."""
-    def ws_upgrade(self, message: HttpMessage, extra_headers: Headers | None = None) -> None:
+    def ws_upgrade(self, message: HttpMessage, extra_headers: _Headers | None = None) -> None:
         """Answers a WebSocket handshake (RFC 6455, section 4.2); MG_EV_WS_OPEN comes before this
         returns. A request that is no handshake is answered with 400 or 426 instead.
         """
-    def ws_send(self, data: Data, op: int = ...) -> None:
+    def ws_send(self, data: _Data, op: int = ...) -> None:
         """Sends a message (WEBSOCKET_OP_TEXT unless `op` says otherwise) or a control frame.
 
         Raises ValueError for another opcode, text that is not UTF-8, a control frame of more than
         125 bytes, a bad close code, or no WebSocket; Error(EPIPE) after a close frame.
         """
-    def set_handler(self, handler: Handler | None) -> None:
+    def set_handler(self, handler: _Handler | None) -> None:
         """Sets `handler`. A closed connection raises."""
     def error(self, message: str) -> None:
         """Fires MG_EV_ERROR with this text before it returns, then closes the connection."""
@@ -278,12 +286,14 @@ class Connection:
 class Timer:
     """A call in the future, made by Manager.timer_add(); lives on if the program drops it."""
 
+    def __init__(self, *args: object, **kwargs: object) -> NoReturn: ...
     @property
     def active(self) -> bool:
         """The call is still to come."""
     def cancel(self) -> None:
         """Ends it; harmless when it has ended."""
 
+@disjoint_base
 class Manager:
     """The loop, its connections and its timers.
 
@@ -313,7 +323,7 @@ class Manager:
 
     def __init__(
         self,
-        handler: Handler | None = None,
+        handler: _Handler | None = None,
         enable_wakeup: bool = False,
         error_handler: Callable[[Exception], object] | None = None,
         *,
@@ -347,7 +357,7 @@ class Manager:
     def listen(
         self,
         url: str,
-        handler: Handler | None = None,
+        handler: _Handler | None = None,
         *,
         http: bool | None = None,
         fd: int | None = None,
@@ -359,13 +369,13 @@ class Manager:
         Raises ValueError for a URL that is none, Error(EADDRINUSE), Error(EACCES) and the like.
         """
     def connect(
-        self, url: str, handler: Handler | None = None, *, http: bool | None = None
+        self, url: str, handler: _Handler | None = None, *, http: bool | None = None
     ) -> Connection:
         """Starts connecting and returns; MG_EV_CONNECT or MG_EV_ERROR follow from poll().
 
         MG_EV_OPEN comes before it returns. Raises ValueError for a URL that is none.
         """
-    def ws_connect(self, url: str, handler: Handler | None = None) -> Connection:
+    def ws_connect(self, url: str, handler: _Handler | None = None) -> Connection:
         """As connect(), then sends the WebSocket handshake; MG_EV_WS_OPEN when it is accepted."""
     def poll(self, timeout_ms: int = 0) -> None:
         """Waits up to `timeout_ms` for something to do, without end if negative, and does it.
@@ -377,7 +387,7 @@ class Manager:
 
         Signals are caught in the main thread only; other exceptions close the Manager and go on.
         """
-    def wakeup(self, connection_id: int, data: Data = b"") -> bool:
+    def wakeup(self, connection_id: int, data: _Data = b"") -> bool:
         """Queues MG_EV_WAKEUP with a copy of `data` and ends a wait, from any thread.
 
         False: there was no room for it, nothing was queued. An id without a connection is ignored,
