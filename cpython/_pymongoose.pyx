@@ -14,6 +14,7 @@ from pmg cimport *
 class Error(RuntimeError):
     """A network operation failed, or an object was used after its end; errno says why."""
 
+    __module__ = "pymongoose"  # as tracebacks should name it
     errno = 0
 
 
