@@ -2,6 +2,9 @@
 # A connection, listeners included. The Manager's table keeps it alive from the open hook to the
 # free hook; after that only the program does.
 #
+# A call that may fire events holds its Manager in `m`: a handler may drop the program's last
+# reference.
+#
 # Arguments are converted before `state.c` is read: an iterator or a buffer may run Python, which
 # may poll, which may free the connection.
 
@@ -11,6 +14,7 @@ cdef class Connection:
     """One network connection, made by a Manager; `data` arguments take str (UTF-8) or bytes."""
 
     cdef pmg_py_conn_t state
+    cdef PyObject *manager  # borrowed, valid while state.c is set
     cdef readonly unsigned long id
     cdef object _handler
     cdef public object userdata
@@ -128,7 +132,7 @@ cdef class Connection:
         opts.page404 = page if page[0] else NULL
         cdef mg_connection *c = alive(self)
         cdef const pmg_http_msg_t *hm = message_arg(self, message)
-        m = owner(c)
+        m = <Manager>self.manager
         settle(m, pmg_serve_dir(c, hm, &opts))
 
     def serve_file(self, message, path, extra_headers="", mime_types=""):
@@ -140,7 +144,7 @@ cdef class Connection:
         opts.page404 = NULL
         cdef mg_connection *c = alive(self)
         cdef const pmg_http_msg_t *hm = message_arg(self, message)
-        m = owner(c)
+        m = <Manager>self.manager
         settle(m, pmg_serve_file(c, hm, &opts))
 
     # WebSocket
@@ -153,7 +157,7 @@ cdef class Connection:
             extra_headers = pmg_py_headers(extra_headers)
         cdef mg_connection *c = alive(self)
         cdef const pmg_http_msg_t *hm = message_arg(self, message)
-        m = owner(c)
+        m = <Manager>self.manager
         cdef int rc = pmg_ws_upgrade_begin(&h, c, hm)
         if rc >= 0:
             rc = 0 if extra_headers is None else pmg_py_head_headers(&h, extra_headers, &typed)
@@ -177,7 +181,7 @@ cdef class Connection:
         cdef const char *line
         pmg_py_cstr(message, "message", &line)
         cdef mg_connection *c = alive(self)
-        m = owner(c)
+        m = <Manager>self.manager
         pmg_error(c, line)
         settle(m, 0)
 
@@ -199,11 +203,6 @@ cdef inline mg_connection *alive(Connection self) except NULL:
     if self.state.c == NULL:
         pmg_py_done(NULL, 0, NULL)
     return self.state.c
-
-
-# A call that may fire events holds its Manager: a handler may drop the program's last reference.
-cdef inline Manager owner(mg_connection *c):
-    return <Manager>pmg_mgr_owner(pmg_conn_mgr(c))
 
 
 cdef inline mg_str head(mg_str s, long long length) noexcept:

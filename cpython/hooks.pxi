@@ -14,9 +14,8 @@ cdef int on_open(mg_connection *c, mg_connection *listener, void *arg) noexcept:
     cdef Manager m
     cdef void *parent
     try:
-        m = owner(c)
+        m = <Manager>pmg_mgr_owner(pmg_conn_mgr(c))
         conn = Connection.__new__(Connection)
-        conn.state.c = c
         conn.id = c.id
         if arg != NULL:
             conn._handler = <object>arg
@@ -25,12 +24,12 @@ cdef int on_open(mg_connection *c, mg_connection *listener, void *arg) noexcept:
             if parent != NULL:
                 conn._handler = (<Connection>parent)._handler
         m.conns[conn.id] = conn
-        pmg_conn_obj(c)[0] = <void *>conn
-        return 0
     except BaseException:
-        if conn is not None:
-            conn.state.c = NULL
         return -ENOMEM
+    conn.state.c = c
+    conn.manager = <PyObject *>m
+    pmg_conn_obj(c)[0] = <void *>conn
+    return 0
 
 
 cdef void on_free(mg_connection *c) noexcept:
@@ -43,47 +42,55 @@ cdef void on_free(mg_connection *c) noexcept:
     pmg_py_conn_end(&conn.state)
     pmg_conn_obj(c)[0] = NULL
     try:
-        m = owner(c)
+        m = <Manager>conn.manager
         m.dead.append(conn)
         m.conns.pop(conn.id, None)
     except BaseException:
         pass  # without memory the table keeps a closed connection
 
 
+# Borrowed references all but the handler, which the handler may replace: the Manager's table holds
+# the connection, and the call that led here the Manager.
 cdef int on_event(mg_connection *c, int ev, void *data) noexcept:
-    cdef void *obj = pmg_conn_obj(c)[0]
-    if obj == NULL:
+    cdef PyObject *conn = <PyObject *>pmg_conn_obj(c)[0]
+    if conn == NULL:
         return 0
-    cdef Connection conn = <Connection>obj
-    cdef Manager m = owner(c)
-    handler = conn._handler
-    if handler is None:
-        handler = m.handler
-        if handler is None:
+    cdef PyObject *m = (<Connection>conn).manager
+    cdef PyObject *handler = <PyObject *>(<Connection>conn)._handler
+    if handler == Py_None:
+        handler = <PyObject *>(<Manager>m).handler
+        if handler == Py_None:
             return 0
     cdef PyObject *args[4]
     cdef PyObject *result = NULL
     cdef pmg_py_view_t *view = NULL
-    cdef int kind = pmg_py_event_data[ev] if 0 <= ev < MG_EV_USER else 0
+    cdef int kind = PMG_DATA_NONE
     args[0] = NULL
-    args[1] = <PyObject *>conn
-    args[2] = PyLong_FromLong(ev)
+    args[1] = conn
+    args[3] = Py_None
+    if 0 <= ev < MG_EV_USER:
+        kind = pmg_py_event_data[ev]
+        args[2] = pmg_py_event_numbers[ev]
+        incref(args[2])
+    else:
+        args[2] = PyLong_FromLong(ev)
     if kind == PMG_DATA_NONE:
-        args[3] = Py_None
-        Py_XINCREF(Py_None)
+        incref(Py_None)
     else:
         args[3] = event_data(c, kind, data, &view)
     if args[2] != NULL and args[3] != NULL:
+        incref(handler)
         result = PyObject_Vectorcall(
-            <PyObject *>handler, args + 1, 3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL
+            handler, args + 1, 3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL
         )
+        decref(handler)
     if view != NULL:
         view.msg = NULL
     Py_XDECREF(args[2])
     Py_XDECREF(args[3])
     if result == NULL:
-        return failed(m)
-    Py_XDECREF(result)
+        return failed(<Manager>m)
+    decref(result)
     return 0
 
 
@@ -128,7 +135,7 @@ cdef int on_timer(pmg_timer_t *t) noexcept:
     cdef PyObject *result = PyObject_CallNoArgs(<PyObject *>callback)
     if result == NULL:
         return failed(m)
-    Py_XDECREF(result)
+    decref(result)
     return 0
 
 

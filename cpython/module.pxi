@@ -61,4 +61,5 @@ cdef int add_generated() except -1:
 
 
 __version__ = text(PMG_VERSION)
+pmg_py_events()
 add_generated()

@@ -164,6 +164,8 @@ cdef extern from "tables.h":
 
     int PMG_DATA_NONE, PMG_DATA_TEXT, PMG_DATA_COUNT, PMG_DATA_UPTIME, PMG_DATA_HTTP, PMG_DATA_WS, PMG_DATA_BYTES
     const unsigned char *pmg_py_event_data
+    PyObject **pmg_py_event_numbers
+    int pmg_py_events() except -1
 
     ctypedef struct pmg_py_conn_t:
         mg_connection *c
@@ -188,7 +190,8 @@ cdef extern from "Python.h":
     PyObject *PyLong_FromLong(long)
     PyObject *PyLong_FromSize_t(size_t)
     PyObject *Py_None
-    void Py_XINCREF(PyObject *)
+    void incref "Py_INCREF"(PyObject *)
+    void decref "Py_DECREF"(PyObject *)
     void Py_XDECREF(PyObject *)
     void Py_INCREF(object)
     int PyErr_CheckSignals() except -1

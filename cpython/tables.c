@@ -24,6 +24,18 @@ const unsigned char pmg_py_event_data[MG_EV_USER] = {
 #undef X
 };
 
+PyObject *pmg_py_event_numbers[MG_EV_USER];
+
+int pmg_py_events(void) {
+    for (int ev = 0; ev < MG_EV_USER; ev++) {
+        pmg_py_event_numbers[ev] = PyLong_FromLong(ev);
+        if (pmg_py_event_numbers[ev] == NULL) {
+            return -1;
+        }
+    }
+    return 0;
+}
+
 static int add_props(PyTypeObject *type, PyGetSetDef *defs) {
     for (PyGetSetDef *def = defs; def->name != NULL; def++) {
         PyObject *descr = PyDescr_NewGetSet(type, def);
