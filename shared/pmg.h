@@ -179,7 +179,7 @@ typedef struct {
 #endif
 
 typedef struct {
-    struct mg_str method, uri, query, proto, body; // of a response: proto, then uri = reason
+    struct mg_str method, uri, query, proto, body; // of a response method is the protocol, uri the status
     struct mg_str head;                            // the whole head as received
     int status;                                    // of a response; 0 in a request
     int num_headers;

@@ -120,7 +120,7 @@ static int header(pmg_head_t *h, const char *name, const char *value) {
 static int say(struct mg_connection *c, const pmg_serve_t *o, int status, const char *name, const char *value) {
     pmg_head_t h;
     char text[64];
-    int n = snprintf(text, sizeof(text), "%d %s\n", status, pmg_http_reason(status));
+    int n = mg_snprintf(text, sizeof(text), "%d %s\n", status, pmg_http_reason(status));
     int err = pmg_reply_begin(&h, c, status);
     if (err < 0) {
         return err;
@@ -207,16 +207,16 @@ static int send_file(struct mg_connection *c, const pmg_http_msg_t *hm, const pm
     time_t mtime = 0, gz_mtime = 0;
     fs->st(path, &size, &mtime);
     struct mg_str range_header = pmg_http_header(hm, mg_str("Range"));
-    bool has_gz = status == 200 && (size_t)snprintf(name, sizeof(name), "%s.gz", path) < sizeof(name) &&
+    bool has_gz = status == 200 && (size_t)mg_snprintf(name, sizeof(name), "%s.gz", path) < sizeof(name) &&
                   (fs->st(name, &gz_size, &gz_mtime) & (MG_FS_READ | MG_FS_DIR)) == MG_FS_READ;
     bool gzip = has_gz && range_header.len == 0 && accepts_gzip(pmg_http_header(hm, mg_str("Accept-Encoding")));
     if (gzip) {
         size = gz_size;
         mtime = gz_mtime;
     } else {
-        snprintf(name, sizeof(name), "%s", path);
+        mg_snprintf(name, sizeof(name), "%s", path);
     }
-    snprintf(etag, sizeof(etag), "\"%llx.%llx%s\"", (unsigned long long)mtime, (unsigned long long)size, gzip ? ".gz" : "");
+    mg_snprintf(etag, sizeof(etag), "\"%llx.%llx%s\"", (unsigned long long)mtime, (unsigned long long)size, gzip ? ".gz" : "");
     if (status == 200 && etag_matches(pmg_http_header(hm, mg_str("If-None-Match")), etag)) {
         return say(c, o, 304, "ETag", etag);
     }
@@ -225,7 +225,7 @@ static int send_file(struct mg_connection *c, const pmg_http_msg_t *hm, const pm
     if (status == 200 && range_header.len > 0 && (if_range.len == 0 || mg_strcmp(if_range, mg_str(etag)) == 0)) {
         int r = range(range_header, size, &from, &to);
         if (r == RANGE_BAD) {
-            snprintf(text, sizeof(text), "bytes */%llu", (unsigned long long)size);
+            mg_snprintf(text, sizeof(text), "bytes */%llu", (unsigned long long)size);
             return say(c, o, 416, "Content-Range", text);
         }
         if (r == RANGE_OK) {
@@ -262,7 +262,7 @@ static int send_file(struct mg_connection *c, const pmg_http_msg_t *hm, const pm
         err = header(&h, "Vary", "Accept-Encoding");
     }
     if (err == 0 && status == 206) {
-        snprintf(text, sizeof(text), "bytes %llu-%llu/%llu", (unsigned long long)from, (unsigned long long)to, (unsigned long long)size);
+        mg_snprintf(text, sizeof(text), "bytes %llu-%llu/%llu", (unsigned long long)from, (unsigned long long)to, (unsigned long long)size);
         err = header(&h, "Content-Range", text);
     }
     bool body = len > 0 && !x->is_head;
@@ -331,7 +331,7 @@ static void put_url(listing_t *l, const char *s) {
         char text[4];
         bool plain = (*s >= '0' && *s <= '9') || (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
                      strchr("-._~", *s) != NULL;
-        int n = plain ? snprintf(text, sizeof(text), "%c", *s) : snprintf(text, sizeof(text), "%%%02X", (unsigned char)*s);
+        int n = plain ? mg_snprintf(text, sizeof(text), "%c", *s) : mg_snprintf(text, sizeof(text), "%%%02X", (unsigned char)*s);
         put(l, text, (size_t)n);
     }
 }
@@ -340,7 +340,7 @@ static void entry(const char *name, void *arg) {
     listing_t *l = arg;
     char path[MG_PATH_MAX], text[32];
     size_t size = 0;
-    if (name[0] == '.' || (size_t)snprintf(path, sizeof(path), "%s/%s", l->dir, name) >= sizeof(path)) {
+    if (name[0] == '.' || (size_t)mg_snprintf(path, sizeof(path), "%s/%s", l->dir, name) >= sizeof(path)) {
         return;
     }
     bool dir = (l->fs->st(path, &size, NULL) & MG_FS_DIR) != 0;
@@ -350,14 +350,14 @@ static void entry(const char *name, void *arg) {
     put_html(l, name);
     puts_(l, dir ? "/</a></td><td></td></tr>\n" : "</a></td><td>");
     if (!dir) {
-        put(l, text, (size_t)snprintf(text, sizeof(text), "%llu</td></tr>\n", (unsigned long long)size));
+        put(l, text, (size_t)mg_snprintf(text, sizeof(text), "%llu</td></tr>\n", (unsigned long long)size));
     }
 }
 
 static int send_listing(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *o, const char *dir) {
     listing_t l = {.fs = pmg_port_fs(), .dir = dir};
     char uri[MG_PATH_MAX];
-    snprintf(uri, sizeof(uri), "%.*s", (int)hm->uri.len, hm->uri.buf);
+    mg_snprintf(uri, sizeof(uri), "%.*s", (int)hm->uri.len, hm->uri.buf);
     puts_(&l, "<!doctype html><html><head><meta charset=\"utf-8\"><title>Index of ");
     put_html(&l, uri);
     puts_(&l, "</title></head><body><h1>Index of ");
@@ -485,7 +485,7 @@ int pmg_serve_dir(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_s
         while (n > 1 && uri[0] == '/' && uri[1] == '/') { // "//host" would lead elsewhere
             uri++, n--;
         }
-        if ((size_t)snprintf(to, sizeof(to), "%.*s/%s%.*s", (int)n, uri, hm->query.len > 0 ? "?" : "",
+        if ((size_t)mg_snprintf(to, sizeof(to), "%.*s/%s%.*s", (int)n, uri, hm->query.len > 0 ? "?" : "",
                              (int)hm->query.len, hm->query.len > 0 ? hm->query.buf : "") >= sizeof(to)) {
             return say(c, o, 414, NULL, NULL);
         }

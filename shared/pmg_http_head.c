@@ -198,8 +198,9 @@ static int framing_header(struct mg_str name, struct mg_str value, pmg_framing_t
             }
             break;
         case 6:
-            if (pmg_str_ieq(name, "expect") && pmg_str_ieq(value, "100-continue")) {
-                f->expect_continue = true;
+            if (pmg_str_ieq(name, "expect")) {
+                f->expect_continue = pmg_str_ieq(value, "100-continue");
+                return f->expect_continue ? 0 : 417;
             }
             break;
         case 7:

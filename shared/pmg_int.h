@@ -161,7 +161,9 @@ void pmg_buf_free(struct mg_iobuf *b);
 
 // pmg_mgr.c
 void pmg_live_add(int connections, int timers);
+// Formats with Mongoose's printf, whose %.80s reads 80 bytes whatever there is: write %.*s and PMG_CUT.
 int pmg_fail(pmg_mgr_t *m, int err, const char *fmt, ...);
+#define PMG_CUT(s) (int)strnlen(s, 80), (s)
 void pmg_random(pmg_mgr_t *m, void *buf, size_t len); // pooled, for masks
 void pmg_wakeups_run(pmg_mgr_t *m);
 

@@ -169,7 +169,7 @@ static void find_dns(pmg_mgr_t *m) {
     while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
         if (sscanf(line, "nameserver %46s", ip) == 1) {
             bool six = strchr(ip, ':') != NULL;
-            snprintf(m->dns_url, sizeof(m->dns_url), six ? "udp://[%s]:53" : "udp://%s:53", ip);
+            mg_snprintf(m->dns_url, sizeof(m->dns_url), six ? "udp://[%s]:53" : "udp://%s:53", ip);
             m->mg.dns4.url = m->dns_url;
             break;
         }

@@ -220,19 +220,23 @@ static void read_done(struct mg_connection *c, size_t n) {
 static void peer_closed(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
     x->eof = 1;
-    // What we still have to say to a half-closed peer is said first.
+    // What is queued for a half-closed peer is sent first. A reply that is still to come is waited
+    // for, but not for long: who hung up on a long poll looks the same.
     bool busy = c->is_resp || pmg_conn_send_len(c) > 0 || x->file != NULL;
     if (x->proto == PMG_HTTP && c->is_client && c->pfn != NULL) {
         protocol_poll(c); // a body may end with the connection
     }
     if (x->lingering || !busy) {
-        c->is_closing = 1;
-        pmg_work(c);
-    } else if (!c->is_resp) {
-        pmg_drain(c);
-    } else {
+        if (x->proto == PMG_WS && x->u.ws.handshake && !x->lingering) {
+            pmg_fatal(c, "connection closed during the WebSocket handshake");
+        }
+        pmg_close(c);
+    } else if (x->proto == PMG_HTTP && (x->file != NULL || c->is_resp)) {
         x->u.http.close_after = 1;
+        pmg_deadline(c, PMG_DL_DRAIN, pmg_m(c)->limits.drain_timeout);
         pmg_wants(c);
+    } else {
+        pmg_drain(c);
     }
 }
 
@@ -347,7 +351,7 @@ void pmg_io_ready(struct mg_connection *c, int mask, bool error) {
             pmg_connected(c);
         } else if (err != -EINPROGRESS) {
             char text[96];
-            snprintf(text, sizeof(text), "connect failed: %s", strerror(-err));
+            mg_snprintf(text, sizeof(text), "connect failed: %s", strerror(-err));
             pmg_fatal(c, text);
         }
         return;

@@ -110,7 +110,8 @@ struct mg_connection *pmg_mgr_next(pmg_mgr_t *m, struct mg_connection *c) {
 int pmg_fail(pmg_mgr_t *m, int err, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
-    vsnprintf(m->err_text, sizeof(m->err_text), fmt, ap);
+    // Mongoose's own: on a board libc's may know neither %zu nor %llu.
+    mg_vsnprintf(m->err_text, sizeof(m->err_text), fmt, &ap);
     va_end(ap);
     m->err = err;
     return err;

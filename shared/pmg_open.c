@@ -97,7 +97,7 @@ int pmg_listen(pmg_mgr_t *m, const char *url, int proto, int fd, void *arg, stru
     }
     if (err < 0) {
         pmg_conn_free(c);
-        return pmg_fail(m, err, "cannot listen on %.80s: %s", url, strerror(-err));
+        return pmg_fail(m, err, "cannot listen on %.*s: %s", PMG_CUT(url), strerror(-err));
     }
     x->internal = 0;
     mg_call(c, MG_EV_OPEN, NULL);
@@ -132,7 +132,7 @@ void mg_connect_resolved(struct mg_connection *c) {
         pmg_wants(c);
     } else {
         char text[96];
-        snprintf(text, sizeof(text), "connect failed: %s", strerror(-err));
+        mg_snprintf(text, sizeof(text), "connect failed: %s", strerror(-err));
         pmg_fatal(c, text);
     }
 }
@@ -162,7 +162,7 @@ int pmg_connect(pmg_mgr_t *m, const char *url, int proto, void *arg, struct mg_c
         return err;
     }
     if (proto == PMG_WS && u.proto != PMG_HTTP && !u.is_unix) {
-        return pmg_fail(m, -EINVAL, "URL %.80s: a WebSocket URL starts with ws://", url);
+        return pmg_fail(m, -EINVAL, "URL %.*s: a WebSocket URL starts with ws://", PMG_CUT(url));
     }
     if (m->limits.max_conns > 0 && m->count >= m->limits.max_conns) {
         return pmg_fail(m, -ENOBUFS, "%zu connections are open, the limit is max_conns", m->count);

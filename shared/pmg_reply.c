@@ -34,7 +34,7 @@ const char *pmg_http_reason(int status) {
         {405, "Method Not Allowed"}, {406, "Not Acceptable"}, {408, "Request Timeout"}, {409, "Conflict"},
         {410, "Gone"}, {411, "Length Required"}, {412, "Precondition Failed"}, {413, "Content Too Large"},
         {414, "URI Too Long"}, {415, "Unsupported Media Type"}, {416, "Range Not Satisfiable"},
-        {418, "I'm a teapot"}, {422, "Unprocessable Content"}, {426, "Upgrade Required"},
+        {417, "Expectation Failed"}, {418, "I'm a teapot"}, {422, "Unprocessable Content"}, {426, "Upgrade Required"},
         {429, "Too Many Requests"}, {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
         {501, "Not Implemented"}, {502, "Bad Gateway"}, {503, "Service Unavailable"},
         {504, "Gateway Timeout"}, {505, "HTTP Version Not Supported"},
@@ -192,7 +192,7 @@ int pmg_reply_end(pmg_head_t *h, struct mg_str body) {
         pmg_head_abort(h);
         return pmg_fail(pmg_m(c), -EINVAL, "a reply with status %d has no body", h->status);
     }
-    if ((h->seen & SEEN_LENGTH) && h->content_length != body.len && !(x->is_head && body.len == 0) && h->status != 304) {
+    if (h->kind == PMG_HEAD_REPLY && (h->seen & SEEN_LENGTH) && h->content_length != body.len && !(x->is_head && body.len == 0) && h->status != 304) {
         pmg_head_abort(h);
         return pmg_fail(pmg_m(c), -EINVAL, "Content-Length says %zu, the body has %zu bytes", h->content_length, body.len);
     }
@@ -249,7 +249,7 @@ void pmg_http_refuse(struct mg_connection *c, int status) {
     }
     const char *reason = pmg_http_reason(status);
     char text[64];
-    int n = snprintf(text, sizeof(text), "%d %s\n", status, reason);
+    int n = mg_snprintf(text, sizeof(text), "%d %s\n", status, reason);
     if (pmg_reply_end(&h, mg_str_n(text, (size_t)n)) < 0) {
         pmg_close(c);
     }

@@ -40,7 +40,7 @@ static int complete(struct mg_connection *c, size_t head_len) {
     size_t at = whole ? (size_t)(line + 2 - head) : head_len - 2;
     char host[300] = "";
     if (whole && !x->is_unix && !has_host(head, head_len)) {
-        snprintf(host, sizeof(host), "Host: %s\r\n", x->host);
+        mg_snprintf(host, sizeof(host), "Host: %s\r\n", x->host);
     }
     size_t host_len = strlen(host), auth_len = strlen(x->auth), more = host_len + auth_len;
     if (!pmg_buf_reserve(&c->send, more)) {

@@ -31,7 +31,7 @@ int pmg_url_proto(const char *url) {
 static int bad(pmg_mgr_t *m, const char *url, const char *why) {
     // A password must not land in a log.
     const char *at = strrchr(url, '@');
-    return pmg_fail(m, -EINVAL, "URL %s%.80s: %s", at != NULL ? "...@" : "", at != NULL ? at + 1 : url, why);
+    return pmg_fail(m, -EINVAL, "URL %s%.*s: %s", at != NULL ? "...@" : "", PMG_CUT(at != NULL ? at + 1 : url), why);
 }
 
 int pmg_url_parse(pmg_mgr_t *m, const char *url, bool listening, pmg_url_t *out) {
@@ -62,7 +62,7 @@ int pmg_url_parse(pmg_mgr_t *m, const char *url, bool listening, pmg_url_t *out)
         return bad(m, url, "unknown scheme: known are http, ws, tcp, udp and unix");
     }
     if (schemes[i].tls) {
-        return pmg_fail(m, -EPROTONOSUPPORT, "URL %.80s: this build has no TLS", url);
+        return pmg_fail(m, -EPROTONOSUPPORT, "URL %.*s: this build has no TLS", PMG_CUT(url));
     }
     out->proto = schemes[i].proto;
     out->is_udp = schemes[i].udp;

@@ -268,14 +268,14 @@ static bool gather(struct mg_connection *c, size_t *pos) {
 
 // Handles all that is buffered. What is left is: the gathered part of a message, then raw bytes.
 static void process(struct mg_connection *c) {
+    static const char not_utf8[] = "WebSocket text that is not UTF-8";
     pmg_ws_t *w = &pmg_x(c)->u.ws;
     pmg_mgr_t *m = pmg_m(c);
     size_t pos = w->len;
     while (!c->is_closing && !c->is_draining && !m->stop) {
-        const char *why = "WebSocket text that is not UTF-8";
         if (w->frame_open) {
             if (!gather(c, &pos)) {
-                fail(c, CLOSE_DATA, why);
+                fail(c, CLOSE_DATA, not_utf8);
                 break;
             }
             if (w->frame_left > 0) {
@@ -286,7 +286,7 @@ static void process(struct mg_connection *c) {
                 int op = w->msg_op;
                 size_t len = w->len;
                 if (w->utf8.state != 0) {
-                    fail(c, CLOSE_DATA, why);
+                    fail(c, CLOSE_DATA, not_utf8);
                     break;
                 }
                 w->msg_op = 0;
@@ -298,6 +298,7 @@ static void process(struct mg_connection *c) {
             continue;
         }
         frame_t f;
+        const char *why;
         uint8_t *p = c->recv.buf + pos;
         size_t have = c->recv.len - pos;
         int r = frame_head(c, p, have, &f, &why);
@@ -326,7 +327,7 @@ static void process(struct mg_connection *c) {
             }
             pos += f.head_len + f.len;
             if (f.op == WEBSOCKET_OP_TEXT && !pmg_utf8_valid(p, f.len)) {
-                fail(c, CLOSE_DATA, why);
+                fail(c, CLOSE_DATA, not_utf8);
                 break;
             }
             deliver(c, MG_EV_WS_MSG, p, f.len, f.op);
@@ -498,14 +499,15 @@ static int read_handshake(struct mg_connection *c) {
     }
     struct mg_str accept = pmg_http_header(&hm, mg_str("Sec-WebSocket-Accept"));
     if (hm.status != 101) {
-        snprintf(text, sizeof(text), "WebSocket handshake failed: the server answered %d", hm.status);
+        mg_snprintf(text, sizeof(text), "WebSocket handshake failed: the server answered %d", hm.status);
         pmg_fatal(c, text);
         return 0;
     }
     if (!pmg_list_has(pmg_http_header(&hm, mg_str("Upgrade")), "websocket") ||
         !pmg_list_has(pmg_http_header(&hm, mg_str("Connection")), "upgrade") || accept.len != 28 ||
         memcmp(accept.buf, w->accept, 28) != 0 ||
-        pmg_http_header(&hm, mg_str("Sec-WebSocket-Extensions")).len > 0) {
+        pmg_http_header(&hm, mg_str("Sec-WebSocket-Extensions")).buf != NULL ||
+        pmg_http_header(&hm, mg_str("Sec-WebSocket-Protocol")).buf != NULL) { // we asked for none
         pmg_fatal(c, "WebSocket handshake failed: the answer does not fit the request");
         return 0;
     }
