@@ -1,0 +1,240 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Options, fixtures and reports of the suite.
+
+A test that takes `device` or `shared` runs on every target:
+
+    device(source, **params)   starts a script for this test alone
+    shared(source, **params)   starts it once for the module; after each test nothing but what
+                               stood at the start may be left of connections and timers
+
+Both give a targets.Device. When a script ends, its live counters must be zero.
+"""
+
+from __future__ import annotations
+
+import re
+import time
+from collections import Counter, defaultdict
+
+import pytest
+from targets import DeviceError, all_targets
+
+#: Tests that skip for want of a capability, in a whole run: a new one must be meant.
+SKIPPED = {"cpython": 0, "unix": 0}
+
+#: No test may hang; seconds.
+TEST_TIMEOUT = 90
+
+_all_targets = all_targets()
+_outcomes: dict[str, Counter] = defaultdict(Counter)
+_seconds: dict[str, float] = defaultdict(float)
+_probed: dict[str, object] = {}
+
+
+# ---- Options -----------------------------------------------------------------------------------
+
+
+def pytest_addoption(parser):
+    parser.addoption(
+        "--target",
+        action="append",
+        metavar="NAME",
+        help=f"a Python to test: {', '.join(_all_targets)}; repeatable, default: all of these",
+    )
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "needs(*names): skipped where the target lacks one of them")
+    named = config.getoption("target") or list(_all_targets)
+    for name in named:
+        if name not in _all_targets:
+            raise pytest.UsageError(
+                f"there is no target {name!r}: there are {', '.join(_all_targets)}"
+            )
+        if missing := _all_targets[name].missing():
+            raise pytest.UsageError(f"target {name}: {missing}")
+    config.pmg_targets = list(dict.fromkeys(named))
+
+
+def pytest_generate_tests(metafunc):
+    if "target" in metafunc.fixturenames:
+        metafunc.parametrize("target", metafunc.config.pmg_targets, indirect=True, scope="session")
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if not item.get_closest_marker("timeout"):
+            item.add_marker(pytest.mark.timeout(TEST_TIMEOUT))
+
+
+# ---- Fixtures ----------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def target(request, tmp_path_factory):
+    found = _all_targets[request.param]
+    if found.name not in _probed:
+        found.probe(tmp_path_factory.mktemp("probe"))
+        _probed[found.name] = found
+    return found
+
+
+@pytest.fixture(autouse=True)
+def _needs(request):
+    wanted = {name for mark in request.node.iter_markers("needs") for name in mark.args}
+    if wanted and "target" in request.fixturenames:
+        target = request.getfixturevalue("target")
+        if lacking := wanted - target.capabilities:
+            pytest.skip(f"{target.name} has no {', '.join(sorted(lacking))}")
+
+
+def _failed(request):
+    report = getattr(request.node, "report_call", None)
+    return report is not None and report.failed
+
+
+def _assert_ended_clean(device):
+    live = device.stop()
+    assert live == [0, 0, 0, 0], (
+        "alive at the end: {} managers, {} connections, {} timers, {} blocks".format(*live)
+    )
+
+
+@pytest.fixture
+def device(target, request):
+    """Starts scripts for this test alone; at its end they are stopped and hold nothing."""
+    started = []
+
+    def start(source, **params):
+        started.append(target.start(source, params))
+        return started[-1]
+
+    request.node.devices = started
+    yield start
+    try:
+        for running in started:
+            if not _failed(request) and not running.settled:
+                _assert_ended_clean(running)
+    finally:
+        for running in started:
+            running.kill()
+
+
+@pytest.fixture(scope="module")
+def _pool(target):
+    pool = {}
+    yield pool
+    try:
+        for running in pool.values():
+            _assert_ended_clean(running)
+    finally:
+        for running in pool.values():
+            running.kill()
+
+
+@pytest.fixture
+def shared(target, request, _pool):
+    """Starts a script once for the module."""
+    used = {}
+
+    def start(source, **params):
+        key = (source, repr(params))
+        if key not in _pool:
+            _pool[key] = target.start(source, params)
+            _pool[key].expect("SERVING")
+        running = used[key] = _pool[key]
+        running.mark()
+        return running
+
+    request.node.devices = used.values()
+    yield start
+    for key, running in used.items():
+        try:
+            if _failed(request):
+                raise DeviceError("the test failed: the next one gets a new script")
+            left = running.eval("settle()", 15)
+            assert left == ([], (0, 0)), f"left after the test: {left}"
+        except BaseException:
+            running.kill()
+            _pool.pop(key, None)
+            if not _failed(request):
+                raise
+
+
+# ---- Reports -----------------------------------------------------------------------------------
+
+
+def _rerun(item, target):
+    name = item.name if re.fullmatch(r"[\w:+.\[\]/\\-]+", item.name) else item.originalname
+    quoted = f"'{name}'" if re.search(r"[\[\]\\]", name) else name
+    return f"make test{f' TARGET={target.make_target}' if target else ''} K={quoted}"
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    report = yield
+    setattr(item, f"report_{report.when}", report)
+    name = item.callspec.params.get("target") if hasattr(item, "callspec") else None
+    kind = name or "host alone"
+    _seconds[kind] += call.duration
+    if report.skipped and name:
+        _outcomes[kind]["skipped"] += 1
+    elif report.failed:
+        _outcomes[kind]["failed"] += 1
+    elif report.when == "call":
+        _outcomes[kind]["passed"] += 1
+    if report.failed:
+        for running in getattr(item, "devices", ()):
+            report.sections.append(("console of the device", running.console[-20000:]))
+        report.sections.append(("run it again", _rerun(item, _all_targets.get(name))))
+    return report
+
+
+def _whole_run(config):
+    chosen = config.option.keyword or config.option.markexpr or config.option.maxfail
+    narrowed = getattr(config.option, "lf", False) or any(
+        "::" in arg or arg.endswith(".py") for arg in config.args
+    )
+    return not chosen and not narrowed
+
+
+def pytest_sessionfinish(session, exitstatus):
+    config = session.config
+    if exitstatus != 0 or not _whole_run(config) or config.option.collectonly:
+        return
+    for name in config.pmg_targets:
+        if _outcomes[name]["skipped"] != SKIPPED[name]:
+            _outcomes[name]["skips not as pinned"] = SKIPPED[name]
+            session.exitstatus = pytest.ExitCode.TESTS_FAILED
+
+
+def pytest_terminal_summary(terminalreporter):
+    if not _outcomes:
+        return
+    write = terminalreporter.write_line
+    terminalreporter.section("what ran where")
+    for kind, count in _outcomes.items():
+        target = _probed.get(kind)
+        what = f"{target.runtime}, pymongoose {target.version}" if target else ""
+        done = ", ".join(f"{count[k]} {k}" for k in ("passed", "failed", "skipped") if count[k])
+        write(f"{kind:<11} {what:<44} {done} in {_seconds[kind]:.0f} s")
+        if "skips not as pinned" in count:
+            write(
+                f"ERROR: {count['skipped']} skipped on {kind}, {count['skips not as pinned']} "
+                "expected: see SKIPPED in tests/conftest.py",
+                red=True,
+            )
+
+
+@pytest.fixture
+def wait_for():
+    """Waits until condition() is true, asking often; for what gives no event to wait for."""
+
+    def wait(condition, what="the condition", timeout=10):
+        deadline = time.monotonic() + timeout
+        while not (result := condition()):
+            assert time.monotonic() < deadline, f"{what} did not come true in {timeout} s"
+            time.sleep(0.005)
+        return result
+
+    return wait

@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Targets that are processes of this machine: CPython, and MicroPython's unix port."""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import signal
+import subprocess
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+from .base import Device, DeviceError, Target
+
+ROOT = Path(__file__).resolve().parents[2]
+
+# Its own 2 MB hold no body of several megabytes, which tests send to all targets alike.
+UNIX_OPTIONS = ["-X", "heapsize=64m"]
+
+_PR_SET_PDEATHSIG = 1
+_libc = ctypes.CDLL(None)
+
+
+def _die_with_parent() -> None:
+    # Even if pytest is killed, no script outlives it.
+    _libc.prctl(_PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class ProcessDevice(Device):
+    def __init__(self, command: list[str], env: dict[str, str]) -> None:
+        super().__init__()
+        self.process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            cwd=ROOT,
+            env=env,
+            start_new_session=True,
+            preexec_fn=_die_with_parent,
+        )
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
+
+    def _read(self) -> None:
+        while data := os.read(self.process.stdout.fileno(), 65536):
+            self._feed(data)
+        self._end()
+
+    def _write(self, line: str) -> None:
+        try:
+            self.process.stdin.write(line.encode() + b"\n")
+            self.process.stdin.flush()
+        except (BrokenPipeError, ValueError):
+            pass  # the script has ended: whoever waits for its answer will see
+
+    @property
+    def pid(self) -> int:
+        return self.process.pid
+
+    def interrupt(self) -> None:
+        self.process.send_signal(signal.SIGINT)
+
+    def signal(self, number: int) -> None:
+        self.process.send_signal(number)
+
+    def close_input(self) -> None:
+        self.process.stdin.close()
+
+    def exit_code(self, timeout: float = 10) -> int:
+        """Waits for the end; negative: the signal that ended it."""
+        self.settled = True
+        try:
+            code = self.process.wait(timeout * self.slowness)
+        except subprocess.TimeoutExpired:
+            raise DeviceError(f"the script did not end within {timeout:g} s") from None
+        self._reader.join(timeout)
+        return code
+
+    def ending(self) -> str | None:
+        settled = self.settled
+        code = self.exit_code()
+        self.settled = settled
+        if code < 0:
+            return signal.Signals(-code).name
+        return f"exit code {code}" if code else None
+
+    def kill(self) -> None:
+        # The whole session: what the script may have started goes with it.
+        try:
+            os.killpg(self.process.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+        self.process.wait()
+        self._reader.join()
+        for pipe in (self.process.stdin, self.process.stdout):
+            try:
+                pipe.close()
+            except BrokenPipeError:
+                pass
+
+
+class ProcessTarget(Target):
+    def __init__(self, name: str, program: Path, options: list[str], build: str) -> None:
+        super().__init__()
+        self.name = self.make_target = name
+        self.program = program
+        self.options = options
+        self.build = build
+        self._folder = tempfile.TemporaryDirectory(prefix="pymongoose-test-")
+        self._count = 0
+        self.env = {
+            **os.environ,
+            "PYTHONUNBUFFERED": "1",
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "PYTHONFAULTHANDLER": "1",
+        }
+
+    def missing(self) -> str | None:
+        if not self.program.exists():
+            return f"{self.program.relative_to(ROOT)} is not there: run `{self.build}`"
+        return None
+
+    def own_capabilities(self) -> set[str]:
+        return {"signals", "process", "host-files"}
+
+    def start(self, source: str, params: dict[str, Any]) -> ProcessDevice:
+        self._count += 1
+        script = Path(self._folder.name) / f"script{self._count}.py"
+        script.write_text(self.text(source, params, ProcessDevice))
+        return self.run(script)
+
+    def run(self, script: Path, *args: str, env: dict[str, str] | None = None) -> ProcessDevice:
+        """Runs a program as a user would: nothing is put around it."""
+        command = [str(self.program), *self.options, str(script), *args]
+        return ProcessDevice(command, {**self.env, **(env or {})})
+
+
+def all_targets() -> dict[str, ProcessTarget]:
+    def program(variable: str, path: str) -> Path:
+        return Path(os.environ.get(variable) or ROOT / path).absolute()
+
+    return {
+        "cpython": ProcessTarget(
+            "cpython", program("PMG_TEST_CPYTHON", ".venv/bin/python"), [], "make cpython"
+        ),
+        "unix": ProcessTarget(
+            "unix", program("PMG_TEST_UNIX", "build/unix/micropython"), UNIX_OPTIONS, "make unix"
+        ),
+    }
