@@ -32,6 +32,7 @@ target_include_directories(usermod_pymongoose INTERFACE
     ${PMG_MODULE_DIR}
     ${MONGOOSE_DIR}
 )
+target_compile_definitions(usermod_pymongoose INTERFACE MG_ARCH=MG_ARCH_CUSTOM)
 
 # By source file, because options of the target would reach the whole firmware.
 if(NOT PMG_COMPILE_OPTIONS)
@@ -42,15 +43,11 @@ set_source_files_properties(${PMG_MODULE_DIR}/mongoose_unit.c PROPERTIES COMPILE
     "${PMG_COMPILE_OPTIONS};-Wno-double-promotion;-Wno-float-conversion;-Wno-sign-compare;-Wno-unused-function;-Wno-unused-parameter;-Wno-unused-variable;-Wno-missing-field-initializers"
 )
 
-# Names are made from lists in headers, which the scan does not watch by itself: a change of
-# the list touches the module's own source, and that is watched.
-add_custom_command(
-    OUTPUT ${CMAKE_BINARY_DIR}/pmg_api.stamp
-    COMMAND ${CMAKE_COMMAND} -E touch ${PMG_MODULE_DIR}/modpymongoose.c
-    COMMAND ${CMAKE_COMMAND} -E touch ${CMAKE_BINARY_DIR}/pmg_api.stamp
-    DEPENDS ${PMG_TOP}/shared/pmg_api.h
-    VERBATIM
-)
-add_custom_target(pmg_api_watch DEPENDS ${CMAKE_BINARY_DIR}/pmg_api.stamp)
+# Names are made from lists in a header, which the scan does not watch by itself. A change of it
+# runs CMake again, and that makes the module's own source look changed, which is watched.
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PMG_TOP}/shared/pmg_api.h)
+if(${PMG_TOP}/shared/pmg_api.h IS_NEWER_THAN ${PMG_MODULE_DIR}/modpymongoose.c)
+    file(TOUCH ${PMG_MODULE_DIR}/modpymongoose.c)
+endif()
 
 target_link_libraries(usermod INTERFACE usermod_pymongoose)
