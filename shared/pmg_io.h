@@ -14,7 +14,8 @@
 
 #if defined(PMG_IO_LWIP)
 typedef struct {
-    int unused;
+    void *volatile ready; // connections with something to do: callbacks put them here
+    volatile bool woken;
 } pmg_io_mgr_t;
 #else
 #include <sys/types.h>
