@@ -73,9 +73,9 @@ int pmg_mgr_poll(pmg_mgr_t *m, int ms);
 int pmg_mgr_wakeup(pmg_mgr_t *m, unsigned long id, const void *data, size_t len);
 
 void *pmg_mgr_owner(pmg_mgr_t *m);
-bool pmg_mgr_in_hook(pmg_mgr_t *m);           // inside poll() or an event: poll and close refuse
+bool pmg_mgr_in_hook(pmg_mgr_t *m);              // inside poll() or an event: poll and close refuse
 void pmg_mgr_poll_events(pmg_mgr_t *m, bool on); // deliver MG_EV_POLL, once a poll per connection
-size_t pmg_mgr_count(pmg_mgr_t *m);           // connections now, listeners included
+size_t pmg_mgr_count(pmg_mgr_t *m);              // connections now, listeners included
 // Walks the connections, oldest first: NULL starts, NULL ends. Do not open or close meanwhile.
 struct mg_connection *pmg_mgr_next(pmg_mgr_t *m, struct mg_connection *c);
 
@@ -104,7 +104,8 @@ struct pmg_timer {
 };
 
 // Calls hooks->timer after `ms`, then every `ms` if `repeat`; `run_now`: first at the next poll.
-int pmg_timer_add(pmg_mgr_t *m, uint64_t ms, bool repeat, bool run_now, void *arg, pmg_timer_t **out);
+int pmg_timer_add(pmg_mgr_t *m, uint64_t ms, bool repeat, bool run_now, void *arg,
+    pmg_timer_t **out);
 // Ends it: timer_free is called before this returns, or after the hook if called inside it.
 void pmg_timer_cancel(pmg_timer_t *t);
 
@@ -116,7 +117,8 @@ enum { PMG_RAW, PMG_HTTP, PMG_WS }; // what stands above TCP or UDP
 // URLs: tcp://host:port, udp://, http://, ws://, unix:///path. `proto` PMG_HTTP or PMG_RAW; the
 // binding derives it by pmg_url_proto() where the program does not say. -EADDRINUSE, -EACCES,
 // -EINVAL (the URL; the text says what is wrong) ... `fd` >= 0 adopts a socket that is listening.
-int pmg_listen(pmg_mgr_t *m, const char *url, int proto, int fd, void *arg, struct mg_connection **out);
+int pmg_listen(pmg_mgr_t *m, const char *url, int proto, int fd, void *arg,
+    struct mg_connection **out);
 // Starts connecting and returns; MG_EV_CONNECT or MG_EV_ERROR follow. MG_EV_OPEN fires before it
 // returns. PMG_WS sends the upgrade request once connected.
 int pmg_connect(pmg_mgr_t *m, const char *url, int proto, void *arg, struct mg_connection **out);
@@ -179,9 +181,10 @@ typedef struct {
 #endif
 
 typedef struct {
-    struct mg_str method, uri, query, proto, body; // of a response method is the protocol, uri the status
-    struct mg_str head;                            // the whole head as received
-    int status;                                    // of a response; 0 in a request
+    struct mg_str method, uri, query, proto,
+        body;           // of a response method is the protocol, uri the status
+    struct mg_str head; // the whole head as received
+    int status;         // of a response; 0 in a request
     int num_headers;
     const pmg_header_t *headers;
 } pmg_http_msg_t;
@@ -229,10 +232,10 @@ int pmg_http_basic_auth(struct mg_connection *c, struct mg_str user, struct mg_s
 
 #if PMG_HAS_FILES
 typedef struct {
-    const char *root;          // serve_dir: folder; serve_file: the file
-    struct mg_str headers;     // "Name: value\r\n" lines, validated; may be empty
-    struct mg_str mime_types;  // "ext=type,ext2=type2" ahead of the built-in table; may be empty
-    const char *page404;       // a file for what is not found, or NULL
+    const char *root;         // serve_dir: folder; serve_file: the file
+    struct mg_str headers;    // "Name: value\r\n" lines, validated; may be empty
+    struct mg_str mime_types; // "ext=type,ext2=type2" ahead of the built-in table; may be empty
+    const char *page404;      // a file for what is not found, or NULL
 } pmg_serve_t;
 // Answers the request of `hm` from the file system, with ranges, ETag, .gz and folder listings.
 // A missing file is a 404 to the client, not an error here. -EALREADY, -EPIPE, -EINVAL as reply.

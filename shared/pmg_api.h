@@ -17,28 +17,28 @@
 #endif
 
 // X(name): the name is also the C constant that holds the value.
-#define PMG_CONSTANTS(X)   \
-    X(MG_EV_ERROR)         \
-    X(MG_EV_OPEN)          \
-    X(MG_EV_POLL)          \
-    X(MG_EV_RESOLVE)       \
-    X(MG_EV_CONNECT)       \
-    X(MG_EV_ACCEPT)        \
-    X(MG_EV_READ)          \
-    X(MG_EV_WRITE)         \
-    X(MG_EV_CLOSE)         \
-    X(MG_EV_HTTP_HDRS)     \
-    X(MG_EV_HTTP_MSG)      \
-    X(MG_EV_WS_OPEN)       \
-    X(MG_EV_WS_MSG)        \
-    X(MG_EV_WS_CTL)        \
-    X(MG_EV_WAKEUP)        \
-    X(MG_EV_USER)          \
+#define PMG_CONSTANTS(X)     \
+    X(MG_EV_ERROR)           \
+    X(MG_EV_OPEN)            \
+    X(MG_EV_POLL)            \
+    X(MG_EV_RESOLVE)         \
+    X(MG_EV_CONNECT)         \
+    X(MG_EV_ACCEPT)          \
+    X(MG_EV_READ)            \
+    X(MG_EV_WRITE)           \
+    X(MG_EV_CLOSE)           \
+    X(MG_EV_HTTP_HDRS)       \
+    X(MG_EV_HTTP_MSG)        \
+    X(MG_EV_WS_OPEN)         \
+    X(MG_EV_WS_MSG)          \
+    X(MG_EV_WS_CTL)          \
+    X(MG_EV_WAKEUP)          \
+    X(MG_EV_USER)            \
     X(WEBSOCKET_OP_CONTINUE) \
-    X(WEBSOCKET_OP_TEXT)   \
-    X(WEBSOCKET_OP_BINARY) \
-    X(WEBSOCKET_OP_CLOSE)  \
-    X(WEBSOCKET_OP_PING)   \
+    X(WEBSOCKET_OP_TEXT)     \
+    X(WEBSOCKET_OP_BINARY)   \
+    X(WEBSOCKET_OP_CLOSE)    \
+    X(WEBSOCKET_OP_PING)     \
     X(WEBSOCKET_OP_PONG)
 
 // What `data` is for each event. X(event, kind); an event that is not listed carries None.
@@ -48,36 +48,36 @@
 //   HTTP  HttpMessage            data: pmg_http_msg_t *
 //   WS    WsMessage              data: pmg_ws_msg_t *
 //   BYTES bytes                  data: struct mg_str *
-#define PMG_EVENT_DATA(X)      \
-    X(MG_EV_ERROR, TEXT)       \
-    X(MG_EV_POLL, UPTIME)      \
-    X(MG_EV_READ, COUNT)       \
-    X(MG_EV_WRITE, COUNT)      \
-    X(MG_EV_HTTP_HDRS, HTTP)   \
-    X(MG_EV_HTTP_MSG, HTTP)    \
-    X(MG_EV_WS_OPEN, HTTP)     \
-    X(MG_EV_WS_MSG, WS)        \
-    X(MG_EV_WS_CTL, WS)        \
+#define PMG_EVENT_DATA(X)    \
+    X(MG_EV_ERROR, TEXT)     \
+    X(MG_EV_POLL, UPTIME)    \
+    X(MG_EV_READ, COUNT)     \
+    X(MG_EV_WRITE, COUNT)    \
+    X(MG_EV_HTTP_HDRS, HTTP) \
+    X(MG_EV_HTTP_MSG, HTTP)  \
+    X(MG_EV_WS_OPEN, HTTP)   \
+    X(MG_EV_WS_MSG, WS)      \
+    X(MG_EV_WS_CTL, WS)      \
     X(MG_EV_WAKEUP, BYTES)
 
 // Read-only properties that C answers alone: X(name, kind), kind is BOOL, INT or ADDR, and the
 // getter is pmg_conn_<name>(c) (pmg.h). On a closed connection: False, 0, the last known address.
-#define PMG_CONN_PROPS(X)   \
-    X(is_listening, BOOL)   \
-    X(is_client, BOOL)      \
-    X(is_tls, BOOL)         \
-    X(is_udp, BOOL)         \
-    X(is_websocket, BOOL)   \
-    X(is_readable, BOOL)    \
-    X(is_writable, BOOL)    \
-    X(is_closing, BOOL)     \
-    X(is_full, BOOL)        \
-    X(is_draining, BOOL)    \
-    X(recv_len, INT)        \
-    X(send_len, INT)        \
-    X(recv_size, INT)       \
-    X(send_size, INT)       \
-    X(local_addr, ADDR)     \
+#define PMG_CONN_PROPS(X) \
+    X(is_listening, BOOL) \
+    X(is_client, BOOL)    \
+    X(is_tls, BOOL)       \
+    X(is_udp, BOOL)       \
+    X(is_websocket, BOOL) \
+    X(is_readable, BOOL)  \
+    X(is_writable, BOOL)  \
+    X(is_closing, BOOL)   \
+    X(is_full, BOOL)      \
+    X(is_draining, BOOL)  \
+    X(recv_len, INT)      \
+    X(send_len, INT)      \
+    X(recv_size, INT)     \
+    X(send_size, INT)     \
+    X(local_addr, ADDR)   \
     X(remote_addr, ADDR)
 
 // Properties that the binding keeps: readable after close.
@@ -87,22 +87,22 @@
     X(userdata)
 
 // X(name, min, max): positional arguments without self; max 255 means keywords are taken too.
-#define PMG_CONN_METHODS(X)         \
-    X(send, 1, 1)                   \
-    X(recv, 0, 1)                   \
-    X(recv_data, 0, 1)              \
-    X(send_data, 0, 1)              \
-    X(reply, 1, 255)                \
-    X(reply_json, 1, 255)           \
-    X(http_chunk, 1, 1)             \
-    X(http_sse, 2, 2)               \
-    X(http_basic_auth, 2, 2)        \
-    PMG_CONN_METHODS_FILES(X)       \
-    X(ws_upgrade, 1, 255)           \
-    X(ws_send, 1, 255)              \
-    X(set_handler, 1, 1)            \
-    X(error, 1, 1)                  \
-    X(drain, 0, 0)                  \
+#define PMG_CONN_METHODS(X)   \
+    X(send, 1, 1)             \
+    X(recv, 0, 1)             \
+    X(recv_data, 0, 1)        \
+    X(send_data, 0, 1)        \
+    X(reply, 1, 255)          \
+    X(reply_json, 1, 255)     \
+    X(http_chunk, 1, 1)       \
+    X(http_sse, 2, 2)         \
+    X(http_basic_auth, 2, 2)  \
+    PMG_CONN_METHODS_FILES(X) \
+    X(ws_upgrade, 1, 255)     \
+    X(ws_send, 1, 255)        \
+    X(set_handler, 1, 1)      \
+    X(error, 1, 1)            \
+    X(drain, 0, 0)            \
     X(close, 0, 0)
 
 #if PMG_HAS_FILES
@@ -158,8 +158,8 @@
     X(Timer)           \
     X(Error)
 
-#define PMG_FUNCTIONS(X)   \
-    X(event_name, 1, 1)    \
+#define PMG_FUNCTIONS(X) \
+    X(event_name, 1, 1)  \
     X(live_objects, 0, 0)
 
 // Limits: keyword arguments of Manager, in this order. X(name, desktop default, board default).
@@ -175,17 +175,17 @@
 //   body_timeout    between two pieces of an HTTP body: 408
 //   idle_timeout    a keep-alive HTTP connection without a request is closed
 //   drain_timeout   a draining connection whose peer takes no data is closed
-#define PMG_LIMITS(X)                  \
-    X(max_conns, 65536, 16)            \
-    X(max_recv, 1048576, 8192)         \
-    X(max_send, 16777216, 32768)       \
-    X(max_head, 16384, 2048)           \
-    X(max_body, 16777216, 16384)       \
-    X(max_message, 16777216, 8192)     \
-    X(connect_timeout, 15000, 15000)   \
-    X(head_timeout, 15000, 10000)      \
-    X(body_timeout, 30000, 20000)      \
-    X(idle_timeout, 75000, 15000)      \
+#define PMG_LIMITS(X)                \
+    X(max_conns, 65536, 16)          \
+    X(max_recv, 1048576, 8192)       \
+    X(max_send, 16777216, 32768)     \
+    X(max_head, 16384, 2048)         \
+    X(max_body, 16777216, 16384)     \
+    X(max_message, 16777216, 8192)   \
+    X(connect_timeout, 15000, 15000) \
+    X(head_timeout, 15000, 10000)    \
+    X(body_timeout, 30000, 20000)    \
+    X(idle_timeout, 75000, 15000)    \
     X(drain_timeout, 15000, 10000)
 
 #endif

@@ -105,9 +105,9 @@ void pmg_conn_free(struct mg_connection *c) {
     if (!m->silent) {
         mg_call(c, MG_EV_CLOSE, NULL);
     }
-    pmg_heap_remove(&x->timer); // a handler of MG_EV_CLOSE may have set one
+    pmg_heap_remove(&x->timer);  // a handler of MG_EV_CLOSE may have set one
     c->fn = NULL, c->pfn = NULL; // what follows is silent
-    if (x->in_work) { // the handler queued it again, or the manager is closing
+    if (x->in_work) {            // the handler queued it again, or the manager is closing
         struct mg_connection **p = &m->work_first, *last = NULL;
         while (*p != c) {
             last = *p;
@@ -239,12 +239,8 @@ static void deadline_fired(pmg_timer_t *t) {
             break;
         case PMG_DL_HEAD:
         case PMG_DL_BODY:
-        case PMG_DL_IDLE:
-            pmg_http_timeout(c, kind);
-            break;
-        case PMG_DL_CLOSE:
-            pmg_ws_timeout(c);
-            break;
+        case PMG_DL_IDLE: pmg_http_timeout(c, kind); break;
+        case PMG_DL_CLOSE: pmg_ws_timeout(c); break;
         case PMG_DL_ACCEPT: // descriptors were short
             pmg_wants(c);
             pmg_work(c);
@@ -257,11 +253,8 @@ static void deadline_fired(pmg_timer_t *t) {
             }
             break;
         case PMG_DL_DRAIN:
-        case PMG_DL_LINGER:
-            pmg_close(c);
-            break;
-        default:
-            break;
+        case PMG_DL_LINGER: pmg_close(c); break;
+        default: break;
     }
 }
 
@@ -430,7 +423,8 @@ int pmg_can_send(struct mg_connection *c) {
     }
     size_t max = m->limits.max_send, len = pmg_conn_send_len(c);
     if (max > 0 && len >= max) {
-        return pmg_fail(m, -ENOBUFS, "send buffer holds %zu bytes, the limit max_send is %zu", len, max);
+        return pmg_fail(m, -ENOBUFS, "send buffer holds %zu bytes, the limit max_send is %zu", len,
+            max);
     }
     return 0;
 }
@@ -470,7 +464,8 @@ int pmg_send(struct mg_connection *c, const void *buf, size_t len) {
     }
     if (c->is_udp) {
         if (c->rem.port == 0) {
-            return pmg_fail(pmg_m(c), -EDESTADDRREQ, "no datagram was received yet: nobody to send to");
+            return pmg_fail(pmg_m(c), -EDESTADDRREQ,
+                "no datagram was received yet: nobody to send to");
         }
         long n = pmg_io_write(c, buf, len);
         if (n < 0) {
@@ -506,8 +501,9 @@ struct mg_str pmg_send_peek(struct mg_connection *c) {
 int pmg_recv_consume(struct mg_connection *c, size_t len) {
     pmg_conn_t *x = pmg_x(c);
     if (x->proto != PMG_RAW || c->pfn != NULL) {
-        return pmg_fail(pmg_m(c), -EINVAL, "%s framing owns this connection's input: use recv_data() to look at it",
-                        c->is_websocket ? "WebSocket" : "HTTP");
+        return pmg_fail(pmg_m(c), -EINVAL,
+            "%s framing owns this connection's input: use recv_data() to look at it",
+            c->is_websocket ? "WebSocket" : "HTTP");
     }
     size_t have = c->recv.len - x->recv_off;
     x->recv_off += len < have ? len : have;

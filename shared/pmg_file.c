@@ -55,15 +55,34 @@ void pmg_file_more(struct mg_connection *c) {
 static const struct {
     const char *ext, *type;
 } types[] = {
-    {"html", "text/html; charset=utf-8"}, {"htm", "text/html; charset=utf-8"},
-    {"css", "text/css; charset=utf-8"}, {"js", "text/javascript; charset=utf-8"},
-    {"mjs", "text/javascript; charset=utf-8"}, {"json", "application/json"}, {"svg", "image/svg+xml"},
-    {"png", "image/png"}, {"jpg", "image/jpeg"}, {"jpeg", "image/jpeg"}, {"gif", "image/gif"},
-    {"webp", "image/webp"}, {"ico", "image/x-icon"}, {"txt", "text/plain; charset=utf-8"},
-    {"md", "text/markdown; charset=utf-8"}, {"csv", "text/csv; charset=utf-8"}, {"xml", "application/xml"},
-    {"pdf", "application/pdf"}, {"zip", "application/zip"}, {"gz", "application/gzip"},
-    {"wasm", "application/wasm"}, {"woff", "font/woff"}, {"woff2", "font/woff2"}, {"ttf", "font/ttf"},
-    {"mp3", "audio/mpeg"}, {"wav", "audio/wav"}, {"mp4", "video/mp4"}, {"webm", "video/webm"},
+    {"html", "text/html; charset=utf-8"},
+    {"htm", "text/html; charset=utf-8"},
+    {"css", "text/css; charset=utf-8"},
+    {"js", "text/javascript; charset=utf-8"},
+    {"mjs", "text/javascript; charset=utf-8"},
+    {"json", "application/json"},
+    {"svg", "image/svg+xml"},
+    {"png", "image/png"},
+    {"jpg", "image/jpeg"},
+    {"jpeg", "image/jpeg"},
+    {"gif", "image/gif"},
+    {"webp", "image/webp"},
+    {"ico", "image/x-icon"},
+    {"txt", "text/plain; charset=utf-8"},
+    {"md", "text/markdown; charset=utf-8"},
+    {"csv", "text/csv; charset=utf-8"},
+    {"xml", "application/xml"},
+    {"pdf", "application/pdf"},
+    {"zip", "application/zip"},
+    {"gz", "application/gzip"},
+    {"wasm", "application/wasm"},
+    {"woff", "font/woff"},
+    {"woff2", "font/woff2"},
+    {"ttf", "font/ttf"},
+    {"mp3", "audio/mpeg"},
+    {"wav", "audio/wav"},
+    {"mp4", "video/mp4"},
+    {"webm", "video/webm"},
 };
 
 static struct mg_str mime_type(const char *path, struct mg_str extra) {
@@ -96,14 +115,15 @@ static int extra_headers(pmg_head_t *h, struct mg_str lines) {
         const char *stop = eol == NULL ? end : (eol > p && eol[-1] == '\r' ? eol - 1 : eol);
         const char *colon = memchr(p, ':', (size_t)(stop - p));
         if (colon == NULL) {
-            return pmg_fail(pmg_m(h->c), -EINVAL, "extra_headers: lines of the form \"Name: value\\r\\n\" are expected");
+            return pmg_fail(pmg_m(h->c), -EINVAL,
+                "extra_headers: lines of the form \"Name: value\\r\\n\" are expected");
         }
         const char *v = colon + 1;
         while (v < stop && *v == ' ') {
             v++;
         }
         int err = pmg_head_header(h, mg_str_n((char *)(size_t)p, (size_t)(colon - p)),
-                                  mg_str_n((char *)(size_t)v, (size_t)(stop - v)));
+            mg_str_n((char *)(size_t)v, (size_t)(stop - v)));
         if (err < 0) {
             return err;
         }
@@ -117,7 +137,8 @@ static int header(pmg_head_t *h, const char *name, const char *value) {
 }
 
 // A reply of a few words.
-static int say(struct mg_connection *c, const pmg_serve_t *o, int status, const char *name, const char *value) {
+static int say(struct mg_connection *c, const pmg_serve_t *o, int status, const char *name,
+    const char *value) {
     pmg_head_t h;
     char text[64];
     int n = mg_snprintf(text, sizeof(text), "%d %s\n", status, pmg_http_reason(status));
@@ -125,7 +146,8 @@ static int say(struct mg_connection *c, const pmg_serve_t *o, int status, const 
     if (err < 0) {
         return err;
     }
-    if ((err = extra_headers(&h, o->headers)) < 0 || (name != NULL && (err = header(&h, name, value)) < 0)) {
+    if ((err = extra_headers(&h, o->headers)) < 0 ||
+        (name != NULL && (err = header(&h, name, value)) < 0)) {
         pmg_head_abort(&h);
         return err;
     }
@@ -177,8 +199,8 @@ static int range(struct mg_str v, uint64_t size, uint64_t *from, uint64_t *to) {
 
 static bool etag_matches(struct mg_str list, const char *etag) {
     return list.len > 0 && ((list.len == 1 && list.buf[0] == '*') || pmg_list_has(list, etag) ||
-                            (list.len > 2 && memcmp(list.buf, "W/", 2) == 0 &&
-                             pmg_list_has(mg_str_n(list.buf + 2, list.len - 2), etag)));
+                               (list.len > 2 && memcmp(list.buf, "W/", 2) == 0 &&
+                                   pmg_list_has(mg_str_n(list.buf + 2, list.len - 2), etag)));
 }
 
 // "gzip" in the list, not switched off by a q of zero.
@@ -200,29 +222,34 @@ static bool accepts_gzip(struct mg_str list) {
     return false;
 }
 
-static int send_file(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *o, const char *path, int status) {
+static int send_file(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *o,
+    const char *path, int status) {
     struct mg_fs *fs = pmg_port_fs();
     char name[MG_PATH_MAX], etag[48], text[80];
     size_t size = 0, gz_size = 0;
     time_t mtime = 0, gz_mtime = 0;
     fs->st(path, &size, &mtime);
     struct mg_str range_header = pmg_http_header(hm, mg_str("Range"));
-    bool has_gz = status == 200 && (size_t)mg_snprintf(name, sizeof(name), "%s.gz", path) < sizeof(name) &&
+    bool has_gz = status == 200 &&
+                  (size_t)mg_snprintf(name, sizeof(name), "%s.gz", path) < sizeof(name) &&
                   (fs->st(name, &gz_size, &gz_mtime) & (MG_FS_READ | MG_FS_DIR)) == MG_FS_READ;
-    bool gzip = has_gz && range_header.len == 0 && accepts_gzip(pmg_http_header(hm, mg_str("Accept-Encoding")));
+    bool gzip = has_gz && range_header.len == 0 &&
+                accepts_gzip(pmg_http_header(hm, mg_str("Accept-Encoding")));
     if (gzip) {
         size = gz_size;
         mtime = gz_mtime;
     } else {
         mg_snprintf(name, sizeof(name), "%s", path);
     }
-    mg_snprintf(etag, sizeof(etag), "\"%llx.%llx%s\"", (unsigned long long)mtime, (unsigned long long)size, gzip ? ".gz" : "");
+    mg_snprintf(etag, sizeof(etag), "\"%llx.%llx%s\"", (unsigned long long)mtime,
+        (unsigned long long)size, gzip ? ".gz" : "");
     if (status == 200 && etag_matches(pmg_http_header(hm, mg_str("If-None-Match")), etag)) {
         return say(c, o, 304, "ETag", etag);
     }
     uint64_t from = 0, to = size > 0 ? size - 1 : 0, len = size;
     struct mg_str if_range = pmg_http_header(hm, mg_str("If-Range"));
-    if (status == 200 && range_header.len > 0 && (if_range.len == 0 || mg_strcmp(if_range, mg_str(etag)) == 0)) {
+    if (status == 200 && range_header.len > 0 &&
+        (if_range.len == 0 || mg_strcmp(if_range, mg_str(etag)) == 0)) {
         int r = range(range_header, size, &from, &to);
         if (r == RANGE_BAD) {
             mg_snprintf(text, sizeof(text), "bytes */%llu", (unsigned long long)size);
@@ -262,7 +289,8 @@ static int send_file(struct mg_connection *c, const pmg_http_msg_t *hm, const pm
         err = header(&h, "Vary", "Accept-Encoding");
     }
     if (err == 0 && status == 206) {
-        mg_snprintf(text, sizeof(text), "bytes %llu-%llu/%llu", (unsigned long long)from, (unsigned long long)to, (unsigned long long)size);
+        mg_snprintf(text, sizeof(text), "bytes %llu-%llu/%llu", (unsigned long long)from,
+            (unsigned long long)to, (unsigned long long)size);
         err = header(&h, "Content-Range", text);
     }
     bool body = len > 0 && !x->is_head;
@@ -329,9 +357,10 @@ static void put_html(listing_t *l, const char *s) {
 static void put_url(listing_t *l, const char *s) {
     for (; *s != '\0'; s++) {
         char text[4];
-        bool plain = (*s >= '0' && *s <= '9') || (*s >= 'a' && *s <= 'z') || (*s >= 'A' && *s <= 'Z') ||
-                     strchr("-._~", *s) != NULL;
-        int n = plain ? mg_snprintf(text, sizeof(text), "%c", *s) : mg_snprintf(text, sizeof(text), "%%%02X", (unsigned char)*s);
+        bool plain = (*s >= '0' && *s <= '9') || (*s >= 'a' && *s <= 'z') ||
+                     (*s >= 'A' && *s <= 'Z') || strchr("-._~", *s) != NULL;
+        int n = plain ? mg_snprintf(text, sizeof(text), "%c", *s)
+                      : mg_snprintf(text, sizeof(text), "%%%02X", (unsigned char)*s);
         put(l, text, (size_t)n);
     }
 }
@@ -340,7 +369,8 @@ static void entry(const char *name, void *arg) {
     listing_t *l = arg;
     char path[MG_PATH_MAX], text[32];
     size_t size = 0;
-    if (name[0] == '.' || (size_t)mg_snprintf(path, sizeof(path), "%s/%s", l->dir, name) >= sizeof(path)) {
+    if (name[0] == '.' ||
+        (size_t)mg_snprintf(path, sizeof(path), "%s/%s", l->dir, name) >= sizeof(path)) {
         return;
     }
     bool dir = (l->fs->st(path, &size, NULL) & MG_FS_DIR) != 0;
@@ -350,11 +380,13 @@ static void entry(const char *name, void *arg) {
     put_html(l, name);
     puts_(l, dir ? "/</a></td><td></td></tr>\n" : "</a></td><td>");
     if (!dir) {
-        put(l, text, (size_t)mg_snprintf(text, sizeof(text), "%llu</td></tr>\n", (unsigned long long)size));
+        put(l, text,
+            (size_t)mg_snprintf(text, sizeof(text), "%llu</td></tr>\n", (unsigned long long)size));
     }
 }
 
-static int send_listing(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *o, const char *dir) {
+static int send_listing(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *o,
+    const char *dir) {
     listing_t l = {.fs = pmg_port_fs(), .dir = dir};
     char uri[MG_PATH_MAX];
     mg_snprintf(uri, sizeof(uri), "%.*s", (int)hm->uri.len, hm->uri.buf);
@@ -366,7 +398,8 @@ static int send_listing(struct mg_connection *c, const pmg_http_msg_t *hm, const
     l.fs->ls(dir, entry, &l);
     puts_(&l, "</table></body></html>\n");
     pmg_head_t h;
-    int err = l.failed ? pmg_fail(pmg_m(c), -ENOMEM, "no memory for the listing") : pmg_reply_begin(&h, c, 200);
+    int err = l.failed ? pmg_fail(pmg_m(c), -ENOMEM, "no memory for the listing")
+                       : pmg_reply_begin(&h, c, 200);
     if (err == 0) {
         err = extra_headers(&h, o->headers);
         if (err == 0) {
@@ -390,7 +423,8 @@ static bool below_root(const char *path, size_t len) {
             return false;
         }
         bool at_start = i == 0 || path[i - 1] == '/';
-        if (at_start && ch == '.' && i + 1 < len && path[i + 1] == '.' && (i + 2 == len || path[i + 2] == '/')) {
+        if (at_start && ch == '.' && i + 1 < len && path[i + 1] == '.' &&
+            (i + 2 == len || path[i + 2] == '/')) {
             return false;
         }
     }
@@ -433,7 +467,8 @@ static int map_path(const pmg_http_msg_t *hm, const char *root, char *path, int 
     return (int)n + len;
 }
 
-static int not_found(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *o, int status) {
+static int not_found(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *o,
+    int status) {
     if (status == 404 && o->page404 != NULL && o->page404[0] != '\0' &&
         (pmg_port_fs()->st(o->page404, NULL, NULL) & (MG_FS_READ | MG_FS_DIR)) == MG_FS_READ) {
         return send_file(c, hm, o, o->page404, 404);
@@ -485,8 +520,9 @@ int pmg_serve_dir(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_s
         while (n > 1 && uri[0] == '/' && uri[1] == '/') { // "//host" would lead elsewhere
             uri++, n--;
         }
-        if ((size_t)mg_snprintf(to, sizeof(to), "%.*s/%s%.*s", (int)n, uri, hm->query.len > 0 ? "?" : "",
-                             (int)hm->query.len, hm->query.len > 0 ? hm->query.buf : "") >= sizeof(to)) {
+        if ((size_t)mg_snprintf(to, sizeof(to), "%.*s/%s%.*s", (int)n, uri,
+                hm->query.len > 0 ? "?" : "", (int)hm->query.len,
+                hm->query.len > 0 ? hm->query.buf : "") >= sizeof(to)) {
             return say(c, o, 414, NULL, NULL);
         }
         return say(c, o, 301, "Location", to);

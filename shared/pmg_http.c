@@ -51,7 +51,8 @@ static int body_framing(struct mg_connection *c, const pmg_http_msg_t *hm, const
     h->pos = h->head_len;
     h->state = ST_LENGTH;
     h->left = 0;
-    if (c->is_client && (h->is_head || hm->status < 200 || hm->status == 204 || hm->status == 304)) {
+    if (c->is_client &&
+        (h->is_head || hm->status < 200 || hm->status == 204 || hm->status == 304)) {
         return 0;
     }
     if (f->chunked) {
@@ -80,7 +81,8 @@ static int chunk_size(struct mg_connection *c, const char *base, size_t len) {
     for (; s < eol; s++) {
         int digit = *s >= '0' && *s <= '9'   ? *s - '0'
                     : *s >= 'a' && *s <= 'f' ? *s - 'a' + 10
-                    : *s >= 'A' && *s <= 'F' ? *s - 'A' + 10 : -1;
+                    : *s >= 'A' && *s <= 'F' ? *s - 'A' + 10
+                                             : -1;
         if (digit < 0) {
             break;
         }
@@ -97,7 +99,8 @@ static int chunk_size(struct mg_connection *c, const char *base, size_t len) {
         ext++;
     }
     struct mg_str rest = mg_str_n((char *)(size_t)ext, (size_t)(eol - 1 - ext));
-    if ((ext == eol - 1 && ext != s) || (rest.len > 0 && (*ext != ';' || !pmg_is_field_value(rest)))) {
+    if ((ext == eol - 1 && ext != s) ||
+        (rest.len > 0 && (*ext != ';' || !pmg_is_field_value(rest)))) {
         return 400;
     }
     if (over(h->body_len + n, pmg_m(c)->limits.max_body)) {
@@ -165,9 +168,7 @@ static int body_progress(struct mg_connection *c, char *base, size_t len) {
                 }
                 done = true;
                 break;
-            case ST_CHUNK_SIZE:
-                r = chunk_size(c, base, len);
-                break;
+            case ST_CHUNK_SIZE: r = chunk_size(c, base, len); break;
             case ST_CHUNK_DATA:
                 n = have < h->left ? have : h->left;
                 memmove(base + h->head_len + h->body_len, base + h->pos, n);
@@ -189,9 +190,7 @@ static int body_progress(struct mg_connection *c, char *base, size_t len) {
                 h->pos += 2;
                 h->state = ST_CHUNK_SIZE;
                 break;
-            default:
-                r = trailer(c, base, len, &done);
-                break;
+            default: r = trailer(c, base, len, &done); break;
         }
         if (r != 0) {
             return r;
@@ -222,7 +221,8 @@ static void answer_failure(struct mg_connection *c) {
         return;
     }
     pmg_head_t head;
-    if (pmg_reply_begin(&head, c, 500) < 0 || pmg_reply_end(&head, mg_str("Internal Server Error\n")) < 0) {
+    if (pmg_reply_begin(&head, c, 500) < 0 ||
+        pmg_reply_end(&head, mg_str("Internal Server Error\n")) < 0) {
         pmg_close(c);
     }
 }
@@ -258,7 +258,8 @@ static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p
         h->scan = len;
         return WAIT;
     }
-    int status = pmg_http_parse_head(base, h->head_len, c->is_client, &p->hm, p->headers, PMG_MAX_HEADERS, &p->f);
+    int status = pmg_http_parse_head(base, h->head_len, c->is_client, &p->hm, p->headers,
+        PMG_MAX_HEADERS, &p->f);
     if (!c->is_client) {
         h->http10 = p->f.http10;
         h->close_after = p->f.close || (p->f.http10 && !p->f.keep_alive) || pmg_x(c)->eof;
@@ -325,7 +326,8 @@ static size_t process(struct mg_connection *c) {
     while (!c->is_resp && !c->is_closing && !c->is_draining && !m->stop && c->pfn == pmg_http_pfn) {
         bool parsed = h->state == ST_HEAD;
         if (parsed) {
-            while (ofs + 1 < c->recv.len && c->recv.buf[ofs] == '\r' && c->recv.buf[ofs + 1] == '\n') {
+            while (ofs + 1 < c->recv.len && c->recv.buf[ofs] == '\r' &&
+                   c->recv.buf[ofs + 1] == '\n') {
                 ofs += 2; // empty lines ahead of a message (RFC 9112, section 2.2)
             }
             if (ofs >= c->recv.len || (c->recv.len - ofs == 1 && c->recv.buf[ofs] == '\r')) {
@@ -357,7 +359,8 @@ static size_t process(struct mg_connection *c) {
             break;
         }
         if (!parsed) { // the head came with an earlier read, the buffer has moved since
-            (void)pmg_http_parse_head(base, h->head_len, c->is_client, &p.hm, p.headers, PMG_MAX_HEADERS, &p.f);
+            (void)pmg_http_parse_head(base, h->head_len, c->is_client, &p.hm, p.headers,
+                PMG_MAX_HEADERS, &p.f);
         }
         p.hm.body = mg_str_n(base + h->head_len, h->body_len);
         size_t pos = h->pos;

@@ -9,19 +9,49 @@
 // Character classes.
 #define T 1 // tchar: part of a token (RFC 9110, section 5.6.2)
 #define V 2 // part of a field value: HTAB, SP, VCHAR, obs-text
-#define U 4 // part of a request target: what may stand in a URI (RFC 3986), loosely: any VCHAR but "#"
+#define U \
+    4 // part of a request target: what may stand in a URI (RFC 3986), loosely: any VCHAR but "#"
 #define H 8 // part of a Host value
 
 static const uint8_t class[256] = {
-    ['\t'] = V, [' '] = V, ['!'] = T | V | U | H, ['"'] = V | U, ['#'] = T | V,
-    ['$'] = T | V | U | H, ['%'] = T | V | U | H, ['&'] = T | V | U | H, ['\''] = T | V | U | H,
-    ['('] = V | U | H, [')'] = V | U | H, ['*'] = T | V | U | H, ['+'] = T | V | U | H,
-    [','] = V | U, ['-'] = T | V | U | H, ['.'] = T | V | U | H, ['/'] = V | U,
-    ['0' ... '9'] = T | V | U | H, [':'] = V | U | H, [';'] = V | U | H, ['<'] = V | U,
-    ['='] = V | U | H, ['>'] = V | U, ['?'] = V | U, ['@'] = V | U, ['A' ... 'Z'] = T | V | U | H,
-    ['['] = V | U | H, ['\\'] = V | U, [']'] = V | U | H, ['^'] = T | V | U, ['_'] = T | V | U | H,
-    ['`'] = T | V | U, ['a' ... 'z'] = T | V | U | H, ['{'] = V | U, ['|'] = T | V | U,
-    ['}'] = V | U, ['~'] = T | V | U | H, [128 ... 255] = V,
+    ['\t'] = V,
+    [' '] = V,
+    ['!'] = T | V | U | H,
+    ['"'] = V | U,
+    ['#'] = T | V,
+    ['$'] = T | V | U | H,
+    ['%'] = T | V | U | H,
+    ['&'] = T | V | U | H,
+    ['\''] = T | V | U | H,
+    ['('] = V | U | H,
+    [')'] = V | U | H,
+    ['*'] = T | V | U | H,
+    ['+'] = T | V | U | H,
+    [','] = V | U,
+    ['-'] = T | V | U | H,
+    ['.'] = T | V | U | H,
+    ['/'] = V | U,
+    ['0' ... '9'] = T | V | U | H,
+    [':'] = V | U | H,
+    [';'] = V | U | H,
+    ['<'] = V | U,
+    ['='] = V | U | H,
+    ['>'] = V | U,
+    ['?'] = V | U,
+    ['@'] = V | U,
+    ['A' ... 'Z'] = T | V | U | H,
+    ['['] = V | U | H,
+    ['\\'] = V | U,
+    [']'] = V | U | H,
+    ['^'] = T | V | U,
+    ['_'] = T | V | U | H,
+    ['`'] = T | V | U,
+    ['a' ... 'z'] = T | V | U | H,
+    ['{'] = V | U,
+    ['|'] = T | V | U,
+    ['}'] = V | U,
+    ['~'] = T | V | U | H,
+    [128 ... 255] = V,
 };
 
 static bool all(struct mg_str s, unsigned what) {
@@ -79,8 +109,8 @@ bool pmg_list_has(struct mg_str list, const char *token) {
 
 // "HTTP/1.x"; others are 505, what is no version at all 400.
 static int version(struct mg_str v, pmg_framing_t *f) {
-    bool form = v.len == 8 && memcmp(v.buf, "HTTP/", 5) == 0 && v.buf[5] >= '0' && v.buf[5] <= '9' &&
-                v.buf[6] == '.' && v.buf[7] >= '0' && v.buf[7] <= '9';
+    bool form = v.len == 8 && memcmp(v.buf, "HTTP/", 5) == 0 && v.buf[5] >= '0' &&
+                v.buf[5] <= '9' && v.buf[6] == '.' && v.buf[7] >= '0' && v.buf[7] <= '9';
     if (!form) {
         return 400;
     }
@@ -116,8 +146,10 @@ static int request_line(const char *p, const char *end, pmg_http_msg_t *hm, pmg_
     }
     if (*p != '/') {
         const char *q = p;
-        if ((target_end - p > 7 && mg_strcasecmp(mg_str_n((char *)(size_t)p, 7), mg_str("http://")) == 0) ||
-            (target_end - p > 8 && mg_strcasecmp(mg_str_n((char *)(size_t)p, 8), mg_str("https://")) == 0)) {
+        if ((target_end - p > 7 &&
+                mg_strcasecmp(mg_str_n((char *)(size_t)p, 7), mg_str("http://")) == 0) ||
+            (target_end - p > 8 &&
+                mg_strcasecmp(mg_str_n((char *)(size_t)p, 8), mg_str("https://")) == 0)) {
             q = strstr(p, "//") + 2; // absolute-form: the path is what counts (section 3.2.2)
             const char *path = q;
             while (path < target_end && *path != '/' && *path != '?') {
@@ -128,7 +160,7 @@ static int request_line(const char *p, const char *end, pmg_http_msg_t *hm, pmg_
             }
             p = path;
         } else if (!(target_end - p == 1 && *p == '*' && hm->method.len == 7 &&
-                     memcmp(hm->method.buf, "OPTIONS", 7) == 0) &&
+                       memcmp(hm->method.buf, "OPTIONS", 7) == 0) &&
                    !(hm->method.len == 7 && memcmp(hm->method.buf, "CONNECT", 7) == 0)) {
             return 400;
         }
@@ -232,14 +264,13 @@ static int framing_header(struct mg_str name, struct mg_str value, pmg_framing_t
                 return 400;
             }
             break;
-        default:
-            break;
+        default: break;
     }
     return 0;
 }
 
 int pmg_http_parse_head(const char *buf, size_t len, bool response, pmg_http_msg_t *hm,
-                        pmg_header_t *headers, int max_headers, pmg_framing_t *f) {
+    pmg_header_t *headers, int max_headers, pmg_framing_t *f) {
     const char *p = buf, *end = buf + len - 2; // the last line is the blank one
     seen_t seen = {0, 0, 0};
     int refuse = 0, deferred = 0, n = 0;
@@ -281,11 +312,13 @@ int pmg_http_parse_head(const char *buf, size_t len, bool response, pmg_http_msg
         if (refuse == 400) {
             return 400;
         }
-        deferred = deferred != 0 ? deferred : refuse; // a malformed head is told before an unwanted one
+        deferred =
+            deferred != 0 ? deferred : refuse; // a malformed head is told before an unwanted one
         p = s + 2;
     }
     hm->num_headers = n;
-    if (p != end || (f->chunked && f->has_length) || (seen.encodings > 0 && f->http10 && !response)) {
+    if (p != end || (f->chunked && f->has_length) ||
+        (seen.encodings > 0 && f->http10 && !response)) {
         return 400;
     }
     if (seen.encodings > 0 && f->has_length) {
@@ -368,7 +401,8 @@ struct mg_str pmg_http_query_var(const pmg_http_msg_t *hm, struct mg_str name) {
         const char *eq = memchr(p, '=', (size_t)(stop - p));
         const char *key_end = eq != NULL ? eq : stop;
         if ((size_t)(key_end - p) == name.len && memcmp(p, name.buf, name.len) == 0) {
-            return eq != NULL ? mg_str_n((char *)(size_t)(eq + 1), (size_t)(stop - eq - 1)) : mg_str_n(empty, 0);
+            return eq != NULL ? mg_str_n((char *)(size_t)(eq + 1), (size_t)(stop - eq - 1))
+                              : mg_str_n(empty, 0);
         }
         p = stop + 1;
     }
@@ -376,8 +410,9 @@ struct mg_str pmg_http_query_var(const pmg_http_msg_t *hm, struct mg_str name) {
 }
 
 static int hex(char ch) {
-    return ch >= '0' && ch <= '9' ? ch - '0'
-           : lower(ch) >= 'a' && lower(ch) <= 'f' ? lower(ch) - 'a' + 10 : -1;
+    return ch >= '0' && ch <= '9'                 ? ch - '0'
+           : lower(ch) >= 'a' && lower(ch) <= 'f' ? lower(ch) - 'a' + 10
+                                                  : -1;
 }
 
 int pmg_url_decode(struct mg_str raw, char *dst) {

@@ -34,8 +34,8 @@ typedef struct {
     uint8_t close_after;
     uint8_t is_head; // the request was HEAD: a reply has no body
     uint8_t http10;
-    uint8_t resp_started; // some of the reply is queued
-    uint8_t out;          // how the body of the reply goes out, enum in pmg_reply.c
+    uint8_t resp_started;  // some of the reply is queued
+    uint8_t out;           // how the body of the reply goes out, enum in pmg_reply.c
     uint8_t req_head_open; // a client: the head it sends is not complete yet
     size_t scan;           // bytes of the head that hold no end of it
     size_t head_len;
@@ -68,8 +68,18 @@ typedef struct pmg_file pmg_file_t;
 // ---------------------------------------------------------------------------------------------
 // Connection: allocated behind Mongoose's own, see pmg_x()
 
-enum { PMG_DL_NONE, PMG_DL_CONNECT, PMG_DL_HEAD, PMG_DL_BODY, PMG_DL_IDLE, PMG_DL_DRAIN, PMG_DL_LINGER,
-       PMG_DL_ACCEPT, PMG_DL_TICK, PMG_DL_CLOSE };
+enum {
+    PMG_DL_NONE,
+    PMG_DL_CONNECT,
+    PMG_DL_HEAD,
+    PMG_DL_BODY,
+    PMG_DL_IDLE,
+    PMG_DL_DRAIN,
+    PMG_DL_LINGER,
+    PMG_DL_ACCEPT,
+    PMG_DL_TICK,
+    PMG_DL_CLOSE
+};
 
 typedef struct {
     struct mg_connection *prev, *next; // all connections of the manager
@@ -95,7 +105,8 @@ typedef struct {
     unsigned eof : 1;
     unsigned reparse : 1; // received bytes wait for the protocol
     unsigned in_read : 1; // the read path runs: it will flush
-    unsigned linger : 1;  // after the last byte read until the peer closes, so that it sees our reply
+    unsigned linger
+        : 1; // after the last byte read until the peer closes, so that it sees our reply
     unsigned lingering : 1;
     unsigned hold : 1; // do not flush: a request head is being completed
     unsigned is_unix : 1;
@@ -125,10 +136,10 @@ struct pmg_mgr {
     pmg_timer_t *firing; // the timer whose hook runs
     struct pmg_wakeup *wake_first, *wake_last;
     size_t wake_bytes;
-    size_t done; // things done in this turn
+    size_t done;    // things done in this turn
     unsigned depth; // hooks on the stack
     bool polling, waiting, stop, closing, silent, poll_events, firing_canceled;
-    unsigned char *scratch;  // PMG_READ_SIZE
+    unsigned char *scratch; // PMG_READ_SIZE
     bool scratch_lent;
     unsigned char *spare; // a freed send buffer, or NULL
     size_t spare_size;
@@ -177,15 +188,16 @@ void pmg_timers_free(pmg_mgr_t *m);
 void pmg_deadline(struct mg_connection *c, int kind, uint64_t ms); // ms 0: none
 
 // pmg_conn.c
-struct mg_connection *pmg_conn_new(pmg_mgr_t *m);     // in the table, no object yet
-void pmg_conn_adopt(struct mg_connection *c);         // one that Mongoose made
-void pmg_conn_free(struct mg_connection *c);          // MG_EV_CLOSE and away; only from the loop
+struct mg_connection *pmg_conn_new(pmg_mgr_t *m); // in the table, no object yet
+void pmg_conn_adopt(struct mg_connection *c);     // one that Mongoose made
+void pmg_conn_free(struct mg_connection *c);      // MG_EV_CLOSE and away; only from the loop
 struct mg_connection *pmg_conn_find(pmg_mgr_t *m, unsigned long id);
-void pmg_fire(struct mg_connection *c, int ev, void *data); // to Python
+void pmg_fire(struct mg_connection *c, int ev, void *data);    // to Python
 void pmg_user_fn(struct mg_connection *c, int ev, void *data); // the same as Mongoose's c->fn
-void pmg_fatal(struct mg_connection *c, const char *text);  // MG_EV_ERROR, then close
-int pmg_can_send(struct mg_connection *c); // 0, or why not
-bool pmg_out(struct mg_connection *c, const void *buf, size_t len); // append, no checks; false: no memory
+void pmg_fatal(struct mg_connection *c, const char *text);     // MG_EV_ERROR, then close
+int pmg_can_send(struct mg_connection *c);                     // 0, or why not
+bool pmg_out(struct mg_connection *c, const void *buf,
+    size_t len); // append, no checks; false: no memory
 
 // pmg_url.c
 typedef struct {
@@ -202,7 +214,7 @@ int pmg_url_parse(pmg_mgr_t *m, const char *url, bool listening, pmg_url_t *out)
 void pmg_work(struct mg_connection *c); // have the loop look at it, this turn or the next
 void pmg_flush(struct mg_connection *c);
 void pmg_update(struct mg_connection *c); // flush, finish a drain, tell the backend
-void pmg_wants(struct mg_connection *c); // tell the backend what to watch
+void pmg_wants(struct mg_connection *c);  // tell the backend what to watch
 
 // pmg_open.c
 void pmg_accept_ready(struct mg_connection *listener);
@@ -221,7 +233,7 @@ typedef struct {
     size_t content_length;
 } pmg_framing_t;
 int pmg_http_parse_head(const char *buf, size_t len, bool response, pmg_http_msg_t *hm,
-                        pmg_header_t *headers, int max_headers, pmg_framing_t *f);
+    pmg_header_t *headers, int max_headers, pmg_framing_t *f);
 bool pmg_is_token(struct mg_str s);
 bool pmg_is_field_value(struct mg_str s);
 bool pmg_list_has(struct mg_str list, const char *token);

@@ -38,10 +38,10 @@ typedef struct sock {
         struct tcp_pcb *tcp;
         struct udp_pcb *udp;
     } pcb;
-    struct pbuf *rx;    // TCP: received and not consumed, a chain
-    u16_t rx_off;       // consumed of the first pbuf
-    struct sock *parent; // the listener of one that waits
-    struct sock *next;   // in its listener's list: spare, then waiting
+    struct pbuf *rx;              // TCP: received and not consumed, a chain
+    u16_t rx_off;                 // consumed of the first pbuf
+    struct sock *parent;          // the listener of one that waits
+    struct sock *next;            // in its listener's list: spare, then waiting
     struct sock *spare, *waiting; // of a listener
     struct {
         struct pbuf *p;
@@ -60,36 +60,22 @@ static sock_t *sock_of(struct mg_connection *c) {
 
 static int to_errno(err_t err) {
     switch (err) {
-        case ERR_OK:
-            return 0;
+        case ERR_OK: return 0;
         case ERR_MEM:
-        case ERR_BUF:
-            return -ENOMEM;
-        case ERR_TIMEOUT:
-            return -ETIMEDOUT;
-        case ERR_RTE:
-            return -EHOSTUNREACH;
-        case ERR_INPROGRESS:
-            return -EINPROGRESS;
+        case ERR_BUF: return -ENOMEM;
+        case ERR_TIMEOUT: return -ETIMEDOUT;
+        case ERR_RTE: return -EHOSTUNREACH;
+        case ERR_INPROGRESS: return -EINPROGRESS;
         case ERR_VAL:
-        case ERR_ARG:
-            return -EINVAL;
-        case ERR_WOULDBLOCK:
-            return -EAGAIN;
-        case ERR_USE:
-            return -EADDRINUSE;
-        case ERR_ISCONN:
-            return -EISCONN;
-        case ERR_CONN:
-            return -ENOTCONN;
-        case ERR_ABRT:
-            return -ECONNABORTED;
-        case ERR_RST:
-            return -ECONNRESET;
-        case ERR_CLSD:
-            return -ENOTCONN;
-        default:
-            return -EIO;
+        case ERR_ARG: return -EINVAL;
+        case ERR_WOULDBLOCK: return -EAGAIN;
+        case ERR_USE: return -EADDRINUSE;
+        case ERR_ISCONN: return -EISCONN;
+        case ERR_CONN: return -ENOTCONN;
+        case ERR_ABRT: return -ECONNABORTED;
+        case ERR_RST: return -ECONNRESET;
+        case ERR_CLSD: return -ENOTCONN;
+        default: return -EIO;
     }
 }
 
@@ -194,7 +180,8 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err) {
     return ERR_OK;
 }
 
-static void on_datagram(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *addr, u16_t port) {
+static void on_datagram(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *addr,
+    u16_t port) {
     sock_t *s = arg;
     (void)pcb;
     if (s->dgram_count == PMG_LWIP_DATAGRAMS) {
@@ -256,7 +243,8 @@ static void shut(sock_t *s) {
         tcp_sent(s->pcb.tcp, NULL);
         tcp_err(s->pcb.tcp, NULL);
         if (s->m->silent || unread) {
-            tcp_abort(s->pcb.tcp); // at a soft reset the link may be gone; unread data is a reset anyway
+            tcp_abort(s->pcb
+                    .tcp); // at a soft reset the link may be gone; unread data is a reset anyway
         } else if (tcp_close(s->pcb.tcp) != ERR_OK) {
             tcp_poll(s->pcb.tcp, close_again, POLL_INTERVAL);
         }
@@ -326,7 +314,8 @@ static int open_udp(sock_t *s, const struct mg_addr *a, bool connect) {
     s->pcb.udp = udp_new_ip_type(IP_GET_TYPE(&ip));
     if (s->pcb.udp != NULL) {
         udp_recv(s->pcb.udp, on_datagram, s);
-        err = connect ? udp_connect(s->pcb.udp, &ip, mg_ntohs(a->port)) : udp_bind(s->pcb.udp, &ip, mg_ntohs(a->port));
+        err = connect ? udp_connect(s->pcb.udp, &ip, mg_ntohs(a->port))
+                      : udp_bind(s->pcb.udp, &ip, mg_ntohs(a->port));
     }
     if (err != ERR_OK && s->pcb.udp != NULL) {
         udp_remove(s->pcb.udp);
@@ -586,7 +575,8 @@ long pmg_io_write(struct mg_connection *c, const void *buf, size_t len) {
         err_t err = ERR_MEM;
         // Segments or memory may be short though the window is open: try with less, then wait for
         // what is under way to be acknowledged.
-        while (n > 0 && (err = tcp_write(s->pcb.tcp, buf, (u16_t)n, TCP_WRITE_FLAG_COPY)) == ERR_MEM) {
+        while (n > 0 &&
+               (err = tcp_write(s->pcb.tcp, buf, (u16_t)n, TCP_WRITE_FLAG_COPY)) == ERR_MEM) {
             n /= 2;
         }
         if (n > 0 && err == ERR_OK) {

@@ -29,7 +29,7 @@
 
 #include "pmg_int.h"
 
-#define BACKLOG 1024     // the kernel cuts it to its own limit
+#define BACKLOG 1024 // the kernel cuts it to its own limit
 #define EVENTS_PER_WAIT 256
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 // macOS: SO_NOSIGPIPE instead
@@ -212,7 +212,8 @@ void pmg_io_fini(pmg_mgr_t *m) {
 
 int pmg_io_check(pmg_mgr_t *m) {
     if (m->io.fork_generation != fork_generation) {
-        return pmg_fail(m, -ECHILD, "this Manager belongs to the parent process: make one after fork()");
+        return pmg_fail(m, -ECHILD,
+            "this Manager belongs to the parent process: make one after fork()");
     }
     return 0;
 }
@@ -233,8 +234,7 @@ void pmg_io_wake(pmg_mgr_t *m) {
 
 static void drain_waker(pmg_mgr_t *m) {
     char buf[256];
-    while (read(m->io.wake_fd[0], buf, sizeof(buf)) == (ssize_t)sizeof(buf)) {
-    }
+    while (read(m->io.wake_fd[0], buf, sizeof(buf)) == (ssize_t)sizeof(buf)) {}
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -272,7 +272,8 @@ static int adopt(struct mg_connection *c, int fd) {
         return -EPROTOTYPE;
     }
 #ifdef SO_ACCEPTCONN
-    if (!c->is_udp && getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 && !listening) {
+    if (!c->is_udp && getsockopt(fd, SOL_SOCKET, SO_ACCEPTCONN, &listening, &len) == 0 &&
+        !listening) {
         return -EINVAL;
     }
 #endif
@@ -510,8 +511,9 @@ static int wait(pmg_mgr_t *m, int ms) {
             continue;
         }
         bool error = (e & (EPOLLERR | EPOLLHUP)) != 0;
-        int mask = ((e & EPOLLIN) || (error && (pmg_x(c)->io_mask & PMG_IO_READ)) ? PMG_IO_READ : 0) |
-                   ((e & EPOLLOUT) || (error && (pmg_x(c)->io_mask & PMG_IO_WRITE)) ? PMG_IO_WRITE : 0);
+        int mask =
+            ((e & EPOLLIN) || (error && (pmg_x(c)->io_mask & PMG_IO_READ)) ? PMG_IO_READ : 0) |
+            ((e & EPOLLOUT) || (error && (pmg_x(c)->io_mask & PMG_IO_WRITE)) ? PMG_IO_WRITE : 0);
         pmg_io_ready(c, mask, error);
     }
     return n;
@@ -545,7 +547,8 @@ static int wait(pmg_mgr_t *m, int ms) {
         if (fd_of(c) >= 0) {
             int mask = pmg_x(c)->io_mask;
             fds[n].fd = fd_of(c);
-            fds[n].events = (short)(((mask & PMG_IO_READ) ? POLLIN : 0) | ((mask & PMG_IO_WRITE) ? POLLOUT : 0));
+            fds[n].events = (short)(((mask & PMG_IO_READ) ? POLLIN : 0) |
+                                    ((mask & PMG_IO_WRITE) ? POLLOUT : 0));
             conns[n++] = c;
         }
     }

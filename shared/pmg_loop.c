@@ -136,7 +136,8 @@ void pmg_update(struct mg_connection *c) {
     if (!c->is_closing) {
         pmg_wants(c);
     }
-    if (c->is_closing || x->reparse || (x->connected && pmg_conn_send_len(c) == 0 && x->file != NULL)) {
+    if (c->is_closing || x->reparse ||
+        (x->connected && pmg_conn_send_len(c) == 0 && x->file != NULL)) {
         pmg_work(c);
     }
 }
@@ -269,14 +270,16 @@ static void read_stream(struct mg_connection *c) {
         pmg_wants(c);
         return;
     }
-    if (x->proto == PMG_RAW && m->limits.max_recv > 0 && m->limits.max_recv - pmg_conn_recv_len(c) < want) {
+    if (x->proto == PMG_RAW && m->limits.max_recv > 0 &&
+        m->limits.max_recv - pmg_conn_recv_len(c) < want) {
         want = m->limits.max_recv - pmg_conn_recv_len(c);
     }
     if (b->buf == NULL) {
         b->buf = m->scratch;
         b->size = PMG_READ_SIZE;
         m->scratch_lent = true;
-    } else if (b->size - b->len < READ_MIN && !pmg_buf_reserve(b, b->len < want ? b->len + READ_MIN : want)) {
+    } else if (b->size - b->len < READ_MIN &&
+               !pmg_buf_reserve(b, b->len < want ? b->len + READ_MIN : want)) {
         pmg_fatal(c, "no memory for received data");
         return;
     }

@@ -8,14 +8,17 @@
 #define PMG_MSG_CONN_CLOSED "connection is closed"
 #define PMG_MSG_MGR_CLOSED "manager is closed"
 #define PMG_MSG_POLL_IN_HANDLER "poll() and close() of a Manager cannot be called inside a handler"
-#define PMG_MSG_WRONG_THREAD "a Manager is used by the thread that made it; wakeup() alone works from others"
-#define PMG_MSG_VIEW_EXPIRED "message used after its handler returned: copy what you need inside the handler"
+#define PMG_MSG_WRONG_THREAD \
+    "a Manager is used by the thread that made it; wakeup() alone works from others"
+#define PMG_MSG_VIEW_EXPIRED \
+    "message used after its handler returned: copy what you need inside the handler"
 #define PMG_MSG_NOT_MADE_BY_HAND "connections are made by Manager.listen() and Manager.connect()"
 #define PMG_MSG_STR_OR_BYTES "%s must be str or bytes, not %s"
 #define PMG_MSG_STR "%s must be str, not %s"
 #define PMG_MSG_INT "%s must be int, not %s"
 #define PMG_MSG_CALLABLE "%s must be callable or None, not %s"
-#define PMG_MSG_HEADERS "headers must be a dict or an iterable of (name, value) pairs of str, not %s"
+#define PMG_MSG_HEADERS \
+    "headers must be a dict or an iterable of (name, value) pairs of str, not %s"
 #define PMG_MSG_MESSAGE "message must be the HttpMessage of this event, not %s"
 #define PMG_MSG_NEGATIVE "%s must not be negative"
 #define PMG_MSG_NUL "%s must not contain a NUL"

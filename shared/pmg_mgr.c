@@ -25,7 +25,8 @@ void pmg_limits_default(pmg_limits_t *limits) {
     };
 }
 
-int pmg_mgr_new(pmg_mgr_t **out, const pmg_hooks_t *hooks, const pmg_limits_t *limits, void *owner) {
+int pmg_mgr_new(pmg_mgr_t **out, const pmg_hooks_t *hooks, const pmg_limits_t *limits,
+    void *owner) {
     *out = NULL;
     pmg_mgr_t *m = pmg_alloc(sizeof(*m));
     if (m == NULL) {

@@ -64,10 +64,12 @@ void pmg_accept_ready(struct mg_connection *listener) {
     }
 }
 
-int pmg_listen(pmg_mgr_t *m, const char *url, int proto, int fd, void *arg, struct mg_connection **out) {
+int pmg_listen(pmg_mgr_t *m, const char *url, int proto, int fd, void *arg,
+    struct mg_connection **out) {
     pmg_url_t u;
     *out = NULL;
-    int err = m->closing ? pmg_fail(m, -EBADF, "manager is closed") : pmg_url_parse(m, url, true, &u);
+    int err =
+        m->closing ? pmg_fail(m, -EBADF, "manager is closed") : pmg_url_parse(m, url, true, &u);
     if (err < 0) {
         return err;
     }
@@ -157,7 +159,8 @@ void pmg_connected(struct mg_connection *c) {
 int pmg_connect(pmg_mgr_t *m, const char *url, int proto, void *arg, struct mg_connection **out) {
     pmg_url_t u;
     *out = NULL;
-    int err = m->closing ? pmg_fail(m, -EBADF, "manager is closed") : pmg_url_parse(m, url, false, &u);
+    int err =
+        m->closing ? pmg_fail(m, -EBADF, "manager is closed") : pmg_url_parse(m, url, false, &u);
     if (err < 0) {
         return err;
     }
@@ -181,7 +184,8 @@ int pmg_connect(pmg_mgr_t *m, const char *url, int proto, void *arg, struct mg_c
     x->target = proto == PMG_WS ? pmg_strndup(u.target.buf, u.target.len) : NULL;
     c->rem = u.addr;
     x->internal = 1;
-    err = x->host != NULL && (proto != PMG_WS || x->target != NULL) ? m->hooks.open(c, NULL, arg) : -ENOMEM;
+    err = x->host != NULL && (proto != PMG_WS || x->target != NULL) ? m->hooks.open(c, NULL, arg)
+                                                                    : -ENOMEM;
     if (err < 0) {
         pmg_conn_free(c);
         return pmg_fail(m, err, "no memory for a connection");

@@ -27,17 +27,46 @@ const char *pmg_http_reason(int status) {
         short status;
         const char *text;
     } reasons[] = {
-        {200, "OK"}, {100, "Continue"}, {101, "Switching Protocols"}, {201, "Created"}, {202, "Accepted"},
-        {204, "No Content"}, {206, "Partial Content"}, {301, "Moved Permanently"}, {302, "Found"},
-        {303, "See Other"}, {304, "Not Modified"}, {307, "Temporary Redirect"}, {308, "Permanent Redirect"},
-        {400, "Bad Request"}, {401, "Unauthorized"}, {403, "Forbidden"}, {404, "Not Found"},
-        {405, "Method Not Allowed"}, {406, "Not Acceptable"}, {408, "Request Timeout"}, {409, "Conflict"},
-        {410, "Gone"}, {411, "Length Required"}, {412, "Precondition Failed"}, {413, "Content Too Large"},
-        {414, "URI Too Long"}, {415, "Unsupported Media Type"}, {416, "Range Not Satisfiable"},
-        {417, "Expectation Failed"}, {418, "I'm a teapot"}, {422, "Unprocessable Content"}, {426, "Upgrade Required"},
-        {429, "Too Many Requests"}, {431, "Request Header Fields Too Large"}, {500, "Internal Server Error"},
-        {501, "Not Implemented"}, {502, "Bad Gateway"}, {503, "Service Unavailable"},
-        {504, "Gateway Timeout"}, {505, "HTTP Version Not Supported"},
+        {200, "OK"},
+        {100, "Continue"},
+        {101, "Switching Protocols"},
+        {201, "Created"},
+        {202, "Accepted"},
+        {204, "No Content"},
+        {206, "Partial Content"},
+        {301, "Moved Permanently"},
+        {302, "Found"},
+        {303, "See Other"},
+        {304, "Not Modified"},
+        {307, "Temporary Redirect"},
+        {308, "Permanent Redirect"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {406, "Not Acceptable"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {410, "Gone"},
+        {411, "Length Required"},
+        {412, "Precondition Failed"},
+        {413, "Content Too Large"},
+        {414, "URI Too Long"},
+        {415, "Unsupported Media Type"},
+        {416, "Range Not Satisfiable"},
+        {417, "Expectation Failed"},
+        {418, "I'm a teapot"},
+        {422, "Unprocessable Content"},
+        {426, "Upgrade Required"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+        {505, "HTTP Version Not Supported"},
     };
     for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
         if (reasons[i].status == status) {
@@ -63,16 +92,18 @@ static int no_memory(struct mg_connection *c) {
 static int can_reply(struct mg_connection *c) {
     pmg_mgr_t *m = pmg_m(c);
     if (c->pfn != pmg_http_pfn || c->is_client || c->is_listening) {
-        return pmg_fail(m, -EINVAL, "this connection does not answer HTTP requests: reply() is for accepted "
-                        "connections of an http:// listener");
+        return pmg_fail(m, -EINVAL,
+            "this connection does not answer HTTP requests: reply() is for accepted "
+            "connections of an http:// listener");
     }
     int err = pmg_can_send(c);
     if (err < 0) {
         return err;
     }
     if (!c->is_resp || pmg_x(c)->u.http.resp_started) {
-        return pmg_fail(m, -EALREADY, c->is_resp ? "a reply to this request was started already"
-                        : "no request waits for a reply: each is answered once");
+        return pmg_fail(m, -EALREADY,
+            c->is_resp ? "a reply to this request was started already"
+                       : "no request waits for a reply: each is answered once");
     }
     return 0;
 }
@@ -123,26 +154,31 @@ int pmg_head_header(pmg_head_t *h, struct mg_str name, struct mg_str value) {
     pmg_mgr_t *m = pmg_m(c);
     if (!pmg_is_token(name)) {
         return pmg_fail(m, -EINVAL, "header name \"%.*s\" has characters that a name cannot have",
-                        (int)(name.len < 60 ? name.len : 60), name.buf);
+            (int)(name.len < 60 ? name.len : 60), name.buf);
     }
     if (!pmg_is_field_value(value)) {
-        return pmg_fail(m, -EINVAL, "header %.*s: the value holds CR, LF, NUL or another control character",
-                        (int)(name.len < 60 ? name.len : 60), name.buf);
+        return pmg_fail(m, -EINVAL,
+            "header %.*s: the value holds CR, LF, NUL or another control character",
+            (int)(name.len < 60 ? name.len : 60), name.buf);
     }
     if (pmg_str_ieq(name, "content-type")) {
         h->seen |= SEEN_TYPE;
-        if (value.len >= 17 && mg_strcasecmp(mg_str_n(value.buf, 17), mg_str("text/event-stream")) == 0) {
+        if (value.len >= 17 &&
+            mg_strcasecmp(mg_str_n(value.buf, 17), mg_str("text/event-stream")) == 0) {
             h->seen |= SEEN_STREAM;
         }
     } else if (pmg_str_ieq(name, "content-length")) {
         if ((h->seen & (SEEN_LENGTH | SEEN_CHUNKED)) || !digits(value, &h->content_length)) {
-            return pmg_fail(m, -EINVAL, "Content-Length must be one number, and not beside Transfer-Encoding");
+            return pmg_fail(m, -EINVAL,
+                "Content-Length must be one number, and not beside Transfer-Encoding");
         }
         h->seen |= SEEN_LENGTH;
         return 0; // written by pmg_reply_end, where the body is known
     } else if (pmg_str_ieq(name, "transfer-encoding")) {
-        if (!pmg_str_ieq(value, "chunked") || (h->seen & (SEEN_LENGTH | SEEN_CHUNKED)) || h->kind != PMG_HEAD_REPLY) {
-            return pmg_fail(m, -EINVAL, "Transfer-Encoding: only chunked is known, once, and not beside Content-Length");
+        if (!pmg_str_ieq(value, "chunked") || (h->seen & (SEEN_LENGTH | SEEN_CHUNKED)) ||
+            h->kind != PMG_HEAD_REPLY) {
+            return pmg_fail(m, -EINVAL,
+                "Transfer-Encoding: only chunked is known, once, and not beside Content-Length");
         }
         h->seen |= SEEN_CHUNKED;
         return 0;
@@ -155,8 +191,8 @@ int pmg_head_header(pmg_head_t *h, struct mg_str name, struct mg_str value) {
             return 0;
         }
     }
-    if (!pmg_out(c, name.buf, name.len) || !pmg_out(c, ": ", 2) || !pmg_out(c, value.buf, value.len) ||
-        !pmg_out(c, "\r\n", 2)) {
+    if (!pmg_out(c, name.buf, name.len) || !pmg_out(c, ": ", 2) ||
+        !pmg_out(c, value.buf, value.len) || !pmg_out(c, "\r\n", 2)) {
         return no_memory(c);
     }
     return 0;
@@ -185,16 +221,19 @@ int pmg_reply_end(pmg_head_t *h, struct mg_str body) {
     pmg_http_t *x = &pmg_x(c)->u.http;
     bool empty_status = h->status == 204 || h->status == 304; // these have no body by definition
     bool chunked = (h->seen & SEEN_CHUNKED) && !empty_status;
-    bool stream = !chunked && (h->seen & SEEN_STREAM) && body.len == 0 && !(h->seen & SEEN_LENGTH) && !x->is_head;
+    bool stream = !chunked && (h->seen & SEEN_STREAM) && body.len == 0 &&
+                  !(h->seen & SEEN_LENGTH) && !x->is_head;
     uint8_t out = PMG_OUT_LENGTH;
     bool ok = true;
     if (empty_status && body.len > 0) {
         pmg_head_abort(h);
         return pmg_fail(pmg_m(c), -EINVAL, "a reply with status %d has no body", h->status);
     }
-    if (h->kind == PMG_HEAD_REPLY && (h->seen & SEEN_LENGTH) && h->content_length != body.len && !(x->is_head && body.len == 0) && h->status != 304) {
+    if (h->kind == PMG_HEAD_REPLY && (h->seen & SEEN_LENGTH) && h->content_length != body.len &&
+        !(x->is_head && body.len == 0) && h->status != 304) {
         pmg_head_abort(h);
-        return pmg_fail(pmg_m(c), -EINVAL, "Content-Length says %zu, the body has %zu bytes", h->content_length, body.len);
+        return pmg_fail(pmg_m(c), -EINVAL, "Content-Length says %zu, the body has %zu bytes",
+            h->content_length, body.len);
     }
     if (!(h->seen & SEEN_TYPE) && !empty_status) {
         ok = pmg_out_str(c, "Content-Type: text/plain; charset=utf-8\r\n");
@@ -202,12 +241,14 @@ int pmg_reply_end(pmg_head_t *h, struct mg_str body) {
     if (chunked && !x->http10) {
         out = PMG_OUT_CHUNKED;
         ok = ok && pmg_out_str(c, "Transfer-Encoding: chunked\r\n");
-    } else if (chunked || stream) { // to an HTTP/1.0 client, and for events: until the connection ends
+    } else if (chunked ||
+               stream) { // to an HTTP/1.0 client, and for events: until the connection ends
         out = PMG_OUT_STREAM;
         x->close_after = 1;
     } else if (!empty_status || (h->seen & SEEN_LENGTH)) {
         ok = ok && pmg_out(c, "Content-Length: ", 16) &&
-             pmg_out_num(c, (h->seen & SEEN_LENGTH) ? h->content_length : body.len) && pmg_out(c, "\r\n", 2);
+             pmg_out_num(c, (h->seen & SEEN_LENGTH) ? h->content_length : body.len) &&
+             pmg_out(c, "\r\n", 2);
     }
     if (h->seen & SEEN_CLOSE) {
         x->close_after = 1;
@@ -258,9 +299,11 @@ void pmg_http_refuse(struct mg_connection *c, int status) {
 int pmg_http_chunk(struct mg_connection *c, const void *buf, size_t len) {
     pmg_http_t *x = &pmg_x(c)->u.http;
     pmg_mgr_t *m = pmg_m(c);
-    if (c->pfn != pmg_http_pfn || c->is_client || !c->is_resp || !x->resp_started || x->out == PMG_OUT_LENGTH) {
-        return pmg_fail(m, -EINVAL, "no chunked reply was started: reply(200, \"\", "
-                        "{\"Transfer-Encoding\": \"chunked\"}) starts one");
+    if (c->pfn != pmg_http_pfn || c->is_client || !c->is_resp || !x->resp_started ||
+        x->out == PMG_OUT_LENGTH) {
+        return pmg_fail(m, -EINVAL,
+            "no chunked reply was started: reply(200, \"\", "
+            "{\"Transfer-Encoding\": \"chunked\"}) starts one");
     }
     int err = len > 0 ? pmg_can_send(c) : 0; // the end must always fit
     if (err < 0) {
@@ -306,9 +349,11 @@ int pmg_http_sse(struct mg_connection *c, struct mg_str type, struct mg_str data
     if (memchr(type.buf, '\n', type.len) != NULL || memchr(type.buf, '\r', type.len) != NULL) {
         return pmg_fail(m, -EINVAL, "an event type is one line");
     }
-    if (c->pfn != pmg_http_pfn || c->is_client || !c->is_resp || !x->resp_started || x->out == PMG_OUT_LENGTH) {
-        return pmg_fail(m, -EINVAL, "no event stream was started: reply(200, \"\", "
-                        "{\"Content-Type\": \"text/event-stream\"}) starts one");
+    if (c->pfn != pmg_http_pfn || c->is_client || !c->is_resp || !x->resp_started ||
+        x->out == PMG_OUT_LENGTH) {
+        return pmg_fail(m, -EINVAL,
+            "no event stream was started: reply(200, \"\", "
+            "{\"Content-Type\": \"text/event-stream\"}) starts one");
     }
     int err = pmg_can_send(c);
     if (err < 0) {
@@ -320,7 +365,8 @@ int pmg_http_sse(struct mg_connection *c, struct mg_str type, struct mg_str data
     bool chunked = x->out == PMG_OUT_CHUNKED;
     size_t before = pmg_conn_send_len(c);
     bool ok = (!chunked || pmg_out(c, "00000000\r\n", CHUNK_HEAD)) && pmg_out(c, "event: ", 7) &&
-              pmg_out(c, type.buf, type.len) && pmg_out(c, "\n", 1) && sse_lines(c, data) && pmg_out(c, "\n", 1);
+              pmg_out(c, type.buf, type.len) && pmg_out(c, "\n", 1) && sse_lines(c, data) &&
+              pmg_out(c, "\n", 1);
     if (ok && chunked) {
         static const char hex[] = "0123456789abcdef";
         size_t n = pmg_conn_send_len(c) - before - CHUNK_HEAD;

@@ -21,7 +21,8 @@ static const char *find(const char *p, size_t len, const char *what) {
 }
 
 static bool has_host(const char *p, size_t len) {
-    for (const char *end = p + len; p != NULL && end - p > 6; p = find(p, (size_t)(end - p), "\r\n")) {
+    for (const char *end = p + len; p != NULL && end - p > 6;
+        p = find(p, (size_t)(end - p), "\r\n")) {
         p += *p == '\r' ? 2 : 0;
         if (end - p > 5 && mg_strcasecmp(mg_str_n((char *)(size_t)p, 5), mg_str("host:")) == 0) {
             return true;
@@ -66,7 +67,8 @@ int pmg_request_send(struct mg_connection *c, const void *buf, size_t len) {
     }
     const char *p = buf;
     if (x->auth == NULL) {
-        bool starts = len >= 16 && p[0] >= 'A' && p[0] <= 'Z' && find(p, len < 2048 ? len : 2048, " HTTP/1.") != NULL;
+        bool starts = len >= 16 && p[0] >= 'A' && p[0] <= 'Z' &&
+                      find(p, len < 2048 ? len : 2048, " HTTP/1.") != NULL;
         if (starts) {
             x->u.http.is_head = len > 5 && memcmp(p, "HEAD ", 5) == 0;
         }
@@ -78,7 +80,8 @@ int pmg_request_send(struct mg_connection *c, const void *buf, size_t len) {
     if (!x->hold && pmg_conn_send_len(c) > 0 && !x->u.http.req_head_open) {
         pmg_flush(c); // what was queued before is not part of this request
         if (pmg_conn_send_len(c) > 0) {
-            return pmg_fail(pmg_m(c), -EAGAIN, "an earlier request is not sent yet: wait for MG_EV_WRITE");
+            return pmg_fail(pmg_m(c), -EAGAIN,
+                "an earlier request is not sent yet: wait for MG_EV_WRITE");
         }
     }
     size_t before = pmg_conn_send_len(c);
@@ -100,7 +103,8 @@ int pmg_request_send(struct mg_connection *c, const void *buf, size_t len) {
         }
     } else if (pmg_m(c)->limits.max_head > 0 && have > pmg_m(c)->limits.max_head) {
         c->send.len = x->send_off + before;
-        return pmg_fail(pmg_m(c), -EINVAL, "the request head that http_basic_auth() is to complete does not end");
+        return pmg_fail(pmg_m(c), -EINVAL,
+            "the request head that http_basic_auth() is to complete does not end");
     }
     pmg_work(c);
     return 1;
@@ -133,7 +137,9 @@ int pmg_http_basic_auth(struct mg_connection *c, struct mg_str user, struct mg_s
     plain[user.len] = ':';
     memcpy(plain + user.len + 1, pass.buf, pass.len);
     memcpy(auth, name, sizeof(name) - 1);
-    size_t n = sizeof(name) - 1 + mg_base64_encode((unsigned char *)plain, len, auth + sizeof(name) - 1, size - sizeof(name) + 1);
+    size_t n = sizeof(name) - 1 +
+               mg_base64_encode((unsigned char *)plain, len, auth + sizeof(name) - 1,
+                   size - sizeof(name) + 1);
     memcpy(auth + n, "\r\n", 3);
     pmg_free(plain);
     pmg_free(x->auth);

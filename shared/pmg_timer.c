@@ -126,7 +126,8 @@ static void fire(pmg_timer_t *t) {
     }
 }
 
-int pmg_timer_add(pmg_mgr_t *m, uint64_t ms, bool repeat, bool run_now, void *arg, pmg_timer_t **out) {
+int pmg_timer_add(pmg_mgr_t *m, uint64_t ms, bool repeat, bool run_now, void *arg,
+    pmg_timer_t **out) {
     *out = NULL;
     if (m->closing) {
         return pmg_fail(m, -EBADF, "manager is closed");

@@ -11,10 +11,14 @@ static const struct {
     uint8_t proto;
     bool udp, tls;
 } schemes[] = {
-    {"http", 80, PMG_HTTP, false, false},  {"ws", 80, PMG_HTTP, false, false},
-    {"tcp", 0, PMG_RAW, false, false},     {"udp", 0, PMG_RAW, true, false},
-    {"https", 443, PMG_HTTP, false, true}, {"wss", 443, PMG_HTTP, false, true},
-    {"tls", 0, PMG_RAW, false, true},      {"mqtts", 8883, PMG_RAW, false, true},
+    {"http", 80, PMG_HTTP, false, false},
+    {"ws", 80, PMG_HTTP, false, false},
+    {"tcp", 0, PMG_RAW, false, false},
+    {"udp", 0, PMG_RAW, true, false},
+    {"https", 443, PMG_HTTP, false, true},
+    {"wss", 443, PMG_HTTP, false, true},
+    {"tls", 0, PMG_RAW, false, true},
+    {"mqtts", 8883, PMG_RAW, false, true},
     {"mqtt", 1883, PMG_RAW, false, false},
 };
 
@@ -31,7 +35,8 @@ int pmg_url_proto(const char *url) {
 static int bad(pmg_mgr_t *m, const char *url, const char *why) {
     // A password must not land in a log.
     const char *at = strrchr(url, '@');
-    return pmg_fail(m, -EINVAL, "URL %s%.*s: %s", at != NULL ? "...@" : "", PMG_CUT(at != NULL ? at + 1 : url), why);
+    return pmg_fail(m, -EINVAL, "URL %s%.*s: %s", at != NULL ? "...@" : "",
+        PMG_CUT(at != NULL ? at + 1 : url), why);
 }
 
 int pmg_url_parse(pmg_mgr_t *m, const char *url, bool listening, pmg_url_t *out) {
@@ -55,7 +60,8 @@ int pmg_url_parse(pmg_mgr_t *m, const char *url, bool listening, pmg_url_t *out)
         return 0;
     }
     size_t i = 0, count = sizeof(schemes) / sizeof(schemes[0]);
-    while (i < count && (strlen(schemes[i].scheme) != n || memcmp(schemes[i].scheme, url, n) != 0)) {
+    while (i < count &&
+           (strlen(schemes[i].scheme) != n || memcmp(schemes[i].scheme, url, n) != 0)) {
         i++;
     }
     if (i == count) {
@@ -103,7 +109,8 @@ int pmg_url_parse(pmg_mgr_t *m, const char *url, bool listening, pmg_url_t *out)
         out->has_port = true;
     }
     if (port == end || (port == NULL && value == 0) || (value == 0 && !listening)) {
-        return bad(m, url, listening ? "has no port: 0 takes a free one" : "has no port to connect to");
+        return bad(m, url,
+            listening ? "has no port: 0 takes a free one" : "has no port to connect to");
     }
     out->addr.port = mg_htons((uint16_t)value);
     if (out->host.len == 0 && !listening) {
@@ -123,8 +130,8 @@ int pmg_url_parse(pmg_mgr_t *m, const char *url, bool listening, pmg_url_t *out)
     }
     for (size_t k = 0; k < out->host.len && !out->literal; k++) {
         char ch = out->host.buf[k];
-        bool ok = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') || (ch >= '0' && ch <= '9') ||
-                  ch == '-' || ch == '.' || ch == '_';
+        bool ok = (ch >= 'a' && ch <= 'z') || (ch >= 'A' && ch <= 'Z') ||
+                  (ch >= '0' && ch <= '9') || ch == '-' || ch == '.' || ch == '_';
         if (!ok) {
             return bad(m, url, "the host is no name and no address");
         }

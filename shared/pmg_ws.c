@@ -6,7 +6,13 @@
 
 #include "pmg_int.h"
 
-enum { CLOSE_NORMAL = 1000, CLOSE_PROTOCOL = 1002, CLOSE_NO_STATUS = 1005, CLOSE_DATA = 1007, CLOSE_TOO_BIG = 1009 };
+enum {
+    CLOSE_NORMAL = 1000,
+    CLOSE_PROTOCOL = 1002,
+    CLOSE_NO_STATUS = 1005,
+    CLOSE_DATA = 1007,
+    CLOSE_TOO_BIG = 1009
+};
 
 #define CONTROL_MAX 125
 #define FIN 0x80
@@ -72,18 +78,21 @@ static bool send_frame(struct mg_connection *c, const void *buf, size_t len, int
 
 // May stand in a close frame (section 7.4).
 static bool close_code_ok(unsigned code) {
-    return (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) || (code >= 3000 && code <= 4999);
+    return (code >= 1000 && code <= 1014 && code != 1004 && code != 1005 && code != 1006) ||
+           (code >= 3000 && code <= 4999);
 }
 
 static bool close_payload_ok(const uint8_t *p, size_t len) {
-    return len == 0 || (len >= 2 && close_code_ok((unsigned)p[0] << 8 | p[1]) && pmg_utf8_valid(p + 2, len - 2));
+    return len == 0 || (len >= 2 && close_code_ok((unsigned)p[0] << 8 | p[1]) &&
+                           pmg_utf8_valid(p + 2, len - 2));
 }
 
 int pmg_ws_send(struct mg_connection *c, const void *buf, size_t len, int op) {
     pmg_mgr_t *m = pmg_m(c);
     pmg_ws_t *w = &pmg_x(c)->u.ws;
     if (!c->is_websocket) {
-        return pmg_fail(m, -EINVAL, "this connection is no WebSocket: ws_send() works after MG_EV_WS_OPEN");
+        return pmg_fail(m, -EINVAL,
+            "this connection is no WebSocket: ws_send() works after MG_EV_WS_OPEN");
     }
     int err = pmg_can_send(c);
     if (err < 0) {
@@ -95,24 +104,26 @@ int pmg_ws_send(struct mg_connection *c, const void *buf, size_t len, int op) {
     switch (op) {
         case WEBSOCKET_OP_TEXT:
             if (!pmg_utf8_valid(buf, len)) {
-                return pmg_fail(m, -EINVAL, "a text message must be UTF-8: send bytes with WEBSOCKET_OP_BINARY");
+                return pmg_fail(m, -EINVAL,
+                    "a text message must be UTF-8: send bytes with WEBSOCKET_OP_BINARY");
             }
             break;
-        case WEBSOCKET_OP_BINARY:
-            break;
+        case WEBSOCKET_OP_BINARY: break;
         case WEBSOCKET_OP_CLOSE:
             if (len <= CONTROL_MAX && !close_payload_ok(buf, len)) {
-                return pmg_fail(m, -EINVAL, "a close frame holds nothing, or a two-byte code (1000, 3000 ...) and UTF-8 text");
+                return pmg_fail(m, -EINVAL,
+                    "a close frame holds nothing, or a two-byte code (1000, 3000 ...) and UTF-8 "
+                    "text");
             }
             // fall through
         case WEBSOCKET_OP_PING:
         case WEBSOCKET_OP_PONG:
             if (len > CONTROL_MAX) {
-                return pmg_fail(m, -EINVAL, "a control frame holds at most 125 bytes, not %zu", len);
+                return pmg_fail(m, -EINVAL, "a control frame holds at most 125 bytes, not %zu",
+                    len);
             }
             break;
-        default:
-            return pmg_fail(m, -EINVAL, "unknown WebSocket opcode %d", op);
+        default: return pmg_fail(m, -EINVAL, "unknown WebSocket opcode %d", op);
     }
     if (!send_frame(c, buf, len, op)) {
         return pmg_fail(m, -ENOMEM, "no memory to send %zu bytes", len);
@@ -159,7 +170,8 @@ typedef struct {
 } frame_t;
 
 // 1: a frame header stands at p, 0: bytes are missing, -code: refused.
-static int frame_head(struct mg_connection *c, const uint8_t *p, size_t have, frame_t *f, const char **why) {
+static int frame_head(struct mg_connection *c, const uint8_t *p, size_t have, frame_t *f,
+    const char **why) {
     pmg_ws_t *w = &pmg_x(c)->u.ws;
     size_t n = 2, max = pmg_m(c)->limits.max_message;
     if (have < 1) {
@@ -176,9 +188,11 @@ static int frame_head(struct mg_connection *c, const uint8_t *p, size_t have, fr
     } else if (control && !(p[0] & FIN)) {
         *why = "fragmented WebSocket control frame";
     } else if (!control && (f->op == 0) != (w->msg_op != 0)) {
-        *why = f->op == 0 ? "WebSocket continuation of nothing" : "WebSocket message inside a fragmented one";
+        *why = f->op == 0 ? "WebSocket continuation of nothing"
+                          : "WebSocket message inside a fragmented one";
     } else if (have >= 2 && ((p[1] & 0x80) != 0) == (c->is_client != 0)) {
-        *why = c->is_client ? "masked WebSocket frame from a server" : "WebSocket frame that is not masked";
+        *why = c->is_client ? "masked WebSocket frame from a server"
+                            : "WebSocket frame that is not masked";
     } else if (have >= 2 && control && (p[1] & 127) > CONTROL_MAX) {
         *why = "WebSocket control frame over 125 bytes";
     }
@@ -227,7 +241,8 @@ static void deliver(struct mg_connection *c, int ev, uint8_t *p, size_t len, int
 static void control(struct mg_connection *c, uint8_t *p, const frame_t *f) {
     pmg_ws_t *w = &pmg_x(c)->u.ws;
     if (f->op == WEBSOCKET_OP_PING && !w->close_sent) {
-        (void)send_frame(c, p, f->len, WEBSOCKET_OP_PONG); // without memory for it the ping goes unanswered
+        (void)send_frame(c, p, f->len,
+            WEBSOCKET_OP_PONG); // without memory for it the ping goes unanswered
     }
     if (f->op != WEBSOCKET_OP_CLOSE) {
         deliver(c, MG_EV_WS_CTL, p, f->len, f->op);
@@ -235,7 +250,8 @@ static void control(struct mg_connection *c, uint8_t *p, const frame_t *f) {
     }
     if (!close_payload_ok(p, f->len)) {
         bool text = f->len >= 2 && close_code_ok((unsigned)p[0] << 8 | p[1]);
-        fail(c, text ? CLOSE_DATA : CLOSE_PROTOCOL, "WebSocket close frame with an invalid code or reason");
+        fail(c, text ? CLOSE_DATA : CLOSE_PROTOCOL,
+            "WebSocket close frame with an invalid code or reason");
         return;
     }
     w->close_rcvd = 1;
@@ -389,7 +405,8 @@ void pmg_ws_start(struct mg_connection *c, bool client) {
     }
 }
 
-static int refuse_upgrade(pmg_head_t *h, int status, const char *name, const char *value, const char *text) {
+static int refuse_upgrade(pmg_head_t *h, int status, const char *name, const char *value,
+    const char *text) {
     int err = pmg_reply_begin(h, h->c, status);
     if (err == 0 && name != NULL) {
         err = pmg_head_header(h, mg_str(name), mg_str(value));
@@ -416,11 +433,13 @@ int pmg_ws_upgrade_begin(pmg_head_t *h, struct mg_connection *c, const pmg_http_
         return refuse_upgrade(h, 426, "Upgrade", "websocket", "WebSocket handshake expected\n");
     }
     if (version.len != 2 || memcmp(version.buf, "13", 2) != 0) {
-        return refuse_upgrade(h, 426, "Sec-WebSocket-Version", "13", "WebSocket version 13 expected\n");
+        return refuse_upgrade(h, 426, "Sec-WebSocket-Version", "13",
+            "WebSocket version 13 expected\n");
     }
     char decoded[32];
-    if (hm->method.len != 3 || memcmp(hm->method.buf, "GET", 3) != 0 || pmg_x(c)->u.http.http10 || hm->body.len > 0 ||
-        key.len != 24 || mg_base64_decode(key.buf, key.len, decoded, sizeof(decoded)) != 16) {
+    if (hm->method.len != 3 || memcmp(hm->method.buf, "GET", 3) != 0 || pmg_x(c)->u.http.http10 ||
+        hm->body.len > 0 || key.len != 24 ||
+        mg_base64_decode(key.buf, key.len, decoded, sizeof(decoded)) != 16) {
         return refuse_upgrade(h, 400, NULL, NULL, "Bad WebSocket handshake\n");
     }
     char accept[29];
@@ -428,7 +447,8 @@ int pmg_ws_upgrade_begin(pmg_head_t *h, struct mg_connection *c, const pmg_http_
     h->kind = PMG_HEAD_UPGRADE;
     h->hm = hm;
     h->seen = 0;
-    if (!pmg_out_str(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Accept: ") ||
+    if (!pmg_out_str(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: "
+                        "Upgrade\r\nSec-WebSocket-Accept: ") ||
         !pmg_out(c, accept, 28) || !pmg_out(c, "\r\n", 2)) {
         pmg_head_abort(h);
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the handshake");
@@ -463,9 +483,12 @@ int pmg_ws_request(struct mg_connection *c) {
     accept_key(mg_str(key), x->u.ws.accept);
     bool path = x->target[0] == '/';
     bool ok = pmg_out_str(c, path ? "GET " : "GET /") && pmg_out_str(c, x->target) &&
-              pmg_out_str(c, " HTTP/1.1\r\nHost: ") && pmg_out_str(c, x->is_unix ? "localhost" : x->host) &&
-              pmg_out_str(c, "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                          "Sec-WebSocket-Key: ") && pmg_out_str(c, key) && pmg_out_str(c, "\r\n") &&
+              pmg_out_str(c, " HTTP/1.1\r\nHost: ") &&
+              pmg_out_str(c, x->is_unix ? "localhost" : x->host) &&
+              pmg_out_str(c,
+                  "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                  "Sec-WebSocket-Key: ") &&
+              pmg_out_str(c, key) && pmg_out_str(c, "\r\n") &&
               pmg_out_str(c, x->auth != NULL ? x->auth : "") && pmg_out_str(c, "\r\n");
     pmg_free(x->auth);
     x->auth = NULL;
@@ -499,7 +522,8 @@ static int read_handshake(struct mg_connection *c) {
     }
     struct mg_str accept = pmg_http_header(&hm, mg_str("Sec-WebSocket-Accept"));
     if (hm.status != 101) {
-        mg_snprintf(text, sizeof(text), "WebSocket handshake failed: the server answered %d", hm.status);
+        mg_snprintf(text, sizeof(text), "WebSocket handshake failed: the server answered %d",
+            hm.status);
         pmg_fatal(c, text);
         return 0;
     }
