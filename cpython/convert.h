@@ -13,13 +13,6 @@
 #include "pmg.h"
 #include "pmg_messages.h"
 
-#ifndef PMG_MSG_NUL
-#define PMG_MSG_NUL "%s must not contain a NUL"
-#endif
-#ifndef PMG_MSG_BAD_ESCAPE
-#define PMG_MSG_BAD_ESCAPE "bad %-escape in the query"
-#endif
-
 // In place of a negative errno: the Python exception is set already.
 #define PMG_PY_RAISED INT_MIN
 

@@ -28,6 +28,7 @@ cdef extern from "pmg_version.h":
 
 
 cdef extern from "pmg_messages.h":
+    const char *PMG_MSG_BAD_ESCAPE
     const char *PMG_MSG_MGR_CLOSED
     const char *PMG_MSG_POLL_IN_HANDLER
     const char *PMG_MSG_NOT_MADE_BY_HAND
@@ -133,7 +134,6 @@ cdef extern from "convert.h":
     int pmg_py_bad_type(const char *, const char *, object) except -1
     int pmg_py_bad_message(object) except -1
     int pmg_py_reraise() except -1
-    const char *PMG_MSG_BAD_ESCAPE
 
     ctypedef struct pmg_py_data_t:
         mg_str s

@@ -8,14 +8,14 @@ const pmg_py_constant_t pmg_py_constants[] = {
 #define X(name) {#name, name},
     PMG_CONSTANTS(X)
 #undef X
-    {NULL, 0},
+        {NULL, 0},
 };
 
 const pmg_py_limit_t pmg_py_limits[] = {
 #define X(name, desktop, board) {#name, offsetof(pmg_limits_t, name)},
     PMG_LIMITS(X)
 #undef X
-    {NULL, 0},
+        {NULL, 0},
 };
 
 const unsigned char pmg_py_event_data[MG_EV_USER] = {
@@ -104,10 +104,10 @@ static PyObject *live_addr(pmg_py_conn_t *s, void (*get)(struct mg_connection *,
     return pmg_py_addr(&a);
 }
 
-#define X(name, kind)                                               \
+#define X(name, kind)                                                        \
     static PyObject *conn_##name(PyObject *self, void *Py_UNUSED(closure)) { \
-        pmg_py_conn_t *s = conn(self);                              \
-        return GET_##kind(name);                                    \
+        pmg_py_conn_t *s = conn(self);                                       \
+        return GET_##kind(name);                                             \
     }
 PMG_CONN_PROPS(X)
 #undef X
@@ -116,7 +116,7 @@ static PyGetSetDef conn_props[] = {
 #define X(name, kind) {#name, conn_##name, NULL, NULL, NULL},
     PMG_CONN_PROPS(X)
 #undef X
-    {NULL, NULL, NULL, NULL, NULL},
+        {NULL, NULL, NULL, NULL, NULL},
 };
 
 int pmg_py_conn_props(PyTypeObject *type, Py_ssize_t offset) {
@@ -142,7 +142,8 @@ static const char *message(PyObject *self, Py_ssize_t offset) {
     return v->msg;
 }
 
-static PyObject *slice(PyObject *self, Py_ssize_t offset, void *field, PyObject *(*make)(struct mg_str)) {
+static PyObject *slice(PyObject *self, Py_ssize_t offset, void *field,
+    PyObject *(*make)(struct mg_str)) {
     const char *msg = message(self, offset);
     return msg != NULL ? make(*(const struct mg_str *)(const void *)(msg + (size_t)field)) : NULL;
 }
@@ -175,9 +176,9 @@ static PyGetSetDef http_props[] = {
     PMG_HTTP_TEXT_PROPS(X)
 #undef X
 #define X(name, field) {#name, http_bytes, NULL, NULL, (void *)offsetof(pmg_http_msg_t, field)},
-    PMG_HTTP_BYTES_PROPS(X)
+        PMG_HTTP_BYTES_PROPS(X)
 #undef X
-    {NULL, NULL, NULL, NULL, NULL},
+            {NULL, NULL, NULL, NULL, NULL},
 };
 
 static PyGetSetDef ws_props[] = {
@@ -185,12 +186,12 @@ static PyGetSetDef ws_props[] = {
     PMG_WS_TEXT_PROPS(X)
 #undef X
 #define X(name, field) {#name, ws_bytes, NULL, NULL, (void *)offsetof(pmg_ws_msg_t, field)},
-    PMG_WS_BYTES_PROPS(X)
+        PMG_WS_BYTES_PROPS(X)
 #undef X
 #define X(name, field) {#name, ws_int, NULL, NULL, (void *)offsetof(pmg_ws_msg_t, field)},
-    PMG_WS_INT_PROPS(X)
+            PMG_WS_INT_PROPS(X)
 #undef X
-    {NULL, NULL, NULL, NULL, NULL},
+                {NULL, NULL, NULL, NULL, NULL},
 };
 
 int pmg_py_http_props(PyTypeObject *type, Py_ssize_t offset) {

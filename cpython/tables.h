@@ -30,7 +30,7 @@ enum {
 };
 extern const unsigned char pmg_py_event_data[MG_EV_USER];
 extern PyObject *pmg_py_event_numbers[MG_EV_USER]; // as ints, made once
-int pmg_py_events(void);                          // makes them
+int pmg_py_events(void);                           // makes them
 
 // The C part of a Connection: what its generated properties read.
 typedef struct {
