@@ -65,23 +65,36 @@ static mp_obj_t tell(mp_obj_t error_handler, mp_obj_t exc) {
     return MP_OBJ_FROM_PTR(nlr.ret_val);
 }
 
+// Prints, at least the type: a __str__ may raise, the stack or the memory may be used up.
+static mp_obj_t show(mp_obj_t exc) {
+    mp_obj_t second = tell(mp_const_none, exc);
+    if (second != MP_OBJ_NULL && is_exception(second)) {
+        mp_printf(MICROPY_ERROR_PRINTER, "%s: not printable, for %s\n", mp_obj_get_type_str(exc),
+            mp_obj_get_type_str(second));
+        return MP_OBJ_NULL;
+    }
+    return second;
+}
+
 static int report(mpy_manager_t *mgr, mp_obj_t exc) {
     if (!is_exception(exc)) {
         return keep(mgr, exc);
     }
-    mp_obj_t second = tell(mgr->error_handler, exc);
-    if (second != MP_OBJ_NULL && is_exception(second) && mgr->error_handler != mp_const_none) {
-        // Neither may be lost: the handler's failure, nor what it did not handle.
-        mp_obj_t third = tell(mp_const_none, exc);
-        if (third == MP_OBJ_NULL || is_exception(third)) {
-            third = tell(mp_const_none, second);
+    mp_obj_t stop;
+    if (mgr->error_handler == mp_const_none) {
+        stop = show(exc);
+    } else {
+        stop = tell(mgr->error_handler, exc);
+        if (stop != MP_OBJ_NULL && is_exception(stop)) {
+            // Neither may be lost: the handler's failure, nor what it did not handle.
+            mp_obj_t second = stop;
+            stop = show(exc);
+            if (stop == MP_OBJ_NULL) {
+                stop = show(second);
+            }
         }
-        second = third;
     }
-    if (second != MP_OBJ_NULL && !is_exception(second)) {
-        return keep(mgr, second);
-    }
-    return PMG_RAISED;
+    return stop == MP_OBJ_NULL ? PMG_RAISED : keep(mgr, stop);
 }
 
 int mpy_check(mpy_manager_t *mgr, pmg_mgr_t *m, int result) {

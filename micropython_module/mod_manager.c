@@ -99,8 +99,7 @@ enum {
 #undef X
 };
 
-static const mp_arg_t make_args[] = {
-    {MP_QSTR_handler, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+static const mp_arg_t make_args[] = {{MP_QSTR_handler, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
     {MP_QSTR_enable_wakeup, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_FALSE}},
     {MP_QSTR_error_handler, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
     {MP_QSTR_poll_events, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_FALSE}},
@@ -122,14 +121,13 @@ static void check_keywords(size_t n_kw, const mp_obj_t *kw) {
         }
         if (k == ARG_COUNT) {
             nlr_raise(mp_obj_new_exception_msg_varg(&mp_type_TypeError,
-                                                    (mp_rom_error_text_t)PMG_MSG_LIMIT_UNKNOWN,
-                                                    qstr_str(name)));
+                (mp_rom_error_text_t)PMG_MSG_LIMIT_UNKNOWN, qstr_str(name)));
         }
     }
 }
 
 static mp_obj_t manager_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw,
-                                 const mp_obj_t *all_args) {
+    const mp_obj_t *all_args) {
     mp_arg_val_t args[ARG_COUNT];
     check_keywords(n_kw, all_args + n_args);
     mp_arg_parse_all_kw_array(n_args, n_kw, all_args, ARG_COUNT, make_args, args);
@@ -183,7 +181,7 @@ static MP_DEFINE_CONST_FUN_OBJ_1(manager_del_obj, manager_del);
 // Connections
 
 static mp_obj_t open_connection(mpy_manager_t *self, const char *url, int proto, bool listening,
-                                int fd, mp_obj_t handler) {
+    int fd, mp_obj_t handler) {
     mpy_open_t arg = {.handler = handler, .conn = NULL};
     struct mg_connection *c = NULL;
     int r = MPY_ENGINE(listening ? pmg_listen(self->m, url, proto, fd, &arg, &c)
@@ -210,7 +208,7 @@ static mp_obj_t manager_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
-                     args);
+        args);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
     mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
     int proto = proto_arg(args[ARG_http].u_obj, url);
@@ -232,7 +230,7 @@ static mp_obj_t manager_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
-                     args);
+        args);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
     mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
     int proto = proto_arg(args[ARG_http].u_obj, url);
@@ -248,7 +246,7 @@ static mp_obj_t manager_ws_connect(size_t n_args, const mp_obj_t *pos_args, mp_m
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
-                     args);
+        args);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
     mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
     return open_connection(get_open(pos_args[0]), url, PMG_WS, false, -1, handler);
@@ -361,7 +359,7 @@ static mp_obj_t manager_wakeup(size_t n_args, const mp_obj_t *pos_args, mp_map_t
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
-                     args);
+        args);
     unsigned long id = mpy_get_size(args[ARG_connection_id].u_obj, "connection_id");
     mp_buffer_info_t data;
     mpy_get_data(args[ARG_data].u_obj, "data", &data);
@@ -387,7 +385,7 @@ static mp_obj_t manager_timer_add(size_t n_args, const mp_obj_t *pos_args, mp_ma
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
-                     args);
+        args);
     mp_uint_t ms = mpy_get_size(args[ARG_milliseconds].u_obj, "milliseconds");
     mp_obj_t callback = args[ARG_callback].u_obj;
     if (!mp_obj_is_callable(callback)) {
@@ -452,4 +450,4 @@ static const mp_rom_map_elem_t manager_locals_dict_table[] = {
 static MP_DEFINE_CONST_DICT(manager_locals_dict, manager_locals_dict_table);
 
 MP_DEFINE_CONST_OBJ_TYPE(mpy_type_Manager, MP_QSTR_Manager, MP_TYPE_FLAG_NONE, make_new,
-                         manager_make_new, attr, manager_attr, locals_dict, &manager_locals_dict);
+    manager_make_new, attr, manager_attr, locals_dict, &manager_locals_dict);

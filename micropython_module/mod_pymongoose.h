@@ -31,12 +31,12 @@
 
 #if MICROPY_ASYNC_KBD_INTR
 void mpy_sigint_block(bool block); // port.c
-#define MPY_ENGINE(expr)                  \
-    __extension__({                       \
-        mpy_sigint_block(true);           \
-        __auto_type mpy_result_ = (expr); \
-        mpy_sigint_block(false);          \
-        mpy_result_;                      \
+#define MPY_ENGINE(expr)          \
+    __extension__({               \
+mpy_sigint_block(true);           \
+__auto_type mpy_result_ = (expr); \
+mpy_sigint_block(false);          \
+mpy_result_;                      \
     })
 #define MPY_PYTHON_BEGIN() mpy_sigint_block(false)
 #define MPY_PYTHON_END() mpy_sigint_block(true)
