@@ -2,9 +2,6 @@
 # A connection, listeners included. The Manager's table keeps it alive from the open hook to the
 # free hook; after that only the program does.
 #
-# A call that may fire events holds its Manager in `m`: a handler may drop the program's last
-# reference.
-#
 # Arguments are converted before `state.c` is read: an iterator or a buffer may run Python, which
 # may poll, which may free the connection.
 
@@ -64,7 +61,10 @@ cdef class Connection:
         cdef pmg_py_data_t d
         pmg_py_data(data, "data", &d)
         cdef mg_connection *c = self.state.c
-        pmg_py_done(c, 0 if c == NULL else pmg_send(c, d.s.buf, d.s.len), &d)
+        if c != NULL and pmg_conn_is_udp(c):
+            send_datagram(self, &d)
+        else:
+            pmg_py_done(c, 0 if c == NULL else pmg_send(c, d.s.buf, d.s.len), &d)
 
     def recv(self, n=-1):
         """Takes up to `n` received bytes out of the buffer, all of them if negative."""
@@ -130,10 +130,7 @@ cdef class Connection:
         pmg_py_str(mime_types, "mime_types", &opts.mime_types)
         pmg_py_cstr(page404, "page404", &page)
         opts.page404 = page if page[0] else NULL
-        cdef mg_connection *c = alive(self)
-        cdef const pmg_http_msg_t *hm = message_arg(self, message)
-        m = <Manager>self.manager
-        settle(m, pmg_serve_dir(c, hm, &opts))
+        serve(self, message, &opts, pmg_serve_dir)
 
     def serve_file(self, message, path, extra_headers="", mime_types=""):
         """Answers a request with one file."""
@@ -142,10 +139,7 @@ cdef class Connection:
         pmg_py_str(extra_headers, "extra_headers", &opts.headers)
         pmg_py_str(mime_types, "mime_types", &opts.mime_types)
         opts.page404 = NULL
-        cdef mg_connection *c = alive(self)
-        cdef const pmg_http_msg_t *hm = message_arg(self, message)
-        m = <Manager>self.manager
-        settle(m, pmg_serve_file(c, hm, &opts))
+        serve(self, message, &opts, pmg_serve_file)
 
     # WebSocket
 
@@ -155,15 +149,19 @@ cdef class Connection:
         cdef c_bool typed
         if extra_headers is not None:
             extra_headers = pmg_py_headers(extra_headers)
-        cdef mg_connection *c = alive(self)
-        cdef const pmg_http_msg_t *hm = message_arg(self, message)
-        m = <Manager>self.manager
-        cdef int rc = pmg_ws_upgrade_begin(&h, c, hm)
-        if rc >= 0:
-            rc = 0 if extra_headers is None else pmg_py_head_headers(&h, extra_headers, &typed)
+        m = manager(self)
+        cdef int rc
+        cdef bint entered = pmg_py_turn_enter(&m.turn)
+        try:
+            rc = pmg_ws_upgrade_begin(&h, alive(self), message_arg(self, message))
+            if rc >= 0 and extra_headers is not None:
+                rc = pmg_py_head_headers(&h, extra_headers, &typed)
             if rc >= 0:
                 rc = pmg_ws_upgrade_end(&h)
-        settle(m, rc)
+            settle(m, rc)
+        finally:
+            if entered:
+                pmg_py_turn_leave(&m.turn)
 
     # WEBSOCKET_OP_TEXT, as a number: inspect reads the default from the signature's text.
     def ws_send(self, data, op=1):
@@ -180,10 +178,14 @@ cdef class Connection:
         """Fires MG_EV_ERROR with this text, then closes the connection."""
         cdef const char *line
         pmg_py_cstr(message, "message", &line)
-        cdef mg_connection *c = alive(self)
-        m = <Manager>self.manager
-        pmg_error(c, line)
-        settle(m, 0)
+        m = manager(self)
+        cdef bint entered = pmg_py_turn_enter(&m.turn)
+        try:
+            pmg_error(alive(self), line)
+            settle(m, 0)
+        finally:
+            if entered:
+                pmg_py_turn_leave(&m.turn)
 
     def drain(self):
         """Sends what is queued, then closes."""
@@ -203,6 +205,37 @@ cdef inline mg_connection *alive(Connection self) except NULL:
     if self.state.c == NULL:
         pmg_py_done(NULL, 0, NULL)
     return self.state.c
+
+
+# A call that fires events holds its Manager: a handler may drop the program's last reference.
+cdef inline Manager manager(Connection self):
+    alive(self)
+    return <Manager>self.manager
+
+
+# A datagram leaves at once, and MG_EV_WRITE comes at once.
+cdef int send_datagram(Connection self, pmg_py_data_t *d) except -1:
+    m = manager(self)
+    cdef bint entered = pmg_py_turn_enter(&m.turn)
+    cdef mg_connection *c = self.state.c
+    cdef int rc = 0 if c == NULL else pmg_send(c, d.s.buf, d.s.len)
+    if entered:
+        pmg_py_turn_leave(&m.turn)
+    pmg_py_done(c, rc, d)
+    settle(m, 0)
+
+
+ctypedef int (*serve_t)(mg_connection *, const pmg_http_msg_t *, const pmg_serve_t *)
+
+
+cdef int serve(Connection self, object message, pmg_serve_t *opts, serve_t function) except -1:
+    m = manager(self)
+    cdef bint entered = pmg_py_turn_enter(&m.turn)
+    try:
+        settle(m, function(alive(self), message_arg(self, message), opts))
+    finally:
+        if entered:
+            pmg_py_turn_leave(&m.turn)
 
 
 cdef inline mg_str head(mg_str s, long long length) noexcept:

@@ -64,10 +64,6 @@ int pmg_py_bad_message(PyObject *got) {
     return -1;
 }
 
-int pmg_py_reraise(void) {
-    return -1;
-}
-
 int pmg_py_done(struct mg_connection *c, int rc, pmg_py_data_t *data) {
     if (c == NULL) {
         rc = pmg_py_raise(-EBADF, PMG_MSG_CONN_CLOSED);

@@ -26,8 +26,6 @@ int pmg_py_fail(pmg_mgr_t *m, int err);
 // TypeError by one of the texts of pmg_messages.h with the argument's name and the object's type.
 int pmg_py_bad_type(const char *format, const char *name, PyObject *got);
 int pmg_py_bad_message(PyObject *got); // the same, of a `message` argument
-// -1: the exception is set already. Lets Cython catch what a C call raised.
-int pmg_py_reraise(void);
 
 // The bytes of a str (as UTF-8) or of any object with a buffer.
 typedef struct {

@@ -16,11 +16,14 @@ cdef class Manager:
     cdef dict conns
     cdef set timers
     cdef list dead  # ended objects: dropping one runs Python, which must wait until the core is done
+    cdef pmg_py_turn_t turn
+    cdef bint polling
     cdef bint stop  # a signal asked run() to end
-    cdef object pending  # an exception that must leave the call that fired the event
+    cdef PyObject *pending  # an exception that must leave the call that fired the event
     cdef object __weakref__
 
     def __cinit__(self):
+        pmg_py_turn_init(&self.turn)
         self.conns = {}
         self.timers = set()
         self.dead = []
@@ -48,6 +51,8 @@ cdef class Manager:
 
     def __dealloc__(self):
         self.drop()
+        pmg_py_turn_fini(&self.turn)
+        Py_XDECREF(self.pending)
 
     # Closes without a word: no Python may run in a finalizer's place of the program.
     cdef void drop(self) noexcept:
@@ -67,7 +72,7 @@ cdef class Manager:
         cdef pmg_mgr_t *m = self.m
         if m == NULL:
             return
-        if pmg_mgr_in_hook(m):
+        if self.polling or pmg_mgr_in_hook(m):
             raise_busy()
         pmg_mgr_free(m, False)
         self.m = NULL
@@ -103,14 +108,19 @@ cdef class Manager:
         cdef int proto = pmg_url_proto(line)
         if http is not None:
             proto = PMG_HTTP if http else PMG_RAW
-        if listen:
-            rc = pmg_listen(self.core(), line, proto, more, <void *>handler, &c)
-        else:
-            rc = pmg_connect(
-                self.core(), line, PMG_WS if more == PMG_WS else proto, <void *>handler, &c
-            )
-        settle(self, rc)
-        return <Connection>pmg_conn_obj(c)[0]
+        cdef bint entered = pmg_py_turn_enter(&self.turn)
+        try:
+            if listen:
+                rc = pmg_listen(self.core(), line, proto, more, <void *>handler, &c)
+            else:
+                rc = pmg_connect(
+                    self.core(), line, PMG_WS if more == PMG_WS else proto, <void *>handler, &c
+                )
+            settle(self, rc)
+            return <Connection>pmg_conn_obj(c)[0]
+        finally:
+            if entered:
+                pmg_py_turn_leave(&self.turn)
 
     # The loop
 
@@ -118,16 +128,16 @@ cdef class Manager:
         """Waits for something to do, then does it."""
         cdef long long ms = int_arg(timeout_ms, "timeout_ms")
         self.core()
-        self.turn(ms)
+        self.loop(ms)
 
     # One poll, in slices. Ends early when the Manager is closed meanwhile (by a signal's handler).
-    cdef int turn(self, long long ms) except -1:
+    cdef int loop(self, long long ms) except -1:
         cdef uint64_t end = 0
         cdef int n
         if ms > 0:
             end = pmg_port_millis() + <uint64_t>ms
         while self.m != NULL and not self.stop:
-            n = pmg_mgr_poll(self.m, SLICE_MS if ms < 0 or ms > SLICE_MS else <int>ms)
+            n = self.poll_once(SLICE_MS if ms < 0 or ms > SLICE_MS else <int>ms)
             if n == -EBUSY:
                 raise_busy()
             if self.dead:
@@ -142,6 +152,21 @@ cdef class Manager:
                     break
         return 0
 
+    cdef int poll_once(self, int ms) noexcept:
+        cdef pmg_py_turn_t *before
+        cdef int n
+        if self.polling or not pmg_py_turn_enter(&self.turn):
+            return -EBUSY
+        n = 0
+        if self.m != NULL and not self.polling:
+            before = pmg_py_turn_polled(&self.turn)
+            self.polling = True
+            n = pmg_mgr_poll(self.m, ms)
+            self.polling = False
+            pmg_py_turn_polled(before)
+        pmg_py_turn_leave(&self.turn)
+        return n
+
     def run(self, poll_ms=100):
         """Polls until SIGINT or SIGTERM, then closes."""
         cdef long long ms = int_arg(poll_ms, "poll_ms")
@@ -150,7 +175,7 @@ cdef class Manager:
         previous = catch_signals(self)
         try:
             while self.m != NULL and not self.stop:
-                self.turn(ms)
+                self.loop(ms)
         except KeyboardInterrupt:
             pass
         finally:
@@ -204,6 +229,10 @@ cdef class Manager:
             raise_closed()
         return self.m
 
+    # A handler raised.
+    cdef int report(self) noexcept:
+        return pmg_py_report(<PyObject *>self.error_handler, &self.pending)
+
     cdef int bury(self) except -1:
         dead = self.dead
         self.dead = []
@@ -213,8 +242,10 @@ cdef class Manager:
 
 
 cdef inline int settle(Manager m, int rc) except -1:
-    if m.pending is not None:
-        exc, m.pending = m.pending, None
+    if m.pending != NULL:
+        exc = <object>m.pending
+        decref(m.pending)
+        m.pending = NULL
         raise exc
     if rc < 0:
         pmg_py_fail(m.m, rc)

@@ -94,6 +94,7 @@ cdef extern from "pmg.h":
     pmg_mgr_t *pmg_conn_mgr(mg_connection *)
     void **pmg_conn_obj(mg_connection *)
     bint pmg_conn_is_listening(mg_connection *)
+    bint pmg_conn_is_udp(mg_connection *)
     bint pmg_conn_is_unix(mg_connection *)
     void pmg_conn_local_addr(mg_connection *, pmg_addr_t *)
     void pmg_conn_remote_addr(mg_connection *, pmg_addr_t *)
@@ -127,13 +128,22 @@ cdef extern from "pmg_port.h":
     uint64_t pmg_port_millis()
 
 
+cdef extern from "turn.h":
+    ctypedef struct pmg_py_turn_t:
+        pass
+    void pmg_py_turn_init(pmg_py_turn_t *)
+    void pmg_py_turn_fini(pmg_py_turn_t *)
+    bint pmg_py_turn_enter(pmg_py_turn_t *)
+    void pmg_py_turn_leave(pmg_py_turn_t *)
+    pmg_py_turn_t *pmg_py_turn_polled(pmg_py_turn_t *)
+
+
 cdef extern from "convert.h":
     void pmg_py_error_class(object)
     int pmg_py_raise(int, const char *) except -1
     int pmg_py_fail(pmg_mgr_t *, int) except -1
     int pmg_py_bad_type(const char *, const char *, object) except -1
     int pmg_py_bad_message(object) except -1
-    int pmg_py_reraise() except -1
 
     ctypedef struct pmg_py_data_t:
         mg_str s
@@ -149,6 +159,10 @@ cdef extern from "convert.h":
     object pmg_py_bytes(mg_str)
     object pmg_py_headers(object)
     int pmg_py_head_headers(pmg_head_t *, object, c_bool *)
+
+
+cdef extern from "report.h":
+    int pmg_py_report(PyObject *, PyObject **)
 
 
 cdef extern from "tables.h":
@@ -188,11 +202,10 @@ cdef extern from "Python.h":
     PyObject *PyObject_CallNoArgs(PyObject *)
     size_t PY_VECTORCALL_ARGUMENTS_OFFSET
     PyObject *PyLong_FromLong(long)
-    PyObject *PyLong_FromSize_t(size_t)
     PyObject *Py_None
     void incref "Py_INCREF"(PyObject *)
     void decref "Py_DECREF"(PyObject *)
     void Py_XDECREF(PyObject *)
     void Py_INCREF(object)
     int PyErr_CheckSignals() except -1
-    void PyErr_SetObject(object, object)
+    void PyErr_Clear()
