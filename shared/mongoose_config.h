@@ -2,9 +2,14 @@
 //
 // How Mongoose is built, the same on every target: as a codec library. Its own event loop, sockets,
 // TLS and logging are off; pmg_loop.c, pmg_io_*.c and the port supply what it asks for instead.
-// Mongoose includes this file by itself because the build sets MG_ARCH=MG_ARCH_CUSTOM.
+// Mongoose includes this file by itself because the build sets MG_ARCH=MG_ARCH_CUSTOM; where a
+// name scan runs without the build's definitions, the same value comes from here.
 #ifndef PMG_MONGOOSE_CONFIG_H
 #define PMG_MONGOOSE_CONFIG_H
+
+#ifndef MG_ARCH
+#define MG_ARCH MG_ARCH_CUSTOM
+#endif
 
 #include <ctype.h>
 #include <errno.h>

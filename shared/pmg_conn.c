@@ -429,7 +429,7 @@ int pmg_can_send(struct mg_connection *c) {
     return 0;
 }
 
-bool pmg_out(struct mg_connection *c, const void *buf, size_t len) {
+bool pmg_out_grow(struct mg_connection *c, const void *buf, size_t len) {
     if (len == 0) {
         return true;
     }

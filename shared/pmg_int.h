@@ -196,8 +196,24 @@ void pmg_fire(struct mg_connection *c, int ev, void *data);    // to Python
 void pmg_user_fn(struct mg_connection *c, int ev, void *data); // the same as Mongoose's c->fn
 void pmg_fatal(struct mg_connection *c, const char *text);     // MG_EV_ERROR, then close
 int pmg_can_send(struct mg_connection *c);                     // 0, or why not
-bool pmg_out(struct mg_connection *c, const void *buf,
-    size_t len); // append, no checks; false: no memory
+bool pmg_out_grow(struct mg_connection *c, const void *buf, size_t len);
+// Appends to the send buffer, no checks; false: no memory, and nothing was appended.
+#ifdef PMG_BOARD
+#define pmg_out pmg_out_grow
+#else
+static inline bool pmg_out(struct mg_connection *c, const void *buf, size_t len) {
+    struct mg_iobuf *b = &c->send;
+    if (len == 0) {
+        return true;
+    }
+    if (b->size - b->len >= len) {
+        memcpy(b->buf + b->len, buf, len);
+        b->len += len;
+        return true;
+    }
+    return pmg_out_grow(c, buf, len);
+}
+#endif
 
 // pmg_url.c
 typedef struct {

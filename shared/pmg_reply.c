@@ -236,7 +236,7 @@ int pmg_reply_end(pmg_head_t *h, struct mg_str body) {
             h->content_length, body.len);
     }
     if (!(h->seen & SEEN_TYPE) && !empty_status) {
-        ok = pmg_out_str(c, "Content-Type: text/plain; charset=utf-8\r\n");
+        ok = pmg_out(c, "Content-Type: text/plain; charset=utf-8\r\n", 41);
     }
     if (chunked && !x->http10) {
         out = PMG_OUT_CHUNKED;
