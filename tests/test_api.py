@@ -1,0 +1,249 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What a program can see is what shared/pmg_api.h lists, on every target, in both directions."""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+from api_list import HEADER, macros, rows, table
+from targets import ROOT
+
+# Found by tools/deps.py, as the builds find it.
+MONGOOSE = "MONGOOSE_DIR"
+
+#: Events of Mongoose that Python does not have, with the reason.
+NOT_YET = {
+    "MG_EV_TLS_HS": "TLS has its own issue",
+    "MG_EV_MQTT_CMD": "MQTT has its own issue",
+    "MG_EV_MQTT_MSG": "MQTT has its own issue",
+    "MG_EV_MQTT_OPEN": "MQTT has its own issue",
+    "MG_EV_SNTP_TIME": "SNTP has its own issue",
+    "MG_EV_MDNS_REQ": "mDNS has its own issue",
+    "MG_EV_MDNS_RESP": "mDNS has its own issue",
+    "MG_EV_MODBUS_REQ": "Modbus has its own issue",
+}
+
+#: Lists that are no names of a Python object, and what they are instead.
+OTHER_LISTS = {
+    "PMG_EVENT_DATA": "kinds of data, checked below",
+    "PMG_LIMITS": "keywords of Manager, checked below",
+    "PMG_CONN_METHODS_FILES": "part of PMG_CONN_METHODS",
+}
+
+# Class -> the lists of its public names.
+CLASSES = {
+    "Manager": ("PMG_MANAGER_METHODS", "PMG_MANAGER_PROPS"),
+    "Connection": ("PMG_CONN_METHODS", "PMG_CONN_PROPS", "PMG_CONN_OBJECT_PROPS"),
+    "HttpMessage": ("PMG_HTTP_METHODS", "PMG_HTTP_TEXT_PROPS", "PMG_HTTP_BYTES_PROPS"),
+    "WsMessage": ("PMG_WS_TEXT_PROPS", "PMG_WS_BYTES_PROPS", "PMG_WS_INT_PROPS"),
+    "Timer": ("PMG_TIMER_METHODS", "PMG_TIMER_PROPS"),
+}
+MODULE = ("PMG_CONSTANTS", "PMG_CLASSES", "PMG_FUNCTIONS")
+
+SCRIPT = """
+import _pymongoose
+
+seen = {}
+
+def public(x):
+    return sorted(name for name in dir(x) if name[:1] != "_")
+
+def handler(c, ev, data):
+    if type(data).__name__ in ("HttpMessage", "WsMessage"):
+        seen.setdefault(type(data).__name__, (public(data), [type(getattr(data, n)).__name__ for n in public(data)]))
+    if ev == MG_EV_HTTP_MSG and not c.is_client:
+        c.ws_upgrade(data)
+    elif ev == MG_EV_WS_OPEN and c.is_client:
+        c.ws_send("x")
+
+def look():
+    with Manager(handler) as m:
+        timer = m.timer_add(1000, lambda: None)
+        c = m.ws_connect(url("ws", port_of(m.listen(url("http")))))
+        poll_until(m, lambda: "WsMessage" in seen)
+        for each in (m, c, timer):
+            seen[type(each).__name__] = (public(each), [type(getattr(each, n)).__name__ for n in public(each)])
+    seen["module"] = public(pymongoose)
+    seen["_pymongoose"] = public(_pymongoose)
+
+def data_kinds():
+    kinds = {}
+    def note(c, ev, data):
+        kinds.setdefault(event_name(ev), type(data).__name__)
+        if ev == MG_EV_HTTP_MSG and not c.is_client:
+            c.ws_upgrade(data)
+        elif ev == MG_EV_WS_OPEN and c.is_client:
+            c.ws_send("x")
+            c.ws_send("x", WEBSOCKET_OP_PING)
+            m.wakeup(c.id, "x")
+        elif ev == MG_EV_WS_CTL:
+            c.error("x")
+    with Manager(note, poll_events=True) as m:
+        m.ws_connect(url("ws", port_of(m.listen(url("http")))))
+        poll_until(m, lambda: "MG_EV_ERROR" in kinds and "MG_EV_WAKEUP" in kinds)
+    return kinds
+
+serve()
+"""
+
+PYTHON_TYPES = {
+    "TEXT": "str",
+    "COUNT": "int",
+    "UPTIME": "int",
+    "HTTP": "HttpMessage",
+    "WS": "WsMessage",
+    "BYTES": "bytes",
+}
+PROPERTY_TYPES = {"BOOL": "bool", "INT": "int", "ADDR": "tuple"}
+
+
+@pytest.fixture
+def seen(shared):
+    device = shared(SCRIPT)
+    device.exec("seen or look()")
+    return device.eval("seen")
+
+
+def listed(names):
+    return sorted(row for name in names for row in rows(name))
+
+
+def test_every_list_is_checked():
+    known = {*MODULE, *OTHER_LISTS, *(name for names in CLASSES.values() for name in names)}
+    assert set(macros()) == known
+
+
+@pytest.mark.needs("loopback")
+@pytest.mark.parametrize("kind", CLASSES)
+def test_names_of_a_class(seen, kind):
+    assert seen[kind][0] == listed(CLASSES[kind])
+
+
+def test_names_of_the_module(seen):
+    """The package gives what the extension gives; nothing else can be imported from it."""
+    assert seen["_pymongoose"] == listed(MODULE)
+    assert seen["module"] == listed(MODULE)
+
+
+def test_types_of_properties(seen):
+    names, types = seen["Connection"]
+    found = dict(zip(names, types))
+    for name, kind in table("PMG_CONN_PROPS"):
+        assert found[name] == PROPERTY_TYPES[kind], name
+    for kind, lists in CLASSES.items():
+        found = dict(zip(*seen[kind]))
+        for name in lists:
+            if name.endswith("_METHODS"):
+                methods = {found[row] for row in rows(name)}
+                assert methods <= {"builtin_function_or_method", "bound_method", "method"}
+
+
+@pytest.mark.needs("loopback")
+def test_data_of_events(shared):
+    kinds = shared(SCRIPT).eval("data_kinds()")
+    expected = dict(table("PMG_EVENT_DATA"))
+    for event, found in kinds.items():
+        wanted = PYTHON_TYPES[expected[event]] if event in expected else "NoneType"
+        assert found == wanted, event
+    assert set(expected) - set(kinds) == set(), "each listed kind was seen"
+
+
+def test_limits_are_keywords_of_manager(shared):
+    script = shared(SCRIPT)
+    for name in rows("PMG_LIMITS"):
+        script.exec(f"Manager({name}=1000).close()")
+
+
+# ---- Constants ---------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def mongoose():
+    """The folder that holds mongoose.h."""
+    if given := os.environ.get(MONGOOSE):
+        return given
+    run = [sys.executable, str(ROOT / "tools" / "deps.py"), "--path", "mongoose"]
+    return subprocess.run(run, check=True, capture_output=True, text=True).stdout.strip()
+
+
+@pytest.fixture(scope="session")
+def values(mongoose, tmp_path_factory):
+    folder = tmp_path_factory.mktemp("values")
+    lines = "".join(f'    printf("{name} %d\\n", {name});\n' for name in rows("PMG_CONSTANTS"))
+    (folder / "values.c").write_text(f'#include "mongoose.h"\nint main(void) {{\n{lines}}}\n')
+    flags = [f"-I{mongoose}", f"-I{ROOT / 'shared'}", "-DMG_ARCH=MG_ARCH_CUSTOM"]
+    program = folder / "values"
+    subprocess.run(["cc", *flags, str(folder / "values.c"), "-o", str(program)], check=True)
+    out = subprocess.run([str(program)], check=True, capture_output=True, text=True).stdout
+    return {name: int(value) for name, value in (line.split() for line in out.splitlines())}
+
+
+def test_constants_have_the_values_of_mongoose(shared, values):
+    script = shared(SCRIPT)
+    names = rows("PMG_CONSTANTS")
+    assert script.eval(f"{{n: getattr(pymongoose, n) for n in {names!r}}}") == values
+
+
+def test_event_names(shared, values):
+    script = shared(SCRIPT)
+    events = {value: name for name, value in values.items() if name.startswith("MG_EV_")}
+    events.pop(values["MG_EV_USER"])
+    assert script.eval(f"{{n: event_name(n) for n in {list(events)!r}}}") == events
+    assert script.eval("event_name(MG_EV_USER)").startswith("MG_EV_USER")
+    assert "999" not in script.eval("event_name(MG_EV_USER + 3)")
+    assert script.eval("type(event_name(-1)).__name__") == "str"
+
+
+def test_every_event_of_mongoose_is_listed_or_left_out_for_a_reason(mongoose):
+    text = open(os.path.join(mongoose, "mongoose.h")).read()
+    enum = text[text.index("  MG_EV_ERROR,") :].split("}")[0]
+    events = set(re.findall(r"^\s*(MG_EV_\w+)", enum, re.MULTILINE))
+    assert len(events) > 20
+    listed_events = {name for name in rows("PMG_CONSTANTS") if name.startswith("MG_EV_")}
+    assert events == listed_events | set(NOT_YET)
+    assert not listed_events & set(NOT_YET)
+
+
+# ---- A new constant ----------------------------------------------------------------------------
+
+
+def copy_tree(folder):
+    """The tree as it is, without what was built from it."""
+    ignore = shutil.ignore_patterns(".git", ".venv", "build", "dist", "__pycache__", ".*_cache")
+    shutil.copytree(ROOT, folder, symlinks=True, ignore=ignore)
+    header = folder / HEADER.relative_to(ROOT)
+    text = header.read_text()
+    added = text.replace("X(MG_EV_ERROR)  ", "X(MG_EV_ERROR) X(MG_LL_DEBUG)  ", 1)
+    assert added != text
+    header.write_text(added)
+    return folder
+
+
+@pytest.mark.timeout(300)
+def test_a_new_row_is_all_that_a_new_constant_takes(target, mongoose, tmp_path):
+    """A copy of this tree with one more row in pmg_api.h is built: the Python has the constant."""
+    tree = copy_tree(tmp_path / "tree")
+    if target.name == "unix":
+        # An incremental build, as a developer has it: the row alone must bring the rebuild.
+        build = tree / "build" / "unix"
+        shutil.copytree(ROOT / "build" / "unix", build, symlinks=True)
+        for notes in build.rglob("*.P"):
+            notes.write_text(notes.read_text().replace(f"{ROOT}/", f"{tree}/"))
+        run = [str(tree / "tools" / "build-unix"), str(build)]
+        subprocess.run(run, check=True, capture_output=True, timeout=280)
+        python = [str(build / "micropython"), "-c"]
+        env = None
+    else:
+        run = [sys.executable, "-m", "pip", "install", "--quiet", "--no-build-isolation"]
+        run += ["--no-deps", "--no-index", f"--target={tmp_path / 'site'}", "."]
+        run += [f"--config-settings=cmake.define.MONGOOSE_DIR={mongoose}"]
+        run += [f"--config-settings=build-dir={tmp_path / 'cmake'}"]
+        subprocess.run(run, check=True, cwd=tree, capture_output=True, timeout=280)
+        python = [str(target.program), "-c"]
+        env = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
+    code = "import pymongoose; print(pymongoose.MG_LL_DEBUG)"
+    out = subprocess.run([*python, code], check=True, capture_output=True, text=True, env=env)
+    assert out.stdout == "3\n"

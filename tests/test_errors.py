@@ -1,0 +1,700 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Handlers that raise, Ctrl-C, and wrong arguments: one clear error each, and the loop lives on."""
+
+import time
+
+import h11
+import pytest
+from clients import Raw, frame, read_frame, ws_open
+
+# ---- Exceptions in handlers --------------------------------------------------------------------
+
+RAISING = """
+def handler(c, ev, m):
+    if ev == MG_EV_HTTP_HDRS and m.uri == "/headers":
+        raise ValueError("oops at headers")
+    elif ev == MG_EV_HTTP_MSG:
+        if m.uri == "/late":
+            c.reply(200, "in time")
+        elif m.uri == "/stream":
+            c.reply(200, "half,", {"Transfer-Encoding": "chunked"})
+        elif m.uri == "/ws":
+            c.ws_upgrade(m)
+            return
+        elif m.uri == "/fine":
+            c.reply(200, "fine")
+            return
+        raise ValueError("oops at " + m.uri)
+    elif ev == MG_EV_WS_MSG:
+        if m.text == "raise":
+            raise ValueError("oops at message")
+        c.ws_send(m.data)
+    elif ev == MG_EV_READ and raw_raises:
+        raise ValueError("oops at read")
+    elif ev == MG_EV_ACCEPT and accept_raises:
+        raise ValueError("oops at accept")
+
+raw_raises = accept_raises = False
+told = []
+def error_handler(e):
+    told.append((type(e).__name__, str(e)))
+    if told_raises:
+        raise KeyError("second oops")
+
+told_raises = False
+m = Manager(handler, error_handler=error_handler if PARAMS.get("told") else None)
+announce("PORT", m.listen(url("http")))
+announce("RAW", m.listen(url("tcp")))
+serve(m)
+"""
+
+
+def get(path):
+    return f"GET {path} HTTP/1.1\r\nHost: device\r\n\r\n"
+
+
+def alive(server):
+    with Raw(server.reach(server.port())) as raw:
+        return raw.ask(get("/fine")).body == b"fine"
+
+
+@pytest.mark.parametrize("path", ["/", "/headers"])
+def test_client_gets_500_and_the_console_a_traceback(shared, path):
+    server = shared(RAISING)
+    with Raw(server.reach(server.port())) as raw:
+        answer = raw.ask(get(path))
+        assert answer.status == 500 and b"oops" not in answer.body
+        if answer.headers.get("connection") != "close":
+            assert raw.ask(get("/fine")).body == b"fine"
+    assert alive(server)
+    assert "Traceback (most recent call last)" in server.console
+    assert "ValueError: oops at " in server.console
+    assert "in handler" in server.console, "the traceback names the program's function"
+
+
+def test_answer_given_before_the_exception_stands(shared):
+    server = shared(RAISING)
+    with Raw(server.reach(server.port())) as raw:
+        answer = raw.ask(get("/late"))
+        assert (answer.status, answer.body) == (200, b"in time")
+    assert alive(server)
+    assert "ValueError: oops at /late" in server.console
+
+
+def test_stream_is_cut_by_an_exception(shared):
+    """A client must not take half of a stream for the whole."""
+    server = shared(RAISING)
+    with Raw(server.reach(server.port())) as raw:
+        with pytest.raises(h11.RemoteProtocolError):
+            raw.ask(get("/stream"))
+    assert alive(server)
+
+
+def test_websocket_outlives_an_exception(shared):
+    server = shared(RAISING)
+    with Raw(server.reach(server.port())) as raw:
+        ws_open(raw, "/ws")
+        raw.send(frame(1, "raise") + frame(1, "still here"))
+        assert read_frame(raw) == (1, True, False, b"still here")
+    assert "oops at message" in server.console
+
+
+@pytest.mark.parametrize("name, text", [("raw_raises", "read"), ("accept_raises", "accept")])
+def test_exceptions_on_raw_connections(shared, name, text):
+    server = shared(RAISING)
+    server.exec(f"{name} = True")
+    with Raw(server.reach(server.port("RAW"))) as raw:
+        raw.send("x")
+        server.until("any(not c.is_listening and c.recv_len == 1 for c in m.connections)")
+    server.exec(f"{name} = False")
+    assert alive(server)
+    assert f"oops at {text}" in server.console
+
+
+def test_error_handler_is_told_instead(shared):
+    server = shared(RAISING, told=True)
+    server.exec("told.clear(); told_raises = False")
+    with Raw(server.reach(server.port())) as raw:
+        assert raw.ask(get("/x")).status == 500
+    assert server.eval("told") == [("ValueError", "oops at /x")]
+    assert "Traceback" not in server.console
+
+
+def test_error_handler_that_raises(shared):
+    server = shared(RAISING, told=True)
+    server.exec("told.clear(); told_raises = True")
+    with Raw(server.reach(server.port())) as raw:
+        assert raw.ask(get("/x")).status == 500
+    assert "KeyError" in server.console and "second oops" in server.console
+    assert alive(server)
+
+
+def test_exception_in_a_timer(device):
+    running = device(
+        """
+told = []
+m = Manager(error_handler=lambda e: told.append(str(e)))
+def bad():
+    raise ValueError("tick")
+m.timer_add(1, bad, repeat=True)
+serve(m)
+"""
+    )
+    running.until("len(told) >= 3")
+    assert running.eval("told[:3]") == ["tick"] * 3
+
+
+# ---- Exceptions that leave the loop ------------------------------------------------------------
+
+LEAVING = """
+def leave(kind):
+    raise KINDS[kind]("on purpose")
+
+class Mine(BaseException):
+    pass
+
+KINDS = {"interrupt": KeyboardInterrupt, "exit": SystemExit, "base": Mine}
+seen = []
+
+def handler(c, ev, m):
+    if ev == MG_EV_HTTP_MSG and not c.is_client:
+        seen.append(m.uri)
+        if m.uri[1:] in KINDS:
+            leave(m.uri[1:])
+        c.reply(200, m.uri)
+
+def leaves(kind, m, ms=5000):
+    start = ticks_ms()
+    while ticks_diff(ticks_ms(), start) < ms:
+        try:
+            m.poll(5)
+        except KINDS[kind] as e:
+            eq(str(e), "on purpose")
+            return
+    raise AssertionError("it never came out of poll()")
+
+def fetch(m, port, path):
+    got = []
+    def on(c, ev, data):
+        if ev == MG_EV_HTTP_MSG:
+            got.append(data.body_text)
+            c.close()
+    m.connect(url("http", port), on).send(get(path))
+    poll_until(m, lambda: got)
+    return got[0]
+
+def in_a_handler(kind):
+    with Manager(handler) as m:
+        port = port_of(m.listen(url("http")))
+        c = m.connect(url("http", port))
+        c.send(get("/" + kind) + get("/second"))
+        leaves(kind, m)
+        eq(seen, ["/" + kind])
+        eq(fetch(m, port, "/after"), "/after")
+
+def in_a_timer(kind):
+    with Manager(handler) as m:
+        port = port_of(m.listen(url("http")))
+        m.timer_add(1, lambda: leave(kind))
+        leaves(kind, m)
+        eq(fetch(m, port, "/after"), "/after")
+
+def in_open(kind):
+    def on(c, ev, data):
+        if ev == MG_EV_OPEN:
+            leave(kind)
+    with Manager(handler) as m:
+        port = port_of(m.listen(url("http")))
+        raises(KINDS[kind], m.connect, url("tcp", port), on, text="on purpose")
+        raises(KINDS[kind], m.listen, url("tcp"), on, text="on purpose")
+        eq(fetch(m, port, "/after"), "/after")
+
+def in_error(kind):
+    def on(c, ev, data):
+        if ev == MG_EV_ERROR:
+            leave(kind)
+    with Manager(handler) as m:
+        port = port_of(m.listen(url("http")))
+        c = m.connect(url("tcp", port), on)
+        raises(KINDS[kind], c.error, "x", text="on purpose")
+        eq(fetch(m, port, "/after"), "/after")
+
+def in_the_error_handler(kind):
+    with Manager(handler, error_handler=lambda e: leave(kind)) as m:
+        port = port_of(m.listen(url("http")))
+        def bad():
+            raise ValueError
+        m.timer_add(1, bad)
+        leaves(kind, m)
+        eq(fetch(m, port, "/after"), "/after")
+
+def in_close(kind):
+    closed = []
+    def on(c, ev, data):
+        if ev == MG_EV_CLOSE:
+            closed.append(c)
+            leave(kind)
+    m = Manager(on)
+    port = port_of(m.listen(url("tcp")))
+    m.listen(url("tcp"))
+    raises(KINDS[kind], m.close, text="on purpose")
+    eq(len(closed), 2)
+    raises(Error, m.poll, text="closed")
+    m.close()
+
+def nested(kind):
+    # Out of two handlers at once: OPEN inside HTTP_MSG.
+    def on(c, ev, data):
+        if ev == MG_EV_OPEN:
+            leave(kind)
+    def outer(c, ev, data):
+        if ev == MG_EV_HTTP_MSG and not c.is_client:
+            if data.uri == "/nest":
+                m.connect(url("tcp", port), on)
+            c.reply(200, data.uri)
+    with Manager(outer) as m:
+        port = port_of(m.listen(url("http")))
+        m.connect(url("http", port)).send(get("/nest"))
+        leaves(kind, m)
+        eq(fetch(m, port, "/after"), "/after")
+
+def caught_in_the_handler(kind):
+    # What a handler catches itself is its own affair.
+    def outer(c, ev, data):
+        if ev == MG_EV_HTTP_MSG and not c.is_client:
+            try:
+                leave(kind)
+            except KINDS[kind]:
+                c.reply(200, "caught")
+    with Manager(outer) as m:
+        port = port_of(m.listen(url("http")))
+        eq(fetch(m, port, "/"), "caught")
+
+serve()
+"""
+
+PLACES = [
+    "in_a_handler",
+    "in_a_timer",
+    "in_open",
+    "in_error",
+    "in_the_error_handler",
+    "in_close",
+    "nested",
+    "caught_in_the_handler",
+]
+
+
+@pytest.mark.needs("loopback")
+@pytest.mark.parametrize("kind", ["interrupt", "exit", "base"])
+@pytest.mark.parametrize("place", PLACES)
+def test_leaving_the_loop(shared, place, kind):
+    script = shared(LEAVING)
+    script.exec("del seen[:]")
+    script.exec(f"{place}({kind!r})", 20)
+
+
+# ---- Signals -----------------------------------------------------------------------------------
+
+
+@pytest.mark.needs("signals")
+@pytest.mark.parametrize(
+    "wait", ["m.poll(60000)", "m.poll(-1)", "[m.poll(100) for n in range(600)]"]
+)
+def test_ctrl_c_in_a_wait(device, wait):
+    running = device(
+        f"""
+m = Manager(lambda c, ev, d: c.reply(200, "ok") if ev == MG_EV_HTTP_MSG else None)
+announce("PORT", m.listen(url("http")))
+try:
+    print("WAITING")
+    {wait}
+    print("ENDED")
+except KeyboardInterrupt:
+    print("INTERRUPTED")
+serve(m)
+"""
+    )
+    running.expect("WAITING")
+    with Raw(running.reach(running.port())) as raw:
+        if "60000" not in wait and "-1" not in wait:
+            assert raw.ask(get("/")).body == b"ok", "it is in the wait"
+        start = time.monotonic()
+        running.interrupt()
+        running.expect("INTERRUPTED", 5)
+        assert time.monotonic() - start < 1
+        assert raw.ask(get("/")).body == b"ok", "and usable afterwards"
+
+
+@pytest.mark.needs("signals")
+def test_ctrl_c_in_a_busy_handler(device):
+    running = device(
+        """
+def handler(c, ev, d):
+    if ev == MG_EV_HTTP_MSG and d.uri == "/busy":
+        print("BUSY")
+        while True:
+            pass
+    elif ev == MG_EV_HTTP_MSG:
+        c.reply(200, "ok")
+m = Manager(handler)
+announce("PORT", m.listen(url("http")))
+try:
+    while True:
+        m.poll(1000)
+except KeyboardInterrupt:
+    print("INTERRUPTED")
+serve(m)
+"""
+    )
+    address = running.reach(running.port())
+    with Raw(address) as raw:
+        raw.send(get("/busy"))
+        running.expect("BUSY")
+        running.interrupt()
+        running.expect("INTERRUPTED", 5)
+    with Raw(address) as raw:
+        assert raw.ask(get("/")).body == b"ok"
+
+
+@pytest.mark.needs("signals")
+def test_ctrl_c_again_and_again_under_load(device):
+    """Interrupts at whatever moment: none is lost in the engine, none breaks it."""
+    running = device(
+        """
+count = 0
+def handler(c, ev, d):
+    if ev == MG_EV_HTTP_MSG:
+        c.reply(200, d.body_bytes)
+m = Manager(handler)
+announce("PORT", m.listen(url("http")))
+while count < 50:
+    try:
+        while True:
+            m.poll(10)
+    except KeyboardInterrupt:
+        count += 1
+        print("COUNT", count)
+serve(m)
+"""
+    )
+    address = running.reach(running.port())
+    body = "x" * 5000
+    request = f"POST / HTTP/1.1\r\nHost: device\r\nContent-Length: {len(body)}\r\n\r\n{body}"
+    for n in range(50):
+        with Raw(address) as raw, Raw(address) as other:
+            # An answer shows that the script is in poll(); what is under way then may be lost
+            # with the handler that was interrupted, all else is not.
+            assert raw.ask(request, "POST").body == body.encode()
+            raw.send(request * 3)
+            other.send(request)
+            running.interrupt()
+            assert running.expect("COUNT", 5) == str(n + 1)
+            answers = [raw.response("POST"), other.response("POST")]
+            assert sorted(answer.status for answer in answers) in ([200, 200], [200, 500])
+            assert all(a.body == body.encode() for a in answers if a.status == 200)
+    with Raw(address) as raw:
+        assert raw.ask(request, "POST").body == body.encode()
+
+
+@pytest.mark.needs("signals")
+def test_ctrl_c_ends_run(device):
+    """run() returns and has closed the Manager: no traceback, ports free at once."""
+    running = device(
+        """
+log = []
+m = Manager(lambda c, ev, d: log.append(event_name(ev)) if ev == MG_EV_CLOSE else None)
+listener = m.listen(url("http"))
+announce("PORT", listener)
+port = port_of(listener)
+m.timer_add(1, lambda: print("RUNNING"))
+m.run()
+print("RETURNED", log)
+with Manager() as again:
+    again.listen(url("http", port))
+raises(Error, m.poll, text="closed")
+"""
+    )
+    running.expect("RUNNING")
+    with Raw(running.reach(running.port())) as raw:
+        raw.send("x")
+        start = time.monotonic()
+        running.interrupt()
+        assert running.expect("RETURNED") == "['MG_EV_CLOSE', 'MG_EV_CLOSE']"
+        assert time.monotonic() - start < 1
+    assert "Traceback" not in running.console
+
+
+@pytest.mark.needs("signals")
+def test_sigterm_ends_run(device, target):
+    """As systemd stops a service. MicroPython has no signal module: there the process just ends."""
+    import signal
+
+    running = device(
+        """
+m = Manager()
+m.listen(url("http"))
+m.timer_add(1, lambda: print("RUNNING"))
+m.run(poll_ms=60000)
+print("RETURNED")
+"""
+    )
+    running.expect("RUNNING")
+    running.signal(signal.SIGTERM)
+    if "cpython" in target.runtime:
+        running.expect("RETURNED", 5)
+    else:
+        assert running.exit_code() == -signal.SIGTERM
+
+
+# ---- Wrong arguments ---------------------------------------------------------------------------
+
+ARGUMENTS = """
+held = []
+def handler(c, ev, m):
+    if ev == MG_EV_HTTP_MSG and not c.is_client:
+        held.append(c)
+def nothing(*_):
+    pass
+m = Manager(handler)
+listener = m.listen(url("http"))
+port = port_of(listener)
+raw = m.listen(url("tcp"))
+h_client = m.connect(url("http", port))
+h_client.send(get())
+t = m.connect(url("tcp", port_of(raw)))
+poll_until(m, lambda: held and t.is_writable)
+h = held[0]
+class Odd:
+    def __iter__(self):
+        raise KeyError("from the program's own code")
+def kind_of(call):
+    try:
+        result = call()
+    except Exception as e:
+        return type(e).__name__, str(e)
+    return "returned", repr(result)
+serve(m)
+"""
+
+# (expression, exception, a part of its text)
+WRONG = [
+    # bodies that are neither str nor bytes
+    ("h.reply(200, 5)", "TypeError", "str or bytes, not int"),
+    ("h.reply(200, None)", "TypeError", "str or bytes, not NoneType"),
+    ("h.reply(200, ['a'])", "TypeError", "str or bytes, not list"),
+    ("h.reply(200, {'a': 1})", "TypeError", "str or bytes, not dict"),
+    ("h.reply(200, 1.5)", "TypeError", "str or bytes, not float"),
+    ("h.reply(200, object())", "TypeError", "str or bytes"),
+    ("t.send(5)", "TypeError", "str or bytes, not int"),
+    ("t.send(None)", "TypeError", "str or bytes, not NoneType"),
+    ("h.http_chunk(5)", "TypeError", "str or bytes"),
+    ("h.http_sse('a', 5)", "TypeError", "str or bytes"),
+    ("h.http_sse(5, 'a')", "TypeError", "str"),
+    ("t.ws_send(5)", "TypeError", "str or bytes"),
+    ("m.wakeup(1, 5)", "TypeError", "str or bytes"),
+    # statuses
+    ("h.reply('200')", "TypeError", "int"),
+    ("h.reply(None)", "TypeError", "int"),
+    ("h.reply(20.0)", "TypeError", "int"),
+    ("h.reply(99)", "ValueError", "99"),
+    ("h.reply(1000)", "ValueError", "1000"),
+    ("h.reply(-200)", "ValueError", ""),
+    # headers
+    ("h.reply(200, '', 'X: y')", "TypeError", "headers"),
+    ("h.reply(200, '', 5)", "TypeError", "headers"),
+    ("h.reply(200, '', ['X: y'])", "TypeError", "headers"),
+    ("h.reply(200, '', [('X',)])", "TypeError", "headers"),
+    ("h.reply(200, '', [('X', 'y', 'z')])", "TypeError", "headers"),
+    ("h.reply(200, '', {'X': None})", "TypeError", "headers"),
+    ("h.reply(200, '', {'X': ['y']})", "TypeError", "headers"),
+    ("h.reply(200, '', {5: 'y'})", "TypeError", "headers"),
+    ("h.reply(200, '', {'X': 'a\\r\\nY: b'})", "ValueError", "X"),
+    ("h.reply(200, '', {'X': 'a\\0'})", "ValueError", "X"),
+    ("h.reply(200, '', {'X Y': 'a'})", "ValueError", "X Y"),
+    ("h.reply(200, '', Odd())", "KeyError", "own code"),
+    # other arguments of Connection
+    ("h.reply()", "TypeError", ""),
+    ("h.reply(200, 'a', {}, 1)", "TypeError", ""),
+    ("h.reply(200, colour='red')", "TypeError", ""),
+    ("h.serve_dir('x', '.')", "TypeError", "message"),
+    ("h.serve_file(None, '.')", "TypeError", "message"),
+    ("h.ws_upgrade('x')", "TypeError", "message"),
+    ("t.recv('5')", "TypeError", "int"),
+    ("t.recv_data(1.5)", "TypeError", "int"),
+    ("t.send_data(None)", "TypeError", "int"),
+    ("t.set_handler(5)", "TypeError", "callable"),
+    ("t.set_handler()", "TypeError", ""),
+    ("t.error(5)", "TypeError", "str"),
+    ("t.http_basic_auth('a', 5)", "TypeError", "str"),
+    ("t.http_basic_auth(None, 'b')", "TypeError", "str"),
+    ("h_client.http_basic_auth('a:b', 'c')", "ValueError", ""),
+    ("h_client.http_basic_auth('a\\r\\n', 'c')", "ValueError", ""),
+    ("h.http_basic_auth('a', 'b')", "ValueError", ""),
+    # calls on the wrong kind of connection
+    ("listener.send('x')", "ValueError", "listen"),
+    ("t.reply(200)", "ValueError", ""),
+    ("h_client.reply(200)", "ValueError", ""),
+    ("listener.reply(200)", "ValueError", ""),
+    ("t.http_chunk('x')", "ValueError", ""),
+    ("t.http_sse('a', 'b')", "ValueError", ""),
+    ("t.ws_send('x')", "ValueError", "WebSocket"),
+    ("h.ws_send('x')", "ValueError", "WebSocket"),
+    ("h.recv()", "ValueError", ""),
+    # Manager
+    ("Manager(5)", "TypeError", "callable"),
+    ("Manager(error_handler='x')", "TypeError", "callable"),
+    ("Manager(nothing, False, None, 1)", "TypeError", ""),
+    ("Manager(max_conn=1)", "TypeError", "max_conn"),
+    ("Manager(max_body='1')", "TypeError", "max_body"),
+    ("Manager(max_body=1.5)", "TypeError", "max_body"),
+    ("Manager(max_body=-1)", "ValueError", "max_body"),
+    ("m.listen()", "TypeError", ""),
+    ("m.listen(8000)", "TypeError", "url must be str, not int"),
+    ("m.listen(b'http://127.0.0.1:0')", "TypeError", "url must be str, not bytes"),
+    ("m.listen(None)", "TypeError", "url must be str"),
+    ("m.listen(url('tcp'), 5)", "TypeError", "callable"),
+    ("m.listen(url('tcp'), tls=True)", "TypeError", ""),
+    ("m.listen(url('tcp'), nothing, True)", "TypeError", ""),
+    ("m.connect(5)", "TypeError", "url must be str, not int"),
+    ("m.connect(url('tcp', port), 'x')", "TypeError", "callable"),
+    ("m.ws_connect(None)", "TypeError", "url must be str"),
+    ("m.poll('5')", "TypeError", "int"),
+    ("m.poll(1.5)", "TypeError", "int"),
+    ("m.poll(1, 2)", "TypeError", ""),
+    ("m.run(poll_ms='x')", "TypeError", "int"),
+    ("m.timer_add(5)", "TypeError", ""),
+    ("m.timer_add('5', nothing)", "TypeError", "int"),
+    ("m.timer_add(-1, nothing)", "ValueError", "negative"),
+    ("m.timer_add(5, None)", "TypeError", "callable"),
+    ("m.timer_add(5, 'x')", "TypeError", "callable"),
+    ("m.wakeup('x')", "TypeError", "int"),
+    ("m.wakeup(-1)", "ValueError", "negative"),
+    ("m.handler_of(5)", "AttributeError", ""),
+    # functions
+    ("event_name('x')", "TypeError", "int"),
+    ("event_name()", "TypeError", ""),
+    ("live_objects(1)", "TypeError", ""),
+    # read-only
+    ("setattr(t, 'is_udp', True)", "AttributeError", ""),
+    ("setattr(t, 'id', 7)", "AttributeError", ""),
+    ("setattr(t, 'local_addr', None)", "AttributeError", ""),
+    ("setattr(m, 'connections', ())", "AttributeError", ""),
+    # made by hand
+    ("Connection()", "TypeError", ""),
+    ("HttpMessage()", "TypeError", ""),
+    ("WsMessage()", "TypeError", ""),
+    ("Timer()", "TypeError", ""),
+]
+
+
+@pytest.mark.needs("loopback")
+@pytest.mark.parametrize(
+    "expression, kind, text", WRONG, ids=[w[0].replace("::", ":") for w in WRONG]
+)
+def test_wrong_argument(shared, expression, kind, text):
+    script = shared(ARGUMENTS)
+    got_kind, got_text = script.eval(f"kind_of(lambda: {expression})")
+    assert got_kind == kind, got_text
+    assert text.lower() in got_text.lower()
+
+
+@pytest.mark.needs("loopback")
+def test_nothing_came_of_the_wrong_calls(shared):
+    """After all of them the objects work: this test runs last on that script."""
+    script = shared(ARGUMENTS)
+    script.exec(
+        """
+answers = []
+h_client.set_handler(lambda c, ev, d: answers.append((d.status(), d.body_text)) if ev == MG_EV_HTTP_MSG else None)
+h.reply(200, "all is well")
+poll_until(m, lambda: answers)
+eq(answers, [(200, "all is well")])
+"""
+    )
+
+
+URLS = [
+    ("", "scheme"),
+    ("localhost:8000", "scheme"),
+    ("127.0.0.1", "scheme"),
+    (":8000", "scheme"),
+    ("//127.0.0.1:0", "scheme"),
+    ("http:/127.0.0.1:0", "scheme"),
+    ("ftp://127.0.0.1:21", "unknown scheme"),
+    ("HTTP//127.0.0.1:1", "scheme"),
+    ("htp://127.0.0.1:0", "unknown scheme"),
+    ("http://127.0.0.1:80a", "port"),
+    ("http://127.0.0.1:-1", "port"),
+    ("http://127.0.0.1:65536", "port"),
+    ("http://127.0.0.1:99999999999999999999", "port"),
+    ("http://127.0.0.1: 80", "space"),
+    ("http://127.0.0.1:", "port"),
+    ("tcp://127.0.0.1", "port"),
+    ("udp://127.0.0.1", "port"),
+    ("http://[::1:80", "bracket"),
+    ("http://[::1]80", "bracket"),
+    ("http://[::g]:80", "IPv6"),
+    ("http://[127.0.0.1]:80", "IPv6"),
+    ("http://127.0.0.1:0/a b", "space"),
+    ("http://127.0.0.1:0/\r\nX: y", "control"),
+    ("http://127.0.0.1:0/\x00", ""),
+    ("http://127.0.0.1:0/#top", "fragment"),
+    ("http://300.1.1.1:80", "address"),
+    ("http://1.2.3:80", "address"),
+    ("unix://", "path"),
+    ("unix:///" + "x" * 200, "path"),
+]
+
+
+@pytest.mark.parametrize("bad, text", URLS, ids=[repr(u)[1:30] for u, _ in URLS])
+@pytest.mark.parametrize("method", ["listen", "connect"])
+def test_malformed_url(shared, method, bad, text):
+    script = shared(ARGUMENTS)
+    kind, message = script.eval(f"kind_of(lambda: m.{method}({bad!r}))")
+    assert kind == "ValueError", message
+    assert text.lower() in message.lower()
+    assert len(message) < 300 and "\n" not in message and "\0" not in message
+
+
+ONLY_CONNECT = ["http://", "http://:80", "tcp://127.0.0.1:0", "http://a b.c:80", "http://a_b!c:80"]
+ONLY_LISTEN = ["tcp://example.invalid:0", "http://8000"]
+
+
+@pytest.mark.parametrize(
+    "call",
+    [f"m.connect({u!r})" for u in ONLY_CONNECT]
+    + [f"m.ws_connect({u!r})" for u in ("", "tcp://127.0.0.1:1", "http://", "ws://:1")]
+    + [f"m.listen({u!r})" for u in ONLY_LISTEN],
+)
+def test_url_wrong_for_the_call(shared, call):
+    kind, message = shared(ARGUMENTS).eval(f"kind_of(lambda: {call})")
+    assert (kind, message[:4]) == ("ValueError", "URL "), message
+
+
+def test_password_is_not_shown(shared):
+    for text in ("http://me:secret@127.0.0.1:x", "http://me:secret@127.0.0.1:0/ a"):
+        kind, message = shared(ARGUMENTS).eval(f"kind_of(lambda: m.connect({text!r}))")
+        assert kind == "ValueError" and "secret" not in message
+
+
+@pytest.mark.parametrize("scheme", ["https", "wss", "tls"])
+def test_no_tls_in_this_build(shared, scheme):
+    kind, message = shared(ARGUMENTS).eval(f"kind_of(lambda: m.listen('{scheme}://127.0.0.1:0'))")
+    assert kind == "Error" and "TLS" in message
+
+
+def test_errors_are_runtime_errors(shared):
+    script = shared(ARGUMENTS)
+    assert script.eval("issubclass(Error, RuntimeError)") is True
+    script.exec(
+        """
+e = raises(Error, m.listen, url("http", port))
+eq((e.errno, len(e.args) >= 1, e.args[0] == str(e)), (98, True, True))
+eq(Error("text").args, ("text",))
+try:
+    raise Error("mine")
+except RuntimeError as e:
+    eq(str(e), "mine")
+"""
+    )

@@ -1,0 +1,257 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Timers: when they fire, how they end, what keeps them."""
+
+import re
+
+import pytest
+
+SCRIPT = r"""
+def run(m, ms):
+    start = ticks_ms()
+    while ticks_diff(ticks_ms(), start) < ms:
+        m.poll(5)
+
+
+def case_one_shot():
+    fired = []
+    with Manager() as m:
+        start = ticks_ms()
+        timer = m.timer_add(50, lambda: fired.append(ticks_diff(ticks_ms(), start)))
+        eq(timer.active, True)
+        poll_until(m, lambda: fired)
+        eq(timer.active, False)
+        run(m, 120)
+        eq(len(fired), 1)
+        assert 49 <= fired[0], "early: %d ms" % fired[0]
+
+
+def case_repeat():
+    fired = []
+    with Manager() as m:
+        start = ticks_ms()
+        timer = m.timer_add(20, lambda: fired.append(ticks_diff(ticks_ms(), start)), repeat=True)
+        poll_until(m, lambda: len(fired) == 5)
+        eq(timer.active, True)
+        timer.cancel()
+        eq(timer.active, False)
+        run(m, 60)
+        eq(len(fired), 5)
+        assert fired[0] >= 19, fired
+        assert fired[4] >= 98, fired
+
+
+def case_no_drift():
+    # Late turns of the loop do not push the later ones back.
+    fired = []
+    with Manager() as m:
+        start = ticks_ms()
+        m.timer_add(20, lambda: (fired.append(ticks_diff(ticks_ms(), start)), time.sleep(0.008)), repeat=True)
+        while len(fired) < 20:
+            m.poll(100)
+        late = [t - 20 * (n + 1) for n, t in enumerate(fired)]
+        # 20 turns of 8 ms would be 160 ms late in sum.
+        assert min(late[10:]) < 50, late
+
+
+def case_a_late_loop_does_not_catch_up_in_a_burst():
+    fired = []
+    with Manager() as m:
+        m.timer_add(10, lambda: fired.append(1), repeat=True)
+        time.sleep(0.2)
+        m.poll(0)
+        assert 1 <= len(fired) <= 3, fired
+
+
+def case_run_now():
+    fired = []
+    with Manager() as m:
+        start = ticks_ms()
+        m.timer_add(60, lambda: fired.append(ticks_diff(ticks_ms(), start)), repeat=True, run_now=True)
+        eq(fired, [])
+        m.poll(0)
+        eq(len(fired), 1)
+        poll_until(m, lambda: len(fired) == 2)
+        assert fired[1] >= 59, fired
+
+
+def case_run_now_once():
+    fired = []
+    with Manager() as m:
+        timer = m.timer_add(10, lambda: fired.append(1), run_now=True)
+        m.poll(0)
+        eq(len(fired), 1)
+        run(m, 40)
+        eq((len(fired), timer.active), (1, False))
+
+
+def case_zero_milliseconds():
+    fired = []
+    with Manager() as m:
+        m.timer_add(0, lambda: fired.append(1))
+        eq(fired, [])
+        poll_until(m, lambda: fired)
+
+
+def case_zero_milliseconds_repeated():
+    # Once a turn: the loop still gets to everything else.
+    fired = []
+    with Manager() as m:
+        m.timer_add(0, lambda: fired.append(1), repeat=True)
+        got = []
+        listener = m.listen(url("tcp"), lambda c, ev, d: got.append(ev) if ev == MG_EV_ACCEPT else None)
+        m.connect(url("tcp", port_of(listener)))
+        poll_until(m, lambda: got)
+        assert fired
+
+
+def case_order():
+    fired = []
+    with Manager() as m:
+        for ms in (30, 10, 20, 0, 10):
+            m.timer_add(ms, lambda ms=ms: fired.append(ms))
+        time.sleep(0.05)
+        m.poll(0)
+        poll_until(m, lambda: len(fired) == 5)
+        eq(fired, [0, 10, 10, 20, 30])
+
+
+def case_same_time_in_order_of_adding():
+    fired = []
+    with Manager() as m:
+        for n in range(50):
+            m.timer_add(5, lambda n=n: fired.append(n))
+        time.sleep(0.02)
+        poll_until(m, lambda: len(fired) == 50)
+        eq(sorted(fired), list(range(50)))
+
+
+def case_cancel_before():
+    fired = []
+    with Manager() as m:
+        timer = m.timer_add(10, lambda: fired.append(1))
+        timer.cancel()
+        timer.cancel()
+        run(m, 40)
+        eq((fired, timer.active), ([], False))
+        eq(live()[2], 0)
+
+
+def case_cancel_inside_its_own_callback():
+    fired = []
+    with Manager() as m:
+        def tick():
+            fired.append(1)
+            timer.cancel()
+            eq(timer.active, False)
+            gc.collect()
+        timer = m.timer_add(5, tick, repeat=True)
+        run(m, 60)
+        eq(len(fired), 1)
+        eq(live()[2], 0)
+
+
+def case_cancel_others_that_are_due():
+    fired = []
+    with Manager() as m:
+        def tick(n):
+            fired.append(n)
+            for other in timers:
+                other.cancel()
+        timers = [m.timer_add(5, lambda n=n: tick(n), repeat=True) for n in range(20)]
+        time.sleep(0.03)
+        run(m, 40)
+        eq(len(fired), 1)
+        eq(live()[2], 0)
+
+
+def case_add_inside_a_callback():
+    fired = []
+    with Manager() as m:
+        def again():
+            fired.append(1)
+            if len(fired) < 10:
+                m.timer_add(1, again)
+        m.timer_add(1, again)
+        poll_until(m, lambda: len(fired) == 10)
+
+
+def case_exception_ends_nothing():
+    fired = []
+    told = []
+    with Manager(error_handler=lambda e: told.append(str(e))) as m:
+        def tick():
+            fired.append(1)
+            raise ValueError("tick")
+        timer = m.timer_add(5, tick, repeat=True)
+        poll_until(m, lambda: len(fired) == 3)
+        eq(timer.active, True)
+        eq(told, ["tick"] * 3)
+
+
+def case_a_thousand():
+    fired = set()
+    with Manager() as m:
+        timers = [m.timer_add(1 + n * 7 % 50, lambda n=n: fired.add(n)) for n in range(1000)]
+        for n in range(0, 1000, 3):
+            timers[n].cancel()
+        eq(live()[2], 1000 - 334)
+        poll_until(m, lambda: len(fired) == 666)
+        assert not [n for n in fired if n % 3 == 0]
+        eq(live()[2], 0)
+
+
+def case_dropped_timer_goes_on():
+    fired = []
+    with Manager() as m:
+        m.timer_add(5, lambda: fired.append(1), repeat=True)
+        gc.collect()
+        poll_until(m, lambda: len(fired) == 3)
+        gc.collect()
+        poll_until(m, lambda: len(fired) == 6)
+
+
+def case_close_of_the_manager_ends_all():
+    m = Manager()
+    timers = [m.timer_add(5, lambda: None, repeat=True) for _ in range(10)]
+    m.close()
+    eq([t.active for t in timers], [False] * 10)
+    eq(live(), (0, 0, 0, 0))
+    for t in timers:
+        t.cancel()
+
+
+def case_a_wait_ends_when_a_timer_is_due():
+    fired = []
+    with Manager() as m:
+        m.timer_add(30, lambda: fired.append(1))
+        start = ticks_ms()
+        while not fired:
+            m.poll(60000)
+        took = ticks_diff(ticks_ms(), start)
+        assert took < 5000, took
+
+
+def case_far_away():
+    with Manager() as m:
+        timers = [m.timer_add(ms, lambda: None) for ms in (2**31, 2**32, 2**40, 2**53)]
+        run(m, 10)
+        eq([t.active for t in timers], [True] * 4)
+
+
+def case_callback_gets_no_arguments_and_may_return_anything():
+    got = []
+    with Manager() as m:
+        m.timer_add(1, lambda *args: got.append(args) or True)
+        poll_until(m, lambda: got)
+        eq(got, [()])
+
+
+serve()
+"""
+
+CASES = re.findall(r"^def (case_\w+)", SCRIPT, re.MULTILINE)
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_timer(shared, case):
+    shared(SCRIPT).case(case)
