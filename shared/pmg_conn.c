@@ -149,6 +149,9 @@ void pmg_fire(struct mg_connection *c, int ev, void *data) {
     if (m->silent || pmg_x(c)->internal) {
         return;
     }
+    if (c->is_closing && ev != MG_EV_CLOSE && ev != MG_EV_ERROR) {
+        return; // who closed a connection is done with it
+    }
     m->depth++;
     int r = m->hooks.event(c, ev, data);
     m->depth--;

@@ -289,6 +289,7 @@ static void read_stream(struct mg_connection *c) {
     long n = pmg_io_read(c, b->buf + b->len, want);
     if (n > 0) {
         b->len += (size_t)n;
+        c->is_full = x->proto == PMG_RAW && !room(c); // so that this event can already see it
         read_done(c, (size_t)n);
         if (!c->is_closing && !room(c)) {
             c->is_full = 1;

@@ -29,9 +29,7 @@ static void accepted(struct mg_connection *listener, struct mg_connection *c) {
         pmg_deadline(c, PMG_DL_IDLE, m->limits.idle_timeout);
     }
     mg_call(c, MG_EV_OPEN, NULL);
-    if (!c->is_closing) { // OPEN may have refused it
-        mg_call(c, MG_EV_ACCEPT, NULL);
-    }
+    mg_call(c, MG_EV_ACCEPT, NULL);
     pmg_update(c);
 }
 
