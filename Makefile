@@ -2,6 +2,7 @@
 # The usual targets; what they do stands in tools/. Variables, on the command line or exported:
 #   TARGET  which Python: unix (MicroPython on this machine) or cpython; test takes several
 #   PYTHON  the Python that makes .venv and runs the build scripts
+#   ONLY, ARGS  bench: which kinds of figures, and more options (ARGS=--help)
 #   PYMONGOOSE_CACHE, MONGOOSE_DIR, MICROPYTHON_DIR, MBEDTLS_DIR, CHARTJS_DIR  see tools/deps.py
 
 PYTHON ?= /usr/bin/python3
@@ -11,7 +12,8 @@ BUILD := build
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cpython unix deps wheel check format clean apt-build apt-test apt-check
+.PHONY: help demo test cpython unix deps wheel bench figures check format clean apt-build apt-test
+.PHONY: apt-check apt-bench
 
 help: ## Say what the targets do.
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -40,6 +42,13 @@ wheel: ## Build the source distribution and the wheel: build/dist/.
 wheel: .venv/build.stamp
 	@$(VENV)/python -m build --no-isolation --outdir $(BUILD)/dist
 
+bench: ## Measure beside the peers: a table and build/bench.json. ONLY=instructions,cpu picks kinds.
+bench: cpython unix | apt-bench
+	@$(PYTHON) benchmarks/bench.py $(if $(ONLY),--only "$(ONLY)") $(ARGS)
+
+figures: ## Draw docs/figures/ from build/bench.json.
+	@build/bench-venv/bin/python benchmarks/plot.py
+
 check: ## Check format, style, spelling and types; lint the C.
 check: .venv/check.stamp | apt-check
 	@tools/check
@@ -57,6 +66,8 @@ apt-test:
 	@tools/apt-needs build test
 apt-check:
 	@tools/apt-needs build check
+apt-bench:
+	@tools/apt-needs build bench
 
 .venv/%.stamp: | apt-build
 	@tools/venv $*
