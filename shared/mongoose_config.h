@@ -43,6 +43,7 @@
 #include <sys/types.h>
 #include <unistd.h>
 #define MG_ENABLE_POSIX_FS 1
+#define MG_ENABLE_DIRLIST 1 // what serve_dir lists
 #define MG_PATH_MAX 1024
 #else
 #define MG_ENABLE_POSIX_FS 0

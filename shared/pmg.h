@@ -181,8 +181,9 @@ typedef struct {
 #endif
 
 typedef struct {
-    struct mg_str method, uri, query, proto,
-        body;           // of a response method is the protocol, uri the status
+    // A response has its protocol in method, its status in uri and its reason in proto, as Mongoose
+    // lays it out.
+    struct mg_str method, uri, query, proto, body;
     struct mg_str head; // the whole head as received
     int status;         // of a response; 0 in a request
     int num_headers;

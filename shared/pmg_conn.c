@@ -126,6 +126,7 @@ void pmg_conn_free(struct mg_connection *c) {
     pmg_file_close(c);
     pmg_io_close(c);
     pmg_free(x->auth);
+    pmg_free(x->request);
     pmg_free(x->host);
     pmg_free(x->target);
     if (c->recv.buf == m->scratch) {
@@ -478,11 +479,8 @@ int pmg_send(struct mg_connection *c, const void *buf, size_t len) {
         mg_call(c, MG_EV_WRITE, &count);
         return 0;
     }
-    if (c->is_client && pmg_x(c)->proto != PMG_WS) {
-        err = pmg_request_send(c, buf, len);
-        if (err != 0) {
-            return err < 0 ? err : 0;
-        }
+    if (pmg_x(c)->request != NULL) {
+        return pmg_request_send(c, buf, len);
     }
     if (!pmg_out(c, buf, len)) {
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send %zu bytes", len);

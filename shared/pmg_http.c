@@ -51,8 +51,8 @@ static int body_framing(struct mg_connection *c, const pmg_http_msg_t *hm, const
     h->pos = h->head_len;
     h->state = ST_LENGTH;
     h->left = 0;
-    if (c->is_client &&
-        (h->is_head || hm->status < 200 || hm->status == 204 || hm->status == 304)) {
+    if (c->is_client && (pmg_request_is_head(c) || hm->status < 200 || hm->status == 204 ||
+                            hm->status == 304)) {
         return 0;
     }
     if (f->chunked) {
@@ -245,6 +245,11 @@ typedef struct {
 static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p) {
     pmg_http_t *h = &pmg_x(c)->u.http;
     pmg_mgr_t *m = pmg_m(c);
+    p->hm.head.len = 0;
+    if (c->is_client && !pmg_request_asked(c)) {
+        pmg_fatal(c, "HTTP response that no request asked for");
+        return 0;
+    }
     if (!c->is_client && !pmg_is_token(mg_str_n(base, 1))) {
         refuse(c, 400); // no method begins like this: TLS on a plain port, for one
         return 0;
@@ -302,6 +307,9 @@ static void deliver(struct mg_connection *c, pmg_http_msg_t *hm) {
     bool until_close = h->state == ST_UNTIL_CLOSE;
     hm->body.len = h->body_len;
     pmg_http_reset(c);
+    if (c->is_client && hm->status >= 200) {
+        pmg_request_answered(c);
+    }
     if (!skip) {
         c->is_resp = !c->is_client;
         fire(c, MG_EV_HTTP_MSG, hm);
@@ -373,7 +381,7 @@ static size_t process(struct mg_connection *c) {
 static void arm(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
     pmg_limits_t *lim = &pmg_m(c)->limits;
-    if (c->is_client || c->is_draining || c->is_closing) {
+    if (c->is_draining || c->is_closing) {
         return;
     }
     if (c->is_resp) {
@@ -381,7 +389,7 @@ static void arm(struct mg_connection *c) {
     } else if (x->u.http.state != ST_HEAD) {
         pmg_deadline(c, PMG_DL_BODY, lim->body_timeout);
     } else if (c->recv.len == 0) {
-        pmg_deadline(c, PMG_DL_IDLE, lim->idle_timeout);
+        pmg_deadline(c, PMG_DL_IDLE, c->is_client ? 0 : lim->idle_timeout);
     } else if (x->deadline_kind != PMG_DL_HEAD) { // not renewed: a head may not trickle in for ever
         pmg_deadline(c, PMG_DL_HEAD, lim->head_timeout);
     }
@@ -405,9 +413,10 @@ void pmg_http_pfn(struct mg_connection *c, int ev, void *data) {
         if (pmg_m(c)->stop && !c->is_closing && c->recv.len > 0 && !c->is_resp) {
             pmg_x(c)->reparse = 1; // an exception left poll(): the rest is handled at the next one
         }
-        if (pmg_x(c)->eof && c->is_client && !c->is_closing &&
-            (pmg_x(c)->u.http.state != ST_HEAD || c->recv.len > 0)) {
-            pmg_fatal(c, "connection closed inside an HTTP response");
+        bool inside = pmg_x(c)->u.http.state != ST_HEAD || c->recv.len > 0;
+        if (pmg_x(c)->eof && c->is_client && !c->is_closing && (inside || pmg_request_owed(c))) {
+            pmg_fatal(c, inside ? "connection closed inside an HTTP response"
+                                : "connection closed before the HTTP response");
         }
     } else if (c->pfn != NULL && c->recv.len > 0 && !c->is_closing) {
         c->pfn(c, MG_EV_READ, &c->recv.len);
@@ -432,6 +441,8 @@ void pmg_http_done(struct mg_connection *c) {
 void pmg_http_timeout(struct mg_connection *c, int kind) {
     if (kind == PMG_DL_IDLE) {
         pmg_close(c);
+    } else if (c->is_client) {
+        pmg_fatal(c, kind == PMG_DL_HEAD ? "HTTP response head timed out" : "HTTP response body timed out");
     } else {
         refuse(c, 408);
     }

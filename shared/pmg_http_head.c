@@ -179,8 +179,14 @@ static int status_line(const char *p, const char *end, pmg_http_msg_t *hm, pmg_f
     if (len < 12 || p[8] != ' ' || (len > 12 && p[12] != ' ')) {
         return 400;
     }
-    hm->proto = mg_str_n((char *)(size_t)p, 8);
-    int refuse = version(hm->proto, f);
+    // As Mongoose lays a response out: protocol, status, reason.
+    hm->method = mg_str_n((char *)(size_t)p, 8);
+    hm->uri = mg_str_n((char *)(size_t)(p + 9), 3);
+    hm->proto = mg_str_n((char *)(size_t)(p + 12), len - 12);
+    if (hm->proto.len > 0) { // the space
+        hm->proto.buf++, hm->proto.len--;
+    }
+    int refuse = version(hm->method, f);
     if (refuse != 0) {
         return refuse;
     }
@@ -190,11 +196,7 @@ static int status_line(const char *p, const char *end, pmg_http_msg_t *hm, pmg_f
         }
         hm->status = hm->status * 10 + (p[i] - '0');
     }
-    hm->method = hm->proto; // as Mongoose lays it out: protocol, status, reason
-    hm->uri = mg_str_n((char *)(size_t)(p + 9), 3);
-    hm->query = mg_str_n(NULL, 0);
-    struct mg_str reason = mg_str_n((char *)(size_t)(p + 12), len - 12);
-    return hm->status >= 100 && pmg_is_field_value(reason) ? 0 : 400;
+    return hm->status >= 100 && pmg_is_field_value(hm->proto) ? 0 : 400;
 }
 
 static int length_value(struct mg_str v, size_t *out) {

@@ -36,7 +36,6 @@ typedef struct {
     uint8_t http10;
     uint8_t resp_started;  // some of the reply is queued
     uint8_t out;           // how the body of the reply goes out, enum in pmg_reply.c
-    uint8_t req_head_open; // a client: the head it sends is not complete yet
     size_t scan;           // bytes of the head that hold no end of it
     size_t head_len;
     size_t pos;      // raw bytes of the message that were read so far
@@ -64,6 +63,7 @@ typedef struct {
 } pmg_ws_t;
 
 typedef struct pmg_file pmg_file_t;
+typedef struct pmg_request pmg_request_t;
 
 // ---------------------------------------------------------------------------------------------
 // Connection: allocated behind Mongoose's own, see pmg_x()
@@ -90,6 +90,7 @@ typedef struct {
     char *host;   // host[:port] of the URL; a unix socket's path; or NULL
     char *target; // path and query of the URL, for a WebSocket client
     pmg_file_t *file;
+    pmg_request_t *request; // of an HTTP client
     pmg_timer_t timer; // deadline; may stand in the heap earlier than it is due
     uint64_t deadline;
     size_t send_off; // bytes at the start of c->send that are gone
@@ -109,6 +110,7 @@ typedef struct {
         : 1; // after the last byte read until the peer closes, so that it sees our reply
     unsigned lingering : 1;
     unsigned hold : 1; // do not flush: a request head is being completed
+    unsigned half_head : 1; // the head being completed began before
     unsigned is_unix : 1;
     unsigned unlink_path : 1; // a socket file that we made
     unsigned watched : 1;     // the backend's
@@ -264,8 +266,13 @@ int pmg_head_end(pmg_head_t *h); // the blank line
 bool pmg_out_str(struct mg_connection *c, const char *s);
 bool pmg_out_num(struct mg_connection *c, uint64_t n);
 
-// pmg_request.c
+// pmg_request.c: the requests that a client sends
+bool pmg_request_new(struct mg_connection *c);
 int pmg_request_send(struct mg_connection *c, const void *buf, size_t len);
+bool pmg_request_asked(struct mg_connection *c); // may an answer come?
+bool pmg_request_owed(struct mg_connection *c);  // must one come?
+bool pmg_request_is_head(struct mg_connection *c);
+void pmg_request_answered(struct mg_connection *c);
 
 // pmg_file.c
 void pmg_file_more(struct mg_connection *c); // tops up the send buffer

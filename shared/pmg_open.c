@@ -184,8 +184,9 @@ int pmg_connect(pmg_mgr_t *m, const char *url, int proto, void *arg, struct mg_c
     x->target = proto == PMG_WS ? pmg_strndup(u.target.buf, u.target.len) : NULL;
     c->rem = u.addr;
     x->internal = 1;
-    err = x->host != NULL && (proto != PMG_WS || x->target != NULL) ? m->hooks.open(c, NULL, arg)
-                                                                    : -ENOMEM;
+    bool ok = x->host != NULL && (proto != PMG_WS || x->target != NULL) &&
+              (x->proto != PMG_HTTP || pmg_request_new(c));
+    err = ok ? m->hooks.open(c, NULL, arg) : -ENOMEM;
     if (err < 0) {
         pmg_conn_free(c);
         return pmg_fail(m, err, "no memory for a connection");

@@ -1,10 +1,145 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What an HTTP client sends: the program writes its requests itself, this file follows them just
-// far enough to know that an answer to HEAD has no body, and to complete the head of the next one
-// with credentials.
+// What an HTTP client sends. The program writes its requests itself; this file follows them byte by
+// byte, to know which answers are owed: one to HEAD has no body, and one that nobody asked for must
+// not be taken for an answer (RFC 9112, section 9.2). It also completes a head with credentials.
 
 #include "pmg_int.h"
+
+enum { RQ_START, RQ_LINE, RQ_HEADER, RQ_BODY, RQ_CHUNK_SIZE, RQ_CHUNK_DATA, RQ_CHUNK_END, RQ_TRAILER, RQ_LOST };
+
+// Requests whose method is remembered; a program that has more under way is followed no further.
+#define PIPELINE_MAX 32
+// Of a line only what decides is kept: "content-length: 12345".
+#define LINE_MAX_LEN 40
+
+struct pmg_request {
+    uint8_t state;
+    uint8_t chunked;
+    uint8_t line_len;
+    uint8_t pending;     // answers owed
+    uint32_t heads;      // bit n: the n-th of them is to HEAD
+    uint64_t left;       // of the body or the chunk
+    size_t in_line;      // length of the line so far, kept or not
+    char line[LINE_MAX_LEN + 1];
+};
+
+bool pmg_request_new(struct mg_connection *c) {
+    pmg_request_t *r = pmg_alloc(sizeof(*r));
+    if (r != NULL) {
+        memset(r, 0, sizeof(*r));
+        pmg_x(c)->request = r;
+    }
+    return r != NULL;
+}
+
+static bool lost(const pmg_request_t *r) {
+    return r == NULL || r->state == RQ_LOST;
+}
+
+bool pmg_request_owed(struct mg_connection *c) {
+    const pmg_request_t *r = pmg_x(c)->request;
+    return !lost(r) && r->pending > 0;
+}
+
+bool pmg_request_asked(struct mg_connection *c) {
+    return lost(pmg_x(c)->request) || pmg_x(c)->request->pending > 0;
+}
+
+bool pmg_request_is_head(struct mg_connection *c) {
+    const pmg_request_t *r = pmg_x(c)->request;
+    return !lost(r) && r->pending > 0 && (r->heads & 1) != 0;
+}
+
+void pmg_request_answered(struct mg_connection *c) {
+    pmg_request_t *r = pmg_x(c)->request;
+    if (!lost(r) && r->pending > 0) {
+        r->pending--;
+        r->heads >>= 1;
+    }
+}
+
+static void end_of_line(pmg_request_t *r) {
+    bool blank = r->in_line == 0;
+    r->line[r->line_len] = '\0';
+    switch (r->state) {
+        case RQ_LINE:
+            if (memcmp(r->line, "head ", 5) == 0) {
+                r->heads |= (uint32_t)1 << (r->pending - 1);
+            }
+            r->state = RQ_HEADER;
+            r->chunked = 0;
+            r->left = 0;
+            break;
+        case RQ_HEADER:
+            if (blank) {
+                r->state = r->chunked ? RQ_CHUNK_SIZE : r->left > 0 ? RQ_BODY : RQ_START;
+            } else if (memcmp(r->line, "content-length:", 15) == 0) {
+                for (const char *p = r->line + 15; *p != '\0'; p++) {
+                    if (*p >= '0' && *p <= '9' && r->left < UINT64_MAX / 20) {
+                        r->left = r->left * 10 + (uint64_t)(*p - '0');
+                    }
+                }
+            } else if (memcmp(r->line, "transfer-encoding:", 18) == 0) {
+                r->chunked = strstr(r->line, "chunked") != NULL;
+            }
+            break;
+        case RQ_CHUNK_SIZE:
+            r->left = strtoul(r->line, NULL, 16);
+            r->state = r->left > 0 ? RQ_CHUNK_DATA : RQ_TRAILER;
+            break;
+        case RQ_CHUNK_END:
+            r->state = RQ_CHUNK_SIZE;
+            break;
+        default: // a trailer
+            if (blank) {
+                r->state = RQ_START;
+            }
+            break;
+    }
+    r->in_line = r->line_len = 0;
+}
+
+static void follow(pmg_request_t *r, const char *p, size_t len) {
+    const char *end = p + len;
+    while (p < end && r->state != RQ_LOST) {
+        if (r->state == RQ_BODY || r->state == RQ_CHUNK_DATA) {
+            uint64_t n = (uint64_t)(end - p) < r->left ? (uint64_t)(end - p) : r->left;
+            p += n;
+            r->left -= n;
+            if (r->left == 0) {
+                r->state = r->state == RQ_BODY ? RQ_START : RQ_CHUNK_END;
+            }
+            continue;
+        }
+        char ch = *p++;
+        if (r->state == RQ_START) {
+            if (ch == '\r' || ch == '\n') {
+                continue;
+            }
+            if (ch < 'A' || ch > 'Z' || r->pending == PIPELINE_MAX) { // no HTTP that we know
+                r->state = RQ_LOST;
+                break;
+            }
+            r->pending++;
+            r->state = RQ_LINE;
+            r->in_line = r->line_len = 0;
+            memset(r->line, 0, sizeof(r->line));
+        }
+        if (ch == '\n') {
+            end_of_line(r);
+            memset(r->line, 0, sizeof(r->line));
+        } else if (ch != '\r') {
+            r->in_line++;
+            if (r->line_len < LINE_MAX_LEN) {
+                r->line[r->line_len++] = (char)(ch >= 'A' && ch <= 'Z' ? ch + 32 : ch);
+            }
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Credentials
 
 static const char *find(const char *p, size_t len, const char *what) {
     size_t n = strlen(what);
@@ -21,10 +156,10 @@ static const char *find(const char *p, size_t len, const char *what) {
 }
 
 static bool has_host(const char *p, size_t len) {
-    for (const char *end = p + len; p != NULL && end - p > 6;
-        p = find(p, (size_t)(end - p), "\r\n")) {
-        p += *p == '\r' ? 2 : 0;
-        if (end - p > 5 && mg_strcasecmp(mg_str_n((char *)(size_t)p, 5), mg_str("host:")) == 0) {
+    const char *end = p + len;
+    while ((p = find(p, (size_t)(end - p), "\r\n")) != NULL) {
+        p += 2;
+        if (end - p >= 5 && mg_strcasecmp(mg_str_n((char *)(size_t)p, 5), mg_str("host:")) == 0) {
             return true;
         }
     }
@@ -37,77 +172,77 @@ static int complete(struct mg_connection *c, size_t head_len) {
     char *head = (char *)c->send.buf + x->send_off;
     const char *line = find(head, head_len, "\r\n");
     // A head whose start has left already takes the credentials at its end, and its Host is unknown.
-    bool whole = !x->u.http.req_head_open;
-    size_t at = whole ? (size_t)(line + 2 - head) : head_len - 2;
-    char host[300] = "";
-    if (whole && !x->is_unix && !has_host(head, head_len)) {
-        mg_snprintf(host, sizeof(host), "Host: %s\r\n", x->host);
-    }
-    size_t host_len = strlen(host), auth_len = strlen(x->auth), more = host_len + auth_len;
+    size_t at = x->half_head ? head_len - 2 : (size_t)(line + 2 - head);
+    bool host = !x->half_head && !x->is_unix && !has_host(head, head_len);
+    size_t host_len = host ? strlen(x->host) + 8 : 0; // "Host: " and CR LF
+    size_t auth_len = strlen(x->auth), more = host_len + auth_len;
     if (!pmg_buf_reserve(&c->send, more)) {
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the credentials");
     }
     char *p = (char *)c->send.buf + x->send_off + at;
     memmove(p + more, p, c->send.len - x->send_off - at);
-    memcpy(p, host, host_len);
+    if (host) {
+        memcpy(p, "Host: ", 6);
+        memcpy(p + 6, x->host, host_len - 8);
+        memcpy(p + host_len - 2, "\r\n", 2);
+    }
     memcpy(p + host_len, x->auth, auth_len);
     c->send.len += more;
     pmg_free(x->auth);
     x->auth = NULL;
     x->hold = 0;
-    x->u.http.req_head_open = 0;
     return 0;
 }
 
-// Before bytes of a client are queued. 1: queued here; 0: the caller queues them; or an error.
-int pmg_request_send(struct mg_connection *c, const void *buf, size_t len) {
+static int hold(struct mg_connection *c, const void *buf, size_t len) {
     pmg_conn_t *x = pmg_x(c);
-    if (x->proto != PMG_HTTP && x->auth == NULL) {
-        return 0;
-    }
-    const char *p = buf;
-    if (x->auth == NULL) {
-        bool starts = len >= 16 && p[0] >= 'A' && p[0] <= 'Z' &&
-                      find(p, len < 2048 ? len : 2048, " HTTP/1.") != NULL;
-        if (starts) {
-            x->u.http.is_head = len > 5 && memcmp(p, "HEAD ", 5) == 0;
-        }
-        if (starts || x->u.http.req_head_open) {
-            x->u.http.req_head_open = find(p, len, "\r\n\r\n") == NULL;
-        }
-        return 0;
-    }
-    if (!x->hold && pmg_conn_send_len(c) > 0 && !x->u.http.req_head_open) {
-        pmg_flush(c); // what was queued before is not part of this request
+    size_t max = pmg_m(c)->limits.max_head;
+    if (!x->hold) {
+        x->half_head = x->request->state == RQ_LINE || x->request->state == RQ_HEADER;
         if (pmg_conn_send_len(c) > 0) {
-            return pmg_fail(pmg_m(c), -EAGAIN,
-                "an earlier request is not sent yet: wait for MG_EV_WRITE");
+            pmg_flush(c); // what was queued before is not part of what is held
+            if (pmg_conn_send_len(c) > 0) {
+                return pmg_fail(pmg_m(c), -EAGAIN,
+                    "an earlier request is not sent yet: wait for MG_EV_WRITE");
+            }
         }
     }
     size_t before = pmg_conn_send_len(c);
     if (!pmg_out(c, buf, len)) {
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send %zu bytes", len);
     }
-    x->hold = 1;
     const char *held = (char *)c->send.buf + x->send_off;
     size_t have = pmg_conn_send_len(c);
     const char *end = find(held, have, "\r\n\r\n");
+    int err = 0;
     if (end != NULL) {
-        if (!x->u.http.req_head_open) {
-            x->u.http.is_head = have > 5 && memcmp(held, "HEAD ", 5) == 0;
-        }
-        int err = complete(c, (size_t)(end + 4 - held));
+        err = complete(c, (size_t)(end + 4 - held));
+    } else if (max > 0 && have > max) {
+        err = pmg_fail(pmg_m(c), -EINVAL,
+            "the request head that http_basic_auth() is to complete does not end");
+    } else {
+        x->hold = 1;
+    }
+    if (err < 0) {
+        c->send.len = x->send_off + before;
+    }
+    return err;
+}
+
+// Queues bytes of a client, following what they say.
+int pmg_request_send(struct mg_connection *c, const void *buf, size_t len) {
+    pmg_conn_t *x = pmg_x(c);
+    if (x->auth != NULL) {
+        int err = hold(c, buf, len);
         if (err < 0) {
-            c->send.len = x->send_off + before;
             return err;
         }
-    } else if (pmg_m(c)->limits.max_head > 0 && have > pmg_m(c)->limits.max_head) {
-        c->send.len = x->send_off + before;
-        return pmg_fail(pmg_m(c), -EINVAL,
-            "the request head that http_basic_auth() is to complete does not end");
+    } else if (!pmg_out(c, buf, len)) {
+        return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send %zu bytes", len);
     }
+    follow(x->request, buf, len);
     pmg_work(c);
-    return 1;
+    return 0;
 }
 
 int pmg_http_basic_auth(struct mg_connection *c, struct mg_str user, struct mg_str pass) {
@@ -128,21 +263,21 @@ int pmg_http_basic_auth(struct mg_connection *c, struct mg_str user, struct mg_s
     }
     size_t len = user.len + 1 + pass.len, size = sizeof(name) + (len + 2) / 3 * 4 + 4;
     char *plain = pmg_alloc(len), *auth = pmg_alloc(size);
-    if (plain == NULL || auth == NULL) {
-        pmg_free(plain);
+    // A tcp:// client is followed from here on.
+    bool ok = plain != NULL && auth != NULL && (x->request != NULL || pmg_request_new(c));
+    if (ok) {
+        memcpy(plain, user.buf, user.len);
+        plain[user.len] = ':';
+        memcpy(plain + user.len + 1, pass.buf, pass.len);
+        memcpy(auth, name, sizeof(name) - 1);
+        size_t n = sizeof(name) - 1;
+        n += mg_base64_encode((unsigned char *)plain, len, auth + n, size - n);
+        memcpy(auth + n, "\r\n", 3);
+        pmg_free(x->auth);
+        x->auth = auth;
+    } else {
         pmg_free(auth);
-        return pmg_fail(m, -ENOMEM, "no memory for the credentials");
     }
-    memcpy(plain, user.buf, user.len);
-    plain[user.len] = ':';
-    memcpy(plain + user.len + 1, pass.buf, pass.len);
-    memcpy(auth, name, sizeof(name) - 1);
-    size_t n = sizeof(name) - 1 +
-               mg_base64_encode((unsigned char *)plain, len, auth + sizeof(name) - 1,
-                   size - sizeof(name) + 1);
-    memcpy(auth + n, "\r\n", 3);
     pmg_free(plain);
-    pmg_free(x->auth);
-    x->auth = auth;
-    return 0;
+    return ok ? 0 : pmg_fail(m, -ENOMEM, "no memory for the credentials");
 }

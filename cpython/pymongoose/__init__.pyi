@@ -86,16 +86,16 @@ class HttpMessage:
     def __init__(self, *args: object, **kwargs: object) -> NoReturn: ...
     @property
     def method(self) -> str:
-        """As sent: "GET"; empty in a response."""
+        """As sent: "GET"; in a response the protocol, "HTTP/1.1"."""
     @property
     def uri(self) -> str:
-        """The path as sent, percent-escapes included, without the query; a response's reason."""
+        """The path as sent, percent-escapes included, without the query; in a response the status, "200"."""
     @property
     def query(self) -> str:
         """What follows the question mark, as sent; empty if there is none."""
     @property
     def proto(self) -> str:
-        """As sent: "HTTP/1.1"."""
+        """As sent: "HTTP/1.1"; in a response the reason phrase, "OK"."""
     @property
     def body_bytes(self) -> bytes:
         """The body, chunks joined; empty in MG_EV_HTTP_HDRS."""
