@@ -130,11 +130,11 @@ def test_names_of_the_module(seen):
 
 def test_types_of_properties(seen):
     names, types = seen["Connection"]
-    found = dict(zip(names, types))
+    found = dict(zip(names, types, strict=True))
     for name, kind in table("PMG_CONN_PROPS"):
         assert found[name] == PROPERTY_TYPES[kind], name
     for kind, lists in CLASSES.items():
-        found = dict(zip(*seen[kind]))
+        found = dict(zip(*seen[kind], strict=True))
         for name in lists:
             if name.endswith("_METHODS"):
                 methods = {found[row] for row in rows(name)}

@@ -683,7 +683,7 @@ def case_manager_after_close():
     for call in (
         m.poll, m.run, lambda: m.poll(10), lambda: m.listen(url("tcp")),
         lambda: m.connect(url("tcp", 1)), lambda: m.ws_connect(url("ws", 1)),
-        lambda: m.wakeup(1), lambda: m.timer_add(1, lambda: None), 
+        lambda: m.wakeup(1), lambda: m.timer_add(1, lambda: None),
     ):
         eq(raises(Error, call, text="closed").errno, EBADF)
     eq(m.connections, ())

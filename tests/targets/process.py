@@ -29,6 +29,9 @@ def _die_with_parent() -> None:
 
 
 class ProcessDevice(Device):
+    #: For builds that check themselves: how much slower those are.
+    slowness = float(os.environ.get("PMG_TEST_SLOWNESS") or 1)
+
     def __init__(self, command: list[str], env: dict[str, str]) -> None:
         super().__init__()
         self.process = subprocess.Popen(
@@ -124,7 +127,8 @@ class ProcessTarget(Target):
         return None
 
     def own_capabilities(self) -> set[str]:
-        return {"signals", "process", "host-files"}
+        found = {"signals", "process", "host-files"}
+        return found | {"native-speed"} if ProcessDevice.slowness == 1 else found
 
     def start(self, source: str, params: dict[str, Any]) -> ProcessDevice:
         self._count += 1

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The small programs of examples/, started as a user does; the dashboard has a file of its own."""
+
+import httpx
+import pytest
+from clients import Raw
+from targets import ROOT
+from websockets.sync.client import connect
+
+EXAMPLES = ROOT / "examples"
+
+pytestmark = pytest.mark.needs("process")
+
+
+@pytest.fixture
+def run(target, request):
+    """Starts a program on a free port; gives the port. At the end Ctrl-C must end it well."""
+    started = request.node.devices = []
+
+    def run(name):
+        running = target.run(EXAMPLES / name, "0")
+        started.append(running)
+        return int(running.line().rpartition(":")[2].split()[0])
+
+    yield run
+    try:
+        for running in started:
+            running.interrupt()
+            assert running.exit_code() == 0
+            assert "Traceback" not in running.console
+    finally:
+        for running in started:
+            running.kill()
+
+
+def test_hello(run, target):
+    port = run("hello.py")
+    name = target.runtime.split()[0]
+    assert httpx.get(f"http://127.0.0.1:{port}/x").text == f"Hello from /x on {name}!\n"
+
+
+def test_tcp_echo(run):
+    port = run("tcp_echo.py")
+    with Raw(("127.0.0.1", port)) as raw:
+        raw.send("hello")
+        assert raw.recv_exactly(5) == b"hello"
+
+
+def test_tcp_echo_to_a_client_that_reads_late(run):
+    """All of 8 MB comes back, though the client reads only after it has sent what it could."""
+    port = run("tcp_echo.py")
+    data = bytes(n * n & 255 for n in range(1 << 16)) * 128
+    with Raw(("127.0.0.1", port)) as raw:
+        raw.socket.setblocking(False)
+        sent = 0
+        for _ in range(3):
+            try:
+                while sent < len(data):
+                    sent += raw.socket.send(data[sent : sent + 65536])
+            except BlockingIOError:
+                pass
+        raw.socket.settimeout(10)
+        assert raw.recv_exactly(sent) == data[:sent]
+
+
+def test_echo_ws(run):
+    port = run("echo_ws.py")
+    assert "<form>" in httpx.get(f"http://127.0.0.1:{port}/").text
+    with connect(f"ws://127.0.0.1:{port}/ws") as one, connect(f"ws://127.0.0.1:{port}/ws") as two:
+        one.send("to all \u20ac")
+        assert one.recv(10) == two.recv(10) == "to all \u20ac"
+
+
+def test_every_example_is_tested():
+    tested = open(__file__).read() + open(ROOT / "tests" / "test_dashboard.py").read()
+    assert [path.name for path in EXAMPLES.glob("*.py") if f'"{path.name}"' not in tested] == []
