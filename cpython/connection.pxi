@@ -49,8 +49,7 @@ cdef class Connection:
 
     def set_handler(self, handler):
         """Sets this connection's own handler; None: the Manager's."""
-        if self.state.c == NULL:
-            pmg_py_done(NULL, 0, NULL)
+        alive(self)
         pmg_py_callable(handler, "handler")
         self._handler = handler
 
@@ -59,6 +58,7 @@ cdef class Connection:
     def send(self, data):
         """Queues bytes to the peer."""
         cdef pmg_py_data_t d
+        ours(self)
         pmg_py_data(data, "data", &d)
         cdef mg_connection *c = self.state.c
         if c != NULL and pmg_conn_is_udp(c):
@@ -100,6 +100,7 @@ cdef class Connection:
     def http_chunk(self, data):
         """Sends a chunk of a chunked reply; an empty one ends it."""
         cdef pmg_py_data_t d
+        ours(self)
         pmg_py_data(data, "data", &d)
         cdef mg_connection *c = self.state.c
         pmg_py_done(c, 0 if c == NULL else pmg_http_chunk(c, d.s.buf, d.s.len), &d)
@@ -108,6 +109,7 @@ cdef class Connection:
         """Sends a server-sent event."""
         cdef pmg_py_data_t d
         cdef mg_str kind
+        ours(self)
         pmg_py_str(event_type, "event_type", &kind)
         pmg_py_data(data, "data", &d)
         cdef mg_connection *c = self.state.c
@@ -116,6 +118,7 @@ cdef class Connection:
     def http_basic_auth(self, username, password):
         """Gives the next request sent on this client connection an Authorization header."""
         cdef mg_str user, word
+        ours(self)
         pmg_py_str(username, "username", &user)
         pmg_py_str(password, "password", &word)
         cdef mg_connection *c = self.state.c
@@ -151,7 +154,7 @@ cdef class Connection:
             extra_headers = pmg_py_headers(extra_headers)
         m = manager(self)
         cdef int rc
-        cdef bint entered = pmg_py_turn_enter(&m.turn)
+        cdef bint held = hold(m)
         try:
             rc = pmg_ws_upgrade_begin(&h, alive(self), message_arg(self, message))
             if rc >= 0 and extra_headers is not None:
@@ -160,13 +163,14 @@ cdef class Connection:
                 rc = pmg_ws_upgrade_end(&h)
             settle(m, rc)
         finally:
-            if entered:
-                pmg_py_turn_leave(&m.turn)
+            if held:
+                m.holder = 0
 
     # WEBSOCKET_OP_TEXT, as a number: inspect reads the default from the signature's text.
     def ws_send(self, data, op=1):
         """Sends a WebSocket message or control frame."""
         cdef pmg_py_data_t d
+        ours(self)
         cdef int opcode = small_int_arg(op, "op")
         pmg_py_data(data, "data", &d)
         cdef mg_connection *c = self.state.c
@@ -179,32 +183,42 @@ cdef class Connection:
         cdef const char *line
         pmg_py_cstr(message, "message", &line)
         m = manager(self)
-        cdef bint entered = pmg_py_turn_enter(&m.turn)
+        cdef bint held = hold(m)
         try:
             pmg_error(alive(self), line)
             settle(m, 0)
         finally:
-            if entered:
-                pmg_py_turn_leave(&m.turn)
+            if held:
+                m.holder = 0
 
     def drain(self):
         """Sends what is queued, then closes."""
-        if self.state.c != NULL:
-            pmg_drain(self.state.c)
+        cdef mg_connection *c = ours(self)
+        if c != NULL:
+            pmg_drain(c)
 
     def close(self):
         """Closes without sending what is queued."""
-        if self.state.c != NULL:
-            pmg_close(self.state.c)
+        cdef mg_connection *c = ours(self)
+        if c != NULL:
+            pmg_close(c)
 
 
 cdef object json_dumps = None
 
 
-cdef inline mg_connection *alive(Connection self) except NULL:
-    if self.state.c == NULL:
-        pmg_py_done(NULL, 0, NULL)
+# NULL: closed.
+cdef inline mg_connection *ours(Connection self) except? NULL:
+    if self.state.c != NULL:
+        check_thread(<Manager>self.manager)
     return self.state.c
+
+
+cdef inline mg_connection *alive(Connection self) except NULL:
+    cdef mg_connection *c = ours(self)
+    if c == NULL:
+        pmg_py_done(NULL, 0, NULL)
+    return c
 
 
 # A call that fires events holds its Manager: a handler may drop the program's last reference.
@@ -216,11 +230,11 @@ cdef inline Manager manager(Connection self):
 # A datagram leaves at once, and MG_EV_WRITE comes at once.
 cdef int send_datagram(Connection self, pmg_py_data_t *d) except -1:
     m = manager(self)
-    cdef bint entered = pmg_py_turn_enter(&m.turn)
+    cdef bint held = hold(m)
     cdef mg_connection *c = self.state.c
     cdef int rc = 0 if c == NULL else pmg_send(c, d.s.buf, d.s.len)
-    if entered:
-        pmg_py_turn_leave(&m.turn)
+    if held:
+        m.holder = 0
     pmg_py_done(c, rc, d)
     settle(m, 0)
 
@@ -230,12 +244,12 @@ ctypedef int (*serve_t)(mg_connection *, const pmg_http_msg_t *, const pmg_serve
 
 cdef int serve(Connection self, object message, pmg_serve_t *opts, serve_t function) except -1:
     m = manager(self)
-    cdef bint entered = pmg_py_turn_enter(&m.turn)
+    cdef bint held = hold(m)
     try:
         settle(m, function(alive(self), message_arg(self, message), opts))
     finally:
-        if entered:
-            pmg_py_turn_leave(&m.turn)
+        if held:
+            m.holder = 0
 
 
 cdef inline mg_str head(mg_str s, long long length) noexcept:
@@ -258,6 +272,7 @@ cdef int reply(Connection self, object status_code, object body, object headers,
     cdef pmg_head_t h
     cdef pmg_py_data_t d
     cdef c_bool typed = False
+    ours(self)
     cdef int status = small_int_arg(status_code, "status_code")
     if headers is not None:
         headers = pmg_py_headers(headers)

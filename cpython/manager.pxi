@@ -16,14 +16,13 @@ cdef class Manager:
     cdef dict conns
     cdef set timers
     cdef list dead  # ended objects: dropping one runs Python, which must wait until the core is done
-    cdef pmg_py_turn_t turn
+    cdef unsigned long holder  # the thread in a call that fires events, 0 if none is
     cdef bint polling
     cdef bint stop  # a signal asked run() to end
     cdef PyObject *pending  # an exception that must leave the call that fired the event
     cdef object __weakref__
 
     def __cinit__(self):
-        pmg_py_turn_init(&self.turn)
         self.conns = {}
         self.timers = set()
         self.dead = []
@@ -51,7 +50,6 @@ cdef class Manager:
 
     def __dealloc__(self):
         self.drop()
-        pmg_py_turn_fini(&self.turn)
         Py_XDECREF(self.pending)
 
     # Closes without a word: no Python may run in a finalizer's place of the program.
@@ -72,10 +70,13 @@ cdef class Manager:
         cdef pmg_mgr_t *m = self.m
         if m == NULL:
             return
+        self.core()
         if self.polling or pmg_mgr_in_hook(m):
             raise_busy()
+        hold(self)
         pmg_mgr_free(m, False)
         self.m = NULL
+        self.holder = 0
         self.bury()
         settle(self, 0)
 
@@ -108,7 +109,7 @@ cdef class Manager:
         cdef int proto = pmg_url_proto(line)
         if http is not None:
             proto = PMG_HTTP if http else PMG_RAW
-        cdef bint entered = pmg_py_turn_enter(&self.turn)
+        cdef bint held = hold(self)
         try:
             if listen:
                 rc = pmg_listen(self.core(), line, proto, more, <void *>handler, &c)
@@ -119,8 +120,8 @@ cdef class Manager:
             settle(self, rc)
             return <Connection>pmg_conn_obj(c)[0]
         finally:
-            if entered:
-                pmg_py_turn_leave(&self.turn)
+            if held:
+                self.holder = 0
 
     # The loop
 
@@ -152,19 +153,14 @@ cdef class Manager:
                     break
         return 0
 
-    cdef int poll_once(self, int ms) noexcept:
-        cdef pmg_py_turn_t *before
+    cdef int poll_once(self, int ms) except? -1:
         cdef int n
-        if self.polling or not pmg_py_turn_enter(&self.turn):
+        if not hold(self):
             return -EBUSY
-        n = 0
-        if self.m != NULL and not self.polling:
-            before = pmg_py_turn_polled(&self.turn)
-            self.polling = True
-            n = pmg_mgr_poll(self.m, ms)
-            self.polling = False
-            pmg_py_turn_polled(before)
-        pmg_py_turn_leave(&self.turn)
+        self.polling = True
+        n = pmg_mgr_poll(self.m, ms)
+        self.polling = False
+        self.holder = 0
         return n
 
     def run(self, poll_ms=100):
@@ -188,7 +184,6 @@ cdef class Manager:
         cdef pmg_py_data_t d
         cdef unsigned long long number
         pmg_py_size(connection_id, "connection_id", &number)
-        self.core()
         pmg_py_data(data, "data", &d)
         cdef int rc = -EBADF
         if self.m != NULL:
@@ -206,13 +201,13 @@ cdef class Manager:
             pmg_py_bad_type("%s must be callable, not %s", "callback", callback)
         cdef Timer timer = Timer.__new__(Timer)
         timer.callback = callback
+        cdef bint again = repeat
+        cdef bint now = run_now
+        self.core()
         self.timers.add(timer)
-        cdef int rc = -EBADF
-        if self.m != NULL:
-            rc = pmg_timer_add(self.m, ms, repeat, run_now, <void *>timer, &timer.t)
+        cdef int rc = pmg_timer_add(self.m, ms, again, now, <void *>timer, &timer.t)
         if rc < 0:
             self.timers.discard(timer)
-            self.core()
             settle(self, rc)
         return timer
 
@@ -227,6 +222,7 @@ cdef class Manager:
     cdef pmg_mgr_t *core(self) except NULL:
         if self.m == NULL:
             raise_closed()
+        check_thread(self)
         return self.m
 
     # A handler raised.
@@ -239,6 +235,23 @@ cdef class Manager:
         for ended in dead:
             if isinstance(ended, Timer):
                 (<Timer>ended).callback = None
+
+
+# One thread at a time: an event runs Python, Python may hand the GIL to another thread, and that one
+# could free what the first still works on. MicroPython's boards know no other rule.
+cdef inline int check_thread(Manager m) except -1:
+    if m.holder != 0 and m.holder != PyThread_get_thread_ident():
+        pmg_py_raise(-EBUSY, PMG_MSG_WRONG_THREAD)
+    return 0
+
+
+# Takes the Manager for a call that fires events; False: this thread has it already.
+cdef inline bint hold(Manager m) except -1:
+    check_thread(m)
+    if m.holder != 0:
+        return False
+    m.holder = PyThread_get_thread_ident()
+    return True
 
 
 cdef inline int settle(Manager m, int rc) except -1:

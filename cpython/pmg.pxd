@@ -31,6 +31,7 @@ cdef extern from "pmg_messages.h":
     const char *PMG_MSG_BAD_ESCAPE
     const char *PMG_MSG_MGR_CLOSED
     const char *PMG_MSG_POLL_IN_HANDLER
+    const char *PMG_MSG_WRONG_THREAD
     const char *PMG_MSG_NOT_MADE_BY_HAND
     const char *PMG_MSG_LIMIT_UNKNOWN
 
@@ -124,18 +125,12 @@ cdef extern from "pmg.h":
     int pmg_ws_send(mg_connection *, const void *, size_t, int)
 
 
+cdef extern from "Python.h":
+    unsigned long PyThread_get_thread_ident()
+
+
 cdef extern from "pmg_port.h":
     uint64_t pmg_port_millis()
-
-
-cdef extern from "turn.h":
-    ctypedef struct pmg_py_turn_t:
-        pass
-    void pmg_py_turn_init(pmg_py_turn_t *)
-    void pmg_py_turn_fini(pmg_py_turn_t *)
-    bint pmg_py_turn_enter(pmg_py_turn_t *)
-    void pmg_py_turn_leave(pmg_py_turn_t *)
-    pmg_py_turn_t *pmg_py_turn_polled(pmg_py_turn_t *)
 
 
 cdef extern from "convert.h":

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What CPython supplies to shared/, see pmg_port.h; the wait stands in turn.c.
+// What CPython supplies to shared/, see pmg_port.h.
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
+#include <errno.h>
 #include <time.h>
 #include <unistd.h>
 #ifdef __APPLE__
@@ -38,6 +39,16 @@ bool pmg_port_random(void *buf, size_t len) {
         }
     }
     return true;
+}
+
+void pmg_port_wait_begin(void **state) {
+    *state = PyEval_SaveThread();
+}
+
+void pmg_port_wait_end(void **state) {
+    int saved = errno; // the wait's own, which taking the lock may change
+    PyEval_RestoreThread(*state);
+    errno = saved;
 }
 
 struct mg_fs *pmg_port_fs(void) {

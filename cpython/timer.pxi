@@ -25,5 +25,6 @@ cdef class Timer:
         """Ends the timer; harmless when it has ended."""
         if self.t != NULL:
             m = <Manager>pmg_mgr_owner(self.t.mgr)
+            check_thread(m)
             pmg_timer_cancel(self.t)
             m.bury()
