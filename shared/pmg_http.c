@@ -51,8 +51,8 @@ static int body_framing(struct mg_connection *c, const pmg_http_msg_t *hm, const
     h->pos = h->head_len;
     h->state = ST_LENGTH;
     h->left = 0;
-    if (c->is_client && (pmg_request_is_head(c) || hm->status < 200 || hm->status == 204 ||
-                            hm->status == 304)) {
+    if (c->is_client &&
+        (pmg_request_is_head(c) || hm->status < 200 || hm->status == 204 || hm->status == 304)) {
         return 0;
     }
     if (f->chunked) {
@@ -442,7 +442,8 @@ void pmg_http_timeout(struct mg_connection *c, int kind) {
     if (kind == PMG_DL_IDLE) {
         pmg_close(c);
     } else if (c->is_client) {
-        pmg_fatal(c, kind == PMG_DL_HEAD ? "HTTP response head timed out" : "HTTP response body timed out");
+        pmg_fatal(c,
+            kind == PMG_DL_HEAD ? "HTTP response head timed out" : "HTTP response body timed out");
     } else {
         refuse(c, 408);
     }

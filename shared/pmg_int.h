@@ -34,9 +34,9 @@ typedef struct {
     uint8_t close_after;
     uint8_t is_head; // the request was HEAD: a reply has no body
     uint8_t http10;
-    uint8_t resp_started;  // some of the reply is queued
-    uint8_t out;           // how the body of the reply goes out, enum in pmg_reply.c
-    size_t scan;           // bytes of the head that hold no end of it
+    uint8_t resp_started; // some of the reply is queued
+    uint8_t out;          // how the body of the reply goes out, enum in pmg_reply.c
+    size_t scan;          // bytes of the head that hold no end of it
     size_t head_len;
     size_t pos;      // raw bytes of the message that were read so far
     size_t left;     // of the body or the chunk
@@ -91,7 +91,7 @@ typedef struct {
     char *target; // path and query of the URL, for a WebSocket client
     pmg_file_t *file;
     pmg_request_t *request; // of an HTTP client
-    pmg_timer_t timer; // deadline; may stand in the heap earlier than it is due
+    pmg_timer_t timer;      // deadline; may stand in the heap earlier than it is due
     uint64_t deadline;
     size_t send_off; // bytes at the start of c->send that are gone
     size_t recv_off; // bytes at the start of c->recv that a raw reader consumed
@@ -109,7 +109,7 @@ typedef struct {
     unsigned linger
         : 1; // after the last byte read until the peer closes, so that it sees our reply
     unsigned lingering : 1;
-    unsigned hold : 1; // do not flush: a request head is being completed
+    unsigned hold : 1;      // do not flush: a request head is being completed
     unsigned half_head : 1; // the head being completed began before
     unsigned is_unix : 1;
     unsigned unlink_path : 1; // a socket file that we made

@@ -6,7 +6,17 @@
 
 #include "pmg_int.h"
 
-enum { RQ_START, RQ_LINE, RQ_HEADER, RQ_BODY, RQ_CHUNK_SIZE, RQ_CHUNK_DATA, RQ_CHUNK_END, RQ_TRAILER, RQ_LOST };
+enum {
+    RQ_START,
+    RQ_LINE,
+    RQ_HEADER,
+    RQ_BODY,
+    RQ_CHUNK_SIZE,
+    RQ_CHUNK_DATA,
+    RQ_CHUNK_END,
+    RQ_TRAILER,
+    RQ_LOST
+};
 
 // Requests whose method is remembered; a program that has more under way is followed no further.
 #define PIPELINE_MAX 32
@@ -17,10 +27,10 @@ struct pmg_request {
     uint8_t state;
     uint8_t chunked;
     uint8_t line_len;
-    uint8_t pending;     // answers owed
-    uint32_t heads;      // bit n: the n-th of them is to HEAD
-    uint64_t left;       // of the body or the chunk
-    size_t in_line;      // length of the line so far, kept or not
+    uint8_t pending; // answers owed
+    uint32_t heads;  // bit n: the n-th of them is to HEAD
+    uint64_t left;   // of the body or the chunk
+    size_t in_line;  // length of the line so far, kept or not
     char line[LINE_MAX_LEN + 1];
 };
 
@@ -88,9 +98,7 @@ static void end_of_line(pmg_request_t *r) {
             r->left = strtoul(r->line, NULL, 16);
             r->state = r->left > 0 ? RQ_CHUNK_DATA : RQ_TRAILER;
             break;
-        case RQ_CHUNK_END:
-            r->state = RQ_CHUNK_SIZE;
-            break;
+        case RQ_CHUNK_END: r->state = RQ_CHUNK_SIZE; break;
         default: // a trailer
             if (blank) {
                 r->state = RQ_START;

@@ -243,6 +243,9 @@ class Fetcher:
     def fetch_micropython(self, new: Path) -> tuple[Path, str]:
         return self.source("micropython", new)
 
+    def fetch_lwip(self, new: Path) -> tuple[Path, str]:
+        return self.source("lwip", new)
+
     def fetch_mbedtls(self, new: Path) -> tuple[Path, str]:
         return self.source("mbedtls", new)
 

@@ -20,6 +20,7 @@ MONGOOSE_SHA256 = {
 }
 MICROPYTHON_VERSION = "1.25.0"
 MBEDTLS_SERIES = "3.6"
+LWIP_SERIES = "2.2"
 CHARTJS_FILE = "chart.min.js"
 
 
@@ -89,6 +90,16 @@ def check_mbedtls(folder: Path) -> str:
     return version
 
 
+def check_lwip(folder: Path) -> str:
+    need(folder, "src/include/lwip/init.h", "src/include/lwip/tcp.h")
+    header = folder / "src/include/lwip/init.h"
+    parts = ("MAJOR", "MINOR", "REVISION")
+    version = ".".join(defined(header, f"LWIP_VERSION_{part}") for part in parts)
+    if not version.startswith(LWIP_SERIES + "."):
+        raise DepsError(f"it is lwIP {version}; {LWIP_SERIES}.x is needed")
+    return version
+
+
 def check_chartjs(folder: Path) -> str:
     need(folder, CHARTJS_FILE)
     with (folder / CHARTJS_FILE).open(encoding="utf-8", errors="replace") as file:
@@ -129,6 +140,16 @@ ALL = (
         megabytes=5.5,
         needs_apt=True,
         check=check_mbedtls,
+    ),
+    Input(
+        name="lwip",
+        title="lwIP",
+        variable="LWIP_DIR",
+        folder=f"lwip-{LWIP_SERIES}",
+        package="source of lwip in Debian",
+        megabytes=0.6,
+        needs_apt=True,
+        check=check_lwip,
     ),
     Input(
         name="chartjs",
