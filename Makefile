@@ -3,7 +3,7 @@
 #   TARGET  which Python: unix (MicroPython on this machine) or cpython; test takes several
 #   PYTHON  the Python that makes .venv and runs the build scripts
 #   ONLY, ARGS  bench: which kinds of figures, and more options (ARGS=--help)
-#   PYMONGOOSE_CACHE, MONGOOSE_DIR, MICROPYTHON_DIR, MBEDTLS_DIR, CHARTJS_DIR  see tools/deps.py
+#   PYMONGOOSE_CACHE, MONGOOSE_DIR, MICROPYTHON_DIR, MBEDTLS_DIR, LWIP_DIR, CHARTJS_DIR  see tools/deps.py
 
 PYTHON ?= /usr/bin/python3
 PORT ?= 8000
