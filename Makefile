@@ -12,8 +12,8 @@ BUILD := build
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cpython unix deps wheel bench figures check format clean apt-build apt-test
-.PHONY: apt-check apt-bench
+.PHONY: help demo test cpython unix deps wheel bench figures check format clean sanitize
+.PHONY: apt-build apt-test apt-check apt-bench
 
 help: ## Say what the targets do.
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -25,6 +25,10 @@ demo: $(or $(TARGET),unix)
 test: ## Run the tests. TARGET="cpython unix" (default), K=expression picks tests.
 test: $(or $(TARGET),cpython unix) .venv/test.stamp | apt-test
 	@$(VENV)/python -m pytest tests $(addprefix --target ,$(or $(TARGET),cpython unix)) $(if $(K),-k "$(K)")
+
+sanitize: ## Run the tests on builds with ASan and UBSan, over epoll and over poll(). K= as above.
+sanitize: .venv/build.stamp .venv/test.stamp | apt-test
+	@tools/sanitize $(if $(K),"$(K)")
 
 cpython: ## Build the CPython package and install it into .venv.
 cpython: .venv/build.stamp

@@ -1,0 +1,20 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// For builds with AddressSanitizer (tools/sanitize), empty in others. MicroPython's exceptions leave
+// frames in a way of their own, and what was marked around the variables of those frames would stay
+// marked for whoever comes next on the stack. The linker puts this before the port's nlr_jump().
+
+#include "py/nlr.h"
+
+#if defined(__SANITIZE_ADDRESS__)
+
+NORETURN void __real_nlr_jump(void *val);
+NORETURN void __wrap_nlr_jump(void *val);
+void __asan_handle_no_return(void);
+
+NORETURN void __wrap_nlr_jump(void *val) {
+    __asan_handle_no_return();
+    __real_nlr_jump(val);
+}
+
+#endif
