@@ -227,7 +227,8 @@ def test_fields_of_a_response(client):
         client.until("len(seen) == 2")
         client.exec("conns[0].close()")
     proto, method, uri, query, headers, text = client.eval("seen[1]")
-    assert (proto, method, uri, query, text) == ("HTTP/1.1", "", "Not Found Here", "", "\xe4")
+    assert (method, uri, proto) == ("HTTP/1.1", "404", "Not Found Here"), "in Mongoose's order"
+    assert (query, text) == ("", "\xe4")
     assert [tuple(h) for h in headers] == [("X-One", "1"), ("x-one", "2"), ("Content-Length", "2")]
     client.until("('close',) in log")
 
