@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // The hooks: the only way from the engine into Python. Each Python call stands under an nlr_push of
-// its own, and what it raises ends here: reported, or kept until the engine has returned.
-
-#include "py/cstack.h"
+// its own, and what it raises ends here: reported, or kept until the engine has returned. A handler
+// that recurses by way of the engine runs into the stack check that each Python function begins with.
 
 #include "mod_util.h"
 
@@ -155,7 +154,6 @@ static int hook_event(struct mg_connection *c, int ev, void *data) {
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
         MPY_PYTHON_BEGIN();
-        mp_cstack_check();
         mp_obj_t args[3] = {MP_OBJ_FROM_PTR(self), MP_OBJ_NEW_SMALL_INT(ev), mp_const_none};
         if (data != NULL) {
             switch (ev) {
@@ -193,7 +191,6 @@ static int hook_timer(pmg_timer_t *t) {
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
         MPY_PYTHON_BEGIN();
-        mp_cstack_check();
         mp_call_function_0(self->callback);
         MPY_PYTHON_END();
         nlr_pop();

@@ -257,19 +257,20 @@ static MP_DEFINE_CONST_FUN_OBJ_KW(manager_ws_connect_obj, 1, manager_ws_connect)
 // The loop
 
 // Waits at most `ms` (< 0: no limit) until something was done. A callback that MicroPython's
-// scheduler runs between two slices may close the manager: that ends the wait, too.
+// scheduler runs between two slices may close the manager: that ends the wait, too. The clock is
+// asked for longer waits only; a shorter one may end early by a signal.
 static void poll_for(mpy_manager_t *self, mp_int_t ms) {
-    uint64_t end = ms > 0 ? pmg_port_millis() + (uint64_t)ms : 0;
+    uint64_t end = ms > SLICE_MS ? pmg_port_millis() + (uint64_t)ms : 0;
     for (;;) {
         int slice = ms >= 0 && ms < SLICE_MS ? (int)ms : SLICE_MS;
         int r = MPY_ENGINE(pmg_mgr_poll(self->m, slice));
         mpy_check(self, self->m, r);
         mp_event_handle_nowait();
-        if (r > 0 || ms == 0 || self->m == NULL) {
+        if (r > 0 || self->m == NULL) {
             return;
         }
-        if (ms > 0) {
-            uint64_t now = pmg_port_millis();
+        if (ms >= 0) {
+            uint64_t now = end > 0 ? pmg_port_millis() : 0;
             if (now >= end) {
                 return;
             }
