@@ -22,6 +22,9 @@ void pmg_http_reset(struct mg_connection *c) {
 
 bool pmg_http_room(struct mg_connection *c) {
     size_t max = pmg_m(c)->limits.max_head;
+    if (pmg_x(c)->backlog) {
+        return false;
+    }
     return !c->is_resp || max == 0 || c->recv.len < max;
 }
 
@@ -334,6 +337,10 @@ static size_t process(struct mg_connection *c) {
     while (!c->is_resp && !c->is_closing && !c->is_draining && !m->stop && c->pfn == pmg_http_pfn) {
         bool parsed = h->state == ST_HEAD;
         if (parsed) {
+            if (c->is_accepted && pmg_conn_send_len(c) > PMG_PIPELINE_MAX) {
+                pmg_x(c)->backlog = 1; // pmg_flush() takes it away
+                break;
+            }
             while (ofs + 1 < c->recv.len && c->recv.buf[ofs] == '\r' &&
                    c->recv.buf[ofs + 1] == '\n') {
                 ofs += 2; // empty lines ahead of a message (RFC 9112, section 2.2)

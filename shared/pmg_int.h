@@ -16,6 +16,8 @@
 #define PMG_READ_SIZE 65536
 #endif
 #endif
+// A client that pipelines requests and reads no replies: with this much unsent the next one waits.
+#define PMG_PIPELINE_MAX (2 * PMG_READ_SIZE)
 // A send buffer up to this size is kept for the next connection instead of being freed.
 #define PMG_SPARE_MAX 16384
 // Data that a signal or another thread asked to deliver, at most, per manager.
@@ -110,6 +112,7 @@ typedef struct {
         : 1; // after the last byte read until the peer closes, so that it sees our reply
     unsigned lingering : 1;
     unsigned hold : 1;      // do not flush: a request head is being completed
+    unsigned backlog : 1;   // pipelined requests wait until replies have left
     unsigned half_head : 1; // the head being completed began before
     unsigned is_unix : 1;
     unsigned unlink_path : 1; // a socket file that we made

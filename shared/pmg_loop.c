@@ -100,6 +100,11 @@ void pmg_flush(struct mg_connection *c) {
             break;
         }
     }
+    if (x->backlog && pmg_conn_send_len(c) <= PMG_PIPELINE_MAX / 2) {
+        x->backlog = 0;
+        x->reparse = 1;
+        c->is_full = 0;
+    }
     if (total > 0) {
         if (x->deadline_kind == PMG_DL_DRAIN) { // the peer still takes data
             pmg_deadline(c, PMG_DL_DRAIN, pmg_m(c)->limits.drain_timeout);
