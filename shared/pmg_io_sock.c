@@ -227,6 +227,9 @@ void pmg_io_unlock(pmg_mgr_t *m) {
 }
 
 void pmg_io_wake(pmg_mgr_t *m) {
+    if (m->io.fork_generation != fork_generation) {
+        return; // the waker is the parent's as well
+    }
     uint64_t one = 1; // an eventfd takes eight bytes, a pipe any number; a full one wakes as well
     ssize_t n = write(m->io.wake_fd[1], &one, sizeof(one));
     (void)n;
@@ -476,6 +479,10 @@ long pmg_io_write(struct mg_connection *c, const void *buf, size_t len) {
 
 int pmg_io_watch(struct mg_connection *c, int mask) {
     int fd = fd_of(c), poll_fd = pmg_m(c)->io.poll_fd;
+    int err = pmg_io_check(pmg_m(c));
+    if (err < 0) {
+        return err; // the set is the parent's as well: it would be told of what is ours
+    }
     struct epoll_event ev = {.data.ptr = c};
     ev.events = ((mask & PMG_IO_READ) ? EPOLLIN : 0u) | ((mask & PMG_IO_WRITE) ? EPOLLOUT : 0u);
     if (epoll_ctl(poll_fd, pmg_x(c)->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev) < 0) {

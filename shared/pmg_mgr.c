@@ -179,7 +179,10 @@ void pmg_random(pmg_mgr_t *m, void *buf, size_t len) {
 // Wake-ups
 
 int pmg_mgr_wakeup(pmg_mgr_t *m, unsigned long id, const void *data, size_t len) {
-    int err = 0;
+    int err = pmg_io_check(m);
+    if (err < 0) {
+        return err;
+    }
     if (id != 0) {
         pmg_wakeup_t *w = len < SIZE_MAX / 2 ? pmg_alloc(sizeof(*w) + len) : NULL;
         if (w == NULL) {

@@ -68,8 +68,10 @@ int pmg_listen(pmg_mgr_t *m, const char *url, int proto, int fd, void *arg,
     struct mg_connection **out) {
     pmg_url_t u;
     *out = NULL;
-    int err =
-        m->closing ? pmg_fail(m, -EBADF, "manager is closed") : pmg_url_parse(m, url, true, &u);
+    int err = m->closing ? pmg_fail(m, -EBADF, "manager is closed") : pmg_io_check(m);
+    if (err == 0) {
+        err = pmg_url_parse(m, url, true, &u);
+    }
     if (err < 0) {
         return err;
     }
@@ -159,8 +161,10 @@ void pmg_connected(struct mg_connection *c) {
 int pmg_connect(pmg_mgr_t *m, const char *url, int proto, void *arg, struct mg_connection **out) {
     pmg_url_t u;
     *out = NULL;
-    int err =
-        m->closing ? pmg_fail(m, -EBADF, "manager is closed") : pmg_url_parse(m, url, false, &u);
+    int err = m->closing ? pmg_fail(m, -EBADF, "manager is closed") : pmg_io_check(m);
+    if (err == 0) {
+        err = pmg_url_parse(m, url, false, &u);
+    }
     if (err < 0) {
         return err;
     }
