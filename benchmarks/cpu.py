@@ -38,9 +38,13 @@ def under_wrk(peer: Peer, connections: int) -> float:
 
 
 def in_turns(
-    run: Run, peers: list[Peer], cases: dict[str, Any], one: Callable[[Peer, Any], float]
+    run: Run,
+    peers: list[Peer],
+    cases: dict[str, Any],
+    one: Callable[[Peer, Any], float],
+    over: dict[str, str],
 ) -> dict[str, dict[str, float]]:
-    """The table of medians of `one`, and of its ratios over C Mongoose."""
+    """The table of medians of `one`, and of its ratios over the servers named in `over`."""
     taken: dict[tuple[str, str], dict[int, float]] = {}
     for turn in range(run.rounds):
         for label, case in cases.items():
@@ -53,13 +57,14 @@ def in_turns(
             continue
         row = rows.setdefault(name, {})
         row[label] = round(median(values.values()), 2)
-        base = taken.get((C_MONGOOSE.name, label), {})
-        ratios = [values[turn] / base[turn] for turn in values if turn in base]
-        if ratios:
-            row[f"{label}, ratio"] = round(median(ratios), 2)
+        for column, reference in over.items():
+            base = taken.get((reference, label), {})
+            ratios = [values[turn] / base[turn] for turn in values if turn in base]
+            if ratios:
+                row[f"{label}, {column}"] = round(median(ratios), 2)
     return rows
 
 
 def measure(run: Run) -> dict[str, dict[str, float]]:
     cases = {f"{n} conns": n for n in CONNECTIONS if descriptors(n + 200)}
-    return in_turns(run, run.peers(HELLO), cases, under_wrk)
+    return in_turns(run, run.peers(HELLO), cases, under_wrk, {"ratio": C_MONGOOSE.name})

@@ -37,7 +37,7 @@ def measure(run: Run) -> dict[str, dict[str, float | str]]:
             each = {name: (many[name] - few.get(name, 0)) / (2 * N) for name in many}
             names = sorted((name for name in each if each[name] >= 0.05), key=lambda n: -each[n])
             rows[peer.name] = {
-                "calls": round(sum(each.values()), 2),
+                "calls": round(sum(each.values()), 1),
                 "which": ", ".join(f"{name} {each[name]:.3g}" for name in names),
             }
     return rows

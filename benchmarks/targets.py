@@ -3,109 +3,52 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, NamedTuple
 
 CPYTHON, UNIX = "pymongoose, CPython", "pymongoose, MicroPython"
+BOTH = (CPYTHON, UNIX)
+ALONE = "0 idle"
 
-# What, for whom, kind, column, divided by (server and column, or None), at most (or at least).
-# An instruction count is held against the count without idle connections.
-TARGETS: list[tuple[str, str, str, str, tuple[str, str] | None, float, bool]] = [
-    ("instructions/request, alone", CPYTHON, "instructions", "0 idle", None, 6000, True),
-    (
-        "... with 99 idle, over alone",
-        CPYTHON,
-        "instructions",
-        "99 idle",
-        (CPYTHON, "0 idle"),
-        1.05,
-        True,
-    ),
-    (
-        "... with 999 idle, over alone",
-        CPYTHON,
-        "instructions",
-        "999 idle",
-        (CPYTHON, "0 idle"),
-        1.05,
-        True,
-    ),
-    (
-        "... with 10,000 idle, over alone",
-        CPYTHON,
-        "instructions",
-        "10000 idle",
-        (CPYTHON, "0 idle"),
-        1.05,
-        True,
-    ),
-    ("instructions/request, alone", UNIX, "instructions", "0 idle", None, 7000, True),
-    (
-        "... with 999 idle, over alone",
-        UNIX,
-        "instructions",
-        "999 idle",
-        (UNIX, "0 idle"),
-        1.05,
-        True,
-    ),
-    (
-        "... with 10,000 idle, over alone",
-        UNIX,
-        "instructions",
-        "10000 idle",
-        (UNIX, "0 idle"),
-        1.05,
-        True,
-    ),
-    ("system calls/request", CPYTHON, "syscalls", "calls", None, 3.05, True),
-    ("system calls/request", UNIX, "syscalls", "calls", None, 3.05, True),
-    (
-        "CPU/request at 100 connections, over C Mongoose",
-        CPYTHON,
-        "cpu",
-        "100 conns, ratio",
-        None,
-        1.15,
-        True,
-    ),
-    (
-        "CPU/request at 100 connections, over C Mongoose",
-        UNIX,
-        "cpu",
-        "100 conns, ratio",
-        None,
-        1.15,
-        True,
-    ),
-    ("KiB per idle connection", CPYTHON, "idle", "KiB", None, 1.0, True),
-    ("KiB per idle connection", UNIX, "idle", "KiB", None, 1.0, True),
-    (
-        "WebSocket 16x1, CPU over picows",
-        CPYTHON,
-        "websocket",
-        "16x1",
-        ("picows", "16x1"),
-        0.9,
-        True,
-    ),
-    ("WebSocket 16x1, CPU over picows", UNIX, "websocket", "16x1", ("picows", "16x1"), 0.9, True),
-    ("WebSocket 1x32, CPU over C Mongoose", CPYTHON, "websocket", "1x32, ratio", None, 1.25, True),
-    ("WebSocket 1x32, CPU over C Mongoose", UNIX, "websocket", "1x32, ratio", None, 1.25, True),
-    ("static file of 100 MB, MB/s over nginx", CPYTHON, "static", "ratio", None, 0.7, False),
-    ("static file of 100 MB, MB/s over nginx", UNIX, "static", "ratio", None, 0.7, False),
+
+class Target(NamedTuple):
+    what: str
+    kind: str
+    column: str
+    limit: float
+    whose: tuple[str, ...] = BOTH
+    over_alone: bool = False  # divided by the count without idle connections
+    at_least: bool = False
+
+
+TARGETS = [
+    Target("instructions/request, alone", "instructions", ALONE, 6000, (CPYTHON,)),
+    Target("instructions/request, alone", "instructions", ALONE, 7000, (UNIX,)),
+    Target("... beside 99 idle, over alone", "instructions", "99 idle", 1.05, over_alone=True),
+    Target("... beside 999 idle, over alone", "instructions", "999 idle", 1.05, over_alone=True),
+    Target("... beside 10,000, over alone", "instructions", "10000 idle", 1.05, over_alone=True),
+    Target("system calls/request", "syscalls", "calls", 3),
+    Target("CPU/request, 100 connections, over C Mongoose", "cpu", "100 conns, ratio", 1.15),
+    Target("KiB per idle connection", "idle", "KiB", 1),
+    Target("WebSocket 16x1, CPU over picows", "websocket", "16x1, /picows", 0.9),
+    Target("WebSocket 1x32, CPU over C Mongoose", "websocket", "1x32, ratio", 1.25),
+    Target("file of 100 MB, MB/s over nginx", "static", "ratio", 0.7, at_least=True),
 ]
 
 
 def rows(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
     found: dict[str, dict[str, Any]] = {}
-    for what, who, kind, column, over, limit, at_most in TARGETS:
-        table = figures.get(kind, {}).get("rows", {})
-        value = table.get(who, {}).get(column)
-        if value is not None and over is not None:
-            base = table.get(over[0], {}).get(over[1])
-            value = round(value / base, 3) if base else None
-        row = {"wanted": f"{'<=' if at_most else '>='} {limit:g}", "measured": value}
-        if value is not None:
-            row["reached"] = "yes" if (value <= limit if at_most else value >= limit) else "NO"
-        found[f"{what} ({who.partition(', ')[2]})"] = row
+    for target in TARGETS:
+        for name in target.whose:
+            row = figures.get(target.kind, {}).get("rows", {}).get(name, {})
+            value = row.get(target.column)
+            if value is not None and target.over_alone:
+                value = round(value / row[ALONE], 3) if row.get(ALONE) else None
+            cells = {
+                "wanted": f"{'>=' if target.at_least else '<='} {target.limit:g}",
+                "measured": value,
+            }
+            if value is not None:
+                far = value < target.limit if target.at_least else value > target.limit
+                cells["reached"] = "NO" if far else "yes"
+            found[f"{target.what} ({name.partition(', ')[2]})"] = cells
     return found

@@ -8,7 +8,7 @@ The client is ws_load.c for all; turns and medians as in cpu.py.
 from __future__ import annotations
 
 from cpu import in_turns
-from peers import ECHO, Peer, ws_load
+from peers import C_MONGOOSE, ECHO, Peer, ws_load
 from runner import Run, Server, client
 
 NAME = "websocket"
@@ -32,4 +32,5 @@ def under_load(peer: Peer, case: tuple[int, int]) -> float:
 
 
 def measure(run: Run) -> dict[str, dict[str, float]]:
-    return in_turns(run, run.peers(ECHO), CASES, under_load)
+    over = {"ratio": C_MONGOOSE.name, "/picows": "picows"}
+    return in_turns(run, run.peers(ECHO), CASES, under_load, over)
