@@ -19,7 +19,7 @@ cdef class Timer:
 
     @property
     def active(self):
-        return self.t != NULL
+        return self.t != NULL and pmg_timer_active(self.t)
 
     def cancel(self):
         """Ends the timer; harmless when it has ended."""

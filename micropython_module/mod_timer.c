@@ -34,7 +34,7 @@ static mp_obj_t timer_cancel(mp_obj_t self_in) {
 static MP_DEFINE_CONST_FUN_OBJ_1(timer_cancel_obj, timer_cancel);
 
 static mp_obj_t timer_active(mpy_timer_t *self) {
-    return mp_obj_new_bool(self->t != NULL);
+    return mp_obj_new_bool(self->t != NULL && pmg_timer_active(self->t));
 }
 
 static void timer_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {

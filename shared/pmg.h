@@ -108,6 +108,8 @@ int pmg_timer_add(pmg_mgr_t *m, uint64_t ms, bool repeat, bool run_now, void *ar
     pmg_timer_t **out);
 // Ends it: timer_free is called before this returns, or after the hook if called inside it.
 void pmg_timer_cancel(pmg_timer_t *t);
+// Will it fire again? False inside the hook of its last time, too.
+bool pmg_timer_active(const pmg_timer_t *t);
 
 // ---------------------------------------------------------------------------------------------
 // Connections
@@ -211,7 +213,7 @@ typedef struct {
     const pmg_http_msg_t *hm;
 } pmg_head_t;
 
-// A reply. -EINVAL: status outside 100..999, or the connection does not speak HTTP as a server.
+// A reply. -EINVAL: status outside 200..999, or the connection does not speak HTTP as a server.
 // -EPIPE: closing. -EALREADY: this request was answered. -ENOBUFS as pmg_send.
 int pmg_reply_begin(pmg_head_t *h, struct mg_connection *c, int status);
 // -EINVAL: the name is no token, the value holds CR, LF or NUL, or contradicts the body.

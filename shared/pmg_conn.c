@@ -153,6 +153,12 @@ void pmg_fire(struct mg_connection *c, int ev, void *data) {
     if (c->is_closing && ev != MG_EV_CLOSE && ev != MG_EV_ERROR) {
         return; // who closed a connection is done with it
     }
+    if (c->is_closing && ev == MG_EV_ERROR) {
+        if (pmg_x(c)->errored) {
+            return; // Mongoose's resolver reports each of its tries
+        }
+        pmg_x(c)->errored = 1;
+    }
     m->depth++;
     int r = m->hooks.event(c, ev, data);
     m->depth--;
@@ -478,6 +484,9 @@ int pmg_send(struct mg_connection *c, const void *buf, size_t len) {
         size_t count = (size_t)n;
         mg_call(c, MG_EV_WRITE, &count);
         return 0;
+    }
+    if (c->is_resp && pmg_x(c)->proto == PMG_HTTP) {
+        pmg_x(c)->u.http.by_hand = 1;
     }
     if (pmg_x(c)->request != NULL) {
         return pmg_request_send(c, buf, len);

@@ -226,6 +226,10 @@ static int send_file(struct mg_connection *c, const pmg_http_msg_t *hm, const pm
     const char *path, int status) {
     struct mg_fs *fs = pmg_port_fs();
     char name[MG_PATH_MAX], etag[48], text[80];
+    if (strlen(path) + sizeof(".gz") > sizeof(name)) {
+        return pmg_fail(pmg_m(c), -ENAMETOOLONG, "a file's path has at most %d bytes",
+            (int)(sizeof(name) - sizeof(".gz")));
+    }
     size_t size = 0, gz_size = 0;
     time_t mtime = 0, gz_mtime = 0;
     fs->st(path, &size, &mtime);

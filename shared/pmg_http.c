@@ -315,7 +315,11 @@ static void deliver(struct mg_connection *c, pmg_http_msg_t *hm) {
     }
     if (!skip) {
         c->is_resp = !c->is_client;
+        h->by_hand = 0;
         fire(c, MG_EV_HTTP_MSG, hm);
+        if (c->pfn == pmg_http_pfn && c->is_resp && h->by_hand && !h->resp_started) {
+            pmg_http_done(c); // a reply that the program wrote with send()
+        }
     } else if (!c->is_client && h->close_after) {
         pmg_drain(c);
     }

@@ -37,6 +37,7 @@ typedef struct {
     uint8_t is_head; // the request was HEAD: a reply has no body
     uint8_t http10;
     uint8_t resp_started; // some of the reply is queued
+    uint8_t by_hand;      // the program sent something itself instead
     uint8_t out;          // how the body of the reply goes out, enum in pmg_reply.c
     size_t scan;          // bytes of the head that hold no end of it
     size_t head_len;
@@ -112,6 +113,7 @@ typedef struct {
         : 1; // after the last byte read until the peer closes, so that it sees our reply
     unsigned lingering : 1;
     unsigned hold : 1;      // do not flush: a request head is being completed
+    unsigned errored : 1;   // MG_EV_ERROR was fired for the close
     unsigned backlog : 1;   // pipelined requests wait until replies have left
     unsigned half_head : 1; // the head being completed began before
     unsigned is_unix : 1;

@@ -263,9 +263,11 @@ static void read_stream(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
     struct mg_iobuf *b = &c->recv;
     size_t want = PMG_READ_SIZE;
-    if (x->lingering) {
+    if (c->is_draining) { // what comes now is for nobody; but the end of it counts
         long n = pmg_io_read(c, m->scratch, PMG_READ_SIZE);
-        if (n <= 0 && n != -EAGAIN) {
+        if (n == 0) {
+            peer_closed(c);
+        } else if (n < 0 && n != -EAGAIN) {
             pmg_close(c);
         }
         return;

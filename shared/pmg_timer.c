@@ -161,6 +161,10 @@ void pmg_timer_cancel(pmg_timer_t *t) {
     }
 }
 
+bool pmg_timer_active(const pmg_timer_t *t) {
+    return t->heap_pos != 0 && !(t->mgr->firing == t && t->mgr->firing_canceled);
+}
+
 void pmg_timers_run(pmg_mgr_t *m) {
     // Entries that a hook adds with delay 0 wait for the next turn: the network comes between.
     size_t budget = m->heap_len + 1;

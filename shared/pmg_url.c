@@ -18,8 +18,6 @@ static const struct {
     {"https", 443, PMG_HTTP, false, true},
     {"wss", 443, PMG_HTTP, false, true},
     {"tls", 0, PMG_RAW, false, true},
-    {"mqtts", 8883, PMG_RAW, false, true},
-    {"mqtt", 1883, PMG_RAW, false, false},
 };
 
 int pmg_url_proto(const char *url) {

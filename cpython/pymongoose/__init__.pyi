@@ -200,7 +200,7 @@ class Connection:
     def send(self, data: _Data) -> None:
         """Queues bytes; they leave when the running event ends, a datagram at once.
 
-        Raises ValueError on a listener.
+        Raises ValueError on a TCP listener, Error(EDESTADDRREQ) on a UDP one that received nothing yet.
         """
     def recv(self, n: int = -1) -> bytes:
         """Takes up to `n` bytes out of the receive buffer, all of them if `n` is negative.
@@ -218,7 +218,7 @@ class Connection:
         are missing. With Transfer-Encoding: chunked the body is the first chunk and http_chunk()
         goes on; with Content-Type: text/event-stream and no body http_sse() does.
 
-        Raises ValueError for a status outside 100 to 999, a name that is no token, a value with CR,
+        Raises ValueError for a status outside 200 to 999, a name that is no token, a value with CR,
         LF or NUL or at odds with the body, and on anything but a server's HTTP connection;
         Error(EALREADY) when the request was answered.
         """
@@ -304,7 +304,7 @@ class Manager:
 
     A Manager is used by one thread at a time; wakeup() alone works from any. A child after fork()
     makes its own: a Manager made before must not be touched there. Dropped without close(), it
-    closes everything silently. After close() every method but close() raises Error(EBADF).
+    closes everything silently on CPython; on MicroPython it lives until a soft reset. After close() every method but close() raises Error(EBADF).
 
     Limits, in bytes and milliseconds, 0 for none; their defaults stand in shared/pmg_api.h:
 
@@ -383,7 +383,7 @@ class Manager:
         Raises Error(EBUSY) inside a handler and while another thread polls.
         """
     def run(self, poll_ms: int = 100) -> None:
-        """Polls until SIGINT, SIGTERM or a KeyboardInterrupt, then closes the Manager and returns.
+        """Polls until SIGINT, on CPython SIGTERM, or a KeyboardInterrupt, then closes the Manager and returns.
 
         Signals are caught in the main thread only; other exceptions close the Manager and go on.
         """
@@ -411,7 +411,7 @@ class Manager:
         """
 
 def event_name(ev: int) -> str:
-    """The name of an event: "MG_EV_READ"; "MG_EV_USER+1" from MG_EV_USER on, "MG_EV_UNKNOWN(99)" for no event."""
+    """The name of an event: "MG_EV_READ"; "MG_EV_USER+1" from MG_EV_USER on, "MG_EV_UNKNOWN(-1)" for no event."""
 
 def live_objects() -> dict[str, int]:
     """What lives in this process: "managers", "connections", "timers", heap "blocks" of the core."""
