@@ -243,6 +243,7 @@ static void peer_closed(struct mg_connection *c) {
         pmg_wants(c);
     } else {
         pmg_drain(c);
+        pmg_wants(c); // one that drains already would be told of the end for ever
     }
 }
 
