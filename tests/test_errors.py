@@ -24,6 +24,8 @@ def handler(c, ev, m):
         elif m.uri == "/fine":
             c.reply(200, "fine")
             return
+        elif m.uri == "/memory":
+            c.reply(200, bytes(1 << 60))
         raise ValueError("oops at " + m.uri)
     elif ev == MG_EV_WS_MSG:
         if m.text == "raise":
@@ -71,6 +73,14 @@ def test_client_gets_500_and_the_console_a_traceback(shared, path):
     assert "Traceback (most recent call last)" in server.console
     assert "ValueError: oops at " in server.console
     assert "in handler" in server.console, "the traceback names the program's function"
+
+
+def test_handler_that_runs_out_of_memory(shared):
+    server = shared(RAISING)
+    with Raw(server.reach(server.port())) as raw:
+        assert raw.ask(get("/memory")).status == 500
+    assert alive(server)
+    assert "MemoryError" in server.console
 
 
 def test_answer_given_before_the_exception_stands(shared):

@@ -499,6 +499,18 @@ def case_error_in_the_error_event_ends():
         eq(loop.count("client", "CLOSE"), 1)
 
 
+def case_error_text_is_no_format():
+    seen = []
+    def then(c, ev, data):
+        if ev == MG_EV_ERROR:
+            seen.append(data)
+    with Loop("tcp", then) as loop:
+        for text in ("100% %s %n %d", "", "x" * 2000, "gr\u00fc\u00dfe"):
+            loop.client().error(text)
+            eq(seen.pop(), text)
+        loop.until(lambda: len(loop.m.connections) == 1)
+
+
 def case_open_in_the_close_event():
     made = []
     def then(c, ev, data):

@@ -4,6 +4,7 @@
 import errno
 import hashlib
 import os
+import resource
 import socket
 import threading
 
@@ -540,6 +541,35 @@ def test_descriptor_that_is_no_listener(server):
     server.exec("import socket\ns = socket.socket()")
     assert server.eval("str(raises((Error, ValueError), m.listen, url('tcp'), fd=s.fileno()))")
     server.exec("s.close()")
+
+
+# ---- The limits of the system ---------------------------------------------------------------------
+
+
+@pytest.mark.needs("process")
+def test_descriptors_above_1024(device):
+    """More connections than select() could watch."""
+    wanted = 1200
+    soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+    if hard < 2 * wanted:
+        pytest.fail(f"this test needs {2 * wanted} open files, the hard limit is {hard}")
+    running = device(SERVER)
+    address = running.reach(running.port())
+    running.expect("SERVING")
+    resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (2 * wanted, hard))
+    resource.setrlimit(resource.RLIMIT_NOFILE, (max(soft, 2 * wanted), hard))
+    clients = []
+    try:
+        clients += [Raw(address) for _ in range(wanted)]
+        for raw in (clients[0], clients[-1], clients[wanted // 2]):
+            raw.send("here")
+            assert raw.recv_exactly(4) == b"here"
+        running.until(f"len(m.connections) == {wanted + 1}")
+    finally:
+        for raw in clients:
+            raw.close()
+        resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+    running.until("len(m.connections) == 1")
 
 
 # ---- Many --------------------------------------------------------------------------------------

@@ -61,8 +61,9 @@ def littlefs():
     import vfs
     return vfs.VfsLfs2
 
-def float64():
-    return 2.0 ** 40 + 0.25 != 2.0 ** 40
+def fork():
+    import os
+    return os.fork
 
 print("RUNTIME", sys.implementation.name, ".".join(str(n) for n in sys.implementation.version[:3]))
 print("VERSION", getattr(pymongoose, "__version__", "?"))
@@ -72,7 +73,7 @@ can("ipv6", listens("tcp://[::1]:0"))
 can("unix-sockets", listens("unix://" + PARAMS["socket"]))
 can("descriptors", descriptors)
 can("littlefs", littlefs)
-can("float64", float64)
+can("fork", fork)
 """
 
 

@@ -123,7 +123,7 @@ class ProcessTarget(Target):
 
     def missing(self) -> str | None:
         if not self.program.exists():
-            return f"{self.program.relative_to(ROOT)} is not there: run `{self.build}`"
+            return f"{os.path.relpath(self.program, ROOT)} is not there: run `{self.build}`"
         return None
 
     def own_capabilities(self) -> set[str]:
