@@ -270,7 +270,7 @@ static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p
         PMG_MAX_HEADERS, &p->f);
     if (!c->is_client) {
         h->http10 = p->f.http10;
-        h->close_after = p->f.close || (p->f.http10 && !p->f.keep_alive) || pmg_x(c)->eof;
+        h->close_after = p->f.close || (p->f.http10 && !p->f.keep_alive);
         h->is_head = p->hm.method.len == 4 && memcmp(p->hm.method.buf, "HEAD", 4) == 0;
         h->resp_started = 0;
         h->out = PMG_OUT_LENGTH;
@@ -423,6 +423,9 @@ void pmg_http_pfn(struct mg_connection *c, int ev, void *data) {
         arm(c);
         if (pmg_m(c)->stop && !c->is_closing && c->recv.len > 0 && !c->is_resp) {
             pmg_x(c)->reparse = 1; // an exception left poll(): the rest is handled at the next one
+        }
+        if (pmg_x(c)->eof && c->is_accepted && !c->is_resp && !pmg_x(c)->reparse) {
+            pmg_drain(c); // half closed, and all its requests are answered
         }
         bool inside = pmg_x(c)->u.http.state != ST_HEAD || c->recv.len > 0;
         if (pmg_x(c)->eof && c->is_client && !c->is_closing && (inside || pmg_request_owed(c))) {

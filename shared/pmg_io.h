@@ -56,6 +56,8 @@ long pmg_io_write(struct mg_connection *c, const void *buf, size_t len);
 void pmg_io_shutdown(struct mg_connection *c); // sends the end of the stream
 void pmg_io_close(struct mg_connection *c);    // releases the handle; never fails
 int pmg_io_watch(struct mg_connection *c, int mask);
+// Reports nothing of it any more, not even errors, until it is watched again.
+void pmg_io_unwatch(struct mg_connection *c);
 
 // Waits for readiness or a wake-up, at most ms (< 0: no limit), and calls pmg_io_ready() for each
 // connection that is ready, until m->stop. A signal ends the wait.

@@ -646,6 +646,10 @@ int pmg_io_watch(struct mg_connection *c, int mask) {
     return 0;
 }
 
+void pmg_io_unwatch(struct mg_connection *c) {
+    (void)c; // nothing is reported twice here
+}
+
 int pmg_io_wait(pmg_mgr_t *m, int ms) {
     if (m->io.ready == NULL && !m->io.woken && ms != 0) {
         m->waiting = true;

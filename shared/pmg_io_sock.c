@@ -492,6 +492,13 @@ int pmg_io_watch(struct mg_connection *c, int mask) {
     return 0;
 }
 
+void pmg_io_unwatch(struct mg_connection *c) {
+    if (pmg_x(c)->watched && pmg_io_check(pmg_m(c)) == 0) {
+        (void)epoll_ctl(pmg_m(c)->io.poll_fd, EPOLL_CTL_DEL, fd_of(c), NULL);
+        pmg_x(c)->watched = 0;
+    }
+}
+
 static int wait(pmg_mgr_t *m, int ms) {
     struct epoll_event evs[EVENTS_PER_WAIT];
     void *state = NULL;
@@ -529,8 +536,13 @@ static int wait(pmg_mgr_t *m, int ms) {
 #else
 
 int pmg_io_watch(struct mg_connection *c, int mask) {
-    (void)c, (void)mask; // the set is built anew for each wait
+    (void)mask; // the set is built anew for each wait
+    pmg_x(c)->watched = 1;
     return 0;
+}
+
+void pmg_io_unwatch(struct mg_connection *c) {
+    pmg_x(c)->watched = 0;
 }
 
 static int wait(pmg_mgr_t *m, int ms) {
@@ -551,7 +563,7 @@ static int wait(pmg_mgr_t *m, int ms) {
     fds[n].events = POLLIN;
     conns[n++] = NULL;
     for (struct mg_connection *c = m->first; c != NULL; c = pmg_x(c)->next) {
-        if (fd_of(c) >= 0) {
+        if (fd_of(c) >= 0 && pmg_x(c)->watched) {
             int mask = pmg_x(c)->io_mask;
             fds[n].fd = fd_of(c);
             fds[n].events = (short)(((mask & PMG_IO_READ) ? POLLIN : 0) |

@@ -238,7 +238,6 @@ static void peer_closed(struct mg_connection *c) {
         }
         pmg_close(c);
     } else if (x->proto == PMG_HTTP && (x->file != NULL || c->is_resp)) {
-        x->u.http.close_after = 1;
         pmg_deadline(c, PMG_DL_DRAIN, pmg_m(c)->limits.drain_timeout);
         pmg_wants(c);
     } else {
@@ -377,6 +376,11 @@ void pmg_io_ready(struct mg_connection *c, int mask, bool error) {
     } else if (error && !(x->io_mask & PMG_IO_READ)) {
         // Reading is paused, so that the reason would not be found by reading.
         int err = pmg_io_connect_result(c);
+        if (err == 0 && c->is_full && !x->eof) { // a unix peer closed: what it sent is still there
+            pmg_io_unwatch(c);
+            x->io_mask = 0;
+            return;
+        }
         x->eof = 1;
         if (err < 0 && !c->is_draining) {
             pmg_fatal(c, strerror(-err));
