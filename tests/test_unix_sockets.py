@@ -132,7 +132,7 @@ serve(m)
     running.until("conns and conns[0].is_full")
     running.exec("[m.poll(2) for n in range(20)]")
     assert running.eval("log") == []
-    running.until("globals().update(total=total + len(conns[0].recv(5000))) or log")
+    running.until("log or globals().update(total=total + len(conns[0].recv(5000)))")
     assert running.eval("log, total") == (["MG_EV_CLOSE"], 100000)
 
 
