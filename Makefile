@@ -50,8 +50,9 @@ bench: ## Measure beside the peers: a table and build/bench.json. ONLY=instructi
 bench: cpython unix | apt-bench
 	@$(PYTHON) benchmarks/bench.py $(if $(ONLY),--only "$(ONLY)") $(ARGS)
 
-figures: ## Draw docs/figures/ from build/bench.json.
-	@build/bench-venv/bin/python benchmarks/plot.py
+figures: ## Put the last make bench into docs/figures/ and benchmarks/README.md.
+	@$(PYTHON) benchmarks/report.py
+	@$(BUILD)/bench-venv/bin/python benchmarks/plot.py
 
 check: ## Check format, style, spelling and types; lint the C.
 check: .venv/check.stamp | apt-check

@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Put the figures of build/bench.json into README.md, between its two marks."""
+
+from __future__ import annotations
+
+import json
+import re
+import sys
+from pathlib import Path
+from typing import Any
+
+import targets
+
+ROOT = Path(__file__).resolve().parent.parent
+README = ROOT / "benchmarks" / "README.md"
+BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
+
+# Absolute CPU times hold for one machine at one hour: ratios and counts are what is shown.
+TABLES = {
+    "instructions": ("Instructions per request", ("0 idle", "99 idle", "999 idle", "10000 idle")),
+    "syscalls": ("System calls per request", ("calls", "which")),
+    "cpu": (
+        "CPU time per request, C Mongoose = 1",
+        ("1 conns, ratio", "16 conns, ratio", "100 conns, ratio", "1000 conns, ratio"),
+    ),
+    "websocket": (
+        "CPU time per WebSocket echo, C Mongoose = 1, and picows = 1",
+        ("16x1, ratio", "16x1, /picows", "1x32, ratio", "1x32, /picows"),
+    ),
+    "idle": ("Memory per idle connection, KiB", ("KiB",)),
+    "startup": ("Start-up, ms", ("first reply", "import")),
+    "static": ("Static file of 100 MB: MB/s, nginx without sendfile = 1", ("ratio",)),
+}
+
+
+def cell(value: Any) -> str:
+    if value is None:
+        return "-"
+    return f"{value:,}" if isinstance(value, (int, float)) else str(value)
+
+
+def markdown(first: str, columns: tuple[str, ...], rows: dict[str, dict[str, Any]]) -> str:
+    heads = [column.removesuffix(", ratio").replace(" conns", " connections") for column in columns]
+    lines = [f"| {first} | {' | '.join(heads)} |", "|---|" + "---|" * len(columns)]
+    for name, row in rows.items():
+        lines.append(f"| {name} | {' | '.join(cell(row.get(column)) for column in columns)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> int:
+    source = ROOT / "build" / "bench.json"
+    if not source.exists():
+        sys.exit("figures: there is no build/bench.json: make bench writes it")
+    result = json.loads(source.read_text())
+    figures, machine = result["figures"], result["machine"]
+    dates = sorted({figure["taken"][:10] for figure in figures.values()})
+    versions = ", ".join(f"{name} {version}" for name, version in result["peers"].items())
+    parts = [
+        f"Taken on {' and '.join(dates)}: {machine['cores']} cores ({machine['processor']}), "
+        f"Linux {machine['kernel']}, {machine['python']}, gcc {machine['gcc']}; {versions}.\n",
+        markdown("To reach", ("wanted", "measured", "reached"), targets.rows(figures)),
+    ]
+    for kind, (title, columns) in TABLES.items():
+        if kind in figures:
+            parts.append(markdown(title, columns, figures[kind]["rows"]))
+    text = README.read_text()
+    pattern = re.compile(re.escape(BEGIN) + ".*?" + re.escape(END), re.S)
+    new = BEGIN + "\n" + "\n".join(parts) + "\n" + END
+    README.write_text(pattern.sub(lambda _: new, text))
+    print(f"figures: {README.relative_to(ROOT)}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
