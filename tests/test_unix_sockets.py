@@ -119,6 +119,7 @@ def handler(c, ev, data):
         conns.append(c)
     elif ev in (MG_EV_ERROR, MG_EV_CLOSE):
         log.append(event_name(ev))
+        total += len(c.recv()) # the last chance to take what came before the end
 conns = []
 m = Manager(handler, max_recv=10000)
 m.listen("unix://" + PARAMS["path"])
