@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
+import os
 import socket
 import struct
 import threading
@@ -32,13 +33,17 @@ class Response:
 class Raw:
     """A TCP connection that speaks in bytes; as HTTP client it reads through h11."""
 
-    def __init__(self, address, timeout=TIMEOUT):
+    def __init__(self, address, timeout=TIMEOUT, receive_buffer=None):
         if isinstance(address, str):
             self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.socket.settimeout(timeout)
             self.socket.connect(address)
         else:
-            self.socket = socket.create_connection(address, timeout)
+            self.socket = socket.socket(socket.AF_INET6 if ":" in address[0] else socket.AF_INET)
+            if receive_buffer:  # the window is settled with the first segment
+                self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_buffer)
+            self.socket.settimeout(timeout)
+            self.socket.connect(address)
             self.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         self._http = h11.Connection(h11.CLIENT, max_incomplete_event_size=1 << 20)
         self._asked: list[str] = []
@@ -73,13 +78,13 @@ class Raw:
         return self.socket.recv(size)
 
     def recv_exactly(self, size):
-        data = b""
+        data = bytearray()
         while len(data) < size:
             piece = self.socket.recv(size - len(data))
             if not piece:
                 raise EOFError(f"closed after {len(data)} of {size} bytes: {data[-200:]!r}")
             data += piece
-        return data
+        return bytes(data)
 
     def recv_until(self, mark):
         data = b""
@@ -99,10 +104,10 @@ class Raw:
 
     def recv_all(self):
         """Until the peer closes."""
-        data = b""
+        data = bytearray()
         while piece := self.socket.recv(65536):
             data += piece
-        return data
+        return bytes(data)
 
     def closed(self):
         """Waits for the peer to close; True if it did, with FIN or RST, without a byte."""
@@ -127,7 +132,7 @@ class Raw:
         # h11 must know what was asked to know how the answer ends.
         self._http.send(h11.Request(method=method, target="/", headers=[("Host", "x")]))
         self._http.send(h11.EndOfMessage())
-        informational, head, body = [], None, b""
+        informational, head, body = [], None, bytearray()
         while True:
             event = self._http.next_event()
             if event is h11.NEED_DATA:
@@ -141,7 +146,7 @@ class Raw:
             elif isinstance(event, h11.Data):
                 body += event.data
             elif isinstance(event, h11.EndOfMessage):
-                return self._response(head, body, informational)
+                return self._response(head, bytes(body), informational)
             else:
                 raise EOFError(f"no response: {event!r}")
 
@@ -216,6 +221,16 @@ def free_port(kind=socket.SOCK_STREAM):
     with socket.socket(socket.AF_INET, kind) as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def cpu_seconds(pid):
+    """CPU time that a process has used until now, all its threads."""
+    try:
+        tasks = [f"/proc/{pid}/task/{task}/schedstat" for task in os.listdir(f"/proc/{pid}/task")]
+        return sum(int(open(task).read().split()[0]) for task in tasks) / 1e9
+    except OSError:  # a kernel without it counts in ticks of 10 ms
+        fields = open(f"/proc/{pid}/stat").read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
 
 
 # ---- WebSocket frames, right and wrong ---------------------------------------------------------

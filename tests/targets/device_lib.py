@@ -110,6 +110,15 @@ def live():
     return tuple(count[kind] for kind in ("managers", "connections", "timers", "blocks"))
 
 
+def turns(m, ms):
+    """How often poll(100) returns in so many milliseconds: about ms / 100, unless it spins."""
+    start, n = ticks_ms(), 0
+    while ticks_diff(ticks_ms(), start) < ms:
+        m.poll(100)
+        n += 1
+    return n
+
+
 # ---- Checks ------------------------------------------------------------------------------------
 
 
