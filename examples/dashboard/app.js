@@ -28,7 +28,7 @@ function makeChart() {
     data: {
       datasets: [
         line(points.temperature, { label: "Temperature", fill: true, borderWidth: 2.5 }),
-        line(points.target, { label: "Target", borderDash: [6, 4], tension: 0 }),
+        line(points.target, { label: "Target", borderDash: [6, 4], stepped: "before" }),
         line(points.power, { label: "Power", yAxisID: "percent", borderWidth: 1.5 }),
       ],
     },
@@ -47,7 +47,7 @@ function makeChart() {
           type: "linear",
           ticks: { stepSize: 5000, maxTicksLimit: 13, maxRotation: 0, includeBounds: false, callback: clock },
         },
-        y: { suggestedMin: 20, suggestedMax: 80, title: { display: true, text: "°C" } },
+        y: { suggestedMin: 10, suggestedMax: 80, title: { display: true, text: "°C" } },
         percent: {
           position: "right",
           min: 0,
