@@ -12,7 +12,7 @@ BUILD := build
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cpython unix deps wheel bench figures check format clean sanitize
+.PHONY: help demo test cpython unix deps wheel bench figures check format clean sanitize soak
 .PHONY: apt-build apt-test apt-check apt-bench
 
 help: ## Say what the targets do.
@@ -29,6 +29,10 @@ test: $(or $(TARGET),cpython unix) .venv/test.stamp | apt-test
 sanitize: ## Run the tests on builds with ASan and UBSan, over epoll and over poll(). K= as above.
 sanitize: .venv/build.stamp .venv/test.stamp | apt-test
 	@tools/sanitize $(if $(K),"$(K)")
+
+soak: ## Open and close 200,000 connections on each target. TARGET= as above, N=connections.
+soak: $(or $(TARGET),cpython unix) .venv/test.stamp
+	@$(VENV)/python tests/soak.py $(addprefix --target ,$(TARGET)) $(if $(N),-n $(N))
 
 cpython: ## Build the CPython package and install it into .venv.
 cpython: .venv/build.stamp
