@@ -174,7 +174,13 @@ cdef class Connection:
         cdef int opcode = small_int_arg(op, "op")
         pmg_py_data(data, "data", &d)
         cdef mg_connection *c = self.state.c
-        pmg_py_done(c, 0 if c == NULL else pmg_ws_send(c, d.s.buf, d.s.len, opcode), &d)
+        cdef int rc = 0
+        if c != NULL:
+            if opcode == 1 and isinstance(data, str):
+                rc = pmg_ws_send_text(c, d.s.buf, d.s.len)
+            else:
+                rc = pmg_ws_send(c, d.s.buf, d.s.len, opcode)
+        pmg_py_done(c, rc, &d)
 
     # The end
 

@@ -123,6 +123,7 @@ cdef extern from "pmg.h":
     int pmg_serve_file(mg_connection *, const pmg_http_msg_t *, const pmg_serve_t *)
     int pmg_ws_upgrade_begin(pmg_head_t *, mg_connection *, const pmg_http_msg_t *)
     int pmg_ws_upgrade_end(pmg_head_t *)
+    int pmg_ws_send_text(mg_connection *, const void *, size_t)
     int pmg_ws_send(mg_connection *, const void *, size_t, int)
 
 

@@ -193,8 +193,13 @@ static mp_obj_t conn_ws_send(size_t n_args, const mp_obj_t *pos_args, mp_map_t *
         {MP_QSTR_data, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
         {MP_QSTR_op, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(WEBSOCKET_OP_TEXT)}},
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
     mp_buffer_info_t data;
+    if (n_args == 2 && kw_args->used == 0 && mp_obj_is_str(pos_args[1])) { // the common case
+        data.buf = (void *)mp_obj_str_get_data(pos_args[1], &data.len);
+        mpy_conn_t *self = mpy_conn_open(pos_args[0]);
+        return mpy_conn_done(self, MPY_ENGINE(pmg_ws_send_text(self->c, data.buf, data.len)));
+    }
+    PARSE_ARGS(n_args, pos_args, kw_args);
     mpy_get_data(args[ARG_data].u_obj, "data", &data);
     int op = mpy_get_small_int(args[ARG_op].u_obj, "op");
     mpy_conn_t *self = mpy_conn_open(pos_args[0]);

@@ -140,6 +140,14 @@ MP_DEFINE_CONST_OBJ_TYPE(mpy_type_HttpMessage, MP_QSTR_HttpMessage, MP_TYPE_FLAG
 // ---------------------------------------------------------------------------------------------
 // WsMessage
 
+// The core has checked the text of a message; a control frame may hold anything.
+static mp_obj_t ws_text(const pmg_ws_msg_t *msg) {
+    if (msg->flags == WEBSOCKET_OP_TEXT && msg->data.len > 0) {
+        return mp_obj_new_str_copy(&mp_type_str, (const byte *)msg->data.buf, msg->data.len);
+    }
+    return mpy_text_replace(msg->data);
+}
+
 static void ws_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     if (dest[0] != MP_OBJ_NULL) {
         return; // read-only
@@ -147,7 +155,7 @@ static void ws_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     switch (attr) {
 #define GET ((const pmg_ws_msg_t *)get(self_in))
 #define X(name, field) \
-    case MP_QSTR_##name: dest[0] = mpy_text_replace(GET->field); break;
+    case MP_QSTR_##name: dest[0] = ws_text(GET); break;
         PMG_WS_TEXT_PROPS(X)
 #undef X
 #define X(name, field) \

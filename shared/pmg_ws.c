@@ -87,7 +87,7 @@ static bool close_payload_ok(const uint8_t *p, size_t len) {
                            pmg_utf8_valid(p + 2, len - 2));
 }
 
-int pmg_ws_send(struct mg_connection *c, const void *buf, size_t len, int op) {
+static int ws_send(struct mg_connection *c, const void *buf, size_t len, int op, bool checked) {
     pmg_mgr_t *m = pmg_m(c);
     pmg_ws_t *w = &pmg_x(c)->u.ws;
     if (!c->is_websocket) {
@@ -103,7 +103,7 @@ int pmg_ws_send(struct mg_connection *c, const void *buf, size_t len, int op) {
     }
     switch (op) {
         case WEBSOCKET_OP_TEXT:
-            if (!pmg_utf8_valid(buf, len)) {
+            if (!checked && !pmg_utf8_valid(buf, len)) {
                 return pmg_fail(m, -EINVAL,
                     "a text message must be UTF-8: send bytes with WEBSOCKET_OP_BINARY");
             }
@@ -133,6 +133,14 @@ int pmg_ws_send(struct mg_connection *c, const void *buf, size_t len, int op) {
         pmg_deadline(c, PMG_DL_CLOSE, m->limits.drain_timeout);
     }
     return 0;
+}
+
+int pmg_ws_send(struct mg_connection *c, const void *buf, size_t len, int op) {
+    return ws_send(c, buf, len, op, false);
+}
+
+int pmg_ws_send_text(struct mg_connection *c, const void *buf, size_t len) {
+    return ws_send(c, buf, len, WEBSOCKET_OP_TEXT, true);
 }
 
 void pmg_ws_timeout(struct mg_connection *c) { // the peer never answered our close frame
