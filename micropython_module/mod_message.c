@@ -3,6 +3,8 @@
 // HttpMessage and WsMessage: views into the engine's buffers. The frame that made one clears it
 // when the handler returns; nothing is copied until a property is read.
 
+#include "py/objstr.h"
+
 #include "mod_util.h"
 
 mpy_view_t *mpy_view_new(const mp_obj_type_t *type, const void *message, struct mg_connection *c) {
