@@ -3,6 +3,10 @@
 // The hooks: the only way from the engine into Python. Each Python call stands under an nlr_push of
 // its own, and what it raises ends here: reported, or kept until the engine has returned. A handler
 // that recurses by way of the engine runs into the stack check that each Python function begins with.
+//
+// The compiler does not know that nlr_push() returns twice: after the second return no variable can
+// be trusted but the nlr_buf_t. So each nlr_push() has a function of its own that then uses nothing
+// else, here and in the other files; and one that is not inlined, where its caller goes on.
 
 #include "mod_util.h"
 
@@ -47,7 +51,7 @@ static int keep(mpy_manager_t *mgr, mp_obj_t exc) {
 }
 
 // Runs the error handler, or prints if there is none. MP_OBJ_NULL, or what that itself raised.
-static mp_obj_t tell(mp_obj_t error_handler, mp_obj_t exc) {
+static MP_NOINLINE mp_obj_t tell(mp_obj_t error_handler, mp_obj_t exc) {
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
         MPY_PYTHON_BEGIN();
@@ -139,6 +143,37 @@ static int hook_open(struct mg_connection *c, struct mg_connection *listener, vo
 #define DATA_HTTP(data) MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_HttpMessage, (data), c))
 #define DATA_WS(data) MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_WsMessage, (data), c))
 
+// Calls a handler. MP_OBJ_NULL, or what was raised.
+static MP_NOINLINE mp_obj_t call_handler(mp_obj_t handler, struct mg_connection *c, int ev,
+    void *data, mpy_view_t **view_out) {
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        MPY_PYTHON_BEGIN();
+        mpy_view_t *view = NULL;
+        mp_obj_t args[3] = {
+            MP_OBJ_FROM_PTR(*pmg_conn_obj(c)),
+            MP_OBJ_NEW_SMALL_INT(ev),
+            mp_const_none,
+        };
+        if (data != NULL) {
+            switch (ev) {
+#define X(event, kind) \
+    case event: args[2] = DATA_##kind(data); break;
+                PMG_EVENT_DATA(X)
+#undef X
+                default: break;
+            }
+            *view_out = view;
+        }
+        mp_call_function_n_kw(handler, 3, 0, args);
+        MPY_PYTHON_END();
+        nlr_pop();
+        return MP_OBJ_NULL;
+    }
+    MPY_PYTHON_END();
+    return MP_OBJ_FROM_PTR(nlr.ret_val);
+}
+
 static int hook_event(struct mg_connection *c, int ev, void *data) {
     mpy_conn_t *self = *pmg_conn_obj(c);
     if (self == NULL) {
@@ -149,28 +184,8 @@ static int hook_event(struct mg_connection *c, int ev, void *data) {
     if (handler == mp_const_none) {
         return 0;
     }
-    mpy_view_t *volatile view = NULL;
-    mp_obj_t exc = MP_OBJ_NULL;
-    nlr_buf_t nlr;
-    if (nlr_push(&nlr) == 0) {
-        MPY_PYTHON_BEGIN();
-        mp_obj_t args[3] = {MP_OBJ_FROM_PTR(self), MP_OBJ_NEW_SMALL_INT(ev), mp_const_none};
-        if (data != NULL) {
-            switch (ev) {
-#define X(event, kind) \
-    case event: args[2] = DATA_##kind(data); break;
-                PMG_EVENT_DATA(X)
-#undef X
-                default: break;
-            }
-        }
-        mp_call_function_n_kw(handler, 3, 0, args);
-        MPY_PYTHON_END();
-        nlr_pop();
-    } else {
-        MPY_PYTHON_END();
-        exc = MP_OBJ_FROM_PTR(nlr.ret_val);
-    }
+    mpy_view_t *view = NULL;
+    mp_obj_t exc = call_handler(handler, c, ev, data, &view);
     if (view != NULL) {
         view->message = NULL;
     }
@@ -185,19 +200,24 @@ static void hook_free(struct mg_connection *c) {
     }
 }
 
-static int hook_timer(pmg_timer_t *t) {
-    mpy_timer_t *self = t->arg;
-    mpy_manager_t *mgr = self->mgr;
+static MP_NOINLINE mp_obj_t call_callback(mp_obj_t callback) {
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
         MPY_PYTHON_BEGIN();
-        mp_call_function_0(self->callback);
+        mp_call_function_0(callback);
         MPY_PYTHON_END();
         nlr_pop();
-        return 0;
+        return MP_OBJ_NULL;
     }
     MPY_PYTHON_END();
-    return report(mgr, MP_OBJ_FROM_PTR(nlr.ret_val));
+    return MP_OBJ_FROM_PTR(nlr.ret_val);
+}
+
+static int hook_timer(pmg_timer_t *t) {
+    mpy_timer_t *self = t->arg;
+    mpy_manager_t *mgr = self->mgr;
+    mp_obj_t exc = call_callback(self->callback);
+    return exc == MP_OBJ_NULL ? 0 : report(mgr, exc);
 }
 
 static void hook_timer_free(pmg_timer_t *t) {

@@ -63,12 +63,13 @@ static void check_idle(mpy_manager_t *self) {
     }
 }
 
+// Handlers of MG_EV_CLOSE still find `m`: the engine itself refuses what they must not do.
 static void free_engine(mpy_manager_t *self, bool silent) {
     LOCK(self);
-    pmg_mgr_t *m = self->m;
-    self->m = NULL; // handlers of MG_EV_CLOSE find the manager closed
+    self->closing = true;
     UNLOCK(self);
-    pmg_mgr_free(m, silent);
+    pmg_mgr_free(self->m, silent);
+    self->m = NULL;
 }
 
 // Closes what is open. `silent`: from the finalizer, no Python may run. Does not raise.
@@ -150,6 +151,7 @@ static mp_obj_t manager_make_new(const mp_obj_type_t *type, size_t n_args, size_
     self->m = NULL;
     self->next = NULL;
     self->live = NULL;
+    self->closing = true; // until there is something to close
     self->pending = MP_OBJ_NULL;
     self->handler = handler;
     self->error_handler = error_handler;
@@ -163,6 +165,7 @@ static mp_obj_t manager_make_new(const mp_obj_type_t *type, size_t n_args, size_
         mpy_raise_result(r, pmg_error_text(NULL, r));
     }
     pmg_mgr_poll_events(self->m, poll_events);
+    self->closing = false;
     self->next = MP_STATE_VM(mpy_managers);
     MP_STATE_VM(mpy_managers) = self;
     return MP_OBJ_FROM_PTR(self);
@@ -293,6 +296,19 @@ static mp_obj_t manager_poll(size_t n_args, const mp_obj_t *pos_args, mp_map_t *
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(manager_poll_obj, 1, manager_poll);
 
+// Polls until the manager is closed. MP_OBJ_NULL, or what was raised.
+static MP_NOINLINE mp_obj_t poll_forever(mpy_manager_t *self, mp_int_t ms) {
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        while (self->m != NULL) {
+            poll_for(self, ms);
+        }
+        nlr_pop();
+        return MP_OBJ_NULL;
+    }
+    return MP_OBJ_FROM_PTR(nlr.ret_val);
+}
+
 // KeyboardInterrupt ends it normally, any other exception goes on; the manager is closed in
 // both cases.
 static mp_obj_t manager_run(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
@@ -304,17 +320,10 @@ static mp_obj_t manager_run(size_t n_args, const mp_obj_t *pos_args, mp_map_t *k
     mp_int_t ms = mpy_get_int(args[0].u_obj, "poll_ms");
     mpy_manager_t *self = get_open(pos_args[0]);
     check_idle(self);
-    nlr_buf_t nlr;
-    if (nlr_push(&nlr) == 0) {
-        while (self->m != NULL) {
-            poll_for(self, ms);
-        }
-        nlr_pop();
-        return mp_const_none;
-    }
-    mp_obj_t exc = MP_OBJ_FROM_PTR(nlr.ret_val);
+    mp_obj_t exc = poll_forever(self, ms);
     shut(self, false);
-    if (!mp_obj_exception_match(exc, MP_OBJ_FROM_PTR(&mp_type_KeyboardInterrupt))) {
+    mp_obj_t interrupt = MP_OBJ_FROM_PTR(&mp_type_KeyboardInterrupt);
+    if (exc != MP_OBJ_NULL && !mp_obj_exception_match(exc, interrupt)) {
         self->pending = exc; // ahead of what a handler of MG_EV_CLOSE left
     }
     mpy_check(self, NULL, 0);
@@ -346,7 +355,7 @@ static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(manager_exit_obj, 4, 4, manager_exit)
 // The lock keeps close() from pulling the engine away under another thread's feet.
 static int locked_wakeup(mpy_manager_t *self, unsigned long id, const mp_buffer_info_t *data) {
     LOCK(self);
-    int r = self->m != NULL ? pmg_mgr_wakeup(self->m, id, data->buf, data->len) : -EBADF;
+    int r = !self->closing ? pmg_mgr_wakeup(self->m, id, data->buf, data->len) : -EBADF;
     UNLOCK(self);
     return r;
 }

@@ -64,6 +64,7 @@ typedef struct _mpy_manager_t {
     mp_obj_base_t base;
     struct _mpy_manager_t *next; // all that are not closed, from the root pointer
     pmg_mgr_t *m;                // NULL once closed
+    bool closing;                // no more wake-ups
     mpy_node_t *live;
     mp_obj_t handler;
     mp_obj_t error_handler;
