@@ -216,6 +216,12 @@ class Server:
             raise self._failure
 
 
+def raw_get(server, path, headers="", method="GET"):
+    """A path as it stands, which clients would tidy up."""
+    with Raw(server.reach(server.port())) as raw:
+        return raw.ask(f"{method} {path} HTTP/1.1\r\nHost: d\r\n{headers}\r\n")
+
+
 def free_port(kind=socket.SOCK_STREAM):
     """A port that nobody has now; it may be taken a moment later."""
     with socket.socket(socket.AF_INET, kind) as s:

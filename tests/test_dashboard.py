@@ -248,7 +248,7 @@ BAD_SETTINGS = [
     ('{"interval_ms": 49}', "from 50 to 5000"),
     ('{"interval_ms": 5001}', "from 50 to 5000"),
     ('{"interval_ms": 100.5}', "interval_ms must be a number"),
-    ('{"intervall": 100}', "unknown setting intervall"),
+    ('{"period": 100}', "unknown setting period"),
     ('{"target": 50, "interval_ms": 1}', "from 50 to 5000"),
     (b"\xff\xfe", "JSON"),
 ]
