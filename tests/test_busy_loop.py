@@ -144,10 +144,13 @@ def test_reading_is_paused_on_a_unix_socket(server, tmp_path):
 
 
 @pytest.mark.needs("process")
-@pytest.mark.parametrize("path", ["/big", "/file", "/stream"])
+@pytest.mark.parametrize("paths", ["/big", "/file", "/stream", "/big /", "/file /", "/never /"])
 @pytest.mark.parametrize("end", ["none", "fin"])
-def test_peer_takes_nothing(server, path, end):
-    with connect(server, request=REQUEST.format(path), receive_buffer=4096) as raw:
+def test_peer_takes_nothing(server, paths, end):
+    """Neither what it asked for, nor what it asked for behind that."""
+    first, _, more = paths.partition(" ")
+    request = REQUEST.format(first) + (REQUEST.format(more) * 500 if more else "")
+    with connect(server, request=request, receive_buffer=4096) as raw:
         assert_quiet(server)
         if end == "fin":
             raw.half_close()
@@ -226,11 +229,15 @@ def test_connecting(server):
 
 
 @pytest.mark.needs("process")
-def test_waiting_for_a_response(server):
+@pytest.mark.parametrize("scheme", ["http", "ws", "tcp"])
+def test_waiting_for_a_server(server, scheme):
     with socket.create_server(("127.0.0.1", 0)) as listener:
-        server.exec(f"c = m.connect(peer('http', {listener.getsockname()[1]}))")
-        with listener.accept()[0]:
-            server.exec(f"c.send({REQUEST.format('/')!r})")
+        call = "ws_connect" if scheme == "ws" else "connect"
+        server.exec(f"c = m.{call}(peer({scheme!r}, {listener.getsockname()[1]}))")
+        with listener.accept()[0] as peer:
+            if scheme != "ws":
+                server.exec(f"c.send({REQUEST.format('/')!r})")
+            assert peer.recv(10).startswith(b"GET /")
             assert_quiet(server, returns=1)
             server.exec("c.close()")
 
