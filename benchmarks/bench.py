@@ -78,7 +78,7 @@ def machine() -> dict[str, Any]:
     return {
         "processor": model,
         "cores": len(os.sched_getaffinity(0)),
-        "kernel": platform.release(),
+        "kernel": ".".join(platform.release().split(".")[:2]),
         "python": output(str(peers.OUR_PYTHON), "--version"),
         "micropython": output(str(peers.OUR_UNIX), "--version").splitlines()[-1:],
         "gcc": output("gcc", "-dumpfullversion"),
@@ -137,6 +137,7 @@ def main() -> int:
             "taken": time.strftime("%Y-%m-%d %H:%M"),
             "commit": output("git", "rev-parse", "--short", "HEAD"),
             "rounds": args.rounds,
+            "load": round(os.getloadavg()[1], 1),  # of the last five minutes, ours included
             "rows": rows,
             "failed": run.take_failures(),
         }

@@ -47,6 +47,15 @@ def markdown(first: str, columns: tuple[str, ...], rows: dict[str, dict[str, Any
     return "\n".join(lines) + "\n"
 
 
+def runs(figures: dict[str, Any]) -> list[str]:
+    """Which kinds were taken together."""
+    found: dict[str, list[str]] = {}
+    for kind, figure in figures.items():
+        run = f"at commit {figure['commit']}, {figure['rounds']} rounds"
+        found.setdefault(run, []).append(f"`{kind}`")
+    return [f"- {', '.join(kinds)}: {run}" for run, kinds in found.items()]
+
+
 def main() -> int:
     source = ROOT / "build" / "bench.json"
     if not source.exists():
@@ -58,6 +67,7 @@ def main() -> int:
     parts = [
         f"Taken on {' and '.join(dates)}: {machine['cores']} cores ({machine['processor']}), "
         f"Linux {machine['kernel']}, {machine['python']}, gcc {machine['gcc']}; {versions}.\n",
+        "".join(f"{line}\n" for line in runs(figures)),
         markdown("To reach", ("wanted", "measured", "reached"), targets.rows(figures)),
     ]
     for kind, (title, columns) in TABLES.items():
