@@ -73,6 +73,8 @@ void pmg_port_free(void *p) {
     MEMORY_UNLOCK();
 }
 
+#elif !IS_UNIX && !defined(ESP_PLATFORM)
+#error "pymongoose needs MICROPY_TRACKED_ALLOC here: libc's heap on a board is tiny, or panics"
 #else
 
 void mpy_port_init(void) {}
