@@ -194,10 +194,12 @@ static mp_obj_t conn_ws_send(size_t n_args, const mp_obj_t *pos_args, mp_map_t *
         {MP_QSTR_op, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(WEBSOCKET_OP_TEXT)}},
     };
     mp_buffer_info_t data;
-    if (n_args == 2 && kw_args->used == 0 && mp_obj_is_str(pos_args[1])) { // the common case
-        data.buf = (void *)mp_obj_str_get_data(pos_args[1], &data.len);
+    if (n_args == 2 && kw_args->used == 0) { // the common case
+        // A str is checked as bytes are: MicroPython lets a lone surrogate into one.
+        mpy_get_data(pos_args[1], "data", &data);
         mpy_conn_t *self = mpy_conn_open(pos_args[0]);
-        return mpy_conn_done(self, MPY_ENGINE(pmg_ws_send_text(self->c, data.buf, data.len)));
+        int r = MPY_ENGINE(pmg_ws_send(self->c, data.buf, data.len, WEBSOCKET_OP_TEXT));
+        return mpy_conn_done(self, r);
     }
     PARSE_ARGS(n_args, pos_args, kw_args);
     mpy_get_data(args[ARG_data].u_obj, "data", &data);
