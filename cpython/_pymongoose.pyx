@@ -21,6 +21,7 @@ class Error(RuntimeError):
 pmg_py_error_class(Error)
 
 include "messages.pxi"
+include "tls.pxi"
 include "connection.pxi"
 include "timer.pxi"
 include "manager.pxi"

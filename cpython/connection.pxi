@@ -182,6 +182,21 @@ cdef class Connection:
                 rc = pmg_ws_send(c, d.s.buf, d.s.len, opcode)
         pmg_py_done(c, rc, &d)
 
+    # TLS
+
+    def tls_init(self, opts):
+        """Gives this connection, or all that this listener accepts, TLS."""
+        ours(self)
+        if not isinstance(opts, TlsOpts):
+            pmg_py_bad_type(PMG_MSG_TLS_OPTS, "opts", opts)
+        cdef mg_connection *c = self.state.c
+        pmg_py_done(c, 0 if c == NULL else pmg_tls_init(c, (<TlsOpts>opts).conf), NULL)
+
+    def tls_free(self):
+        """Ends TLS on this connection; what follows is plain text."""
+        cdef mg_connection *c = alive(self)
+        pmg_py_done(c, pmg_tls_free(c), NULL)
+
     # The end
 
     def error(self, message):

@@ -105,6 +105,10 @@ int pmg_py_data(PyObject *o, const char *name, pmg_py_data_t *out) {
     return 0;
 }
 
+void pmg_py_none(pmg_py_data_t *out) {
+    memset(out, 0, sizeof(*out));
+}
+
 void pmg_py_release(pmg_py_data_t *data) {
     if (data->view.obj != NULL) {
         PyBuffer_Release(&data->view);

@@ -33,6 +33,7 @@ typedef struct {
     Py_buffer view; // view.obj NULL: nothing to release
 } pmg_py_data_t;
 int pmg_py_data(PyObject *o, const char *name, pmg_py_data_t *out);
+void pmg_py_none(pmg_py_data_t *out); // nothing was given: s.buf is NULL
 void pmg_py_release(pmg_py_data_t *data);
 
 // The end of a call on connection c, NULL if it is closed, that gave `rc`: raises or not, and

@@ -34,6 +34,7 @@ cdef extern from "pmg_messages.h":
     const char *PMG_MSG_WRONG_THREAD
     const char *PMG_MSG_NOT_MADE_BY_HAND
     const char *PMG_MSG_LIMIT_UNKNOWN
+    const char *PMG_MSG_TLS_OPTS
 
 
 cdef extern from "pmg.h":
@@ -67,6 +68,12 @@ cdef extern from "pmg.h":
         pass
     ctypedef struct pmg_head_t:
         pass
+    ctypedef struct pmg_tls_conf_t:
+        pass
+    ctypedef struct pmg_tls_opts_t:
+        mg_str ca, cert, key
+        const char *name
+        bint skip_verification
     ctypedef struct pmg_serve_t:
         const char *root
         mg_str headers, mime_types
@@ -126,6 +133,11 @@ cdef extern from "pmg.h":
     int pmg_ws_send_text(mg_connection *, const void *, size_t)
     int pmg_ws_send(mg_connection *, const void *, size_t, int)
 
+    int pmg_tls_conf_new(const pmg_tls_opts_t *, pmg_tls_conf_t **, char *, size_t)
+    void pmg_tls_conf_unref(pmg_tls_conf_t *)
+    int pmg_tls_init(mg_connection *, pmg_tls_conf_t *)
+    int pmg_tls_free(mg_connection *)
+
 
 cdef extern from "Python.h":
     unsigned long PyThread_get_thread_ident()
@@ -145,6 +157,7 @@ cdef extern from "convert.h":
     ctypedef struct pmg_py_data_t:
         mg_str s
     int pmg_py_data(object, const char *, pmg_py_data_t *) except -1
+    void pmg_py_none(pmg_py_data_t *)
     void pmg_py_release(pmg_py_data_t *)
     int pmg_py_done(mg_connection *, int, pmg_py_data_t *) except -1
     int pmg_py_str(object, const char *, mg_str *) except -1

@@ -21,6 +21,11 @@ SRC_USERMOD_LIB_C += $(PMG_MODULE_DIR)/mongoose_unit.c
 # These reach the whole firmware, so they are include paths and one name of Mongoose's.
 CFLAGS_USERMOD += -DMG_ARCH=MG_ARCH_CUSTOM -I$(PMG_TOP)/shared -I$(PMG_MODULE_DIR) -I$(MONGOOSE_DIR)
 
+# TLS needs the firmware to carry mbedTLS. boards/UNIX/ shows how a variant adds TLS 1.3 and PEM.
+ifneq ($(MICROPY_PY_SSL)$(MICROPY_SSL_MBEDTLS),11)
+CFLAGS_USERMOD += -DPMG_HAS_TLS=0
+endif
+
 # These reach our objects only; the port's -Os comes first and the last one holds.
 PMG_CFLAGS ?= -O2
 $(BUILD)/shared/pmg_%.o: CFLAGS += $(PMG_CFLAGS)

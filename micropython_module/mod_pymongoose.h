@@ -113,6 +113,7 @@ extern const mp_obj_type_t mpy_type_Connection;
 extern const mp_obj_type_t mpy_type_HttpMessage;
 extern const mp_obj_type_t mpy_type_WsMessage;
 extern const mp_obj_type_t mpy_type_Timer;
+extern const mp_obj_type_t mpy_type_TlsOpts;
 extern const mp_obj_type_t mpy_type_Error;
 
 // ---------------------------------------------------------------------------------------------
@@ -158,6 +159,10 @@ MP_DECLARE_CONST_FUN_OBJ_3(mpy_conn_http_basic_auth_obj);
 #if PMG_HAS_FILES
 MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_serve_dir_obj);
 MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_serve_file_obj);
+#endif
+#if PMG_HAS_TLS
+MP_DECLARE_CONST_FUN_OBJ_2(mpy_conn_tls_init_obj);
+MP_DECLARE_CONST_FUN_OBJ_1(mpy_conn_tls_free_obj);
 #endif
 MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_ws_upgrade_obj);
 MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_ws_send_obj);

@@ -265,6 +265,31 @@ int pmg_ws_send(struct mg_connection *c, const void *buf, size_t len, int op);
 int pmg_ws_send_text(struct mg_connection *c, const void *buf, size_t len);
 
 // ---------------------------------------------------------------------------------------------
+// TLS
+
+#if PMG_HAS_TLS
+// Certificates and key, parsed once, shared by reference: connections of several threads may use
+// one where mbedTLS is ours (CPython), else those of one thread.
+typedef struct pmg_tls_conf pmg_tls_conf_t;
+typedef struct {
+    struct mg_str ca, cert, key; // PEM or DER; buf NULL: not given
+    const char *name;            // a client's: whom to expect instead of the URL's host; or NULL
+    bool skip_verification;
+} pmg_tls_opts_t;
+// -EINVAL or -ENOMEM: *conf is NULL and `text` says what is wrong. The caller has one reference.
+int pmg_tls_conf_new(const pmg_tls_opts_t *opts, pmg_tls_conf_t **conf, char *text, size_t size);
+void pmg_tls_conf_ref(pmg_tls_conf_t *conf);
+void pmg_tls_conf_unref(pmg_tls_conf_t *conf); // NULL is accepted
+
+// Gives a connection TLS: a client before its handshake, an accepted connection, or a listener for
+// all that it will accept. -EINVAL: a server without certificate, a client without CA or name, UDP;
+// -EALREADY: the handshake has begun.
+int pmg_tls_init(struct mg_connection *c, pmg_tls_conf_t *conf);
+// Ends TLS: what follows is plain text. Of a listener: for what it will accept.
+int pmg_tls_free(struct mg_connection *c);
+#endif
+
+// ---------------------------------------------------------------------------------------------
 // Text, for bindings: what the wire says is bytes, what Python sees is str.
 
 bool pmg_utf8_valid(const void *buf, size_t len);

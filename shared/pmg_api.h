@@ -15,6 +15,9 @@
 #ifndef PMG_HAS_FILES
 #define PMG_HAS_FILES 1
 #endif
+#ifndef PMG_HAS_TLS
+#define PMG_HAS_TLS 1
+#endif
 
 // X(name): the name is also the C constant that holds the value.
 #define PMG_CONSTANTS(X)     \
@@ -24,6 +27,7 @@
     X(MG_EV_RESOLVE)         \
     X(MG_EV_CONNECT)         \
     X(MG_EV_ACCEPT)          \
+    PMG_CONSTANTS_TLS(X)     \
     X(MG_EV_READ)            \
     X(MG_EV_WRITE)           \
     X(MG_EV_CLOSE)           \
@@ -40,6 +44,12 @@
     X(WEBSOCKET_OP_CLOSE)    \
     X(WEBSOCKET_OP_PING)     \
     X(WEBSOCKET_OP_PONG)
+
+#if PMG_HAS_TLS
+#define PMG_CONSTANTS_TLS(X) X(MG_EV_TLS_HS)
+#else
+#define PMG_CONSTANTS_TLS(X)
+#endif
 
 // What `data` is for each event. X(event, kind); an event that is not listed carries None.
 //   TEXT  str, the error         data: const char *
@@ -100,6 +110,7 @@
     PMG_CONN_METHODS_FILES(X) \
     X(ws_upgrade, 1, 255)     \
     X(ws_send, 1, 255)        \
+    PMG_CONN_METHODS_TLS(X)   \
     X(set_handler, 1, 1)      \
     X(error, 1, 1)            \
     X(drain, 0, 0)            \
@@ -111,6 +122,14 @@
     X(serve_file, 2, 255)
 #else
 #define PMG_CONN_METHODS_FILES(X)
+#endif
+
+#if PMG_HAS_TLS
+#define PMG_CONN_METHODS_TLS(X) \
+    X(tls_init, 1, 1)           \
+    X(tls_free, 0, 0)
+#else
+#define PMG_CONN_METHODS_TLS(X)
 #endif
 
 #define PMG_MANAGER_METHODS(X) \
@@ -129,6 +148,14 @@
 
 #define PMG_TIMER_METHODS(X) X(cancel, 0, 0)
 #define PMG_TIMER_PROPS(X) X(active)
+
+// Of TlsOpts: its arguments, in this order, as they were given.
+#define PMG_TLS_OPTS_PROPS(X) \
+    X(ca)                     \
+    X(cert)                   \
+    X(key)                    \
+    X(name)                   \
+    X(skip_verification)
 
 // Strings of a message that C holds as a slice: X(name, field of pmg_http_msg_t).
 #define PMG_HTTP_TEXT_PROPS(X) \
@@ -156,7 +183,14 @@
     X(HttpMessage)     \
     X(WsMessage)       \
     X(Timer)           \
+    PMG_CLASSES_TLS(X) \
     X(Error)
+
+#if PMG_HAS_TLS
+#define PMG_CLASSES_TLS(X) X(TlsOpts)
+#else
+#define PMG_CLASSES_TLS(X)
+#endif
 
 #define PMG_FUNCTIONS(X) \
     X(event_name, 1, 1)  \
@@ -171,6 +205,7 @@
 //   max_body        HTTP body: 413 beyond it
 //   max_message     WebSocket message: close code 1009 beyond it
 //   connect_timeout from connect() to MG_EV_CONNECT (names included)
+//   handshake_timeout  from a TLS connection's first byte to MG_EV_TLS_HS
 //   head_timeout    from the first byte of an HTTP head to its end: 408
 //   body_timeout    between two pieces of an HTTP body: 408
 //   idle_timeout    a keep-alive HTTP connection without a request is closed
@@ -183,9 +218,16 @@
     X(max_body, 16777216, 16384)     \
     X(max_message, 16777216, 8192)   \
     X(connect_timeout, 15000, 15000) \
+    PMG_LIMITS_TLS(X)                \
     X(head_timeout, 15000, 10000)    \
     X(body_timeout, 30000, 20000)    \
     X(idle_timeout, 75000, 15000)    \
     X(drain_timeout, 15000, 10000)
+
+#if PMG_HAS_TLS
+#define PMG_LIMITS_TLS(X) X(handshake_timeout, 15000, 20000)
+#else
+#define PMG_LIMITS_TLS(X)
+#endif
 
 #endif

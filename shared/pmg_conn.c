@@ -124,6 +124,7 @@ void pmg_conn_free(struct mg_connection *c) {
         m->hooks.free(c);
     }
     pmg_file_close(c);
+    pmg_tls_end(c);
     pmg_io_close(c);
     pmg_free(x->auth);
     pmg_free(x->request);
@@ -262,6 +263,7 @@ static void deadline_fired(pmg_timer_t *t) {
                 pmg_work(c);
             }
             break;
+        case PMG_DL_TLS: pmg_fatal(c, "TLS: the handshake timed out"); break;
         case PMG_DL_DRAIN:
         case PMG_DL_LINGER: pmg_close(c); break;
         default: break;
@@ -293,10 +295,10 @@ bool pmg_conn_is_websocket(struct mg_connection *c) {
     return c->is_websocket;
 }
 bool pmg_conn_is_readable(struct mg_connection *c) {
-    return pmg_conn_recv_len(c) > 0 || c->is_readable;
+    return pmg_conn_recv_len(c) > 0 || c->is_readable || pmg_tls_pending(c);
 }
 bool pmg_conn_is_writable(struct mg_connection *c) {
-    return pmg_x(c)->connected && !c->is_closing && pmg_conn_send_len(c) == 0;
+    return pmg_x(c)->connected && !c->is_closing && !c->is_tls_hs && pmg_conn_send_len(c) == 0;
 }
 bool pmg_conn_is_closing(struct mg_connection *c) {
     return c->is_closing;

@@ -166,7 +166,7 @@ static int body_progress(struct mg_connection *c, char *base, size_t len) {
                 if (over(h->body_len, pmg_m(c)->limits.max_body)) {
                     return 413;
                 }
-                if (!pmg_x(c)->eof) {
+                if (!pmg_x(c)->eof || pmg_x(c)->cut) { // anybody could have cut it off
                     return WAIT;
                 }
                 done = true;

@@ -67,6 +67,7 @@ typedef struct {
 
 typedef struct pmg_file pmg_file_t;
 typedef struct pmg_request pmg_request_t;
+typedef struct pmg_tls pmg_tls_t;
 
 // ---------------------------------------------------------------------------------------------
 // Connection: allocated behind Mongoose's own, see pmg_x()
@@ -81,7 +82,8 @@ enum {
     PMG_DL_LINGER,
     PMG_DL_ACCEPT,
     PMG_DL_TICK,
-    PMG_DL_CLOSE
+    PMG_DL_CLOSE,
+    PMG_DL_TLS
 };
 
 typedef struct {
@@ -94,6 +96,10 @@ typedef struct {
     char *target; // path and query of the URL, for a WebSocket client
     pmg_file_t *file;
     pmg_request_t *request; // of an HTTP client
+#if PMG_HAS_TLS
+    pmg_tls_t *tls;           // from tls_init() on; the handshake runs while c->is_tls_hs
+    pmg_tls_conf_t *tls_conf; // of a listener: for what it accepts
+#endif
     pmg_timer_t timer;      // deadline; may stand in the heap earlier than it is due
     uint64_t deadline;
     size_t send_off; // bytes at the start of c->send that are gone
@@ -120,6 +126,8 @@ typedef struct {
     unsigned unlink_path : 1; // a socket file that we made
     unsigned watched : 1;     // the backend's
     unsigned connected : 1;
+    unsigned url_tls : 1; // the URL's scheme asks for TLS
+    unsigned cut : 1;     // the end of the stream came without TLS saying so
     union {
         pmg_http_t http;
         pmg_ws_t ws;
@@ -145,6 +153,7 @@ struct pmg_mgr {
     size_t wake_bytes;
     size_t done;    // things done in this turn
     unsigned depth; // hooks on the stack
+    unsigned turn;  // counts polls
     bool polling, waiting, stop, closing, silent, poll_events, firing_canceled;
     unsigned char *scratch; // PMG_READ_SIZE
     bool scratch_lent;
@@ -173,6 +182,7 @@ void *pmg_alloc(size_t size); // counted; NULL when there is none
 void pmg_free(void *p);
 char *pmg_strndup(const char *s, size_t len);
 size_t pmg_mem_blocks(void);
+void pmg_mem_forget(long blocks); // these are kept for good: no longer counted
 // Makes room for `more` bytes behind buf->len; grows by doubling. False: nothing changed.
 bool pmg_buf_reserve(struct mg_iobuf *b, size_t more);
 void pmg_buf_free(struct mg_iobuf *b);
@@ -290,6 +300,31 @@ int pmg_ws_request(struct mg_connection *c); // a client's handshake
 void pmg_ws_timeout(struct mg_connection *c);
 bool pmg_ws_room(struct mg_connection *c);
 void pmg_ws_goodbye(struct mg_connection *c); // a close frame ahead of draining
+
+// pmg_tls.c: what the loop asks of it
+#if PMG_HAS_TLS
+void pmg_tls_accepted(struct mg_connection *listener, struct mg_connection *c); // after ACCEPT
+void pmg_tls_connected(struct mg_connection *c);                                // after CONNECT
+void pmg_tls_handshake(struct mg_connection *c); // goes on with it
+bool pmg_tls_wants_write(struct mg_connection *c);
+bool pmg_tls_pending(struct mg_connection *c); // there is something to read without the socket
+long pmg_tls_read(struct mg_connection *c, void *buf, size_t len); // as pmg_io_read(), but
+long pmg_tls_write(struct mg_connection *c, const void *buf, size_t len); // -EPROTO has been told
+void pmg_tls_goodbye(struct mg_connection *c);
+void pmg_tls_end(struct mg_connection *c); // frees all
+#define PMG_IS_TLS(c) (pmg_x(c)->tls != NULL)
+#else
+#define PMG_IS_TLS(c) false
+#define pmg_tls_accepted(listener, c) ((void)(listener), (void)(c))
+#define pmg_tls_connected(c) ((void)(c))
+#define pmg_tls_handshake(c) ((void)(c))
+#define pmg_tls_wants_write(c) false
+#define pmg_tls_pending(c) false
+#define pmg_tls_read(c, buf, len) pmg_io_read(c, buf, len)
+#define pmg_tls_write(c, buf, len) pmg_io_write(c, buf, len)
+#define pmg_tls_goodbye(c) ((void)(c))
+#define pmg_tls_end(c) ((void)(c))
+#endif
 
 // pmg_utf8.c
 // Feeds bytes to an incremental check; false at the first byte that cannot follow.

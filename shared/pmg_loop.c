@@ -41,6 +41,13 @@ void pmg_work(struct mg_connection *c) {
 void pmg_wants(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
     int mask = 0;
+    if (c->is_tls_hs && x->connected) {
+        mask = pmg_tls_wants_write(c) ? PMG_IO_WRITE : PMG_IO_READ;
+        if (mask != x->io_mask && pmg_io_watch(c, mask) == 0) {
+            x->io_mask = (uint8_t)mask;
+        }
+        return;
+    }
     if (c->is_listening || (x->connected && !c->is_full && !x->eof)) {
         mask |= PMG_IO_READ;
     }
@@ -49,6 +56,9 @@ void pmg_wants(struct mg_connection *c) {
     }
     if (mask != x->io_mask && pmg_io_watch(c, mask) == 0) {
         x->io_mask = (uint8_t)mask;
+    }
+    if ((mask & PMG_IO_READ) && pmg_tls_pending(c)) { // the socket will not say so
+        pmg_work(c);
     }
 }
 
@@ -72,7 +82,7 @@ static void sent_all(struct mg_connection *c) {
 void pmg_flush(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
     size_t total = 0;
-    if (!x->connected || x->hold || c->is_closing || x->lingering) {
+    if (!x->connected || x->hold || c->is_closing || x->lingering || c->is_tls_hs) {
         return;
     }
     for (;;) {
@@ -83,7 +93,8 @@ void pmg_flush(struct mg_connection *c) {
         if (len == 0) {
             break;
         }
-        long n = pmg_io_write(c, c->send.buf + x->send_off, len);
+        const unsigned char *rest = c->send.buf + x->send_off;
+        long n = PMG_IS_TLS(c) ? pmg_tls_write(c, rest, len) : pmg_io_write(c, rest, len);
         if (n <= 0) {
             if (n != -EAGAIN) {
                 pmg_fatal(c, strerror((int)-n));
@@ -119,6 +130,7 @@ void pmg_flush(struct mg_connection *c) {
 
 static void finish_drain(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
+    pmg_tls_goodbye(c);
     if (x->linger && !x->eof && x->connected && !c->is_udp) {
         x->lingering = 1;
         c->is_full = 0;
@@ -156,8 +168,15 @@ static void protocol_poll(struct mg_connection *c) {
     }
 }
 
+static void read_stream(struct mg_connection *c);
+
 static void work(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
+    if (c->is_tls_hs && x->connected && !c->is_closing) {
+        pmg_tls_handshake(c);
+    } else if (!c->is_closing && !c->is_full && !x->eof && !x->lingering && pmg_tls_pending(c)) {
+        read_stream(c);
+    }
     if (!c->is_closing && x->reparse) {
         x->reparse = 0;
         protocol_poll(c);
@@ -293,7 +312,8 @@ static void read_stream(struct mg_connection *c) {
     if (b->size - b->len < want) {
         want = b->size - b->len;
     }
-    long n = pmg_io_read(c, b->buf + b->len, want);
+    unsigned char *end = b->buf + b->len;
+    long n = PMG_IS_TLS(c) ? pmg_tls_read(c, end, want) : pmg_io_read(c, end, want);
     if (n > 0) {
         b->len += (size_t)n;
         c->is_full = x->proto == PMG_RAW && !room(c); // so that this event can already see it
@@ -367,6 +387,10 @@ void pmg_io_ready(struct mg_connection *c, int mask, bool error) {
         }
         return;
     }
+    if (c->is_tls_hs) {
+        pmg_tls_handshake(c);
+        return;
+    }
     if (mask & PMG_IO_READ) {
         if (c->is_udp) {
             read_datagrams(c);
@@ -417,6 +441,7 @@ int pmg_mgr_poll(pmg_mgr_t *m, int ms) {
     }
     m->stop = false;
     m->done = 0;
+    m->turn++;
     int timeout = wait_time(m, ms);
     m->polling = true;
     m->now = pmg_port_millis();

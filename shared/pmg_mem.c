@@ -25,6 +25,10 @@ size_t pmg_mem_blocks(void) {
     return __atomic_load_n(&live_blocks, __ATOMIC_RELAXED);
 }
 
+void pmg_mem_forget(long blocks) {
+    __atomic_sub_fetch(&live_blocks, (size_t)blocks, __ATOMIC_RELAXED);
+}
+
 char *pmg_strndup(const char *s, size_t len) {
     char *p = pmg_alloc(len + 1);
     if (p != NULL) {

@@ -28,8 +28,10 @@ static void accepted(struct mg_connection *listener, struct mg_connection *c) {
         c->pfn = pmg_http_pfn;
         pmg_deadline(c, PMG_DL_IDLE, m->limits.idle_timeout);
     }
+    c->is_tls = listener->is_tls;
     mg_call(c, MG_EV_OPEN, NULL);
     mg_call(c, MG_EV_ACCEPT, NULL);
+    pmg_tls_accepted(listener, c);
     pmg_update(c);
 }
 
@@ -40,7 +42,8 @@ void pmg_accept_ready(struct mg_connection *listener) {
     for (int i = 0; i < ACCEPT_BURST && !listener->is_closing && !m->stop; i++) {
         int err;
         if (m->limits.max_conns > 0 && m->count >= m->limits.max_conns) {
-            err = pmg_io_refuse(listener, pmg_x(listener)->proto == PMG_HTTP ? busy : NULL);
+            err = pmg_io_refuse(listener,
+                pmg_x(listener)->proto == PMG_HTTP && !listener->is_tls ? busy : NULL);
         } else {
             struct mg_connection *c = pmg_conn_new(m);
             err = c != NULL ? pmg_io_accept(listener, c) : -ENOMEM;
@@ -85,6 +88,8 @@ int pmg_listen(pmg_mgr_t *m, const char *url, int proto, int fd, void *arg,
     c->loc = u.addr;
     x->proto = (uint8_t)(u.is_udp ? PMG_RAW : proto);
     x->is_unix = u.is_unix;
+    x->url_tls = u.is_tls;
+    c->is_tls = u.is_tls;
     x->connected = u.is_udp;
     x->internal = 1; // until it stands: no hook hears of a failure
     if (u.is_unix && (x->host = pmg_strndup(u.host.buf, u.host.len)) == NULL) {
@@ -152,6 +157,7 @@ void pmg_connected(struct mg_connection *c) {
         c->pfn = pmg_http_pfn;
     }
     mg_call(c, MG_EV_CONNECT, NULL);
+    pmg_tls_connected(c);
     if (x->proto == PMG_WS && !c->is_closing && !c->is_draining && pmg_ws_request(c) < 0) {
         pmg_fatal(c, "no memory for the WebSocket handshake");
     }
@@ -184,6 +190,8 @@ int pmg_connect(pmg_mgr_t *m, const char *url, int proto, void *arg, struct mg_c
     c->is_udp = u.is_udp;
     x->proto = (uint8_t)(u.is_udp ? PMG_RAW : proto);
     x->is_unix = u.is_unix;
+    x->url_tls = u.is_tls;
+    c->is_tls = u.is_tls;
     x->host = pmg_strndup(host.buf, host.len);
     x->target = proto == PMG_WS ? pmg_strndup(u.target.buf, u.target.len) : NULL;
     c->rem = u.addr;

@@ -65,9 +65,10 @@ int pmg_url_parse(pmg_mgr_t *m, const char *url, bool listening, pmg_url_t *out)
     if (i == count) {
         return bad(m, url, "unknown scheme: known are http, ws, tcp, udp and unix");
     }
-    if (schemes[i].tls) {
+    if (schemes[i].tls && !PMG_HAS_TLS) {
         return pmg_fail(m, -EPROTONOSUPPORT, "URL %.*s: this build has no TLS", PMG_CUT(url));
     }
+    out->is_tls = schemes[i].tls;
     out->proto = schemes[i].proto;
     out->is_udp = schemes[i].udp;
     p += 3;

@@ -16,7 +16,6 @@ MONGOOSE = "MONGOOSE_DIR"
 
 #: Events of Mongoose that Python does not have, with the reason.
 NOT_YET = {
-    "MG_EV_TLS_HS": "TLS has its own issue",
     "MG_EV_MQTT_CMD": "MQTT has its own issue",
     "MG_EV_MQTT_MSG": "MQTT has its own issue",
     "MG_EV_MQTT_OPEN": "MQTT has its own issue",
@@ -31,6 +30,10 @@ OTHER_LISTS = {
     "PMG_EVENT_DATA": "kinds of data, checked below",
     "PMG_LIMITS": "keywords of Manager, checked below",
     "PMG_CONN_METHODS_FILES": "part of PMG_CONN_METHODS",
+    "PMG_CONN_METHODS_TLS": "part of PMG_CONN_METHODS",
+    "PMG_CONSTANTS_TLS": "part of PMG_CONSTANTS",
+    "PMG_CLASSES_TLS": "part of PMG_CLASSES",
+    "PMG_LIMITS_TLS": "part of PMG_LIMITS",
 }
 
 # Class -> the lists of its public names.
@@ -40,6 +43,7 @@ CLASSES = {
     "HttpMessage": ("PMG_HTTP_METHODS", "PMG_HTTP_TEXT_PROPS", "PMG_HTTP_BYTES_PROPS"),
     "WsMessage": ("PMG_WS_TEXT_PROPS", "PMG_WS_BYTES_PROPS", "PMG_WS_INT_PROPS"),
     "Timer": ("PMG_TIMER_METHODS", "PMG_TIMER_PROPS"),
+    "TlsOpts": ("PMG_TLS_OPTS_PROPS",),
 }
 MODULE = ("PMG_CONSTANTS", "PMG_CLASSES", "PMG_FUNCTIONS")
 
@@ -64,7 +68,7 @@ def look():
         timer = m.timer_add(1000, lambda: None)
         c = m.ws_connect(url("ws", port_of(m.listen(url("http")))))
         poll_until(m, lambda: "WsMessage" in seen)
-        for each in (m, c, timer):
+        for each in (m, c, timer, TlsOpts()):
             seen[type(each).__name__] = (public(each), [type(getattr(each, n)).__name__ for n in public(each)])
     seen["module"] = public(pymongoose)
     seen["_pymongoose"] = public(_pymongoose)

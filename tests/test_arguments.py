@@ -232,12 +232,6 @@ def test_password_is_not_shown(shared):
         assert kind == "ValueError" and "secret" not in message
 
 
-@pytest.mark.parametrize("scheme", ["https", "wss", "tls"])
-def test_no_tls_in_this_build(shared, scheme):
-    kind, message = shared(ARGUMENTS).eval(f"kind_of(lambda: m.listen('{scheme}://127.0.0.1:0'))")
-    assert kind == "Error" and "TLS" in message
-
-
 def test_errors_are_runtime_errors(shared):
     script = shared(ARGUMENTS)
     assert script.eval("issubclass(Error, RuntimeError)") is True

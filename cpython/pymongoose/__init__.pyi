@@ -50,6 +50,7 @@ MG_EV_POLL: Final[int]
 MG_EV_RESOLVE: Final[int]
 MG_EV_CONNECT: Final[int]
 MG_EV_ACCEPT: Final[int]
+MG_EV_TLS_HS: Final[int]
 MG_EV_READ: Final[int]
 MG_EV_WRITE: Final[int]
 MG_EV_CLOSE: Final[int]
@@ -161,7 +162,8 @@ class Connection:
     def is_client(self) -> bool:
         """Made by connect() or ws_connect()."""
     @property
-    def is_tls(self) -> bool: ...
+    def is_tls(self) -> bool:
+        """It has TLS, or its URL asks for it; MG_EV_TLS_HS says when the handshake is done."""
     @property
     def is_udp(self) -> bool: ...
     @property
@@ -172,7 +174,7 @@ class Connection:
         """Received bytes wait to be read."""
     @property
     def is_writable(self) -> bool:
-        """Connected, and nothing waits to be sent."""
+        """Connected, the TLS handshake done if there is one, and nothing waits to be sent."""
     @property
     def is_closing(self) -> bool: ...
     @property
@@ -273,6 +275,17 @@ class Connection:
         Raises ValueError for another opcode, text that is not UTF-8, a control frame of more than
         125 bytes, a bad close code, or no WebSocket; Error(EPIPE) after a close frame.
         """
+    def tls_init(self, opts: TlsOpts) -> None:
+        """Gives TLS to a client (in MG_EV_OPEN, MG_EV_CONNECT or right after connect()), to an
+        accepted connection in MG_EV_ACCEPT, or to a listener for all that it will accept.
+
+        What is sent before the handshake is over waits for it. A client of https://, wss://, tls://
+        or mqtts:// without it verifies the server by the system's CAs.
+        Raises ValueError for a server without `cert`, a client with no CA to verify by, or UDP;
+        Error(EALREADY) once the handshake has begun.
+        """
+    def tls_free(self) -> None:
+        """Ends TLS: what follows is plain text. On a listener: for what it will accept."""
     def set_handler(self, handler: _Handler | None) -> None:
         """Sets `handler`. A closed connection raises."""
     def error(self, message: str) -> None:
@@ -281,6 +294,39 @@ class Connection:
         """Sends what is queued, then closes. Harmless on a closed connection."""
     def close(self) -> None:
         """Closes after the running event, unsent bytes are lost. Harmless on a closed connection."""
+
+@final
+class TlsOpts:
+    """Certificates and key for Connection.tls_init(), parsed once; share it among connections.
+
+    `ca`, `cert` and `key` are PEM or DER, bytes or str; PEM may hold several certificates, in `cert`
+    the server's own first. `ca` are the authorities to verify the peer by: a client without it
+    takes the system's, a server with it requires a client certificate. `name` is whom a client
+    expects instead of the URL's host. `skip_verification`: a client accepts any certificate, a
+    server any or none.
+
+    Raises ValueError, with the reason, for what is no certificate or key, and for a key that does
+    not belong to `cert`.
+    """
+
+    def __new__(
+        cls,
+        ca: _Data | None = None,
+        cert: _Data | None = None,
+        key: _Data | None = None,
+        name: str | None = None,
+        skip_verification: bool = False,
+    ) -> TlsOpts: ...
+    @property
+    def ca(self) -> _Data | None: ...
+    @property
+    def cert(self) -> _Data | None: ...
+    @property
+    def key(self) -> _Data | None: ...
+    @property
+    def name(self) -> str | None: ...
+    @property
+    def skip_verification(self) -> bool: ...
 
 @final
 class Timer:
@@ -315,6 +361,7 @@ class Manager:
         max_body         an HTTP body; more: 413
         max_message      a WebSocket message; more: close code 1009
         connect_timeout  from connect() to MG_EV_CONNECT
+        handshake_timeout  from there, or from MG_EV_ACCEPT, to MG_EV_TLS_HS
         head_timeout     from the first byte of an HTTP head to its end: 408
         body_timeout     between two pieces of an HTTP body: 408
         idle_timeout     a keep-alive connection without a request is closed
@@ -335,6 +382,7 @@ class Manager:
         max_body: int = ...,
         max_message: int = ...,
         connect_timeout: int = ...,
+        handshake_timeout: int = ...,
         head_timeout: int = ...,
         body_timeout: int = ...,
         idle_timeout: int = ...,
@@ -363,6 +411,7 @@ class Manager:
         fd: int | None = None,
     ) -> Connection:
         """Listens on http://, ws://, tcp://, udp://host:port or unix:///path; port 0 takes a free one.
+        https://, wss:// and tls:// too, with tls_init() on what this returns, or in MG_EV_ACCEPT.
 
         `http` says whether HTTP is spoken where the URL leaves it open (unix) or says otherwise.
         `fd` adopts a socket that listens already. `handler` goes to all connections accepted.

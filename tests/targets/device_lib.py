@@ -182,8 +182,12 @@ def get(path="/", host="device", headers="", method="GET", body=""):
 
 
 def _finish():
-    for value in list(globals().values()):
+    for name, value in list(globals().items()):
         if isinstance(value, Manager):
             value.close()
+        elif isinstance(value, TlsOpts):
+            if MICROPYTHON:  # its collector may take an old number on the stack for a pointer
+                value.__del__()
+            del globals()[name]
     gc.collect()
     print("LIVE %d %d %d %d" % live())

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Certificates and key: the core's parsed form and, to be read, what the program gave.
+
+
+@cython.final
+cdef class TlsOpts:
+    """Certificates and key for Connection.tls_init(), parsed once; any number may share it."""
+
+    cdef pmg_tls_conf_t *conf
+    cdef readonly object ca
+    cdef readonly object cert
+    cdef readonly object key
+    cdef readonly object name
+    cdef readonly bint skip_verification
+    cdef object __weakref__
+
+    def __cinit__(self, ca=None, cert=None, key=None, name=None, skip_verification=False):
+        cdef pmg_tls_opts_t opts
+        cdef pmg_py_data_t data[3]
+        cdef char why[200]
+        cdef int i
+        cdef int rc = 0
+        for i in range(3):
+            pmg_py_none(&data[i])
+        opts.name = NULL
+        opts.skip_verification = skip_verification
+        if name is not None:
+            pmg_py_cstr(name, "name", &opts.name)
+        try:
+            if ca is not None:
+                pmg_py_data(ca, "ca", &data[0])
+            if cert is not None:
+                pmg_py_data(cert, "cert", &data[1])
+            if key is not None:
+                pmg_py_data(key, "key", &data[2])
+            opts.ca, opts.cert, opts.key = data[0].s, data[1].s, data[2].s
+            rc = pmg_tls_conf_new(&opts, &self.conf, why, sizeof(why))
+        finally:
+            for i in range(3):
+                pmg_py_release(&data[i])
+        if rc < 0:
+            pmg_py_raise(rc, why)
+        self.ca, self.cert, self.key, self.name = ca, cert, key, name
+        self.skip_verification = skip_verification
+
+    def __dealloc__(self):
+        pmg_tls_conf_unref(self.conf)
+
+    def __repr__(self):
+        given = [n for n in ("ca", "cert", "key", "name") if getattr(self, n) is not None]
+        return f"<TlsOpts {' '.join(given)}{' unverified' if self.skip_verification else ''}>"

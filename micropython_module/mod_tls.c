@@ -1,0 +1,112 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// TlsOpts, and the methods of a connection that take it.
+
+#include "mod_util.h"
+
+#if PMG_HAS_TLS
+
+typedef struct {
+    mp_obj_base_t base;
+    pmg_tls_conf_t *conf; // NULL once finalized
+    mp_obj_t ca, cert, key, name, skip_verification;
+} mpy_tls_opts_t;
+
+static struct mg_str optional(mp_obj_t obj, const char *name) {
+    mp_buffer_info_t info;
+    if (obj == mp_const_none) {
+        return mg_str_n(NULL, 0);
+    }
+    mpy_get_data(obj, name, &info);
+    return mg_str_n(info.buf != NULL ? info.buf : "", info.len);
+}
+
+static mp_obj_t tls_opts_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw,
+    const mp_obj_t *all_args) {
+    static const mp_arg_t allowed[] = {
+        {MP_QSTR_ca, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+        {MP_QSTR_cert, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+        {MP_QSTR_key, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+        {MP_QSTR_name, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+        {MP_QSTR_skip_verification, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_FALSE}},
+    };
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed)];
+    mp_arg_parse_all_kw_array(n_args, n_kw, all_args, MP_ARRAY_SIZE(allowed), allowed, args);
+    mpy_port_init();
+
+    mpy_tls_opts_t *self = mp_obj_malloc_with_finaliser(mpy_tls_opts_t, type);
+    self->conf = NULL;
+    self->ca = args[0].u_obj;
+    self->cert = args[1].u_obj;
+    self->key = args[2].u_obj;
+    self->name = args[3].u_obj;
+    self->skip_verification = mp_obj_new_bool(mp_obj_is_true(args[4].u_obj));
+    pmg_tls_opts_t opts = {
+        .name = self->name != mp_const_none ? mpy_get_cstr(self->name, "name") : NULL,
+        .ca = optional(self->ca, "ca"),
+        .cert = optional(self->cert, "cert"),
+        .key = optional(self->key, "key"),
+        .skip_verification = self->skip_verification == mp_const_true,
+    };
+    char why[200];
+    int r = MPY_ENGINE(pmg_tls_conf_new(&opts, &self->conf, why, sizeof(why)));
+    if (r < 0) {
+        mpy_raise_result(r, why);
+    }
+    return MP_OBJ_FROM_PTR(self);
+}
+
+static mp_obj_t tls_opts_del(mp_obj_t self_in) {
+    mpy_tls_opts_t *self = MP_OBJ_TO_PTR(self_in);
+    pmg_tls_conf_t *conf = self->conf;
+    self->conf = NULL;
+    MPY_ENGINE_DO(pmg_tls_conf_unref(conf));
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(tls_opts_del_obj, tls_opts_del);
+
+static void tls_opts_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
+    mpy_tls_opts_t *self = MP_OBJ_TO_PTR(self_in);
+    if (dest[0] != MP_OBJ_NULL) {
+        return; // read-only
+    }
+    switch (attr) {
+#define X(name) \
+    case MP_QSTR_##name: dest[0] = self->name; break;
+        PMG_TLS_OPTS_PROPS(X)
+#undef X
+        default: dest[1] = MP_OBJ_SENTINEL; break;
+    }
+}
+
+static const mp_rom_map_elem_t tls_opts_locals_dict_table[] = {
+    {MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&tls_opts_del_obj)},
+};
+static MP_DEFINE_CONST_DICT(tls_opts_locals_dict, tls_opts_locals_dict_table);
+
+MP_DEFINE_CONST_OBJ_TYPE(mpy_type_TlsOpts, MP_QSTR_TlsOpts, MP_TYPE_FLAG_NONE, make_new,
+    tls_opts_make_new, attr, tls_opts_attr, locals_dict, &tls_opts_locals_dict);
+
+// ---------------------------------------------------------------------------------------------
+// Of a connection
+
+static mp_obj_t conn_tls_init(mp_obj_t self_in, mp_obj_t opts_in) {
+    if (!mp_obj_is_type(opts_in, &mpy_type_TlsOpts)) {
+        mpy_raise_type(PMG_MSG_TLS_OPTS, "opts", opts_in);
+    }
+    mpy_tls_opts_t *opts = MP_OBJ_TO_PTR(opts_in);
+    mpy_conn_t *self = mpy_conn_open(self_in);
+    if (opts->conf == NULL) {
+        mpy_raise_error(EBADF, "TlsOpts was finalized");
+    }
+    return mpy_conn_done(self, MPY_ENGINE(pmg_tls_init(self->c, opts->conf)));
+}
+MP_DEFINE_CONST_FUN_OBJ_2(mpy_conn_tls_init_obj, conn_tls_init);
+
+static mp_obj_t conn_tls_free(mp_obj_t self_in) {
+    mpy_conn_t *self = mpy_conn_open(self_in);
+    return mpy_conn_done(self, MPY_ENGINE(pmg_tls_free(self->c)));
+}
+MP_DEFINE_CONST_FUN_OBJ_1(mpy_conn_tls_free_obj, conn_tls_free);
+
+#endif
