@@ -56,7 +56,10 @@ static int bio_send(void *ctx, const unsigned char *buf, size_t len) {
         return MBEDTLS_ERR_SSL_WANT_WRITE;
     }
     t->io_err = (int)n;
-    return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
+    if (t->c->is_tls_hs) { // its alert may lie there to be read, and says more
+        return (int)len;
+    }
+    return PMG_TLS_IO_FAILED;
 }
 
 // The first bytes of a TLS connection are no letters.
@@ -90,7 +93,7 @@ static int bio_recv(void *ctx, unsigned char *buf, size_t len) {
         return MBEDTLS_ERR_SSL_WANT_READ;
     }
     t->io_err = (int)n;
-    return MBEDTLS_ERR_SSL_INTERNAL_ERROR;
+    return PMG_TLS_IO_FAILED;
 }
 
 static bool names_address(const mbedtls_x509_crt *crt, const pmg_tls_t *t) {
@@ -200,7 +203,9 @@ static int set_name(struct mg_connection *c, pmg_tls_t *t) {
     mg_snprintf(t->wanted, sizeof(t->wanted), "%s", host);
     memset(&a, 0, sizeof(a));
     // An address is no server name (RFC 6066, section 3): it is looked for in the certificate alone.
-    t->is_address = mg_aton(mg_str(host), &a);
+    // ("localhost" is one to Mongoose, but a name here.)
+    bool digits = strspn(host, "0123456789.") == strlen(host) || strchr(host, ':') != NULL;
+    t->is_address = digits && mg_aton(mg_str(host), &a);
     if (t->is_address) {
         t->address_len = a.is_ip6 ? 16 : 4;
         memcpy(t->address, a.addr.ip, t->address_len);
@@ -428,7 +433,12 @@ long pmg_tls_write(struct mg_connection *c, const void *buf, size_t len) {
             t->pending_write = n;
             break;
         } else {
+            unsigned char junk;
             t->pending_write = 0;
+            if (r == PMG_TLS_IO_FAILED &&
+                mbedtls_ssl_read(&t->ssl, &junk, 1) == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
+                r = MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE; // why the peer listens no more
+            }
             fail(c, r);
             return -EPROTO;
         }

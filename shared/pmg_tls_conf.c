@@ -296,6 +296,24 @@ static int parse_key(const out_t *out, struct mg_str s, mbedtls_pk_context *key)
 // ---------------------------------------------------------------------------------------------
 // Making one
 
+#if defined(MBEDTLS_SSL_PROTO_TLS1_3) && defined(MBEDTLS_PKCS1_V21)
+// PSS, which TLS 1.3 needs, stands last: mbedTLS 3.6 offers it for TLS 1.2 but takes no server's
+// key exchange that is signed with it.
+static const uint16_t signatures[] = {
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256,
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,
+    MBEDTLS_TLS1_3_SIG_ECDSA_SECP521R1_SHA512,
+    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,
+    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384,
+    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384,
+    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512,
+    MBEDTLS_TLS1_3_SIG_NONE,
+};
+#define HAS_SIGNATURES 1
+#endif
+
 static int roles(pmg_tls_conf_t *conf) {
     int r = mbedtls_ssl_config_defaults(&conf->client, MBEDTLS_SSL_IS_CLIENT,
         MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
@@ -310,6 +328,9 @@ static int roles(pmg_tls_conf_t *conf) {
     mbedtls_ssl_conf_authmode(&conf->server, !conf->has_ca ? MBEDTLS_SSL_VERIFY_NONE
                                              : conf->skip  ? MBEDTLS_SSL_VERIFY_OPTIONAL
                                                            : MBEDTLS_SSL_VERIFY_REQUIRED);
+#ifdef HAS_SIGNATURES
+    mbedtls_ssl_conf_sig_algs(&conf->client, signatures);
+#endif
     if (conf->has_ca) {
         mbedtls_ssl_conf_ca_chain(&conf->client, &conf->ca, NULL);
         mbedtls_ssl_conf_ca_chain(&conf->server, &conf->ca, NULL);

@@ -24,6 +24,9 @@
 #define HAS_TICKETS 0
 #endif
 
+// Of our read and write functions, beside mbedTLS's own results: see io_err.
+#define PMG_TLS_IO_FAILED (-0x004C) // MBEDTLS_ERR_NET_RECV_FAILED
+
 // Parsed once, then read only, so that connections of several threads may share it.
 struct pmg_tls_conf {
     int refs;

@@ -57,7 +57,7 @@ static const char *alert_text(int alert) {
     } alerts[] = {
         {10, "unexpected message"},
         {20, "bad record"},
-        {40, "no common cipher, group or signature"},
+        {40, "no common cipher, or it wants a certificate of ours"},
         {42, "it finds our certificate bad, or has none of ours"},
         {43, "it does not support our certificate's kind"},
         {44, "our certificate is revoked"},
@@ -94,14 +94,17 @@ static bool plain_alert(const pmg_tls_t *t, int err) {
 
 void pmg_tls_explain(const pmg_tls_t *t, int err, char *buf, size_t size) {
     bool hs = t->c->is_tls_hs;
+    uint32_t flags = mbedtls_ssl_get_verify_result(&t->ssl);
     const char *fixed = NULL;
     if (t->plain_http) {
         fixed = t->c->is_client ? "the server answers in plain text: this is no TLS port"
                                 : "the client speaks plain HTTP on a TLS port";
-    } else if (t->io_err < 0) {
+    } else if (err == PMG_TLS_IO_FAILED) {
         fixed = strerror(-t->io_err);
-    } else if (err == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED) {
-        verification(t, mbedtls_ssl_get_verify_result(&t->ssl), buf, size);
+    } else if ((err == MBEDTLS_ERR_X509_CERT_VERIFY_FAILED ||
+                   err == MBEDTLS_ERR_SSL_BAD_CERTIFICATE) &&
+               flags != 0 && flags != UINT32_MAX) {
+        verification(t, flags, buf, size);
         return;
     } else if (err == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE || plain_alert(t, err)) {
         const unsigned char *p = plain_alert(t, err) ? t->ssl.in_hdr + RECORD_HEAD : t->ssl.in_msg;
