@@ -100,7 +100,7 @@ typedef struct {
     pmg_tls_t *tls;           // from tls_init() on; the handshake runs while c->is_tls_hs
     pmg_tls_conf_t *tls_conf; // of a listener: for what it accepts
 #endif
-    pmg_timer_t timer;      // deadline; may stand in the heap earlier than it is due
+    pmg_timer_t timer; // deadline; may stand in the heap earlier than it is due
     uint64_t deadline;
     size_t send_off; // bytes at the start of c->send that are gone
     size_t recv_off; // bytes at the start of c->recv that a raw reader consumed
@@ -305,10 +305,10 @@ void pmg_ws_goodbye(struct mg_connection *c); // a close frame ahead of draining
 #if PMG_HAS_TLS
 void pmg_tls_accepted(struct mg_connection *listener, struct mg_connection *c); // after ACCEPT
 void pmg_tls_connected(struct mg_connection *c);                                // after CONNECT
-void pmg_tls_handshake(struct mg_connection *c); // goes on with it
+void pmg_tls_handshake(struct mg_connection *c);                                // goes on with it
 bool pmg_tls_wants_write(struct mg_connection *c);
 bool pmg_tls_pending(struct mg_connection *c); // there is something to read without the socket
-long pmg_tls_read(struct mg_connection *c, void *buf, size_t len); // as pmg_io_read(), but
+long pmg_tls_read(struct mg_connection *c, void *buf, size_t len);        // as pmg_io_read(), but
 long pmg_tls_write(struct mg_connection *c, const void *buf, size_t len); // -EPROTO has been told
 void pmg_tls_goodbye(struct mg_connection *c);
 void pmg_tls_end(struct mg_connection *c); // frees all

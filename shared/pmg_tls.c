@@ -33,8 +33,7 @@ static void fail(struct mg_connection *c, int err) {
         // A close with unread bytes would reset the connection, and the alert be lost.
         char junk[512];
         pmg_io_shutdown(c);
-        for (int i = 0; i < 16 && pmg_io_read(c, junk, sizeof(junk)) > 0; i++) {
-        }
+        for (int i = 0; i < 16 && pmg_io_read(c, junk, sizeof(junk)) > 0; i++) {}
     }
     if (c->is_draining && !c->is_tls_hs) { // the peer left before it took all: nobody to tell
         pmg_close(c);
@@ -64,8 +63,8 @@ static int bio_send(void *ctx, const unsigned char *buf, size_t len) {
 
 // The first bytes of a TLS connection are no letters.
 static bool is_http(const unsigned char *p, size_t len) {
-    static const char starts[][5] = {"GET ", "HEAD", "POST", "PUT ", "DELE", "OPTI", "PATC", "CONN",
-        "PRI ", "HTTP"};
+    static const char starts[][5] = {
+        "GET ", "HEAD", "POST", "PUT ", "DELE", "OPTI", "PATC", "CONN", "PRI ", "HTTP"};
     for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
         if (len >= 4 && memcmp(p, starts[i], 4) == 0) {
             return true;
@@ -232,8 +231,8 @@ static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf) {
     pmg_tls_conf_ref(conf);
     drop(c);
     x->tls = t;
-    err = mbedtls_ssl_setup(&t->ssl, c->is_client ? &conf->client : &conf->server) == 0 ? 0
-                                                                                        : -ENOMEM;
+    err =
+        mbedtls_ssl_setup(&t->ssl, c->is_client ? &conf->client : &conf->server) == 0 ? 0 : -ENOMEM;
     if (err == 0 && c->is_client) {
         err = set_name(c, t);
     }
@@ -382,7 +381,8 @@ static long read_end(struct mg_connection *c, int err) {
         t->eof = true;
         return 0;
     }
-    if (err == MBEDTLS_ERR_SSL_CONN_EOF) { // common; whoever frames his data sees if some is missing
+    if (err ==
+        MBEDTLS_ERR_SSL_CONN_EOF) { // common; whoever frames his data sees if some is missing
         pmg_x(c)->cut = 1;
         return 0;
     }

@@ -371,8 +371,8 @@ static int fill(pmg_tls_conf_t *conf, const pmg_tls_opts_t *opts, const out_t *o
     conf->has_ca = opts->ca.buf != NULL;
     conf->has_cert = opts->cert.buf != NULL;
     if (conf->has_cert != (opts->key.buf != NULL)) {
-        return bad(out, conf->has_cert ? "cert is given without its key"
-                                       : "key is given without a cert");
+        return bad(out,
+            conf->has_cert ? "cert is given without its key" : "key is given without a cert");
     }
     if (opts->name != NULL && (opts->name[0] == '\0' || strlen(opts->name) > 253)) {
         return bad(out, "name has 1 to 253 characters");
@@ -388,8 +388,7 @@ static int fill(pmg_tls_conf_t *conf, const pmg_tls_opts_t *opts, const out_t *o
         if (err == 0) {
             err = parse_key(out, opts->key, &conf->key);
         }
-        if (err == 0 &&
-            mbedtls_pk_check_pair(&conf->cert.pk, &conf->key, pmg_tls_rng, NULL) != 0) {
+        if (err == 0 && mbedtls_pk_check_pair(&conf->cert.pk, &conf->key, pmg_tls_rng, NULL) != 0) {
             err = bad(out, "key does not belong to cert");
         }
     }

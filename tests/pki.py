@@ -57,9 +57,7 @@ class Pair:
 
     @property
     def key_encrypted(self) -> bytes:
-        return self.key_as(
-            serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, b"secret"
-        )
+        return self.key_as(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, b"secret")
 
     def files(self, folder) -> tuple[str, str]:
         """The names of a certificate's and a key's file."""

@@ -25,6 +25,8 @@ CALLS = {
     "reply_json": lambda c: c.reply_json({}),
     "http_chunk": lambda c: c.http_chunk("x"),
     "http_sse": lambda c: c.http_sse("a", "b"),
+    "tls_init": lambda c: c.tls_init(TlsOpts()),
+    "tls_free": lambda c: c.tls_free(),
     "http_basic_auth": lambda c: c.http_basic_auth("a", "b"),
     "ws_send": lambda c: c.ws_send("x"),
     "set_handler": lambda c: c.set_handler(None),

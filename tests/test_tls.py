@@ -356,7 +356,11 @@ def test_server_name(script, tmp_path):
     made = context(True, own="ec", tmp_path=tmp_path)
     made.sni_callback = lambda sock, name, ctx: names.append(name)
     with TlsServer(lambda raw: raw.recv(), made, count=3) as server:
-        for host, given in (("localhost", {}), ("127.0.0.1", {}), ("127.0.0.1", {"name": "device.test"})):
+        for host, given in (
+            ("localhost", {}),
+            ("127.0.0.1", {}),
+            ("127.0.0.1", {"name": "device.test"}),
+        ):
             script.connect(f"tls://{host}:{server.port}", "sni" + str(given), first="x", **given)
             script.until("log and log[-1][1] in ('CLOSE', 'ERROR')")
             assert script.eval("errors('client')") == []
@@ -593,7 +597,9 @@ def test_peer_leaves_inside_the_handshake(script, sent):
     assert "during the handshake" in script.eval("errors('server')")[0]
 
 
-@pytest.mark.parametrize("junk", [b"\0" * 100, b"SSH-2.0-x\r\n", b"\x16\x03\x01\xff\xff" + b"x" * 99])
+@pytest.mark.parametrize(
+    "junk", [b"\0" * 100, b"SSH-2.0-x\r\n", b"\x16\x03\x01\xff\xff" + b"x" * 99]
+)
 def test_junk(script, junk):
     port = script.listen()
     with Raw(("127.0.0.1", port)) as raw:

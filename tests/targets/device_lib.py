@@ -189,5 +189,6 @@ def _finish():
             if MICROPYTHON:  # its collector may take an old number on the stack for a pointer
                 value.__del__()
             del globals()[name]
+    value = None
     gc.collect()
     print("LIVE %d %d %d %d" % live())
