@@ -371,7 +371,7 @@ bool pmg_tls_wants_write(struct mg_connection *c) {
 
 bool pmg_tls_pending(struct mg_connection *c) {
     pmg_tls_t *t = pmg_x(c)->tls;
-    return t != NULL && !c->is_tls_hs && pmg_x(c)->connected &&
+    return t != NULL && !c->is_tls_hs && pmg_x(c)->connected && !c->is_draining &&
            (t->read_err != 0 || mbedtls_ssl_check_pending(&t->ssl) != 0);
 }
 

@@ -30,6 +30,7 @@ CLASSES = {
         [],
         ["PMG_WS_TEXT_PROPS", "PMG_WS_BYTES_PROPS", "PMG_WS_INT_PROPS"],
     ),
+    "TlsOpts": ("tls", [], ["PMG_TLS_OPTS_PROPS"]),
     "Timer": ("timer", ["PMG_TIMER_METHODS"], ["PMG_TIMER_PROPS"]),
     "Error": ("errors", [], []),
 }

@@ -433,7 +433,7 @@ def test_a_cut_is_no_end(script, tmp_path):
 # ---- Who is not trusted ------------------------------------------------------------------------
 
 REFUSED = {
-    "expired": ("expired on", str((NOW).year)),
+    "expired": ("expired on", str(NOW.year)),
     "future": ("not yet valid", "the clock says"),
     "elsewhere": ("another name", "elsewhere.test"),
     "unknown": ("unknown CA",),

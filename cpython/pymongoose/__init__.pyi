@@ -279,8 +279,8 @@ class Connection:
         """Gives TLS to a client (in MG_EV_OPEN, MG_EV_CONNECT or right after connect()), to an
         accepted connection in MG_EV_ACCEPT, or to a listener for all that it will accept.
 
-        What is sent before the handshake is over waits for it. A client of https://, wss://, tls://
-        or mqtts:// without it verifies the server by the system's CAs.
+        What is sent before the handshake is over waits for it. A client of https://, wss:// or tls://
+        without it verifies the server by the system's CAs.
         Raises ValueError for a server without `cert`, a client with no CA to verify by, or UDP;
         Error(EALREADY) once the handshake has begun.
         """
