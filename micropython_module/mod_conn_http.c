@@ -59,6 +59,9 @@ static mp_obj_t conn_reply(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw
         {MP_QSTR_body, MP_ARG_OBJ, EMPTY_STR},
         {MP_QSTR_headers, MP_ARG_OBJ, NONE},
     };
+    if (n_args == 3 && kw_args->used == 0) { // the common case
+        return reply(pos_args[0], pos_args[1], pos_args[2], MP_OBJ_NULL, false);
+    }
     PARSE_ARGS(n_args, pos_args, kw_args);
     return reply(pos_args[0], args[ARG_status_code].u_obj, args[ARG_body].u_obj,
         args[ARG_headers].u_obj, false);

@@ -140,18 +140,18 @@ static int hook_open(struct mg_connection *c, struct mg_connection *listener, vo
 #define DATA_COUNT(data) mp_obj_new_int_from_uint(*(const size_t *)(data))
 #define DATA_UPTIME(data) mp_obj_new_int_from_ull(*(const uint64_t *)(data))
 #define DATA_BYTES(data) mpy_bytes(*(const struct mg_str *)(data))
-#define DATA_HTTP(data) MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_HttpMessage, (data), c))
-#define DATA_WS(data) MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_WsMessage, (data), c))
+#define DATA_HTTP(data) MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_HttpMessage, (data), self->c))
+#define DATA_WS(data) MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_WsMessage, (data), self->c))
 
 // Calls a handler. MP_OBJ_NULL, or what was raised.
-static MP_NOINLINE mp_obj_t call_handler(mp_obj_t handler, struct mg_connection *c, int ev,
-    void *data, mpy_view_t **view_out) {
+static MP_NOINLINE mp_obj_t call_handler(mp_obj_t handler, mpy_conn_t *self, int ev, void *data,
+    mpy_view_t **view_out) {
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
         MPY_PYTHON_BEGIN();
         mpy_view_t *view = NULL;
         mp_obj_t args[3] = {
-            MP_OBJ_FROM_PTR(*pmg_conn_obj(c)),
+            MP_OBJ_FROM_PTR(self),
             MP_OBJ_NEW_SMALL_INT(ev),
             mp_const_none,
         };
@@ -185,7 +185,7 @@ static int hook_event(struct mg_connection *c, int ev, void *data) {
         return 0;
     }
     mpy_view_t *view = NULL;
-    mp_obj_t exc = call_handler(handler, c, ev, data, &view);
+    mp_obj_t exc = call_handler(handler, self, ev, data, &view);
     if (view != NULL) {
         view->message = NULL;
     }
