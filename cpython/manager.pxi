@@ -191,6 +191,8 @@ cdef class Manager:
         pmg_py_release(&d)
         if rc == -EBADF:
             raise_closed()
+        if rc == -ECHILD:
+            pmg_py_fail(self.m, rc)
         return rc >= 0
 
     def timer_add(self, milliseconds, callback, *, repeat=False, run_now=False):

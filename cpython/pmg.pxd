@@ -2,7 +2,7 @@
 # Everything that is C and not ours to define here: pmg.h, our two C files, and CPython's own API.
 
 from cpython.object cimport PyObject
-from libc.errno cimport EBADF, EBUSY, ENOMEM
+from libc.errno cimport EBADF, EBUSY, ECHILD, ENOMEM
 from libc.limits cimport INT_MAX, INT_MIN
 from libc.stdint cimport uint64_t
 

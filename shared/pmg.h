@@ -261,7 +261,8 @@ int pmg_ws_upgrade_end(pmg_head_t *h);
 // -EINVAL: unknown opcode, text that is not UTF-8, a control frame over 125 bytes, a bad close
 // code, or no WebSocket; -EPIPE after a close frame was sent; -ENOBUFS as pmg_send.
 int pmg_ws_send(struct mg_connection *c, const void *buf, size_t len, int op);
-// The same with WEBSOCKET_OP_TEXT, for bytes that are known to be UTF-8: a str's.
+// The same with WEBSOCKET_OP_TEXT, for bytes that are known to be UTF-8: a CPython str's (one of
+// MicroPython may hold a lone surrogate).
 int pmg_ws_send_text(struct mg_connection *c, const void *buf, size_t len);
 
 // ---------------------------------------------------------------------------------------------
