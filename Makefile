@@ -12,7 +12,7 @@ BUILD := build
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cpython unix deps wheel bench figures check format clean sanitize soak
+.PHONY: help demo test cpython unix deps wheel bench figures docs check format clean sanitize soak
 .PHONY: apt-build apt-test apt-check apt-bench
 
 help: ## Say what the targets do.
@@ -58,6 +58,11 @@ figures: ## Put the last make bench into docs/figures/ and benchmarks/README.md.
 	@$(PYTHON) benchmarks/report.py
 	@$(BUILD)/bench-venv/bin/python benchmarks/plot.py
 
+docs: ## Build the documentation's site: build/docs/index.html. Warnings are errors.
+docs: .venv/docs.stamp
+	@$(VENV)/python -m sphinx -W --keep-going -q -b html docs $(BUILD)/docs
+	@echo "docs: $(BUILD)/docs/index.html"
+
 check: ## Check format, style, spelling and types; lint the C.
 check: .venv/check.stamp | apt-check
 	@tools/check
@@ -83,3 +88,4 @@ apt-bench:
 .venv/build.stamp: tools/requirements-build.txt
 .venv/check.stamp: tools/requirements-check.txt
 .venv/test.stamp: tests/requirements.txt
+.venv/docs.stamp: docs/requirements.txt
