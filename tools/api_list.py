@@ -1,23 +1,24 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The rows of shared/pmg_api.h, read as the compiler reads them."""
 
+from __future__ import annotations
+
 import re
 import subprocess
 from functools import cache
+from pathlib import Path
 
-from targets import ROOT
-
-HEADER = ROOT / "shared" / "pmg_api.h"
+HEADER = Path(__file__).resolve().parent.parent / "shared" / "pmg_api.h"
 
 
 @cache
-def rows(macro, *defines):
+def rows(macro: str, *defines: str) -> tuple[str, ...]:
     """The first fields of an X-macro's rows."""
     return tuple(fields[0] for fields in table(macro, *defines))
 
 
 @cache
-def table(macro, *defines):
+def table(macro: str, *defines: str) -> tuple[tuple[str, ...], ...]:
     """The rows of an X-macro, each as a tuple of its fields; `defines` such as PMG_HAS_FILES=0."""
     source = f'#include "{HEADER}"\n#define X(...) @__VA_ARGS__@\n{macro}(X)\n'
     out = subprocess.run(
@@ -32,6 +33,6 @@ def table(macro, *defines):
     )
 
 
-def macros():
+def macros() -> list[str]:
     """All X-macros of the header."""
     return sorted(set(re.findall(r"#define (PMG_\w+)\(X\)", HEADER.read_text())))
