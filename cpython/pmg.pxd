@@ -35,6 +35,7 @@ cdef extern from "pmg_messages.h":
     const char *PMG_MSG_NOT_MADE_BY_HAND
     const char *PMG_MSG_LIMIT_UNKNOWN
     const char *PMG_MSG_TLS_OPTS
+    const char *PMG_MSG_STRS
 
 
 cdef extern from "pmg.h":
@@ -70,10 +71,13 @@ cdef extern from "pmg.h":
         pass
     ctypedef struct pmg_tls_conf_t:
         pass
+    enum: PMG_MAX_ALPN
     ctypedef struct pmg_tls_opts_t:
         mg_str ca, cert, key
         const char *name
         bint skip_verification
+        const mg_str *alpn
+        size_t alpn_len
     ctypedef struct pmg_serve_t:
         const char *root
         mg_str headers, mime_types

@@ -94,6 +94,16 @@ void pmg_py_conn_end(pmg_py_conn_t *s) {
 #define GET_BOOL(name) PyBool_FromLong(s->c != NULL && pmg_conn_##name(s->c))
 #define GET_INT(name) PyLong_FromSize_t(s->c != NULL ? pmg_conn_##name(s->c) : 0)
 #define GET_ADDR(name) live_addr(s, pmg_conn_##name)
+#define GET_OPT_TEXT(name) text(s->c != NULL ? pmg_conn_##name(s->c) : NULL)
+
+#if PMG_HAS_TLS
+static PyObject *text(const char *s) {
+    if (s == NULL) {
+        Py_RETURN_NONE;
+    }
+    return PyUnicode_FromString(s);
+}
+#endif
 
 static PyObject *live_addr(pmg_py_conn_t *s, void (*get)(struct mg_connection *, pmg_addr_t *)) {
     pmg_addr_t a;

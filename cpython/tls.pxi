@@ -12,14 +12,23 @@ cdef class TlsOpts:
     cdef readonly object key
     cdef readonly object name
     cdef readonly bint skip_verification
+    cdef readonly tuple alpn
     cdef object __weakref__
 
-    def __cinit__(self, ca=None, cert=None, key=None, name=None, skip_verification=False):
+    def __cinit__(self, ca=None, cert=None, key=None, name=None, skip_verification=False, *,
+                  alpn=()):
         cdef pmg_tls_opts_t opts
+        cdef mg_str protocols[PMG_MAX_ALPN]
         cdef pmg_py_data_t data[3]
         cdef char why[200]
         cdef int i
         cdef int rc = 0
+        if isinstance(alpn, (str, bytes)):
+            pmg_py_bad_type(PMG_MSG_STRS, "alpn", alpn)
+        self.alpn = tuple(alpn) if alpn is not None else ()
+        for i in range(min(len(self.alpn), PMG_MAX_ALPN)):
+            pmg_py_str(self.alpn[i], "alpn", &protocols[i])
+        opts.alpn, opts.alpn_len = protocols, len(self.alpn)
         for i in range(3):
             pmg_py_none(&data[i])
         opts.name = NULL

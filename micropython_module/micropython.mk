@@ -26,6 +26,12 @@ ifneq ($(MICROPY_PY_SSL)$(MICROPY_SSL_MBEDTLS),11)
 CFLAGS_USERMOD += -DPMG_HAS_TLS=0
 endif
 
+# See there why.
+PMG_TLS12_PSS := $(PMG_TOP)/shared/pmg_tls12_pss.h
+$(BUILD)/lib/mbedtls/library/ssl_tls12_client.o: CFLAGS += \
+    -include $(PMG_TLS12_PSS) -I$(TOP)/lib/mbedtls/library
+$(BUILD)/lib/mbedtls/library/ssl_tls12_client.o: $(PMG_TLS12_PSS)
+
 # These reach our objects only; the port's -Os comes first and the last one holds.
 PMG_CFLAGS ?= -O2
 $(BUILD)/shared/pmg_%.o: CFLAGS += $(PMG_CFLAGS)

@@ -227,6 +227,12 @@ static mp_obj_t get_addr(mpy_conn_t *self, bool local) {
     return mpy_addr(&a);
 }
 
+#if PMG_HAS_TLS
+static mp_obj_t get_text(const char *s) {
+    return s != NULL ? mpy_text(mg_str(s)) : mp_const_none;
+}
+#endif
+
 // Another thread may read a property only where a GIL keeps the engine still meanwhile.
 #if MICROPY_PY_THREAD && !MICROPY_PY_THREAD_GIL
 #define CHECK_READER(self) mpy_check_caller((self)->mgr)
@@ -236,6 +242,7 @@ static mp_obj_t get_addr(mpy_conn_t *self, bool local) {
 
 #define GET_BOOL(name) mp_obj_new_bool(self->c != NULL && pmg_conn_##name(self->c))
 #define GET_INT(name) mp_obj_new_int_from_uint(self->c != NULL ? pmg_conn_##name(self->c) : 0)
+#define GET_OPT_TEXT(name) get_text(self->c != NULL ? pmg_conn_##name(self->c) : NULL)
 #define GET_ADDR(name) get_addr(self, MP_QSTR_##name == MP_QSTR_local_addr)
 
 static void conn_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {

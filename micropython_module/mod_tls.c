@@ -2,6 +2,9 @@
 //
 // TlsOpts, and the methods of a connection that take it.
 
+#include "py/objstr.h"
+#include "py/objtuple.h"
+
 #include "mod_util.h"
 
 #if PMG_HAS_TLS
@@ -9,7 +12,7 @@
 typedef struct {
     mp_obj_base_t base;
     pmg_tls_conf_t *conf; // NULL once finalized
-    mp_obj_t ca, cert, key, name, skip_verification;
+    mp_obj_t ca, cert, key, name, skip_verification, alpn;
 } mpy_tls_opts_t;
 
 static struct mg_str optional(mp_obj_t obj, const char *name) {
@@ -21,6 +24,16 @@ static struct mg_str optional(mp_obj_t obj, const char *name) {
     return mg_str_n(info.buf != NULL ? info.buf : "", info.len);
 }
 
+static mp_obj_t protocols(mp_obj_t obj) {
+    if (obj == mp_const_none) {
+        return mp_const_empty_tuple;
+    }
+    if (mp_obj_is_str_or_bytes(obj)) {
+        mpy_raise_type(PMG_MSG_STRS, "alpn", obj);
+    }
+    return mp_call_function_1(MP_OBJ_FROM_PTR(&mp_type_tuple), obj);
+}
+
 static mp_obj_t tls_opts_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw,
     const mp_obj_t *all_args) {
     static const mp_arg_t allowed[] = {
@@ -29,6 +42,7 @@ static mp_obj_t tls_opts_make_new(const mp_obj_type_t *type, size_t n_args, size
         {MP_QSTR_key, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
         {MP_QSTR_name, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
         {MP_QSTR_skip_verification, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_FALSE}},
+        {MP_QSTR_alpn, MP_ARG_OBJ | MP_ARG_KW_ONLY, {.u_rom_obj = MP_ROM_NONE}},
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed)];
     mp_arg_parse_all_kw_array(n_args, n_kw, all_args, MP_ARRAY_SIZE(allowed), allowed, args);
@@ -41,7 +55,15 @@ static mp_obj_t tls_opts_make_new(const mp_obj_type_t *type, size_t n_args, size
     self->key = args[2].u_obj;
     self->name = args[3].u_obj;
     self->skip_verification = mp_obj_new_bool(mp_obj_is_true(args[4].u_obj));
+    self->alpn = protocols(args[5].u_obj);
+    mp_obj_tuple_t *names = MP_OBJ_TO_PTR(self->alpn);
+    struct mg_str alpn[PMG_MAX_ALPN];
+    for (size_t i = 0; i < names->len && i < PMG_MAX_ALPN; i++) {
+        alpn[i] = mpy_get_str(names->items[i], "alpn");
+    }
     pmg_tls_opts_t opts = {
+        .alpn = alpn,
+        .alpn_len = names->len,
         .name = self->name != mp_const_none ? mpy_get_cstr(self->name, "name") : NULL,
         .ca = optional(self->ca, "ca"),
         .cert = optional(self->cert, "cert"),

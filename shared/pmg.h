@@ -276,7 +276,10 @@ typedef struct {
     struct mg_str ca, cert, key; // PEM or DER; buf NULL: not given
     const char *name;            // a client's: whom to expect instead of the URL's host; or NULL
     bool skip_verification;
+    const struct mg_str *alpn; // names of protocols (RFC 7301), the preferred first
+    size_t alpn_len;
 } pmg_tls_opts_t;
+#define PMG_MAX_ALPN 16
 // -EINVAL or -ENOMEM: *conf is NULL and `text` says what is wrong. The caller has one reference.
 int pmg_tls_conf_new(const pmg_tls_opts_t *opts, pmg_tls_conf_t **conf, char *text, size_t size);
 void pmg_tls_conf_ref(pmg_tls_conf_t *conf);
@@ -286,6 +289,8 @@ void pmg_tls_conf_unref(pmg_tls_conf_t *conf); // NULL is accepted
 // all that it will accept. -EINVAL: a server without certificate, a client without CA or name, UDP;
 // -EALREADY: the handshake has begun.
 int pmg_tls_init(struct mg_connection *c, pmg_tls_conf_t *conf);
+// The protocol that both sides agreed on by ALPN; NULL: none. Valid as long as the connection.
+const char *pmg_conn_alpn(struct mg_connection *c);
 // Ends TLS: what follows is plain text. Of a listener: for what it will accept.
 int pmg_tls_free(struct mg_connection *c);
 #endif

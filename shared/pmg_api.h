@@ -70,8 +70,9 @@
     X(MG_EV_WS_CTL, WS)      \
     X(MG_EV_WAKEUP, BYTES)
 
-// Read-only properties that C answers alone: X(name, kind), kind is BOOL, INT or ADDR, and the
-// getter is pmg_conn_<name>(c) (pmg.h). On a closed connection: False, 0, the last known address.
+// Read-only properties that C answers alone: X(name, kind), kind is BOOL, INT, ADDR or OPT_TEXT (str or
+// None), and the getter is pmg_conn_<name>(c) (pmg.h). On a closed connection: False, 0, the last
+// known address, None.
 #define PMG_CONN_PROPS(X) \
     X(is_listening, BOOL) \
     X(is_client, BOOL)    \
@@ -88,7 +89,14 @@
     X(recv_size, INT)     \
     X(send_size, INT)     \
     X(local_addr, ADDR)   \
-    X(remote_addr, ADDR)
+    X(remote_addr, ADDR)  \
+    PMG_CONN_PROPS_TLS(X)
+
+#if PMG_HAS_TLS
+#define PMG_CONN_PROPS_TLS(X) X(alpn, OPT_TEXT)
+#else
+#define PMG_CONN_PROPS_TLS(X)
+#endif
 
 // Properties that the binding keeps: readable after close.
 #define PMG_CONN_OBJECT_PROPS(X) \
@@ -155,7 +163,8 @@
     X(cert)                   \
     X(key)                    \
     X(name)                   \
-    X(skip_verification)
+    X(skip_verification)      \
+    X(alpn)
 
 // Strings of a message that C holds as a slice: X(name, field of pmg_http_msg_t).
 #define PMG_HTTP_TEXT_PROPS(X) \

@@ -252,6 +252,9 @@ static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf) {
 
 // Connected, and told how: the handshake begins.
 static void begin(struct mg_connection *c) {
+    if (c->is_client) {
+        pmg_tls_session_resume(c);
+    }
     pmg_deadline(c, PMG_DL_TLS, pmg_m(c)->limits.handshake_timeout);
     pmg_work(c);
 }
@@ -316,6 +319,15 @@ void pmg_tls_connected(struct mg_connection *c) {
     }
 }
 
+const char *pmg_conn_alpn(struct mg_connection *c) {
+#ifdef MBEDTLS_SSL_ALPN
+    pmg_tls_t *t = pmg_x(c)->tls;
+    return t != NULL && !c->is_tls_hs ? mbedtls_ssl_get_alpn_protocol(&t->ssl) : NULL;
+#else
+    return NULL;
+#endif
+}
+
 // ---------------------------------------------------------------------------------------------
 // The handshake
 
@@ -351,6 +363,10 @@ void pmg_tls_handshake(struct mg_connection *c) {
             return;
         }
         if (mbedtls_ssl_is_handshake_over(&t->ssl)) {
+            if (c->is_client &&
+                mbedtls_ssl_get_version_number(&t->ssl) == MBEDTLS_SSL_VERSION_TLS1_2) {
+                pmg_tls_session_keep(c); // in TLS 1.3 it comes later
+            }
             finished(c);
             return;
         }
@@ -399,6 +415,9 @@ long pmg_tls_read(struct mg_connection *c, void *buf, size_t len) {
         if (r > 0) {
             total += (size_t)r;
             r = 0;
+        } else if (r == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
+            pmg_tls_session_keep(c);
+            r = 0;
         } else if (r == 0) {
             r = MBEDTLS_ERR_SSL_CONN_EOF;
         }
@@ -406,11 +425,6 @@ long pmg_tls_read(struct mg_connection *c, void *buf, size_t len) {
     if (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE) {
         return total > 0 ? (long)total : -EAGAIN;
     }
-#ifdef MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET
-    if (r == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
-        return total > 0 ? (long)total : -EAGAIN;
-    }
-#endif
     if (total > 0) {
         t->read_err = r; // first what came before it
         return (long)total;

@@ -16,8 +16,12 @@
 #ifdef PMG_TLS_OWNS_MBEDTLS
 #include <pthread.h>
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-#define LOCK() pthread_mutex_lock(&lock)
-#define UNLOCK() pthread_mutex_unlock(&lock)
+void pmg_tls_lock(void) {
+    (void)pthread_mutex_lock(&lock);
+}
+void pmg_tls_unlock(void) {
+    (void)pthread_mutex_unlock(&lock);
+}
 
 // While set: counts what mbedTLS allocates and keeps for good.
 static __thread long *kept;
@@ -38,8 +42,8 @@ void pmg_tls_dealloc(void *p) {
 }
 #else
 // The firmware's copy serves one thread.
-#define LOCK()
-#define UNLOCK()
+void pmg_tls_lock(void) {}
+void pmg_tls_unlock(void) {}
 #endif
 
 static int users;                    // confs alive
@@ -143,7 +147,7 @@ static void roots_load(void) {
 
 int pmg_tls_conf_client(pmg_tls_conf_t *conf) {
     int err = 0;
-    LOCK();
+    pmg_tls_lock();
     if (!conf->client_ready && !conf->has_ca && !conf->skip) {
         err = -ENOENT;
 #if PMG_TLS_SYSTEM_ROOTS
@@ -157,7 +161,7 @@ int pmg_tls_conf_client(pmg_tls_conf_t *conf) {
 #endif
     }
     conf->client_ready = err == 0;
-    UNLOCK();
+    pmg_tls_unlock();
     return err;
 }
 
@@ -296,23 +300,39 @@ static int parse_key(const out_t *out, struct mg_str s, mbedtls_pk_context *key)
 // ---------------------------------------------------------------------------------------------
 // Making one
 
-#if defined(MBEDTLS_SSL_PROTO_TLS1_3) && defined(MBEDTLS_PKCS1_V21)
-// PSS, which TLS 1.3 needs, stands last: mbedTLS 3.6 offers it for TLS 1.2 but takes no server's
-// key exchange that is signed with it.
-static const uint16_t signatures[] = {
-    MBEDTLS_TLS1_3_SIG_ECDSA_SECP256R1_SHA256,
-    MBEDTLS_TLS1_3_SIG_ECDSA_SECP384R1_SHA384,
-    MBEDTLS_TLS1_3_SIG_ECDSA_SECP521R1_SHA512,
-    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA256,
-    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA384,
-    MBEDTLS_TLS1_3_SIG_RSA_PKCS1_SHA512,
-    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA256,
-    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA384,
-    MBEDTLS_TLS1_3_SIG_RSA_PSS_RSAE_SHA512,
-    MBEDTLS_TLS1_3_SIG_NONE,
-};
-#define HAS_SIGNATURES 1
+// As mbedTLS wants them: a list of C strings that outlives its connections.
+static int copy_alpn(pmg_tls_conf_t *conf, const pmg_tls_opts_t *opts, const out_t *out) {
+    size_t size = (opts->alpn_len + 1) * sizeof(char *);
+    if (opts->alpn_len > PMG_MAX_ALPN) {
+        return bad(out, "alpn has more than %d names", PMG_MAX_ALPN);
+    }
+    for (size_t i = 0; i < opts->alpn_len; i++) {
+        struct mg_str s = opts->alpn[i];
+        if (s.len == 0 || s.len > 255 || memchr(s.buf, '\0', s.len) != NULL) {
+            return bad(out, "a name of alpn has 1 to 255 bytes, none of them NUL");
+        }
+        size += s.len + 1;
+    }
+#ifdef MBEDTLS_SSL_ALPN
+    conf->alpn = pmg_alloc(size);
+    if (conf->alpn == NULL) {
+        bad(out, "no memory for TLS");
+        return -ENOMEM;
+    }
+    char *p = (char *)(conf->alpn + opts->alpn_len + 1);
+    for (size_t i = 0; i < opts->alpn_len; i++) {
+        conf->alpn[i] = p;
+        memcpy(p, opts->alpn[i].buf, opts->alpn[i].len);
+        p += opts->alpn[i].len;
+        *p++ = '\0';
+    }
+    conf->alpn[opts->alpn_len] = NULL;
+    return 0;
+#else
+    (void)conf, (void)size;
+    return bad(out, "this firmware's Mbed TLS was built without ALPN");
 #endif
+}
 
 static int roles(pmg_tls_conf_t *conf) {
     int r = mbedtls_ssl_config_defaults(&conf->client, MBEDTLS_SSL_IS_CLIENT,
@@ -328,8 +348,17 @@ static int roles(pmg_tls_conf_t *conf) {
     mbedtls_ssl_conf_authmode(&conf->server, !conf->has_ca ? MBEDTLS_SSL_VERIFY_NONE
                                              : conf->skip  ? MBEDTLS_SSL_VERIFY_OPTIONAL
                                                            : MBEDTLS_SSL_VERIFY_REQUIRED);
-#ifdef HAS_SIGNATURES
-    mbedtls_ssl_conf_sig_algs(&conf->client, signatures);
+#if defined(MBEDTLS_SSL_PROTO_TLS1_3) && defined(MBEDTLS_SSL_SESSION_TICKETS)
+    mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(&conf->client,
+        MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
+#endif
+#ifdef MBEDTLS_SSL_ALPN
+    if (r == 0 && conf->alpn != NULL) {
+        r = mbedtls_ssl_conf_alpn_protocols(&conf->client, conf->alpn);
+        if (r == 0 && conf->has_cert) {
+            r = mbedtls_ssl_conf_alpn_protocols(&conf->server, conf->alpn);
+        }
+    }
 #endif
     if (conf->has_ca) {
         mbedtls_ssl_conf_ca_chain(&conf->client, &conf->ca, NULL);
@@ -361,7 +390,9 @@ static void destroy(pmg_tls_conf_t *conf) {
     mbedtls_x509_crt_free(&conf->ca);
     mbedtls_x509_crt_free(&conf->cert);
     mbedtls_pk_free(&conf->key);
+    pmg_tls_sessions_free(conf);
     pmg_free(conf->name);
+    pmg_free((void *)conf->alpn);
     pmg_free(conf);
 }
 
@@ -380,7 +411,10 @@ static int fill(pmg_tls_conf_t *conf, const pmg_tls_opts_t *opts, const out_t *o
     if (opts->name != NULL && (conf->name = pmg_strndup(opts->name, strlen(opts->name))) == NULL) {
         return -ENOMEM;
     }
-    if (conf->has_ca) {
+    if (opts->alpn_len > 0) {
+        err = copy_alpn(conf, opts, out);
+    }
+    if (err == 0 && conf->has_ca) {
         err = parse_cert(out, "ca", opts->ca, &conf->ca);
     }
     if (err == 0 && conf->has_cert) {
@@ -435,9 +469,9 @@ static int make(const pmg_tls_opts_t *opts, pmg_tls_conf_t **made, const out_t *
 int pmg_tls_conf_new(const pmg_tls_opts_t *opts, pmg_tls_conf_t **conf, char *text, size_t size) {
     out_t out = {text, size};
     *conf = NULL;
-    LOCK();
+    pmg_tls_lock();
     int err = make(opts, conf, &out);
-    UNLOCK();
+    pmg_tls_unlock();
     return err;
 }
 
@@ -445,28 +479,28 @@ pmg_tls_conf_t *pmg_tls_conf_default(void) {
     pmg_tls_opts_t opts = {0};
     char text[40];
     out_t out = {text, sizeof(text)};
-    LOCK();
+    pmg_tls_lock();
     if (default_conf != NULL) {
         default_conf->refs++;
     } else {
         (void)make(&opts, &default_conf, &out);
     }
     pmg_tls_conf_t *conf = default_conf;
-    UNLOCK();
+    pmg_tls_unlock();
     return conf;
 }
 
 void pmg_tls_conf_ref(pmg_tls_conf_t *conf) {
-    LOCK();
+    pmg_tls_lock();
     conf->refs++;
-    UNLOCK();
+    pmg_tls_unlock();
 }
 
 void pmg_tls_conf_unref(pmg_tls_conf_t *conf) {
     if (conf == NULL) {
         return;
     }
-    LOCK();
+    pmg_tls_lock();
     if (--conf->refs == 0) {
         if (conf == default_conf) {
             default_conf = NULL;
@@ -474,7 +508,7 @@ void pmg_tls_conf_unref(pmg_tls_conf_t *conf) {
         destroy(conf);
         library_end();
     }
-    UNLOCK();
+    pmg_tls_unlock();
 }
 
 #endif

@@ -4,7 +4,7 @@
 #ifndef PMG_TLS_INT_H
 #define PMG_TLS_INT_H
 
-// The alert's number that a peer sent has no getter.
+// The alert that a peer sent has no getter, nor has the session without a copy.
 #define MBEDTLS_ALLOW_PRIVATE_ACCESS
 
 #include "pmg_int.h"
@@ -32,6 +32,8 @@ struct pmg_tls_conf {
     int refs;
     bool has_ca, has_cert, skip, client_ready;
     char *name;
+    const char **alpn;                // ends with NULL; one block with its texts
+    struct pmg_tls_session *sessions; // that clients may resume, the latest first
     mbedtls_x509_crt ca, cert;
     mbedtls_pk_context key;
     mbedtls_ssl_config client, server; // server: only with a certificate
@@ -58,11 +60,19 @@ struct pmg_tls {
 };
 
 // pmg_tls_conf.c
+// Guards what the confs of several threads share; nothing where mbedTLS serves one thread.
+void pmg_tls_lock(void);
+void pmg_tls_unlock(void);
 int pmg_tls_rng(void *ctx, unsigned char *buf, size_t len);
 // Makes a conf fit for clients (the roots). 0, -ENOENT: there are no roots here, -ENOMEM.
 int pmg_tls_conf_client(pmg_tls_conf_t *conf);
 // The conf of clients that gave none, with a reference; or NULL.
 pmg_tls_conf_t *pmg_tls_conf_default(void);
+
+// pmg_tls_session.c: of clients, one for each host, in the conf
+void pmg_tls_session_resume(struct mg_connection *c); // before the handshake
+void pmg_tls_session_keep(struct mg_connection *c);   // the connection has one that can be resumed
+void pmg_tls_sessions_free(pmg_tls_conf_t *conf);
 
 // pmg_tls_text.c: what a failure was, in one line
 void pmg_tls_explain(const pmg_tls_t *t, int err, char *buf, size_t size);

@@ -123,6 +123,9 @@ void pmg_tls_explain(const pmg_tls_t *t, int err, char *buf, size_t size) {
         case MBEDTLS_ERR_SSL_HANDSHAKE_FAILURE:
             fixed = "no common cipher, group or signature";
             break;
+        case MBEDTLS_ERR_SSL_NO_APPLICATION_PROTOCOL:
+            fixed = "no common application protocol (ALPN)";
+            break;
         case MBEDTLS_ERR_SSL_NO_CLIENT_CERTIFICATE:
             fixed = "the client's certificate is missing";
             break;

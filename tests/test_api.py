@@ -31,6 +31,7 @@ OTHER_LISTS = {
     "PMG_LIMITS": "keywords of Manager, checked below",
     "PMG_CONN_METHODS_FILES": "part of PMG_CONN_METHODS",
     "PMG_CONN_METHODS_TLS": "part of PMG_CONN_METHODS",
+    "PMG_CONN_PROPS_TLS": "part of PMG_CONN_PROPS",
     "PMG_CONSTANTS_TLS": "part of PMG_CONSTANTS",
     "PMG_CLASSES_TLS": "part of PMG_CLASSES",
     "PMG_LIMITS_TLS": "part of PMG_LIMITS",
@@ -101,7 +102,7 @@ PYTHON_TYPES = {
     "WS": "WsMessage",
     "BYTES": "bytes",
 }
-PROPERTY_TYPES = {"BOOL": "bool", "INT": "int", "ADDR": "tuple"}
+PROPERTY_TYPES = {"BOOL": "bool", "INT": "int", "ADDR": "tuple", "OPT_TEXT": "NoneType"}
 
 
 @pytest.fixture

@@ -36,7 +36,14 @@ PROPERTIES = {
         "PMG_WS_INT_PROPS": "INT",
     },
 }
-TYPES = {"BOOL": "bool", "INT": "int", "ADDR": "_Address", "TEXT": "str", "BYTES": "bytes"}
+TYPES = {
+    "BOOL": "bool",
+    "INT": "int",
+    "ADDR": "_Address",
+    "OPT_TEXT": "str | None",
+    "TEXT": "str",
+    "BYTES": "bytes",
+}
 
 
 def plain(markdown: str) -> str:

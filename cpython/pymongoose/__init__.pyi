@@ -214,6 +214,10 @@ class Connection:
     def remote_addr(self) -> _Address:
         """(host, port, is_ipv6) of the peer; of a UDP listener the sender of the last
         datagram."""
+    @property
+    def alpn(self) -> str | None:
+        """The protocol that both sides of TLS agreed on, from MG_EV_TLS_HS to the end; None if
+        there is none."""
     # End of the generated part.
     def send(self, data: _Data) -> None:
         """Queues bytes; they leave when the running event ends, a datagram at once.
@@ -319,7 +323,11 @@ class TlsOpts:
     the server's own first. `ca` are the authorities to verify the peer by: a client without it
     takes the system's, a server with it requires a client certificate. `name` is whom a client
     expects instead of the URL's host. `skip_verification`: a client accepts any certificate, a
-    server any or none.
+    server any or none. `alpn` are names of application protocols, the preferred first, at most 16
+    of 255 bytes: Connection.alpn tells which was chosen. A server and a client that name some and
+    have none in common end the handshake (RFC 7301, section 3.2).
+
+    A client resumes the last session of each host that it met with the same TlsOpts.
 
     Raises ValueError, with the reason, for what is no certificate or key, and for a key that does
     not belong to `cert`.
@@ -332,6 +340,8 @@ class TlsOpts:
         key: _Data | None = None,
         name: str | None = None,
         skip_verification: bool = False,
+        *,
+        alpn: Iterable[str] = (),
     ) -> TlsOpts: ...
     @property
     def ca(self) -> _Data | None: ...
@@ -343,6 +353,8 @@ class TlsOpts:
     def name(self) -> str | None: ...
     @property
     def skip_verification(self) -> bool: ...
+    @property
+    def alpn(self) -> tuple[str, ...]: ...
 
 @final
 class Timer:

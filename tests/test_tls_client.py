@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""TLS clients, at servers of others."""
+
+import socket
+import subprocess
+import threading
+import time
+
+import pytest
+import websockets.sync.server
+from clients import TIMEOUT, free_port
+from pki import pki
+from tls_script import REQUEST, VERSIONS, TlsServer, context, opened
+
+
+@pytest.fixture
+def script(shared):
+    yield from opened(shared)
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda v: v.name)
+@pytest.mark.parametrize("kind", ["ec", "rsa"])
+def test_client(script, tmp_path, version, kind):
+    def talk(raw):
+        head = raw.recv_until(b"\r\n\r\n")
+        raw.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        raw.closed()
+        return head
+
+    with TlsServer(talk, context(True, version, own=kind, tmp_path=tmp_path)) as server:
+        script.connect(f"https://localhost:{server.port}/", first=REQUEST)
+        script.until("any(e[1] == 'MSG' for e in log)")
+        script.exec("c.drain()")
+        script.until("log[-1][1] == 'CLOSE'")
+    assert server.results[0].startswith(b"GET /x")
+    events = ["CONNECT", "TLS_HS", "MSG", "CLOSE"]
+    assert [e[1] for e in script.eval("log")] == events
+
+
+def test_client_by_address(script, tmp_path):
+    with TlsServer(lambda raw: raw.recv(), context(True, own="ec", tmp_path=tmp_path)) as server:
+        script.connect(f"tls://127.0.0.1:{server.port}", first="hello")
+        script.until("any(e[1] == 'TLS_HS' for e in log)")
+    assert server.results == [b"hello"]
+
+
+def test_server_name(script, tmp_path):
+    """SNI is the URL's host, or the name of the options, and never an address."""
+    names = []
+    made = context(True, own="ec", tmp_path=tmp_path)
+    made.sni_callback = lambda sock, name, ctx: names.append(name)
+    with TlsServer(lambda raw: raw.recv(), made, count=3) as server:
+        for host, given in (
+            ("localhost", {}),
+            ("127.0.0.1", {}),
+            ("127.0.0.1", {"name": "device.test"}),
+        ):
+            script.connect(f"tls://{host}:{server.port}", "sni" + str(given), first="x", **given)
+            script.until("log and log[-1][1] in ('CLOSE', 'ERROR')")
+            assert script.eval("errors('client')") == []
+            script.exec("log.clear()")
+    assert names == ["localhost", None, "device.test"]
+
+
+@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+def test_openssl_server(script, tmp_path, version):
+    cert, key = pki()["rsa"].files(tmp_path)
+    port = free_port()
+    run = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", cert, "-key", key]
+    run += ["-www", "-quiet", version]
+    with subprocess.Popen(run, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
+        try:
+            for _ in range(200):
+                with socket.socket() as probe:
+                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                        break
+                time.sleep(0.02)
+            script.connect(f"https://localhost:{port}/", first="GET / HTTP/1.0\r\n\r\n")
+            script.until("any(e[1] == 'MSG' for e in log)")
+            assert script.eval("[e for e in log if e[1] == 'MSG'][0][2]") == 200
+        finally:
+            process.kill()
+
+
+def test_websocket_client(script, tmp_path):
+    got = []
+
+    def talk(ws):
+        got.append(ws.recv(TIMEOUT))
+        ws.send("from the host")
+        time.sleep(0.2)
+
+    made = context(True, own="ec", tmp_path=tmp_path)
+    with websockets.sync.server.serve(talk, "127.0.0.1", 0, ssl=made) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        script.connect(f"wss://localhost:{server.socket.getsockname()[1]}/", call="ws_connect")
+        script.until("('client', 'WS', 'from the host') in log")
+        script.eval("reset()")
+        server.shutdown()
+        thread.join(TIMEOUT)
+    assert got == ["from the device"]
+
+
+def test_a_cut_is_no_end(script, tmp_path):
+    """A body that ends with the connection is whole only if TLS says so."""
+    answer = "HTTP/1.1 200 OK\r\n\r\nall of it"
+
+    def polite(raw):
+        raw.recv_until(b"\r\n\r\n")
+        raw.send(answer)
+        raw.socket.unwrap()
+
+    def rude(raw):
+        raw.recv_until(b"\r\n\r\n")
+        raw.send(answer)
+        raw.socket.shutdown(socket.SHUT_RDWR)
+
+    for talk, end in ((polite, "MSG"), (rude, "ERROR")):
+        with TlsServer(talk, context(True, own="ec", tmp_path=tmp_path)) as server:
+            script.connect(f"https://localhost:{server.port}/", first=REQUEST)
+            script.until("log and log[-1][1] == 'CLOSE'")
+        assert [e[1] for e in script.eval("log")] == ["CONNECT", "TLS_HS", end, "CLOSE"]
+        script.exec("log.clear()")
