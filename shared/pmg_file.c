@@ -384,8 +384,8 @@ static void entry(const char *name, void *arg) {
     put_html(l, name);
     puts_(l, dir ? "/</a></td><td></td></tr>\n" : "</a></td><td>");
     if (!dir) {
-        put(l, text,
-            (size_t)mg_snprintf(text, sizeof(text), "%llu</td></tr>\n", (unsigned long long)size));
+        size_t len = mg_snprintf(text, sizeof(text), "%llu</td></tr>\n", (unsigned long long)size);
+        put(l, text, len);
     }
 }
 
