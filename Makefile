@@ -12,8 +12,8 @@ BUILD := build
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cpython unix deps wheel bench figures docs check format clean sanitize soak
-.PHONY: apt-build apt-test apt-check apt-bench
+.PHONY: help demo test cpython unix pico rig deps wheel bench figures docs check format clean sanitize soak
+.PHONY: apt-build apt-test apt-check apt-bench apt-rig
 
 help: ## Say what the targets do.
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -41,6 +41,13 @@ cpython: .venv/build.stamp
 unix: ## Build MicroPython's unix port with pymongoose: build/unix/micropython.
 unix: | apt-build
 	@tools/build-unix $(BUILD)/unix
+
+pico: ## Run the RP2040 firmware in an emulated Pico: serial and HTTP addresses. PORT=8000.
+pico: rig
+	@$(PYTHON) boards/rig/rig.py --port $(PORT) $(ARGS)
+
+rig: | apt-rig
+	@tools/build-rig
 
 deps: ## Bring the third-party sources into the cache; say what is where.
 deps: | apt-build
@@ -82,6 +89,8 @@ apt-check:
 	@tools/apt-needs build check
 apt-bench:
 	@tools/apt-needs build bench
+apt-rig:
+	@tools/apt-needs build pico rig
 
 .venv/%.stamp: | apt-build
 	@tools/venv $*
