@@ -3,7 +3,9 @@
 #   TARGET  which Python: unix (MicroPython on this machine) or cpython; test takes several
 #   PYTHON  the Python that makes .venv and runs the build scripts
 #   ONLY, ARGS  bench: which kinds of figures, and more options (ARGS=--help)
-#   PYMONGOOSE_CACHE, MONGOOSE_DIR, MICROPYTHON_DIR, MBEDTLS_DIR, LWIP_DIR, CHARTJS_DIR  see tools/deps.py
+#   BOARD   which board's firmware: a folder of boards/
+#   PYMONGOOSE_CACHE, MONGOOSE_DIR, MICROPYTHON_DIR, MBEDTLS_DIR, LWIP_DIR, PICO_SDK_PATH,
+#   TINYUSB_DIR, CHARTJS_DIR  see tools/deps.py
 
 PYTHON ?= /usr/bin/python3
 PORT ?= 8000
@@ -12,8 +14,8 @@ BUILD := build
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cpython unix pico rig deps wheel bench figures docs check format clean sanitize soak
-.PHONY: apt-build apt-test apt-check apt-bench apt-rig
+.PHONY: help demo test cpython unix firmware pico rig deps wheel bench figures docs check format clean
+.PHONY: sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig
 
 help: ## Say what the targets do.
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -48,6 +50,10 @@ pico: rig
 
 rig: | apt-rig
 	@tools/build-rig
+
+firmware: ## Build a board's firmware: build/firmware/BOARD/firmware.uf2. BOARD=RPI_PICO (default).
+firmware: | apt-pico
+	@tools/build-firmware $(or $(BOARD),RPI_PICO)
 
 deps: ## Bring the third-party sources into the cache; say what is where.
 deps: | apt-build
@@ -91,6 +97,8 @@ apt-bench:
 	@tools/apt-needs build bench
 apt-rig:
 	@tools/apt-needs build pico rig
+apt-pico:
+	@tools/apt-needs build pico
 
 .venv/%.stamp: | apt-build
 	@tools/venv $*

@@ -14,13 +14,14 @@ from pathlib import Path
 import pytest
 
 TOOLS = Path(__file__).resolve().parent.parent / "tools"
-VARIABLES = ("MONGOOSE_DIR", "MICROPYTHON_DIR", "MBEDTLS_DIR", "CHARTJS_DIR")
 CLOSED = "http://127.0.0.1:9"
 
 sys.path.insert(0, str(TOOLS))
 
 import deps_apt  # noqa: E402
 import deps_inputs  # noqa: E402
+
+VARIABLES = {item.variable: item.name for item in deps_inputs.ALL}
 
 
 @pytest.fixture
@@ -133,9 +134,7 @@ def test_override_prints_only_the_path(environment, mbedtls):
     assert result.stdout == f"{mbedtls}\n"
 
 
-@pytest.mark.parametrize(
-    ("variable", "name"), [(v, v.removesuffix("_DIR").lower()) for v in VARIABLES]
-)
+@pytest.mark.parametrize(("variable", "name"), VARIABLES.items())
 def test_override_without_the_files(environment, tmp_path, variable, name):
     empty = tmp_path / "empty"
     empty.mkdir()
@@ -176,6 +175,30 @@ def test_tree_with_submodules_is_used_in_place(environment, micropython):
     (micropython / "lib/mbedtls/library").mkdir()
     result = deps(environment | {"MICROPYTHON_DIR": str(micropython)}, "--path", "micropython")
     assert result.stdout == f"{micropython}\n", result.stderr
+
+
+def test_rp2_links_what_the_tree_lacks(environment, micropython, mbedtls, tmp_path):
+    lwip = tmp_path / "lwip"
+    (lwip / "src/include/lwip").mkdir(parents=True)
+    parts = [("MAJOR", 2), ("MINOR", 2), ("REVISION", 9)]
+    (lwip / "src/include/lwip/init.h").write_text(
+        "".join(f"#define LWIP_VERSION_{part} {value}\n" for part, value in parts)
+    )
+    (lwip / "src/include/lwip/tcp.h").touch()
+    (micropython / "lib/tinyusb/src").mkdir(parents=True)  # a checkout's own
+    named = environment | {
+        "MICROPYTHON_DIR": str(micropython),
+        "MBEDTLS_DIR": str(mbedtls),
+        "LWIP_DIR": str(lwip),
+    }
+    result = deps(named, "--path", "micropython-rp2")
+    assert result.returncode == 0, result.stderr
+    tree = Path(result.stdout.strip())
+    assert tree.is_relative_to(environment["PYMONGOOSE_CACHE"])
+    assert (tree / "lib/mbedtls").resolve() == mbedtls
+    assert (tree / "lib/lwip").resolve() == lwip
+    assert not (tree / "lib/tinyusb").is_symlink() and (tree / "lib/tinyusb/src").is_dir()
+    assert not (micropython / "lib/lwip").exists()
 
 
 def test_unknown_input_is_refused(environment):

@@ -4,6 +4,7 @@
 
     deps.py [NAME ...]      bring these inputs (default: all), print what is where
     deps.py --path NAME     bring one input and print nothing but its folder
+    deps.py --path micropython-rp2  the same of MicroPython with what its rp2 port needs
 
 Inputs come from Debian and PyPI by package name, through this machine's own apt and pip
 (so its mirrors, proxies and keys hold), into a cache outside the work tree. Nothing is
@@ -139,14 +140,25 @@ def copy_if_changed(source: str, target: str) -> str:
     return str(shutil.copy2(source, target))
 
 
-def buildable_micropython(tree: Path, mbedtls: Path, cache: Path) -> Path:
-    """The MicroPython tree with `lib/mbedtls` in place.
+# Submodules of MicroPython's that Debian's tree leaves empty: lib/NAME, and a folder in it.
+UNIX_LIBRARIES = {"mbedtls": "library"}
+RP2_LIBRARIES = {"mbedtls": "library", "lwip": "src", "tinyusb": "src"}
+RP2_TREE = "micropython-rp2"
+
+
+def is_own(tree: Path, library: str, marker: str) -> bool:
+    """Does the tree bring this library itself, as a checkout with its submodules does?"""
+    link = tree / "lib" / library
+    return not link.is_symlink() and (link / marker).is_dir()
+
+
+def buildable_micropython(tree: Path, libraries: dict[str, Path], cache: Path) -> Path:
+    """The MicroPython tree with the libraries in place.
 
     A checkout with its submodules is used where it is. Debian's tree has empty submodules: in
-    the cache it gets a link, and anyone else's tree is copied first, never changed.
+    the cache it gets links, and anyone else's tree is copied first, never changed.
     """
-    link = tree / "lib" / "mbedtls"
-    if not link.is_symlink() and (link / "library").is_dir():
+    if not libraries:
         return tree
     if not tree.is_relative_to(cache):
         import zlib
@@ -155,7 +167,7 @@ def buildable_micropython(tree: Path, mbedtls: Path, cache: Path) -> Path:
 
         def skipped(folder: str, names: list[str]) -> list[str]:
             if Path(folder) == tree / "lib":
-                return ["mbedtls"]
+                return list(libraries)
             return [name for name in names if name == ".git" or name.startswith("build-")]
 
         say(f"copying {tree} to {copy}")
@@ -167,26 +179,30 @@ def buildable_micropython(tree: Path, mbedtls: Path, cache: Path) -> Path:
             ignore=skipped,
             copy_function=copy_if_changed,
         )
-        tree, link = copy, copy / "lib" / "mbedtls"
-    if not (link.is_symlink() and Path(os.readlink(link)) == mbedtls):
-        if link.is_dir() and not link.is_symlink():
-            link.rmdir()
-        new = link.with_name(f".mbedtls-{os.getpid()}")
-        new.symlink_to(mbedtls)
-        new.replace(link)
+        tree = copy
+    for name, target in libraries.items():
+        link = tree / "lib" / name
+        if not (link.is_symlink() and Path(os.readlink(link)) == target):
+            if link.is_dir() and not link.is_symlink():
+                link.rmdir()
+            new = link.with_name(f".{name}-{os.getpid()}")
+            new.symlink_to(target)
+            new.replace(link)
     return tree
 
 
 def path_of(name: str, cache: Path) -> Path:
-    item = inputs.by_name(name)
-    if name != "micropython":
-        return ensure([item], cache)[name][0]
+    if name not in ("micropython", RP2_TREE):
+        return ensure([inputs.by_name(name)], cache)[name][0]
+    markers = RP2_LIBRARIES if name == RP2_TREE else UNIX_LIBRARIES
+    item = inputs.by_name("micropython")
     tree = override(item)
-    if tree and (tree / "lib" / "mbedtls" / "library").is_dir():
+    if tree:
         check_override(item, tree)
-        return tree
-    found = ensure([item, inputs.by_name("mbedtls")], cache)
-    return buildable_micropython(found[name][0], found["mbedtls"][0], cache)
+        markers = {k: v for k, v in markers.items() if not is_own(tree, k, v)}
+    found = ensure([item, *(inputs.by_name(library) for library in markers)], cache)
+    libraries = {library: found[library][0] for library in markers}
+    return buildable_micropython(found[item.name][0], libraries, cache)
 
 
 def main() -> None:
@@ -199,7 +215,9 @@ def main() -> None:
         + f" (folders to use instead), {inputs.ALLOW_HASH}=1 (accept a changed mongoose.c).",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=" | ".join(names))
-    parser.add_argument("--path", metavar="NAME", choices=names, help="print this input's folder")
+    parser.add_argument(
+        "--path", metavar="NAME", choices=[*names, RP2_TREE], help="print this input's folder"
+    )
     args = parser.parse_args()
     cache = cache_dir()
     if args.path:

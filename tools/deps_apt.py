@@ -202,5 +202,9 @@ class PrivateApt:
         """The upstream tarball of a source package; apt checks it against the signed list."""
         return self.get("source", "--download-only", "--tar-only", package)
 
+    def packaging(self, package: str) -> Path:
+        """Debian's part of a source package: its patches."""
+        return self.get("source", "--download-only", "--diff-only", package)
+
     def binary(self, package: str) -> Path:
         return self.get("download", package)

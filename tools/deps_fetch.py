@@ -81,6 +81,13 @@ def unpack(archive: Path, target: Path, only: tuple[str, ...] = ()) -> None:
         tar.extractall(target, members)
 
 
+def unpack_all(archive: Path, target: Path) -> None:
+    with tarfile.open(archive) as tar:
+        if hasattr(tarfile, "data_filter"):
+            tar.extraction_filter = tarfile.data_filter
+        tar.extractall(target)
+
+
 class Fetcher:
     """One run: its temporary folder, one private apt per suite, and the record of what came."""
 
@@ -102,7 +109,9 @@ class Fetcher:
     def bring(self, items: list[Input]) -> dict[str, str]:
         failed: dict[str, str] = {}
         for item in items:
-            fetch: Callable[[Path], tuple[Path, str]] = getattr(self, f"fetch_{item.name}")
+            fetch: Callable[[Path], tuple[Path, str]] = getattr(
+                self, "fetch_" + item.name.replace("-", "_")
+            )
             new = self.work / item.folder
             try:
                 new.mkdir()
@@ -179,15 +188,42 @@ class Fetcher:
         unpack(archive, new)
         return archive, origin
 
-    def binary(
-        self, package: str, new: Path, files: tuple[str, ...], suites: tuple[str, ...] = SUITES
-    ) -> tuple[Path, str]:
+    def patched_source(self, package: str, new: Path) -> tuple[Path, str]:
+        """The upstream source with Debian's patches: among them are its security fixes."""
+        archive, origin = self.source(package, new)
+        extra, _ = self.from_debian(package, "packaging", (origin.split()[-1],))
+        tree = self.work / f"packaging-{package}"
+        unpack_all(extra, tree)
+        patches = tree / "debian" / "patches"
+        lines = (patches / "series").read_text().splitlines()
+        for name in (line.split("#")[0].strip() for line in lines):
+            if name:
+                command = ["patch", "-p1", "--quiet", "--batch", "-i", str(patches / name)]
+                if (result := run(command, cwd=new)).returncode:
+                    raise DepsError(f"{name}: {result.stdout.strip()}")
+        return archive, origin
+
+    def debian_tree(self, package: str, suites: tuple[str, ...] = SUITES) -> tuple[Path, str, Path]:
+        """What a binary package would install, unpacked: (archive, origin, folder)."""
         archive, origin = self.from_debian(package, "binary", suites)
         tree = self.work / f"deb-{package}"
         if (result := run(["dpkg-deb", "-x", str(archive), str(tree)])).returncode:
             raise DepsError(result.stderr.strip())
+        return archive, origin, tree
+
+    def binary(
+        self, package: str, new: Path, files: tuple[str, ...], suites: tuple[str, ...] = SUITES
+    ) -> tuple[Path, str]:
+        archive, origin, tree = self.debian_tree(package, suites)
         for file in files:
             shutil.copy2(tree / file, new)
+        return archive, origin
+
+    def binary_folder(self, package: str, new: Path, folder: str) -> tuple[Path, str]:
+        archive, origin, tree = self.debian_tree(package)
+        shutil.copytree(tree / folder, new, symlinks=True, dirs_exist_ok=True)
+        for notice in (tree / "usr/share/doc" / package).glob("copyright"):
+            shutil.copy2(notice, new)
         return archive, origin
 
     # pip
@@ -244,7 +280,13 @@ class Fetcher:
         return self.source("micropython", new)
 
     def fetch_lwip(self, new: Path) -> tuple[Path, str]:
-        return self.source("lwip", new)
+        return self.patched_source("lwip", new)
+
+    def fetch_pico_sdk(self, new: Path) -> tuple[Path, str]:
+        return self.binary_folder("pico-sdk-source", new, "usr/src/pico-sdk")
+
+    def fetch_tinyusb(self, new: Path) -> tuple[Path, str]:
+        return self.binary_folder("tinyusb-source", new, "usr/src/tinyusb")
 
     def fetch_mbedtls(self, new: Path) -> tuple[Path, str]:
         return self.source("mbedtls", new)

@@ -21,7 +21,10 @@ MONGOOSE_SHA256 = {
 MICROPYTHON_VERSION = "1.25.0"
 MBEDTLS_SERIES = "3.6"
 LWIP_SERIES = "2.2"
+PICO_SDK_VERSION = "2.1.1"
+TINYUSB_SERIES = "0.18"
 CHARTJS_FILE = "chart.min.js"
+VERSION_PARTS = ("MAJOR", "MINOR", "REVISION")
 
 
 class DepsError(Exception):
@@ -93,10 +96,28 @@ def check_mbedtls(folder: Path) -> str:
 def check_lwip(folder: Path) -> str:
     need(folder, "src/include/lwip/init.h", "src/include/lwip/tcp.h")
     header = folder / "src/include/lwip/init.h"
-    parts = ("MAJOR", "MINOR", "REVISION")
-    version = ".".join(defined(header, f"LWIP_VERSION_{part}") for part in parts)
+    version = ".".join(defined(header, f"LWIP_VERSION_{part}") for part in VERSION_PARTS)
     if not version.startswith(LWIP_SERIES + "."):
         raise DepsError(f"it is lwIP {version}; {LWIP_SERIES}.x is needed")
+    return version
+
+
+def check_pico_sdk(folder: Path) -> str:
+    need(folder, "pico_sdk_init.cmake", "pico_sdk_version.cmake", "src/rp2040.cmake")
+    text = (folder / "pico_sdk_version.cmake").read_text(encoding="utf-8", errors="replace")
+    numbers = [re.search(rf"PICO_SDK_VERSION_{part} (\d+)", text) for part in VERSION_PARTS]
+    version = ".".join(match.group(1) if match else "?" for match in numbers)
+    if version != PICO_SDK_VERSION:
+        raise DepsError(f"it is pico-sdk {version}; {PICO_SDK_VERSION} is needed")
+    return version
+
+
+def check_tinyusb(folder: Path) -> str:
+    need(folder, "src/tusb.h", "src/tusb_option.h", "src/portable/raspberrypi/rp2040/dcd_rp2040.c")
+    header = folder / "src/tusb_option.h"
+    version = ".".join(defined(header, f"TUSB_VERSION_{part}") for part in VERSION_PARTS)
+    if not version.startswith(TINYUSB_SERIES + "."):
+        raise DepsError(f"it is TinyUSB {version}; {TINYUSB_SERIES}.x is needed")
     return version
 
 
@@ -145,11 +166,31 @@ ALL = (
         name="lwip",
         title="lwIP",
         variable="LWIP_DIR",
-        folder=f"lwip-{LWIP_SERIES}",
+        folder=f"lwip-{LWIP_SERIES}-patched",
         package="source of lwip in Debian",
         megabytes=0.6,
         needs_apt=True,
         check=check_lwip,
+    ),
+    Input(
+        name="pico-sdk",
+        title="pico-sdk",
+        variable="PICO_SDK_PATH",
+        folder=f"pico-sdk-{PICO_SDK_VERSION}",
+        package="pico-sdk-source in Debian",
+        megabytes=4.2,
+        needs_apt=True,
+        check=check_pico_sdk,
+    ),
+    Input(
+        name="tinyusb",
+        title="TinyUSB",
+        variable="TINYUSB_DIR",
+        folder=f"tinyusb-{TINYUSB_SERIES}",
+        package="tinyusb-source in Debian",
+        megabytes=1.5,
+        needs_apt=True,
+        check=check_tinyusb,
     ),
     Input(
         name="chartjs",

@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What all RP2 boards share. A board's mpconfigboard.cmake includes MicroPython's own definition
+# of that board first, then this file, and holds only what differs.
+
+set(PMG_RP2_DIR ${CMAKE_CURRENT_LIST_DIR})
+get_filename_component(PMG_TOP_DIR ${PMG_RP2_DIR}/../.. ABSOLUTE)
+
+set(MICROPY_PY_LWIP ON)
+
+# Before all other folders: our lwipopts.h sets table sizes, then includes the port's.
+include_directories(BEFORE ${PMG_RP2_DIR}/include)
+
+# `ssl` and pymongoose share one Mbed TLS: the port's configuration and some more.
+set(MBEDTLS_CONFIG_FILE ${PMG_RP2_DIR}/mbedtls_config.h)
+
+list(APPEND MICROPY_SOURCE_BOARD ${PMG_RP2_DIR}/net_board.c)
+list(APPEND MICROPY_DEF_BOARD PMG_BOARD=1 PMG_IO_LWIP=1 ${PMG_DEFINES})
+
+# Upstream's PPP calls lwIP without its lock, and its writes may run Python in the middle of lwIP.
+set_source_files_properties(${MICROPY_DIR}/extmod/network_ppp_lwip.c PROPERTIES
+    COMPILE_OPTIONS "-include;${PMG_RP2_DIR}/ppp_locked.h")
+set_source_files_properties(${MICROPY_DIR}/extmod/machine_uart.c PROPERTIES
+    COMPILE_OPTIONS "-include;${PMG_RP2_DIR}/uart_wait.h")
+
+# MicroPython's own board definitions hold the names of the pins.
+if(NOT EXISTS ${MICROPY_BOARD_DIR}/pins.csv)
+    set(GEN_PINS_BOARD_CSV ${MICROPY_PORT_DIR}/boards/${MICROPY_BOARD}/pins.csv)
+    set(GEN_PINS_CSV_ARG --board-csv ${GEN_PINS_BOARD_CSV})
+endif()
+
+# A full checkout has micropython-lib: then the board's usual frozen modules come along.
+if(EXISTS ${MICROPY_DIR}/lib/micropython-lib/README.md)
+    set(MICROPY_FROZEN_MANIFEST ${MICROPY_BOARD_DIR}/manifest.py)
+else()
+    set(MICROPY_FROZEN_MANIFEST ${PMG_RP2_DIR}/manifest.py)
+endif()

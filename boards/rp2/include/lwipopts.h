@@ -1,0 +1,39 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// lwIP as the rp2 port configures it, with tables for more than five connections and with loopback.
+// Each row costs RAM that Python's heap does not get: see docs/size.md.
+#ifndef PMG_RP2_LWIPOPTS_H
+#define PMG_RP2_LWIPOPTS_H
+
+// The port sets these five together or not at all. Data under way to peers lies in MEM_SIZE, what
+// came from them in the pool.
+#define MEM_SIZE (16000)
+#define TCP_MSS (800)
+#define TCP_WND (8 * TCP_MSS)
+#define TCP_SND_BUF (8 * TCP_MSS)
+#define MEMP_NUM_TCP_SEG (64)
+
+// Connections, those in TIME_WAIT included; lwIP recycles the oldest of these when it needs one.
+// The Manager's max_conns is 16 on a board; the rest is for `socket`.
+#define MEMP_NUM_TCP_PCB (20)
+#define MEMP_NUM_TCP_PCB_LISTEN (6)
+#define PBUF_POOL_SIZE (20)
+
+// Seconds, instead of 60: half of the table may otherwise be asleep.
+#define TCP_MSL (5000UL)
+
+#define LWIP_HAVE_LOOPIF (1)
+#define LWIP_NETIF_LOOPBACK (1)
+// lwIP then asks for a call when a packet waits, and net_board.c answers.
+#define LWIP_NETIF_LOOPBACK_MULTITHREADING (1)
+struct netif;
+signed char pmg_loopback_pending(void (*poll)(struct netif *), struct netif *netif);
+#define tcpip_callback_fn void (*)(struct netif *)
+#define tcpip_try_callback pmg_loopback_pending
+
+#include_next "lwipopts.h"
+
+#undef MEMP_NUM_UDP_PCB
+#define MEMP_NUM_UDP_PCB (8 + LWIP_MDNS_RESPONDER)
+
+#endif

@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// What shared/pmg_io_lwip.c asks of a runtime (pmg_port_lwip.h), for MicroPython's ports with lwIP.
+
+#include "py/mpconfig.h"
+
+#if defined(PMG_IO_LWIP) && !defined(NO_QSTR)
+
+#include "py/mphal.h"
+#include "py/mpstate.h"
+#include "py/runtime.h"
+
+#include "pmg_port_lwip.h"
+
+#if defined(PICO_BUILD)
+#include "hardware/sync.h"
+
+// The port's lock is recursive and excludes the other core, too.
+void pmg_port_lwip_lock(void) {
+    MICROPY_PY_LWIP_ENTER
+}
+
+void pmg_port_lwip_unlock(void) {
+    MICROPY_PY_LWIP_EXIT
+}
+
+void pmg_port_wake(void) {
+    __sev();
+}
+
+#else
+
+// Elsewhere the lock is the interrupt priority, kept in a variable that ENTER declares.
+static uint32_t outer_state;
+static unsigned depth;
+
+void pmg_port_lwip_lock(void) {
+    MICROPY_PY_LWIP_ENTER
+    if (depth++ == 0) {
+        outer_state = atomic_state;
+    }
+}
+
+void pmg_port_lwip_unlock(void) {
+    if (--depth == 0) {
+        uint32_t atomic_state = outer_state;
+        MICROPY_PY_LWIP_EXIT
+    }
+}
+
+void pmg_port_wake(void) {} // a wait is short
+
+#endif
+
+// A hard interrupt cannot allocate, so that wakeup() refuses before it comes to the queue.
+void pmg_port_lock(void) {
+    pmg_port_lwip_lock();
+}
+
+void pmg_port_unlock(void) {
+    pmg_port_lwip_unlock();
+}
+
+// A callback that was scheduled meanwhile must not wait for the next interrupt.
+void pmg_port_idle(int ms) {
+    if (MP_STATE_VM(sched_state) != MP_SCHED_PENDING &&
+        MP_STATE_MAIN_THREAD(mp_pending_exception) == MP_OBJ_NULL) {
+#ifdef MICROPY_INTERNAL_WFE
+        MICROPY_INTERNAL_WFE(ms);
+#else
+        MICROPY_EVENT_POLL_HOOK
+#endif
+    }
+}
+
+#endif
