@@ -124,6 +124,17 @@ cdef class Connection:
         cdef mg_connection *c = self.state.c
         pmg_py_done(c, 0 if c == NULL else pmg_http_basic_auth(c, user, word), NULL)
 
+    def http_stream_body(self, path=None, *, max_size):
+        """In MG_EV_HTTP_HDRS: has the body arrive in pieces, or go into a file."""
+        cdef const char *file = NULL
+        cdef unsigned long long limit
+        ours(self)
+        if path is not None:
+            pmg_py_cstr(path, "path", &file)
+        pmg_py_size(max_size, "max_size", &limit)
+        cdef mg_connection *c = self.state.c
+        pmg_py_done(c, 0 if c == NULL else pmg_http_stream_body(c, file, <size_t>limit), NULL)
+
     def serve_dir(self, message, root_dir, extra_headers="", mime_types="", page404=""):
         """Answers a request from the files under a folder."""
         cdef pmg_serve_t opts

@@ -73,7 +73,7 @@ cdef int on_event(mg_connection *c, int ev, void *data) noexcept:
     args[0] = NULL
     args[1] = conn
     args[3] = Py_None
-    if 0 <= ev < MG_EV_USER:
+    if 0 <= ev < PMG_EV_END:
         kind = pmg_py_event_data[ev]
         args[2] = pmg_py_event_numbers[ev]
         incref(args[2])

@@ -5,9 +5,9 @@
 def event_name(ev):
     """The name of an event's number: "MG_EV_READ"."""
     cdef long long number = int_arg(ev, "ev")
-    if number >= MG_EV_USER:
+    cdef const char *name = pmg_event_name(<int>number) if 0 <= number < PMG_EV_END else NULL
+    if number >= MG_EV_USER and name == NULL:
         return f"MG_EV_USER+{ev - MG_EV_USER}"
-    cdef const char *name = pmg_event_name(<int>number) if number >= 0 else NULL
     return f"MG_EV_UNKNOWN({int(ev)})" if name == NULL else text(name)
 
 

@@ -83,7 +83,7 @@ cdef extern from "pmg.h":
         mg_str headers, mime_types
         const char *page404
 
-    int PMG_RAISED, PMG_STOP
+    int PMG_RAISED, PMG_STOP, PMG_EV_END
     int PMG_RAW, PMG_HTTP, PMG_WS
 
     void pmg_limits_default(pmg_limits_t *)
@@ -130,6 +130,7 @@ cdef extern from "pmg.h":
     int pmg_http_chunk(mg_connection *, const void *, size_t)
     int pmg_http_sse(mg_connection *, mg_str, mg_str)
     int pmg_http_basic_auth(mg_connection *, mg_str, mg_str)
+    int pmg_http_stream_body(mg_connection *, const char *, size_t)
     int pmg_serve_dir(mg_connection *, const pmg_http_msg_t *, const pmg_serve_t *)
     int pmg_serve_file(mg_connection *, const pmg_http_msg_t *, const pmg_serve_t *)
     int pmg_ws_upgrade_begin(pmg_head_t *, mg_connection *, const pmg_http_msg_t *)

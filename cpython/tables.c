@@ -18,16 +18,16 @@ const pmg_py_limit_t pmg_py_limits[] = {
         {NULL, 0},
 };
 
-const unsigned char pmg_py_event_data[MG_EV_USER] = {
+const unsigned char pmg_py_event_data[PMG_EV_END] = {
 #define X(event, kind) [event] = PMG_DATA_##kind,
     PMG_EVENT_DATA(X)
 #undef X
 };
 
-PyObject *pmg_py_event_numbers[MG_EV_USER];
+PyObject *pmg_py_event_numbers[PMG_EV_END];
 
 int pmg_py_events(void) {
-    for (int ev = 0; ev < MG_EV_USER; ev++) {
+    for (int ev = 0; ev < PMG_EV_END; ev++) {
         pmg_py_event_numbers[ev] = PyLong_FromLong(ev);
         if (pmg_py_event_numbers[ev] == NULL) {
             return -1;

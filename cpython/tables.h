@@ -28,8 +28,8 @@ enum {
     PMG_DATA_WS,
     PMG_DATA_BYTES
 };
-extern const unsigned char pmg_py_event_data[MG_EV_USER];
-extern PyObject *pmg_py_event_numbers[MG_EV_USER]; // as ints, made once
+extern const unsigned char pmg_py_event_data[PMG_EV_END];
+extern PyObject *pmg_py_event_numbers[PMG_EV_END]; // as ints, made once
 int pmg_py_events(void);                           // makes them
 
 // The C part of a Connection: what its generated properties read.

@@ -108,6 +108,26 @@ static mp_obj_t conn_http_basic_auth(mp_obj_t self_in, mp_obj_t user_in, mp_obj_
 MP_DEFINE_CONST_FUN_OBJ_3(mpy_conn_http_basic_auth_obj, conn_http_basic_auth);
 
 // ---------------------------------------------------------------------------------------------
+// Bodies in pieces
+
+#if PMG_HAS_STREAM
+static mp_obj_t conn_http_stream_body(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_path, ARG_max_size };
+    static const mp_arg_t allowed_args[] = {
+        {MP_QSTR_path, MP_ARG_OBJ, NONE},
+        {MP_QSTR_max_size, MP_ARG_KW_ONLY | MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
+    };
+    PARSE_ARGS(n_args, pos_args, kw_args);
+    mp_obj_t path_in = args[ARG_path].u_obj;
+    const char *path = path_in != mp_const_none ? mpy_get_cstr(path_in, "path") : NULL;
+    size_t max_size = mpy_get_size(args[ARG_max_size].u_obj, "max_size");
+    mpy_conn_t *self = mpy_conn_open(pos_args[0]);
+    return mpy_conn_done(self, MPY_ENGINE(pmg_http_stream_body(self->c, path, max_size)));
+}
+MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_http_stream_body_obj, 1, conn_http_stream_body);
+#endif
+
+// ---------------------------------------------------------------------------------------------
 // Files
 
 #if PMG_HAS_FILES

@@ -10,7 +10,7 @@
 
 static mp_obj_t module_event_name(mp_obj_t ev_in) {
     mp_int_t ev = mpy_get_int(ev_in, "ev");
-    const char *name = ev >= 0 && ev < MG_EV_USER ? pmg_event_name((int)ev) : NULL;
+    const char *name = ev >= 0 && ev < PMG_EV_END ? pmg_event_name((int)ev) : NULL;
     if (name != NULL) {
         return mp_obj_new_str(name, strlen(name));
     }

@@ -4,6 +4,7 @@
 // is mounted, be it LittleFS, FAT, or the host's files on the unix port. File systems and block
 // devices may be written in Python, so each function ends exceptions here and answers "no".
 
+#include <errno.h>
 #include <string.h>
 
 #include "py/gc.h"
@@ -92,32 +93,35 @@ static void fs_list(const char *path, void (*fn)(const char *, void *), void *ar
     pass_on(nlr.ret_val);
 }
 
+// May raise.
+static mpy_file_t *open_file(const char *path, qstr mode) {
+    mpy_file_t *self = m_new_obj(mpy_file_t);
+    mp_obj_t args[2] = {path_obj(path), MP_OBJ_NEW_QSTR(mode)};
+    self->file = mp_vfs_open(2, args, (mp_map_t *)&mp_const_empty_map);
+    mp_get_stream_raise(self->file, MP_STREAM_OP_READ | MP_STREAM_OP_WRITE | MP_STREAM_OP_IOCTL);
+    self->prev = NULL;
+    self->next = MP_STATE_VM(mpy_files);
+    if (self->next != NULL) {
+        self->next->prev = self;
+    }
+    MP_STATE_VM(mpy_files) = self;
+    return self;
+}
+
 static void *fs_open(const char *path, int flags) {
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
-        mpy_file_t *self = m_new_obj(mpy_file_t);
-        qstr mode = flags == MG_FS_READ    ? MP_QSTR_rb
-                    : (flags & MG_FS_EXCL) ? MP_QSTR_wb
-                                           : MP_QSTR_ab;
-        mp_obj_t args[2] = {path_obj(path), MP_OBJ_NEW_QSTR(mode)};
-        self->file = mp_vfs_open(2, args, (mp_map_t *)&mp_const_empty_map);
-        mp_get_stream_raise(self->file,
-            MP_STREAM_OP_READ | MP_STREAM_OP_WRITE | MP_STREAM_OP_IOCTL);
+        void *file = open_file(path, flags == MG_FS_READ    ? MP_QSTR_rb
+                                     : (flags & MG_FS_EXCL) ? MP_QSTR_wb
+                                                            : MP_QSTR_ab);
         nlr_pop();
-        self->prev = NULL;
-        self->next = MP_STATE_VM(mpy_files);
-        if (self->next != NULL) {
-            self->next->prev = self;
-        }
-        MP_STATE_VM(mpy_files) = self;
-        return self;
+        return file;
     }
     pass_on(nlr.ret_val);
     return NULL;
 }
 
-static void fs_close(void *fd) {
-    mpy_file_t *self = fd;
+static void unlink_file(mpy_file_t *self) {
     if (self->prev != NULL) {
         self->prev->next = self->next;
     } else {
@@ -127,6 +131,11 @@ static void fs_close(void *fd) {
         self->next->prev = self->prev;
     }
     self->prev = self->next = NULL;
+}
+
+static void fs_close(void *fd) {
+    mpy_file_t *self = fd;
+    unlink_file(self);
     if (gc_is_locked()) {
         return; // from a finalizer: the file has one of its own
     }
@@ -241,7 +250,123 @@ struct mg_fs *pmg_port_fs(void) {
     return &fs;
 }
 
+// ---------------------------------------------------------------------------------------------
+// Files that are written: what the runtime raises becomes a number
+
+static int error_number(void *exc_in) {
+    mp_obj_t exc = MP_OBJ_FROM_PTR(exc_in);
+    pass_on(exc_in);
+    if (mp_obj_exception_match(exc, MP_OBJ_FROM_PTR(&mp_type_MemoryError))) {
+        return -ENOMEM;
+    }
+    mp_obj_t value = mp_obj_exception_get_value(exc);
+    mp_int_t n = mp_obj_is_small_int(value) ? MP_OBJ_SMALL_INT_VALUE(value) : 0;
+    return n > 0 && n < 1000 ? -(int)n : -EIO;
+}
+
+int pmg_port_file_create(const char *path, void **file) {
+    nlr_buf_t nlr;
+    *file = NULL;
+    if (nlr_push(&nlr) == 0) {
+        *file = open_file(path, MP_QSTR_wb); // not every file system knows "x"
+        nlr_pop();
+        return 0;
+    }
+    return error_number(nlr.ret_val);
+}
+
+int pmg_port_file_write(void *file, const void *buf, size_t len) {
+    mpy_file_t *self = file;
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        int err = 0;
+        mp_uint_t n = mp_stream_rw(self->file, (void *)buf, len, &err, MP_STREAM_RW_WRITE);
+        nlr_pop();
+        // A file system that is full may take a part and say nothing.
+        return err != 0 ? -err : n < len ? -ENOSPC : 0;
+    }
+    return error_number(nlr.ret_val);
+}
+
+int pmg_port_file_close(void *file) {
+    mpy_file_t *self = file;
+    unlink_file(self);
+    if (gc_is_locked()) {
+        return -EBUSY; // the file has a finalizer of its own
+    }
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        mp_stream_close(self->file);
+        nlr_pop();
+        return 0;
+    }
+    return error_number(nlr.ret_val);
+}
+
+#if MICROPY_VFS_WRITABLE
+
+int pmg_port_file_rename(const char *from, const char *to) {
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        mp_vfs_rename(path_obj(from), path_obj(to));
+        nlr_pop();
+        return 0;
+    }
+    return error_number(nlr.ret_val);
+}
+
+int pmg_port_file_remove(const char *path) {
+    nlr_buf_t nlr;
+    if (gc_is_locked()) { // from a finalizer
+        return -EBUSY;
+    }
+    if (nlr_push(&nlr) == 0) {
+        mp_vfs_remove(path_obj(path));
+        nlr_pop();
+        return 0;
+    }
+    return error_number(nlr.ret_val);
+}
+
 #else
+
+int pmg_port_file_rename(const char *from, const char *to) {
+    (void)from, (void)to;
+    return -EROFS;
+}
+
+int pmg_port_file_remove(const char *path) {
+    (void)path;
+    return -EROFS;
+}
+
+#endif
+
+#else
+
+#if PMG_HAS_STREAM
+int pmg_port_file_create(const char *path, void **file) {
+    (void)path;
+    *file = NULL;
+    return -EROFS;
+}
+int pmg_port_file_write(void *file, const void *buf, size_t len) {
+    (void)file, (void)buf, (void)len;
+    return -EROFS;
+}
+int pmg_port_file_close(void *file) {
+    (void)file;
+    return -EROFS;
+}
+int pmg_port_file_rename(const char *from, const char *to) {
+    (void)from, (void)to;
+    return -EROFS;
+}
+int pmg_port_file_remove(const char *path) {
+    (void)path;
+    return -EROFS;
+}
+#endif
 
 struct mg_fs *pmg_port_fs(void) {
     return NULL;

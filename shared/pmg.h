@@ -21,6 +21,14 @@
 #include "pmg_api.h"
 #include "pmg_version.h"
 
+// Events that Mongoose does not have: above all that it may add, and above a program's own numbers,
+// which go from MG_EV_USER to PMG_EV_FIRST.
+enum {
+    PMG_EV_FIRST = 128,
+    MG_EV_HTTP_BODY = PMG_EV_FIRST,
+    PMG_EV_END = 160 // no event has this number or a higher one
+};
+
 // ---------------------------------------------------------------------------------------------
 // Manager
 
@@ -88,7 +96,7 @@ typedef struct {
 } pmg_live_t;
 void pmg_live(pmg_live_t *out);
 
-// "MG_EV_READ" for MG_EV_READ, NULL for an unknown number.
+// "MG_EV_READ" for MG_EV_READ, NULL for an unknown number and for a program's own.
 const char *pmg_event_name(int ev);
 
 // ---------------------------------------------------------------------------------------------
@@ -232,6 +240,15 @@ int pmg_http_chunk(struct mg_connection *c, const void *buf, size_t len);
 int pmg_http_sse(struct mg_connection *c, struct mg_str type, struct mg_str data);
 // Remembers credentials for the head of the next request sent on a client connection.
 int pmg_http_basic_auth(struct mg_connection *c, struct mg_str user, struct mg_str pass);
+
+#if PMG_HAS_STREAM
+// In MG_EV_HTTP_HDRS: has the body arrive in pieces, MG_EV_HTTP_BODY, or go into the file `path`
+// (NULL: none). MG_EV_HTTP_MSG comes at its end, without a body. More than `max_size` bytes (0: no
+// limit) are refused: 413, MG_EV_ERROR. The file appears when it is whole. A reply that ends before
+// the body does ends the stream: the rest is read and dropped.
+// -EINVAL outside MG_EV_HTTP_HDRS; -EALREADY; why the file cannot be made (-ENOENT, -EACCES ...).
+int pmg_http_stream_body(struct mg_connection *c, const char *path, size_t max_size);
+#endif
 
 #if PMG_HAS_FILES
 typedef struct {

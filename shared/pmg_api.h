@@ -18,6 +18,9 @@
 #ifndef PMG_HAS_TLS
 #define PMG_HAS_TLS 1
 #endif
+#ifndef PMG_HAS_STREAM // bodies in pieces and uploads to files
+#define PMG_HAS_STREAM PMG_HAS_FILES
+#endif
 
 // X(name): the name is also the C constant that holds the value.
 #define PMG_CONSTANTS(X)     \
@@ -37,6 +40,7 @@
     X(MG_EV_WS_MSG)          \
     X(MG_EV_WS_CTL)          \
     X(MG_EV_WAKEUP)          \
+    PMG_CONSTANTS_STREAM(X)  \
     X(MG_EV_USER)            \
     X(WEBSOCKET_OP_CONTINUE) \
     X(WEBSOCKET_OP_TEXT)     \
@@ -49,6 +53,12 @@
 #define PMG_CONSTANTS_TLS(X) X(MG_EV_TLS_HS)
 #else
 #define PMG_CONSTANTS_TLS(X)
+#endif
+
+#if PMG_HAS_STREAM
+#define PMG_CONSTANTS_STREAM(X) X(MG_EV_HTTP_BODY)
+#else
+#define PMG_CONSTANTS_STREAM(X)
 #endif
 
 // What `data` is for each event. X(event, kind); an event that is not listed carries None.
@@ -68,7 +78,8 @@
     X(MG_EV_WS_OPEN, HTTP)   \
     X(MG_EV_WS_MSG, WS)      \
     X(MG_EV_WS_CTL, WS)      \
-    X(MG_EV_WAKEUP, BYTES)
+    X(MG_EV_WAKEUP, BYTES)   \
+    X(MG_EV_HTTP_BODY, BYTES)
 
 // Read-only properties that C answers alone: X(name, kind), kind is BOOL, INT, ADDR or OPT_TEXT (str or
 // None), and the getter is pmg_conn_<name>(c) (pmg.h). On a closed connection: False, 0, the last
@@ -105,23 +116,24 @@
     X(userdata)
 
 // X(name, min, max): positional arguments without self; max 255 means keywords are taken too.
-#define PMG_CONN_METHODS(X)   \
-    X(send, 1, 1)             \
-    X(recv, 0, 1)             \
-    X(recv_data, 0, 1)        \
-    X(send_data, 0, 1)        \
-    X(reply, 1, 255)          \
-    X(reply_json, 1, 255)     \
-    X(http_chunk, 1, 1)       \
-    X(http_sse, 2, 2)         \
-    X(http_basic_auth, 2, 2)  \
-    PMG_CONN_METHODS_FILES(X) \
-    X(ws_upgrade, 1, 255)     \
-    X(ws_send, 1, 255)        \
-    PMG_CONN_METHODS_TLS(X)   \
-    X(set_handler, 1, 1)      \
-    X(error, 1, 1)            \
-    X(drain, 0, 0)            \
+#define PMG_CONN_METHODS(X)    \
+    X(send, 1, 1)              \
+    X(recv, 0, 1)              \
+    X(recv_data, 0, 1)         \
+    X(send_data, 0, 1)         \
+    X(reply, 1, 255)           \
+    X(reply_json, 1, 255)      \
+    X(http_chunk, 1, 1)        \
+    X(http_sse, 2, 2)          \
+    X(http_basic_auth, 2, 2)   \
+    PMG_CONN_METHODS_STREAM(X) \
+    PMG_CONN_METHODS_FILES(X)  \
+    X(ws_upgrade, 1, 255)      \
+    X(ws_send, 1, 255)         \
+    PMG_CONN_METHODS_TLS(X)    \
+    X(set_handler, 1, 1)       \
+    X(error, 1, 1)             \
+    X(drain, 0, 0)             \
     X(close, 0, 0)
 
 #if PMG_HAS_FILES
@@ -130,6 +142,12 @@
     X(serve_file, 2, 255)
 #else
 #define PMG_CONN_METHODS_FILES(X)
+#endif
+
+#if PMG_HAS_STREAM
+#define PMG_CONN_METHODS_STREAM(X) X(http_stream_body, 0, 255)
+#else
+#define PMG_CONN_METHODS_STREAM(X)
 #endif
 
 #if PMG_HAS_TLS

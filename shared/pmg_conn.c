@@ -102,6 +102,7 @@ void pmg_conn_free(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
     c->is_closing = 1;
     pmg_heap_remove(&x->timer);
+    pmg_stream_abort(c); // no unfinished file is left when the handler hears of it
     if (!m->silent) {
         mg_call(c, MG_EV_CLOSE, NULL);
     }

@@ -11,12 +11,14 @@ enum { ST_HEAD, ST_LENGTH, ST_CHUNK_SIZE, ST_CHUNK_DATA, ST_CHUNK_END, ST_TRAILE
 // Of a chunk's first line: extensions are legal and useless, so they may not be long.
 #define CHUNK_LINE_MAX 512
 
-#define WAIT (-1) // more bytes are needed
+#define WAIT (-1)    // more bytes are needed
+#define STOPPED (-2) // a handler has closed the connection, or leaves poll()
+#define APART 2      // the body goes its own way, and so does its head
 
 void pmg_http_reset(struct mg_connection *c) {
     pmg_http_t *h = &pmg_x(c)->u.http;
     h->state = ST_HEAD;
-    h->skip_msg = 0;
+    h->sink = PMG_BODY_GATHER;
     h->scan = h->head_len = h->pos = h->left = h->body_len = 0;
 }
 
@@ -25,7 +27,18 @@ bool pmg_http_room(struct mg_connection *c) {
     if (pmg_x(c)->backlog) {
         return false;
     }
-    return !c->is_resp || max == 0 || c->recv.len < max;
+    return !c->is_resp || max == 0 || c->recv.len < max || pmg_x(c)->u.http.sink != PMG_BODY_GATHER;
+}
+
+bool pmg_http_in_head(struct mg_connection *c) {
+    pmg_http_t *h = &pmg_x(c)->u.http;
+    // Between its events a request that is gathered waits for no reply.
+    return c->is_resp && h->state != ST_HEAD && h->sink == PMG_BODY_GATHER;
+}
+
+size_t pmg_http_body_left(struct mg_connection *c) {
+    pmg_http_t *h = &pmg_x(c)->u.http;
+    return h->state == ST_LENGTH ? h->left : 0;
 }
 
 // The length of the head in [p, p + len), 0 if its end is not there. A bare LF counts as an end of
@@ -48,25 +61,28 @@ static bool over(size_t n, size_t limit) {
     return limit > 0 && n > limit;
 }
 
-// Decides how the body is framed. 0, or the status to refuse with.
-static int body_framing(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_framing_t *f) {
+static size_t max_body(struct mg_connection *c) {
+    return pmg_x(c)->u.http.sink == PMG_BODY_STREAM ? pmg_stream_max(c) : pmg_m(c)->limits.max_body;
+}
+
+// Decides how the body is framed.
+static void body_framing(struct mg_connection *c, const pmg_http_msg_t *hm,
+    const pmg_framing_t *f) {
     pmg_http_t *h = &pmg_x(c)->u.http;
     h->pos = h->head_len;
     h->state = ST_LENGTH;
     h->left = 0;
     if (c->is_client &&
         (pmg_request_is_head(c) || hm->status < 200 || hm->status == 204 || hm->status == 304)) {
-        return 0;
+        return;
     }
     if (f->chunked) {
         h->state = ST_CHUNK_SIZE;
     } else if (f->has_length) {
         h->left = f->content_length;
-        return over(h->left, pmg_m(c)->limits.max_body) ? 413 : 0;
     } else if (c->is_client) {
         h->state = ST_UNTIL_CLOSE;
     }
-    return 0;
 }
 
 static int chunk_size(struct mg_connection *c, const char *base, size_t len) {
@@ -106,7 +122,7 @@ static int chunk_size(struct mg_connection *c, const char *base, size_t len) {
         (rest.len > 0 && (*ext != ';' || !pmg_is_field_value(rest)))) {
         return 400;
     }
-    if (over(h->body_len + n, pmg_m(c)->limits.max_body)) {
+    if (over(h->body_len + n, max_body(c))) {
         return 413;
     }
     h->pos = (size_t)(eol + 1 - base);
@@ -142,7 +158,21 @@ static int trailer(struct mg_connection *c, const char *base, size_t len, bool *
     return 0; // checked, and dropped: nothing may depend on a trailer (RFC 9110, section 6.5.1)
 }
 
-// Moves on in the body. 0: the message is whole; WAIT; or the status to refuse with.
+// `n` more bytes of the body stand at h->pos. Handlers run in here.
+static int took(struct mg_connection *c, char *base, size_t n) {
+    pmg_http_t *h = &pmg_x(c)->u.http;
+    char *p = base + h->pos;
+    h->pos += n;
+    h->left -= n;
+    h->body_len += n;
+    if (h->sink == PMG_BODY_STREAM) {
+        pmg_stream_piece(c, p, n);
+        return c->is_closing || c->is_draining || pmg_m(c)->stop ? STOPPED : 0;
+    }
+    return 0;
+}
+
+// Moves on in the body. 0: the message is whole; WAIT or STOPPED; or the status to refuse with.
 static int body_progress(struct mg_connection *c, char *base, size_t len) {
     pmg_http_t *h = &pmg_x(c)->u.http;
     bool done = false;
@@ -152,19 +182,21 @@ static int body_progress(struct mg_connection *c, char *base, size_t len) {
         switch (h->state) {
             case ST_LENGTH:
                 n = have < h->left ? have : h->left;
-                h->pos += n;
-                h->left -= n;
-                h->body_len += n;
+                if (n > 0 && (r = took(c, base, n)) != 0) {
+                    return r;
+                }
                 if (h->left > 0) {
                     return WAIT;
                 }
                 done = true;
                 break;
             case ST_UNTIL_CLOSE:
-                h->pos += have;
-                h->body_len += have;
-                if (over(h->body_len, pmg_m(c)->limits.max_body)) {
+                if (over(h->body_len + have, max_body(c))) {
                     return 413;
+                }
+                h->left = have;
+                if (have > 0 && (r = took(c, base, have)) != 0) {
+                    return r;
                 }
                 if (!pmg_x(c)->eof || pmg_x(c)->cut) { // anybody could have cut it off
                     return WAIT;
@@ -174,10 +206,12 @@ static int body_progress(struct mg_connection *c, char *base, size_t len) {
             case ST_CHUNK_SIZE: r = chunk_size(c, base, len); break;
             case ST_CHUNK_DATA:
                 n = have < h->left ? have : h->left;
-                memmove(base + h->head_len + h->body_len, base + h->pos, n);
-                h->pos += n;
-                h->left -= n;
-                h->body_len += n;
+                if (h->sink == PMG_BODY_GATHER) {
+                    memmove(base + h->head_len + h->body_len, base + h->pos, n);
+                }
+                if (n > 0 && (r = took(c, base, n)) != 0) {
+                    return r;
+                }
                 if (h->left > 0) {
                     return WAIT;
                 }
@@ -203,10 +237,24 @@ static int body_progress(struct mg_connection *c, char *base, size_t len) {
 }
 
 static void refuse(struct mg_connection *c, int status) {
-    if (!c->is_client) {
-        pmg_http_refuse(c, status);
+    uint8_t sink = pmg_x(c)->u.http.sink;
+    if (sink == PMG_BODY_STREAM && status == 413) {
+        pmg_stream_too_large(c);
         return;
     }
+    if (!c->is_client) {
+        if (sink == PMG_BODY_STREAM) {
+            pmg_stream_fail(c, status,
+                status == 408 ? "HTTP body timed out" : "invalid chunks in an HTTP body");
+        } else if (sink == PMG_BODY_DROP) { // it has its answer
+            pmg_x(c)->linger = 1;
+            pmg_drain(c);
+        } else {
+            pmg_http_refuse(c, status);
+        }
+        return;
+    }
+    pmg_stream_abort(c);
     pmg_fatal(c, status == 413   ? "HTTP response is larger than the limit max_body"
                  : status == 431 ? "HTTP response has a head larger than the limit max_head"
                  : status == 505 ? "HTTP response has an unknown version"
@@ -230,7 +278,7 @@ static void answer_failure(struct mg_connection *c) {
     }
 }
 
-static void fire(struct mg_connection *c, int ev, pmg_http_msg_t *hm) {
+void pmg_http_fire(struct mg_connection *c, int ev, void *hm) {
     pmg_x(c)->handler_failed = 0;
     mg_call(c, ev, hm);
     if (pmg_x(c)->handler_failed && c->is_accepted && c->pfn == pmg_http_pfn) {
@@ -244,7 +292,19 @@ typedef struct {
     pmg_framing_t f;
 } parse_t;
 
-// Reads a head at `base`. 1: done, WAIT, 0: refused or taken over.
+// The request was answered, its body not. A long one is not worth reading.
+static void drop_body(struct mg_connection *c) {
+    pmg_http_t *h = &pmg_x(c)->u.http;
+    pmg_stream_abort(c);
+    h->sink = PMG_BODY_DROP;
+    h->body_len = 0;
+    if (h->state == ST_LENGTH && over(h->left, pmg_m(c)->limits.max_body)) {
+        pmg_x(c)->linger = 1;
+        pmg_drain(c);
+    }
+}
+
+// Reads a head at `base`. 1: done, or APART, WAIT, 0: refused or taken over.
 static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p) {
     pmg_http_t *h = &pmg_x(c)->u.http;
     pmg_mgr_t *m = pmg_m(c);
@@ -274,49 +334,60 @@ static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p
         h->is_head = p->hm.method.len == 4 && memcmp(p->hm.method.buf, "HEAD", 4) == 0;
         h->resp_started = 0;
         h->out = PMG_OUT_LENGTH;
-        c->is_resp = 1;
     }
-    if (status == 0) {
-        status = body_framing(c, &p->hm, &p->f);
-    }
+    c->is_resp = 1; // of a client, too: pmg_http_in_head()
     if (status != 0) {
         refuse(c, status);
         return 0;
     }
+    body_framing(c, &p->hm, &p->f);
     p->hm.body = mg_str_n(base + h->head_len, 0);
     if (!c->is_client || p->hm.status >= 200 || p->hm.status == 101) {
-        fire(c, MG_EV_HTTP_HDRS, &p->hm);
+        pmg_http_fire(c, MG_EV_HTTP_HDRS, &p->hm);
     }
     if (c->pfn != pmg_http_pfn || c->is_closing || c->is_draining) {
         return 0;
     }
-    if (!c->is_client && !c->is_resp) {
-        h->skip_msg = 1; // answered from the head alone
+    int result = 1;
+    if (h->sink != PMG_BODY_GATHER || (!c->is_client && !c->is_resp)) {
+        result = h->state == ST_LENGTH && h->left == 0 && h->stream == NULL ? 1 : APART;
+        if (h->sink != PMG_BODY_STREAM) { // answered from the head alone
+            drop_body(c);
+        } else if (!pmg_stream_begin(c, base, h->head_len)) {
+            return 0;
+        }
+        if (c->is_draining) {
+            return 0;
+        }
+    } else if (h->state == ST_LENGTH && over(h->left, m->limits.max_body)) {
+        refuse(c, 413);
+        return 0;
     }
-    c->is_resp = 0;
-    if (p->f.expect_continue && !c->is_client && !p->f.http10 && !h->skip_msg && !h->resp_started &&
-        len == h->head_len && !(h->state == ST_LENGTH && h->left == 0) &&
+    if (h->sink != PMG_BODY_STREAM || c->is_client) {
+        c->is_resp = 0;
+    }
+    if (p->f.expect_continue && !c->is_client && !p->f.http10 && h->sink != PMG_BODY_DROP &&
+        !h->resp_started && len == h->head_len && !(h->state == ST_LENGTH && h->left == 0) &&
         !pmg_out_str(c, "HTTP/1.1 100 Continue\r\n\r\n")) {
         pmg_fatal(c, "no memory");
         return 0;
     }
-    return 1;
+    return result;
 }
 
 static void deliver(struct mg_connection *c, pmg_http_msg_t *hm) {
     pmg_conn_t *x = pmg_x(c);
     pmg_http_t *h = &x->u.http;
-    bool skip = h->skip_msg || (c->is_client && hm->status < 200 && hm->status != 101);
+    bool skip = h->sink == PMG_BODY_DROP || (c->is_client && hm->status < 200 && hm->status != 101);
     bool until_close = h->state == ST_UNTIL_CLOSE;
-    hm->body.len = h->body_len;
     pmg_http_reset(c);
     if (c->is_client && hm->status >= 200) {
         pmg_request_answered(c);
     }
     if (!skip) {
+        h->by_hand &= c->is_resp; // written while the body still came
         c->is_resp = !c->is_client;
-        h->by_hand = 0;
-        fire(c, MG_EV_HTTP_MSG, hm);
+        pmg_http_fire(c, MG_EV_HTTP_MSG, hm);
         if (c->pfn == pmg_http_pfn && c->is_resp && h->by_hand && !h->resp_started) {
             pmg_http_done(c); // a reply that the program wrote with send()
         }
@@ -332,13 +403,34 @@ static void deliver(struct mg_connection *c, pmg_http_msg_t *hm) {
     }
 }
 
+// The message whose head came with an earlier read, or whose body went its own way.
+static void deliver_late(struct mg_connection *c, char *base, parse_t *p) {
+    pmg_http_t *h = &pmg_x(c)->u.http;
+    pmg_stream_t *s = NULL;
+    struct mg_str head = mg_str_n(base, h->head_len);
+    if (h->sink == PMG_BODY_STREAM) {
+        s = pmg_stream_end(c, &head);
+        if (s == NULL) {
+            return;
+        }
+    }
+    if (h->sink != PMG_BODY_DROP) { // the buffer has moved since
+        (void)pmg_http_parse_head(head.buf, head.len, c->is_client, &p->hm, p->headers,
+            PMG_MAX_HEADERS, &p->f);
+        p->hm.body = mg_str_n(head.buf + head.len, h->sink == PMG_BODY_GATHER ? h->body_len : 0);
+    }
+    deliver(c, &p->hm);
+    pmg_stream_free(s);
+}
+
 // Handles what is buffered, message by message; returns how many bytes are done with.
 static size_t process(struct mg_connection *c) {
     pmg_mgr_t *m = pmg_m(c);
     pmg_http_t *h = &pmg_x(c)->u.http;
     parse_t p;
     size_t ofs = 0;
-    while (!c->is_resp && !c->is_closing && !c->is_draining && !m->stop && c->pfn == pmg_http_pfn) {
+    while ((!c->is_resp || h->sink == PMG_BODY_STREAM) && !c->is_closing && !c->is_draining &&
+           !m->stop && c->pfn == pmg_http_pfn) {
         bool parsed = h->state == ST_HEAD;
         if (parsed) {
             if (c->is_accepted && pmg_conn_send_len(c) > PMG_PIPELINE_MAX) {
@@ -359,16 +451,22 @@ static size_t process(struct mg_connection *c) {
             if (r == 0) { // refused; or taken over by a WebSocket: what follows the head is its
                 return ofs + p.hm.head.len;
             }
+            if (r == APART) {
+                ofs += h->head_len;
+                h->head_len = h->pos = 0;
+                parsed = false;
+            }
         }
         char *base = (char *)c->recv.buf + ofs;
         int r = body_progress(c, base, c->recv.len - ofs);
-        if (r == WAIT) {
+        if (r < 0) {
             // Framing that was read is taken out, so that small chunks cannot bloat the buffer.
-            size_t keep = h->head_len + h->body_len, rest = c->recv.len - ofs - h->pos;
+            size_t keep = h->sink == PMG_BODY_GATHER ? h->head_len + h->body_len : 0;
+            size_t rest = c->recv.len - ofs - h->pos;
             if (h->pos > keep) {
                 memmove(base + keep, base + h->pos, rest);
                 c->recv.len = ofs + keep + rest;
-                h->scan -= h->scan > keep ? h->pos - keep : 0;
+                h->scan -= h->state == ST_TRAILER ? h->pos - keep : 0;
                 h->pos = keep;
             }
             break;
@@ -377,13 +475,13 @@ static size_t process(struct mg_connection *c) {
             refuse(c, r);
             break;
         }
-        if (!parsed) { // the head came with an earlier read, the buffer has moved since
-            (void)pmg_http_parse_head(base, h->head_len, c->is_client, &p.hm, p.headers,
-                PMG_MAX_HEADERS, &p.f);
-        }
-        p.hm.body = mg_str_n(base + h->head_len, h->body_len);
         size_t pos = h->pos;
-        deliver(c, &p.hm);
+        if (parsed) {
+            p.hm.body.len = h->body_len;
+            deliver(c, &p.hm);
+        } else {
+            deliver_late(c, base, &p);
+        }
         ofs += pos;
     }
     return ofs;
@@ -395,7 +493,7 @@ static void arm(struct mg_connection *c) {
     if (c->is_draining || c->is_closing) {
         return;
     }
-    if (c->is_resp) {
+    if (c->is_resp && x->u.http.sink == PMG_BODY_GATHER) {
         pmg_deadline(c, PMG_DL_NONE, 0);
     } else if (x->u.http.state != ST_HEAD) {
         pmg_deadline(c, PMG_DL_BODY, lim->body_timeout);
@@ -421,14 +519,22 @@ void pmg_http_pfn(struct mg_connection *c, int ev, void *data) {
     }
     if (c->pfn == pmg_http_pfn) {
         arm(c);
-        if (pmg_m(c)->stop && !c->is_closing && c->recv.len > 0 && !c->is_resp) {
+        bool stream = pmg_x(c)->u.http.sink == PMG_BODY_STREAM;
+        if (pmg_m(c)->stop && !c->is_closing && (stream || (c->recv.len > 0 && !c->is_resp))) {
             pmg_x(c)->reparse = 1; // an exception left poll(): the rest is handled at the next one
         }
-        if (pmg_x(c)->eof && c->is_accepted && !c->is_resp && !pmg_x(c)->reparse) {
-            pmg_drain(c); // half closed, and all its requests are answered
+        if (pmg_x(c)->eof && c->is_accepted && !pmg_x(c)->reparse) {
+            if (stream && !c->is_closing && !c->is_draining) {
+                pmg_stream_abort(c);
+                pmg_fatal(c, "connection closed inside an HTTP request");
+            } else if (!c->is_resp) {
+                pmg_drain(c); // half closed, and all its requests are answered
+            }
         }
         bool inside = pmg_x(c)->u.http.state != ST_HEAD || c->recv.len > 0;
-        if (pmg_x(c)->eof && c->is_client && !c->is_closing && (inside || pmg_request_owed(c))) {
+        if (pmg_x(c)->eof && c->is_client && !c->is_closing && !pmg_x(c)->reparse &&
+            (inside || pmg_request_owed(c))) {
+            pmg_stream_abort(c);
             pmg_fatal(c, inside ? "connection closed inside an HTTP response"
                                 : "connection closed before the HTTP response");
         }
@@ -443,8 +549,13 @@ void pmg_http_done(struct mg_connection *c) {
     x->u.http.resp_started = 0;
     c->is_full = 0;
     if (x->u.http.close_after) {
+        // So that a client that is still sending will read the reply.
+        x->linger |= x->u.http.state > ST_LENGTH || x->u.http.left > 0;
         pmg_drain(c);
         return;
+    }
+    if (x->u.http.sink == PMG_BODY_STREAM) {
+        drop_body(c);
     }
     if (!x->in_read) { // answered later: pipelined requests may wait
         x->reparse = 1;

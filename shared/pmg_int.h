@@ -31,8 +31,8 @@
 // State of the protocols, a union in each connection
 
 typedef struct {
-    uint8_t state;    // enum in pmg_http.c
-    uint8_t skip_msg; // answered in MG_EV_HTTP_HDRS: read the body, but deliver nothing
+    uint8_t state; // enum in pmg_http.c
+    uint8_t sink;  // where the body goes, PMG_BODY_*
     uint8_t close_after;
     uint8_t is_head; // the request was HEAD: a reply has no body
     uint8_t http10;
@@ -41,10 +41,17 @@ typedef struct {
     uint8_t out;          // how the body of the reply goes out, enum in pmg_reply.c
     size_t scan;          // bytes of the head that hold no end of it
     size_t head_len;
-    size_t pos;      // raw bytes of the message that were read so far
-    size_t left;     // of the body or the chunk
-    size_t body_len; // decoded
+    size_t pos;                // raw bytes of the message that were read so far
+    size_t left;               // of the body or the chunk
+    size_t body_len;           // decoded
+    struct pmg_stream *stream; // while the sink is PMG_BODY_STREAM
 } pmg_http_t;
+
+enum {
+    PMG_BODY_GATHER, // it is kept behind its head, for MG_EV_HTTP_MSG
+    PMG_BODY_STREAM, // pieces go to the program or into a file
+    PMG_BODY_DROP    // answered before its end: it is read, and nobody hears of it
+};
 
 typedef struct {
     uint32_t state; // cursor of an incremental UTF-8 check, 0 between characters
@@ -66,6 +73,7 @@ typedef struct {
 } pmg_ws_t;
 
 typedef struct pmg_file pmg_file_t;
+typedef struct pmg_stream pmg_stream_t;
 typedef struct pmg_request pmg_request_t;
 typedef struct pmg_tls pmg_tls_t;
 
@@ -258,7 +266,10 @@ void pmg_http_pfn(struct mg_connection *c, int ev, void *data);
 void pmg_http_reset(struct mg_connection *c);
 void pmg_http_done(struct mg_connection *c); // the reply is complete
 void pmg_http_timeout(struct mg_connection *c, int kind);
-bool pmg_http_room(struct mg_connection *c); // may more be read?
+bool pmg_http_room(struct mg_connection *c);        // may more be read?
+bool pmg_http_in_head(struct mg_connection *c);     // does the handler of MG_EV_HTTP_HDRS run?
+size_t pmg_http_body_left(struct mg_connection *c); // of a body with Content-Length
+void pmg_http_fire(struct mg_connection *c, int ev, void *data); // 500 if the handler raises
 // pmg_http_head.c
 // Parses a whole head of head_len bytes. 0, or the status to refuse it with.
 typedef struct {
@@ -280,6 +291,30 @@ const char *pmg_http_reason(int status);
 int pmg_head_end(pmg_head_t *h); // the blank line
 bool pmg_out_str(struct mg_connection *c, const char *s);
 bool pmg_out_num(struct mg_connection *c, uint64_t n);
+
+// pmg_stream.c: bodies in pieces
+#if PMG_HAS_STREAM
+// The head is read, the body follows. False: refused.
+bool pmg_stream_begin(struct mg_connection *c, const char *head, size_t len);
+size_t pmg_stream_max(struct mg_connection *c);
+void pmg_stream_piece(struct mg_connection *c, const void *buf, size_t len);
+// The body is whole, and so is its file; `head` is valid until the result is freed. NULL: it failed.
+pmg_stream_t *pmg_stream_end(struct mg_connection *c, struct mg_str *head);
+void pmg_stream_free(pmg_stream_t *s);
+void pmg_stream_abort(struct mg_connection *c); // an unfinished file goes; what follows is dropped
+// MG_EV_ERROR with this text; a server answers with `status`; the connection ends.
+void pmg_stream_fail(struct mg_connection *c, int status, const char *text);
+void pmg_stream_too_large(struct mg_connection *c);
+#else
+#define pmg_stream_begin(c, head, len) ((void)(c), (void)(head), (void)(len), false)
+#define pmg_stream_max(c) ((size_t)0)
+#define pmg_stream_piece(c, buf, len) ((void)(c), (void)(buf), (void)(len))
+#define pmg_stream_end(c, head) ((void)(c), (void)(head), (pmg_stream_t *)NULL)
+#define pmg_stream_free(s) ((void)(s))
+#define pmg_stream_abort(c) ((void)(c))
+#define pmg_stream_fail(c, status, text) pmg_fatal(c, text)
+#define pmg_stream_too_large(c) ((void)(c))
+#endif
 
 // pmg_request.c: the requests that a client sends
 bool pmg_request_new(struct mg_connection *c);

@@ -169,6 +169,7 @@ static void protocol_poll(struct mg_connection *c) {
 }
 
 static void read_stream(struct mg_connection *c);
+static void peer_closed(struct mg_connection *c);
 
 static void work(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
@@ -180,6 +181,9 @@ static void work(struct mg_connection *c) {
     if (!c->is_closing && x->reparse) {
         x->reparse = 0;
         protocol_poll(c);
+        if (x->eof && c->is_client && !x->reparse && !c->is_closing) {
+            peer_closed(c);
+        }
     }
     pmg_update(c);
 }
@@ -248,8 +252,13 @@ static void peer_closed(struct mg_connection *c) {
     // What is queued for a half-closed peer is sent first. A reply that is still to come is waited
     // for, but not for long: who hung up on a long poll looks the same.
     bool busy = c->is_resp || pmg_conn_send_len(c) > 0 || x->file != NULL;
-    if (x->proto == PMG_HTTP && c->is_client && c->pfn != NULL) {
-        protocol_poll(c); // a body may end with the connection
+    if (x->proto == PMG_HTTP && c->pfn != NULL &&
+        (c->is_client || x->u.http.sink == PMG_BODY_STREAM)) {
+        protocol_poll(c);                  // a body may end with the connection, or be cut by it
+        if (c->is_closing || x->reparse) { // or an exception has left poll(): work() comes back
+            pmg_work(c);
+            return;
+        }
     }
     if (x->lingering || !busy) {
         if (x->proto == PMG_WS && x->u.ws.handshake && !x->lingering) {

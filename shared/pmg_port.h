@@ -9,6 +9,9 @@
 //   waiting  pmg_port_wait_begin, pmg_port_wait_end
 //                              bracket the one call that blocks (release and retake the GIL)
 //   files    pmg_port_fs       the file system that serve_dir and serve_file read
+//            pmg_port_file_*   files that http_stream_body() writes: 0 or a negative errno.
+//                              create() gets a name that nothing has; write() writes all; rename() replaces what stands there. Not called
+//                              in a finalizer's place but close() and remove(), which may do nothing
 //
 // All of them are called on the thread that uses the Manager, except alloc and free, which
 // pmg_mgr_wakeup() calls from any thread (on a runtime without threads that is the same).
@@ -28,5 +31,10 @@ bool pmg_port_random(void *buf, size_t len);
 void pmg_port_wait_begin(void **state);
 void pmg_port_wait_end(void **state);
 struct mg_fs *pmg_port_fs(void);
+int pmg_port_file_create(const char *path, void **file);
+int pmg_port_file_write(void *file, const void *buf, size_t len);
+int pmg_port_file_close(void *file); // `file` is gone even if this fails
+int pmg_port_file_rename(const char *from, const char *to);
+int pmg_port_file_remove(const char *path);
 
 #endif

@@ -433,6 +433,9 @@ int pmg_ws_upgrade_begin(pmg_head_t *h, struct mg_connection *c, const pmg_http_
         return err;
     }
     pmg_head_abort(h);
+    if (pmg_x(c)->u.http.sink != PMG_BODY_GATHER) {
+        return pmg_fail(pmg_m(c), -EINVAL, "a request whose body is streamed is no handshake");
+    }
     struct mg_str key = pmg_http_header(hm, mg_str("Sec-WebSocket-Key"));
     struct mg_str version = pmg_http_header(hm, mg_str("Sec-WebSocket-Version"));
     struct mg_str upgrade = pmg_http_header(hm, mg_str("Upgrade"));

@@ -178,7 +178,7 @@ def mongoose():
 def values(mongoose, tmp_path_factory):
     folder = tmp_path_factory.mktemp("values")
     lines = "".join(f'    printf("{name} %d\\n", {name});\n' for name in rows("PMG_CONSTANTS"))
-    (folder / "values.c").write_text(f'#include "mongoose.h"\nint main(void) {{\n{lines}}}\n')
+    (folder / "values.c").write_text(f'#include "pmg.h"\nint main(void) {{\n{lines}}}\n')
     flags = [f"-I{mongoose}", f"-I{ROOT / 'shared'}", "-DMG_ARCH=MG_ARCH_CUSTOM"]
     program = folder / "values"
     subprocess.run(["cc", *flags, str(folder / "values.c"), "-o", str(program)], check=True)
@@ -202,14 +202,16 @@ def test_event_names(shared, values):
     assert script.eval("type(event_name(-1)).__name__") == "str"
 
 
-def test_every_event_of_mongoose_is_listed_or_left_out_for_a_reason(mongoose):
+def test_every_event_of_mongoose_is_listed_or_left_out_for_a_reason(mongoose, values):
     text = open(os.path.join(mongoose, "mongoose.h")).read()
     enum = text[text.index("  MG_EV_ERROR,") :].split("}")[0]
     events = set(re.findall(r"^\s*(MG_EV_\w+)", enum, re.MULTILINE))
     assert len(events) > 20
     listed_events = {name for name in rows("PMG_CONSTANTS") if name.startswith("MG_EV_")}
-    assert events == listed_events | set(NOT_YET)
+    ours = listed_events - events
+    assert events == (listed_events - ours) | set(NOT_YET)
     assert not listed_events & set(NOT_YET)
+    assert all(values[name] >= 128 for name in ours), "above a program's own numbers"
 
 
 # ---- A new constant ----------------------------------------------------------------------------

@@ -1,0 +1,298 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""http_stream_body(path): uploads and downloads that become files, whole or not at all."""
+
+import hashlib
+import subprocess
+
+import pytest
+from clients import Raw, Server
+
+SERVER = r"""
+import os
+
+log = []
+root = PARAMS["root"]
+act = {}
+
+def handler(c, ev, data):
+    if ev == MG_EV_HTTP_HDRS:
+        c.http_stream_body(root + (data.uri if not c.is_client else "/got"), max_size=PARAMS.get("max_size", 0))
+        if act.get("hdrs"):
+            act["hdrs"](c)
+    elif ev == MG_EV_HTTP_BODY:
+        log.append("BODY")
+    elif ev == MG_EV_HTTP_MSG:
+        log.append(("MSG", sorted(os.listdir(root)), len(data.body_bytes)))
+        if not c.is_client:
+            c.reply(201, "stored")
+    elif ev == MG_EV_ERROR:
+        log.append(("ERROR", data, sorted(os.listdir(root))))
+        if act.get("error"):
+            act["error"](c)
+    elif ev == MG_EV_CLOSE:
+        log.append(("CLOSE", sorted(os.listdir(root))))
+
+def rss():
+    for line in open("/proc/self/status"):
+        if line.startswith("VmHWM"):
+            return int(line.split()[1])
+
+def get(port):
+    c = m.connect(peer("http", port), handler)
+    c.send("GET / HTTP/1.1\r\nHost: x\r\n\r\n")
+
+errors = []
+m = Manager(handler, error_handler=errors.append)
+announce("PORT", m.listen(url("http")))
+serve(m)
+"""
+
+
+def post(uri, body):
+    return f"PUT {uri} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + body
+
+
+def connect(server):
+    return Raw(server.reach(server.port()))
+
+
+def names(folder):
+    return sorted(path.name for path in folder.iterdir())
+
+
+@pytest.fixture
+def root(tmp_path):
+    folder = tmp_path / "up"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture
+def start(device, root):
+    def start(**params):
+        server = device(SERVER, root=str(root), **params)
+        server.expect("SERVING")
+        return server
+
+    return start
+
+
+def test_upload_appears_when_it_is_whole(start, root):
+    server = start()
+    body = bytes(range(256)) * 1000
+    (root / "a.bin").write_bytes(b"before")
+    with connect(server) as raw:
+        data = post("/a.bin", body)
+        raw.send(data[:-1000])
+        server.until("len(os.listdir(root)) == 2")
+        (part,) = (name for name in names(root) if name != "a.bin")
+        assert part.startswith(".a.bin.") and part.endswith(".part")
+        assert (root / "a.bin").read_bytes() == b"before"
+        raw.send(data[-1000:] + post("/b.bin", b"") + post("/c.bin", b"c"))
+        for _ in range(3):
+            assert raw.response().body == b"stored"
+        assert (root / "a.bin").read_bytes() == body
+        assert (root / "b.bin").read_bytes() == b""
+        assert (root / "c.bin").read_bytes() == b"c"
+    server.until("len(log) == 4")
+    assert server.eval("log")[0] == ("MSG", ["a.bin"], 0)
+
+
+def test_100_mb_in_constant_memory(start, root, tmp_path):
+    server = start()
+    big = tmp_path / "big.bin"
+    digest = hashlib.sha256()
+    with big.open("wb") as file:
+        for n in range(1600):
+            block = n.to_bytes(4, "big") + bytes(range(256)) * 256
+            file.write(block)
+            digest.update(block)
+    with connect(server) as raw:
+        raw.send(post("/warm", bytes(1 << 19)))
+        raw.response()
+    before = server.eval("rss()")
+    url = "http://{}:{}/up.bin".format(*server.reach(server.port()))
+    run = ["curl", "-sS", "-T", str(big), url]
+    assert subprocess.run(run, capture_output=True, timeout=60, check=True).stdout == b"stored"
+    assert server.eval("rss()") - before < 1024, "kilobytes that 100 MB left"
+    with (root / "up.bin").open("rb") as file:
+        assert hashlib.file_digest(file, "sha256").hexdigest() == digest.hexdigest()
+
+
+def test_two_uploads_of_one_file_do_not_mix(start, root):
+    server = start()
+    with connect(server) as one, connect(server) as two:
+        one.send(post("/f", b"1" * 100000)[:-1])
+        two.send(post("/f", b"2" * 100000)[:-1])
+        server.until("len(os.listdir(root)) == 2")
+        one.send("1")
+        assert one.response().status == 201
+        assert (root / "f").read_bytes() == b"1" * 100000
+        two.send("2")
+        assert two.response().status == 201
+    assert (root / "f").read_bytes() == b"2" * 100000
+    assert names(root) == ["f"]
+
+
+@pytest.mark.parametrize("how", ["close", "half_close", "reset"])
+def test_a_cut_upload_leaves_nothing(start, root, how):
+    server = start()
+    (root / "f").write_text("old")
+    raw = connect(server)
+    raw.send(post("/f", b"x" * 100000)[:-1])
+    server.until("len(os.listdir(root)) == 2")
+    getattr(raw, how)()
+    server.until("log and log[-1][0] == 'CLOSE'")
+    raw.close()
+    log = server.eval("log")
+    assert [e[0] for e in log] == ["ERROR", "CLOSE"]
+    assert log[1] == ("CLOSE", ["f"])
+    assert (root / "f").read_text() == "old"
+
+
+def test_closing_the_manager_leaves_nothing(start, root):
+    server = start()
+    with connect(server) as raw:
+        raw.send(post("/f", b"x" * 100000)[:-1])
+        server.until("len(os.listdir(root)) == 1")
+        server.stop()
+        server.settled = True
+    assert names(root) == []
+
+
+def test_too_large_leaves_nothing(start, root):
+    server = start(max_size=1000)
+    with connect(server) as raw:
+        raw.send(post("/f", b"x" * 1001)[:100])
+        assert raw.response().status == 413
+    server.until("log and log[-1][0] == 'CLOSE'")
+    text = "HTTP body is larger than max_size, 1000 bytes"
+    assert server.eval("log") == [("ERROR", text, []), ("CLOSE", [])]
+    with connect(server) as raw:
+        raw.send(
+            "PUT /f HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3e8\r\n" + "x" * 1000
+        )
+        server.until("len(os.listdir(root)) == 1")
+        raw.send("\r\n1\r\nx\r\n0\r\n\r\n")
+        assert raw.response().status == 413
+    assert names(root) == []
+
+
+def test_no_such_folder(start, root):
+    server = start()
+    with connect(server) as raw:
+        raw.send(post("/none/f", b"x" * 5000) + post("/g", b"next"))
+        assert raw.response().status == 500
+        assert raw.response().status == 201
+    text, number = server.eval("(str(errors[0]), errors[0].errno)")
+    assert text.startswith("cannot write ") and "/none/f: " in text and number == 2
+    assert names(root) == ["g"]
+
+
+def test_an_early_reply_removes_the_file(start, root):
+    server = start()
+    server.exec("act['hdrs'] = lambda c: c.reply(403, 'no')")
+    with connect(server) as raw:
+        raw.send(post("/f", b"x" * 5000))
+        assert raw.response().status == 403
+        server.exec("act.clear()")
+        raw.send(post("/g", b"next"))
+        assert raw.response().status == 201
+    assert names(root) == ["g"]
+
+
+def test_the_target_is_a_folder(start, root):
+    server = start()
+    (root / "d").mkdir()
+    (root / "d" / "kept").write_text("kept")
+    with connect(server) as raw:
+        raw.send(post("/d", b"x"))
+        assert raw.response().status == 500
+        assert raw.closed()
+    error = server.eval("log[0]")
+    assert error[0] == "ERROR" and error[1].startswith("cannot write ") and error[2] == ["d"]
+    assert names(root) == ["d"]
+
+
+def test_the_program_words_the_refusal_itself(start, root):
+    server = start(max_size=10)
+    server.exec("act['error'] = lambda c: c.reply(422, 'mine')")
+    with connect(server) as raw:
+        raw.send(post("/f", b"x" * 11))
+        answer = raw.response()
+        assert (answer.status, answer.body) == (422, b"mine")
+        assert raw.closed()
+
+
+def test_a_download_becomes_a_file(start, root):
+    server = start()
+    body = bytes(range(256)) * 4000
+    head = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n"
+    data = head.encode() + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+    with Server(lambda raw: (raw.recv_exactly_head(), raw.send(data))) as peer:
+        server.exec(f"get({peer.port})")
+        server.until("log and log[-1][0] == 'CLOSE'")
+    assert server.eval("log[0]") == ("MSG", ["got"], 0)
+    assert (root / "got").read_bytes() == body
+
+
+def test_a_cut_download_leaves_nothing(start, root):
+    server = start()
+    data = "HTTP/1.1 200 OK\r\nContent-Length: 11\r\n\r\nhello"
+    with Server(lambda raw: (raw.recv_exactly_head(), raw.send(data))) as peer:
+        server.exec(f"get({peer.port})")
+        server.until("log and log[-1][0] == 'CLOSE'")
+    assert server.eval("log") == [
+        ("ERROR", "connection closed inside an HTTP response", []),
+        ("CLOSE", []),
+    ]
+
+
+# ---- A disk that is full ------------------------------------------------------------------------------
+
+FULL = (
+    """
+if MICROPYTHON:
+    # A file system of 100 KB in memory.
+    class Disk:
+        def __init__(self):
+            self.data = bytearray(200 * 512)
+        def readblocks(self, n, buf, off=0):
+            for i in range(len(buf)):
+                buf[i] = self.data[n * 512 + off + i]
+        def writeblocks(self, n, buf, off=None):
+            start = n * 512 + (off or 0)
+            self.data[start : start + len(buf)] = buf
+        def ioctl(self, op, arg):
+            return {4: 200, 5: 512, 6: 0}.get(op, 0)
+    import vfs
+    disk = Disk()
+    kind = getattr(vfs, "VfsLfs2", None) or vfs.VfsFat
+    kind.mkfs(disk)
+    vfs.mount(disk, "/full")
+    PARAMS["root"] = "/full"
+else:
+    import resource
+    resource.setrlimit(resource.RLIMIT_FSIZE, (100000, 100000))
+"""
+    + SERVER
+)
+
+
+def test_a_full_disk_is_507(device, root):
+    server = device(FULL, root=str(root))
+    server.expect("SERVING")
+    with connect(server) as raw:
+        raw.send(post("/f", b"x" * 1000))
+        assert raw.response().status == 201
+        raw.send(post("/f", b"y" * 300000))
+        assert raw.response().status == 507
+    server.until("log[-1][0] == 'CLOSE'")
+    log = server.eval("log")
+    assert [e[0] for e in log] == ["MSG", "ERROR", "CLOSE"]
+    assert log[1][1].startswith("cannot write ") and log[2][1] == ["f"]
+    assert server.eval("open(root + '/f').read(10)") == "x" * 10
+    server.exec("log[:] = []")
+    with connect(server) as raw:
+        raw.send(post("/g", b"z" * 1000))
+        assert raw.response().status == 201
