@@ -32,6 +32,8 @@ OTHER_LISTS = {
     "PMG_CONN_METHODS_FILES": "part of PMG_CONN_METHODS",
     "PMG_CONN_METHODS_TLS": "part of PMG_CONN_METHODS",
     "PMG_CONN_PROPS_TLS": "part of PMG_CONN_PROPS",
+    "PMG_CONN_METHODS_STREAM": "part of PMG_CONN_METHODS",
+    "PMG_CONSTANTS_STREAM": "part of PMG_CONSTANTS",
     "PMG_CONSTANTS_TLS": "part of PMG_CONSTANTS",
     "PMG_CLASSES_TLS": "part of PMG_CLASSES",
     "PMG_LIMITS_TLS": "part of PMG_LIMITS",
@@ -86,9 +88,14 @@ def data_kinds():
             m.wakeup(c.id, "x")
         elif ev == MG_EV_WS_CTL:
             c.error("x")
+        elif ev == MG_EV_HTTP_HDRS and data.method == "PUT":
+            c.http_stream_body(max_size=0)
     with Manager(note, poll_events=True) as m:
-        m.ws_connect(url("ws", port_of(m.listen(url("http")))))
-        poll_until(m, lambda: "MG_EV_ERROR" in kinds and "MG_EV_WAKEUP" in kinds)
+        port = port_of(m.listen(url("http")))
+        m.ws_connect(url("ws", port))
+        m.connect(url("http", port)).send(get(method="PUT", body="x"))
+        wanted = ("MG_EV_ERROR", "MG_EV_WAKEUP", "MG_EV_HTTP_BODY")
+        poll_until(m, lambda: all(name in kinds for name in wanted))
     return kinds
 
 serve()

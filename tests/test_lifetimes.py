@@ -27,6 +27,7 @@ CALLS = {
     "http_sse": lambda c: c.http_sse("a", "b"),
     "tls_init": lambda c: c.tls_init(TlsOpts()),
     "tls_free": lambda c: c.tls_free(),
+    "http_stream_body": lambda c: c.http_stream_body(max_size=0),
     "http_basic_auth": lambda c: c.http_basic_auth("a", "b"),
     "ws_send": lambda c: c.ws_send("x"),
     "set_handler": lambda c: c.set_handler(None),
@@ -45,6 +46,7 @@ def assert_closed(c):
         eq(e.errno, EBADF, name)
     eq(c.drain(), None)
     eq(c.close(), None)
+    eq(c.alpn, None)
     for name in FLAGS:
         eq(getattr(c, name), False, name)
     for name in SIZES:
@@ -588,7 +590,7 @@ def test_every_method_is_called_on_a_closed_connection(shared):
     script = shared(SCRIPT)
     known = set(script.eval("list(CALLS) + list(NEED_A_MESSAGE) + list(HARMLESS)"))
     assert known == set(rows("PMG_CONN_METHODS"))
-    assert set(script.eval("FLAGS + SIZES")) | {"local_addr", "remote_addr"} == set(
+    assert set(script.eval("FLAGS + SIZES")) | {"alpn", "local_addr", "remote_addr"} == set(
         rows("PMG_CONN_PROPS")
     )
 

@@ -60,6 +60,7 @@ MG_EV_WS_OPEN: Final[int]
 MG_EV_WS_MSG: Final[int]
 MG_EV_WS_CTL: Final[int]
 MG_EV_WAKEUP: Final[int]
+MG_EV_HTTP_BODY: Final[int]
 MG_EV_USER: Final[int]
 WEBSOCKET_OP_CONTINUE: Final[int]
 WEBSOCKET_OP_TEXT: Final[int]
@@ -266,6 +267,15 @@ class Connection:
         (RFC 7617), and Host where it lacks one.
 
         Raises ValueError for a colon or control character in the name, or on a server's connection.
+        """
+    def http_stream_body(self, path: str | None = None, *, max_size: int) -> None:
+        """In MG_EV_HTTP_HDRS: has the body arrive in pieces, MG_EV_HTTP_BODY, or go into the file
+        `path`, which appears when it is whole. MG_EV_HTTP_MSG comes at the end, without a body.
+
+        More than `max_size` bytes (0: no limit) are refused: 413 and MG_EV_ERROR.
+
+        Raises ValueError outside of MG_EV_HTTP_HDRS and after the reply; Error when the file cannot
+        be made (ENOENT, EACCES ...) and when called twice (EALREADY).
         """
     def serve_dir(
         self,
