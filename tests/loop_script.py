@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The device script under test_lifetimes.py and test_views.py: both ends of each connection."""
+"""The device script under test_lifetimes.py, test_views.py and others: both ends of each connection."""
 
 LOOP = r'''
 # Linux's, which MicroPython's ports use too; its errno module lacks some.
@@ -52,3 +52,42 @@ class Loop:
 
 HTTP_GET = get("/path?a=b", headers="X-Name: value\r\n")
 '''
+
+#: What every method and property does on a closed connection.
+CLOSED = r"""
+CALLS = {
+    "send": lambda c: c.send("x"),
+    "recv": lambda c: c.recv(),
+    "recv_data": lambda c: c.recv_data(),
+    "send_data": lambda c: c.send_data(),
+    "reply": lambda c: c.reply(200, "x"),
+    "reply_json": lambda c: c.reply_json({}),
+    "http_chunk": lambda c: c.http_chunk("x"),
+    "http_sse": lambda c: c.http_sse("a", "b"),
+    "tls_init": lambda c: c.tls_init(TlsOpts()),
+    "tls_free": lambda c: c.tls_free(),
+    "http_stream_body": lambda c: c.http_stream_body(max_size=0),
+    "http_basic_auth": lambda c: c.http_basic_auth("a", "b"),
+    "ws_send": lambda c: c.ws_send("x"),
+    "set_handler": lambda c: c.set_handler(None),
+    "error": lambda c: c.error("x"),
+}
+NEED_A_MESSAGE = ("serve_dir", "serve_file", "ws_upgrade")  # case_message_methods_on_a_closed...
+HARMLESS = ("drain", "close")
+FLAGS = ("is_listening", "is_client", "is_tls", "is_udp", "is_websocket", "is_readable",
+         "is_writable", "is_closing", "is_full", "is_draining")
+SIZES = ("recv_len", "send_len", "recv_size", "send_size")
+
+
+def assert_closed(c):
+    for name, call in CALLS.items():
+        e = raises(Error, call, c, text="closed")
+        eq(e.errno, EBADF, name)
+    eq(c.drain(), None)
+    eq(c.close(), None)
+    eq(c.alpn, None)
+    for name in FLAGS:
+        eq(getattr(c, name), False, name)
+    for name in SIZES:
+        eq(getattr(c, name), 0, name)
+"""
