@@ -22,6 +22,7 @@ pmg_py_error_class(Error)
 
 include "messages.pxi"
 include "tls.pxi"
+include "modbus.pxi"
 include "connection.pxi"
 include "timer.pxi"
 include "manager.pxi"

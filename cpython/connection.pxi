@@ -208,6 +208,20 @@ cdef class Connection:
         cdef mg_connection *c = alive(self)
         pmg_py_done(c, pmg_tls_free(c), NULL)
 
+    # Modbus
+
+    def modbus_reply(self, values=(), error=0):
+        """Answers the Modbus request that waits: with values, or with an exception code."""
+        modbus_reply(self, values, error)
+
+    def modbus_read(self, func, address, count=1, unit=1):
+        """Asks a Modbus server for values; returns the transaction's number."""
+        return modbus_read(self, func, address, count, unit)
+
+    def modbus_write(self, func, address, values, unit=1):
+        """Has a Modbus server set values; returns the transaction's number."""
+        return modbus_write(self, func, address, values, unit)
+
     # The end
 
     def error(self, message):

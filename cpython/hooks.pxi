@@ -105,6 +105,8 @@ cdef int event_data(
 ) except -1:
     cdef HttpMessage hm
     cdef WsMessage wm
+    cdef ModbusRequest request
+    cdef ModbusResponse response
     cdef object result
     if kind == PMG_DATA_HTTP:
         hm = HttpMessage.__new__(HttpMessage)
@@ -120,6 +122,14 @@ cdef int event_data(
         result = text(<const char *>raw)
     elif kind == PMG_DATA_UPTIME:
         result = (<uint64_t *>raw)[0]
+    elif kind == PMG_DATA_MODBUS_REQ:
+        request = ModbusRequest.__new__(ModbusRequest)
+        view[0] = &request.view
+        result = request
+    elif kind == PMG_DATA_MODBUS_RESP:
+        response = ModbusResponse.__new__(ModbusResponse)
+        view[0] = &response.view
+        result = response
     else:
         result = pmg_py_bytes((<mg_str *>raw)[0])
     if view[0] != NULL:

@@ -89,34 +89,43 @@ cdef class Manager:
             pmg_py_int(fd, "fd", &number)
             if not 0 <= number <= INT_MAX:
                 raise ValueError("fd must be a socket's number")
-        return self.open(url, handler, http, True, <int>number)
+        return self.open(url, handler, http, True, <int>number, PMG_RAW)
 
     def connect(self, url, handler=None, *, http=None):
         """Starts a connection and returns it at once."""
-        return self.open(url, handler, http, False, PMG_RAW)
+        return self.open(url, handler, http, False, -1, PMG_RAW)
 
     def ws_connect(self, url, handler=None):
         """Starts a WebSocket connection and returns it at once."""
-        return self.open(url, handler, None, False, PMG_WS)
+        return self.open(url, handler, None, False, -1, PMG_WS)
 
-    # `more` is the descriptor of a listener, or PMG_WS.
-    cdef Connection open(self, object url, object handler, object http, bint listen, int more):
+    def modbus_listen(self, url, handler=None):
+        """Listens for Modbus clients and returns the listener's Connection."""
+        return self.open(url, handler, None, True, -1, PMG_MODBUS)
+
+    def modbus_connect(self, url, handler=None):
+        """Starts a connection to a Modbus server and returns it at once."""
+        return self.open(url, handler, None, False, -1, PMG_MODBUS)
+
+    # `proto` PMG_RAW: as the URL and `http` say; `fd` is for a listener.
+    cdef Connection open(
+        self, object url, object handler, object http, bint listen, int fd, int proto
+    ):
         cdef const char *line
         cdef mg_connection *c = NULL
         cdef int rc
         pmg_py_cstr(url, "url", &line)
         pmg_py_callable(handler, "handler")
-        cdef int proto = pmg_url_proto(line)
+        if proto == PMG_RAW:
+            proto = pmg_url_proto(line)
         if http is not None:
             proto = PMG_HTTP if http else PMG_RAW
         cdef bint held = hold(self)
         try:
             if listen:
-                rc = pmg_listen(self.core(), line, proto, more, <void *>handler, &c)
+                rc = pmg_listen(self.core(), line, proto, fd, <void *>handler, &c)
             else:
-                rc = pmg_connect(
-                    self.core(), line, PMG_WS if more == PMG_WS else proto, <void *>handler, &c
-                )
+                rc = pmg_connect(self.core(), line, proto, <void *>handler, &c)
             settle(self, rc)
             return <Connection>pmg_conn_obj(c)[0]
         finally:

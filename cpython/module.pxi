@@ -50,9 +50,13 @@ cdef int add_generated() except -1:
     cdef Connection conn = Connection.__new__(Connection)
     cdef HttpMessage hm = HttpMessage.__new__(HttpMessage)
     cdef WsMessage wm = WsMessage.__new__(WsMessage)
+    cdef ModbusRequest request = ModbusRequest.__new__(ModbusRequest)
+    cdef ModbusResponse response = ModbusResponse.__new__(ModbusResponse)
     pmg_py_conn_props(Connection, <char *>&conn.state - <char *><PyObject *>conn)
     pmg_py_http_props(HttpMessage, <char *>&hm.view - <char *><PyObject *>hm)
     pmg_py_ws_props(WsMessage, <char *>&wm.view - <char *><PyObject *>wm)
+    pmg_py_modbus_props(ModbusRequest, <char *>&request.view - <char *><PyObject *>request, False)
+    pmg_py_modbus_props(ModbusResponse, <char *>&response.view - <char *><PyObject *>response, True)
     cdef const pmg_py_constant_t *row = pmg_py_constants
     names = globals()
     while row.name != NULL:

@@ -2,7 +2,7 @@
 # Everything that is C and not ours to define here: pmg.h, our two C files, and CPython's own API.
 
 from cpython.object cimport PyObject
-from libc.errno cimport EBADF, EBUSY, ECHILD, ENOMEM
+from libc.errno cimport EBADF, EBUSY, ECHILD, EINVAL, ENOMEM
 from libc.limits cimport INT_MAX, INT_MIN
 from libc.stdint cimport uint64_t
 
@@ -67,6 +67,11 @@ cdef extern from "pmg.h":
         const pmg_header_t *headers
     ctypedef struct pmg_ws_msg_t:
         pass
+    ctypedef struct pmg_modbus_msg_t:
+        int num_values
+        bint bits
+    ctypedef struct pmg_modbus_values_t:
+        pass
     ctypedef struct pmg_head_t:
         pass
     ctypedef struct pmg_tls_conf_t:
@@ -84,7 +89,7 @@ cdef extern from "pmg.h":
         const char *page404
 
     int PMG_RAISED, PMG_STOP, PMG_EV_END
-    int PMG_RAW, PMG_HTTP, PMG_WS
+    int PMG_RAW, PMG_HTTP, PMG_WS, PMG_MODBUS
 
     void pmg_limits_default(pmg_limits_t *)
     int pmg_mgr_new(pmg_mgr_t **, const pmg_hooks_t *, const pmg_limits_t *, void *)
@@ -137,6 +142,14 @@ cdef extern from "pmg.h":
     int pmg_ws_upgrade_end(pmg_head_t *)
     int pmg_ws_send_text(mg_connection *, const void *, size_t)
     int pmg_ws_send(mg_connection *, const void *, size_t, int)
+
+    unsigned pmg_modbus_value(const pmg_modbus_msg_t *, int)
+    void pmg_modbus_values(pmg_modbus_values_t *, int)
+    const char *pmg_modbus_put(pmg_modbus_values_t *, long long)
+    int pmg_modbus_asked(mg_connection *)
+    int pmg_modbus_reply(mg_connection *, const pmg_modbus_values_t *, int)
+    int pmg_modbus_read(mg_connection *, int, int, int, int)
+    int pmg_modbus_write(mg_connection *, int, int, const pmg_modbus_values_t *, int)
 
     int pmg_tls_conf_new(const pmg_tls_opts_t *, pmg_tls_conf_t **, char *, size_t)
     void pmg_tls_conf_unref(pmg_tls_conf_t *)
@@ -192,6 +205,7 @@ cdef extern from "tables.h":
     const pmg_py_limit_t pmg_py_limits[1]
 
     int PMG_DATA_NONE, PMG_DATA_TEXT, PMG_DATA_COUNT, PMG_DATA_UPTIME, PMG_DATA_HTTP, PMG_DATA_WS, PMG_DATA_BYTES
+    int PMG_DATA_MODBUS_REQ, PMG_DATA_MODBUS_RESP
     const unsigned char *pmg_py_event_data
     PyObject **pmg_py_event_numbers
     int pmg_py_events() except -1
@@ -209,6 +223,7 @@ cdef extern from "tables.h":
     int pmg_py_conn_props(type, Py_ssize_t) except -1
     int pmg_py_http_props(type, Py_ssize_t) except -1
     int pmg_py_ws_props(type, Py_ssize_t) except -1
+    int pmg_py_modbus_props(type, Py_ssize_t, bint) except -1
 
 
 cdef extern from "Python.h":

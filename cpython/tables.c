@@ -36,7 +36,7 @@ int pmg_py_events(void) {
     return 0;
 }
 
-static int add_props(PyTypeObject *type, PyGetSetDef *defs) {
+int pmg_py_add_props(PyTypeObject *type, PyGetSetDef *defs) {
     for (PyGetSetDef *def = defs; def->name != NULL; def++) {
         PyObject *descr = PyDescr_NewGetSet(type, def);
         if (descr == NULL || PyDict_SetItemString(type->tp_dict, def->name, descr) < 0) {
@@ -131,7 +131,7 @@ static PyGetSetDef conn_props[] = {
 
 int pmg_py_conn_props(PyTypeObject *type, Py_ssize_t offset) {
     conn_offset = offset;
-    return add_props(type, conn_props);
+    return pmg_py_add_props(type, conn_props);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -206,10 +206,10 @@ static PyGetSetDef ws_props[] = {
 
 int pmg_py_http_props(PyTypeObject *type, Py_ssize_t offset) {
     http_offset = offset;
-    return add_props(type, http_props);
+    return pmg_py_add_props(type, http_props);
 }
 
 int pmg_py_ws_props(PyTypeObject *type, Py_ssize_t offset) {
     ws_offset = offset;
-    return add_props(type, ws_props);
+    return pmg_py_add_props(type, ws_props);
 }

@@ -26,7 +26,9 @@ enum {
     PMG_DATA_UPTIME,
     PMG_DATA_HTTP,
     PMG_DATA_WS,
-    PMG_DATA_BYTES
+    PMG_DATA_BYTES,
+    PMG_DATA_MODBUS_REQ,
+    PMG_DATA_MODBUS_RESP
 };
 extern const unsigned char pmg_py_event_data[PMG_EV_END];
 extern PyObject *pmg_py_event_numbers[PMG_EV_END]; // as ints, made once
@@ -43,14 +45,17 @@ void pmg_py_conn_end(pmg_py_conn_t *s); // in the free hook: keeps what stays re
 
 // The C part of a message view.
 typedef struct {
-    const void *msg; // pmg_http_msg_t or pmg_ws_msg_t; NULL once its handler returned
+    const void *msg; // pmg_http_msg_t, pmg_ws_msg_t ...; NULL once its handler returned
     struct mg_connection *c;
 } pmg_py_view_t;
 int pmg_py_view_expired(void); // raises
+
+int pmg_py_add_props(PyTypeObject *type, PyGetSetDef *defs);
 
 // Give a type its properties; `offset` is where its C part lies in the object.
 int pmg_py_conn_props(PyTypeObject *type, Py_ssize_t offset);
 int pmg_py_http_props(PyTypeObject *type, Py_ssize_t offset);
 int pmg_py_ws_props(PyTypeObject *type, Py_ssize_t offset);
+int pmg_py_modbus_props(PyTypeObject *type, Py_ssize_t offset, bool response);
 
 #endif

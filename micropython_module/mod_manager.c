@@ -46,8 +46,7 @@ void mpy_check_caller(mpy_manager_t *mgr) {
 #endif
 }
 
-// A Manager that is open and used by its own thread, or an exception.
-static mpy_manager_t *get_open(mp_obj_t self_in) {
+mpy_manager_t *mpy_manager_open(mp_obj_t self_in) {
     mpy_manager_t *self = MP_OBJ_TO_PTR(self_in);
     mpy_check_caller(self);
     if (self->m == NULL) {
@@ -183,8 +182,8 @@ static MP_DEFINE_CONST_FUN_OBJ_1(manager_del_obj, manager_del);
 // ---------------------------------------------------------------------------------------------
 // Connections
 
-static mp_obj_t open_connection(mpy_manager_t *self, const char *url, int proto, bool listening,
-    int fd, mp_obj_t handler) {
+mp_obj_t mpy_manager_start(mpy_manager_t *self, const char *url, int proto, bool listening, int fd,
+    mp_obj_t handler) {
     mpy_open_t arg = {.handler = handler, .conn = NULL};
     struct mg_connection *c = NULL;
     int r = MPY_ENGINE(listening ? pmg_listen(self->m, url, proto, fd, &arg, &c)
@@ -220,9 +219,9 @@ static mp_obj_t manager_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t
         mp_uint_t n = mpy_get_size(args[ARG_fd].u_obj, "fd");
         fd = n < INT_MAX ? (int)n : INT_MAX; // no descriptor either, and the engine says so
     }
-    return open_connection(get_open(pos_args[0]), url, proto, true, fd, handler);
+    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, proto, true, fd, handler);
 }
-static MP_DEFINE_CONST_FUN_OBJ_KW(manager_listen_obj, 1, manager_listen);
+static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_listen_obj, 1, manager_listen);
 
 static mp_obj_t manager_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_url, ARG_handler, ARG_http };
@@ -237,9 +236,9 @@ static mp_obj_t manager_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
     mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
     int proto = proto_arg(args[ARG_http].u_obj, url);
-    return open_connection(get_open(pos_args[0]), url, proto, false, -1, handler);
+    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, proto, false, -1, handler);
 }
-static MP_DEFINE_CONST_FUN_OBJ_KW(manager_connect_obj, 1, manager_connect);
+static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_connect_obj, 1, manager_connect);
 
 static mp_obj_t manager_ws_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_url, ARG_handler };
@@ -252,9 +251,9 @@ static mp_obj_t manager_ws_connect(size_t n_args, const mp_obj_t *pos_args, mp_m
         args);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
     mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
-    return open_connection(get_open(pos_args[0]), url, PMG_WS, false, -1, handler);
+    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, PMG_WS, false, -1, handler);
 }
-static MP_DEFINE_CONST_FUN_OBJ_KW(manager_ws_connect_obj, 1, manager_ws_connect);
+static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_ws_connect_obj, 1, manager_ws_connect);
 
 // ---------------------------------------------------------------------------------------------
 // The loop
@@ -289,12 +288,12 @@ static mp_obj_t manager_poll(size_t n_args, const mp_obj_t *pos_args, mp_map_t *
     mp_arg_val_t args[1];
     mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, 1, allowed_args, args);
     mp_int_t ms = mpy_get_int(args[0].u_obj, "timeout_ms");
-    mpy_manager_t *self = get_open(pos_args[0]);
+    mpy_manager_t *self = mpy_manager_open(pos_args[0]);
     check_idle(self);
     poll_for(self, ms);
     return mp_const_none;
 }
-static MP_DEFINE_CONST_FUN_OBJ_KW(manager_poll_obj, 1, manager_poll);
+static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_poll_obj, 1, manager_poll);
 
 // Polls until the manager is closed. MP_OBJ_NULL, or what was raised.
 static MP_NOINLINE mp_obj_t poll_forever(mpy_manager_t *self, mp_int_t ms) {
@@ -318,7 +317,7 @@ static mp_obj_t manager_run(size_t n_args, const mp_obj_t *pos_args, mp_map_t *k
     mp_arg_val_t args[1];
     mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, 1, allowed_args, args);
     mp_int_t ms = mpy_get_int(args[0].u_obj, "poll_ms");
-    mpy_manager_t *self = get_open(pos_args[0]);
+    mpy_manager_t *self = mpy_manager_open(pos_args[0]);
     check_idle(self);
     mp_obj_t exc = poll_forever(self, ms);
     shut(self, false);
@@ -329,7 +328,7 @@ static mp_obj_t manager_run(size_t n_args, const mp_obj_t *pos_args, mp_map_t *k
     mpy_check(self, NULL, 0);
     return mp_const_none;
 }
-static MP_DEFINE_CONST_FUN_OBJ_KW(manager_run_obj, 1, manager_run);
+static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_run_obj, 1, manager_run);
 
 static mp_obj_t manager_close(mp_obj_t self_in) {
     mpy_manager_t *self = MP_OBJ_TO_PTR(self_in);
@@ -341,7 +340,7 @@ static mp_obj_t manager_close(mp_obj_t self_in) {
     }
     return mp_const_none;
 }
-static MP_DEFINE_CONST_FUN_OBJ_1(manager_close_obj, manager_close);
+static MP_DEFINE_CONST_FUN_OBJ_1(mpy_manager_close_obj, manager_close);
 
 static mp_obj_t manager_exit(size_t n_args, const mp_obj_t *args) {
     (void)n_args;
@@ -383,7 +382,7 @@ static mp_obj_t manager_wakeup(size_t n_args, const mp_obj_t *pos_args, mp_map_t
     }
     return mp_obj_new_bool(r >= 0);
 }
-static MP_DEFINE_CONST_FUN_OBJ_KW(manager_wakeup_obj, 1, manager_wakeup);
+static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_wakeup_obj, 1, manager_wakeup);
 
 static mp_obj_t manager_timer_add(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_milliseconds, ARG_callback, ARG_repeat, ARG_run_now };
@@ -403,9 +402,9 @@ static mp_obj_t manager_timer_add(size_t n_args, const mp_obj_t *pos_args, mp_ma
     }
     bool repeat = mp_obj_is_true(args[ARG_repeat].u_obj);
     bool run_now = mp_obj_is_true(args[ARG_run_now].u_obj);
-    return mpy_timer_new(get_open(pos_args[0]), callback, ms, repeat, run_now);
+    return mpy_timer_new(mpy_manager_open(pos_args[0]), callback, ms, repeat, run_now);
 }
-static MP_DEFINE_CONST_FUN_OBJ_KW(manager_timer_add_obj, 1, manager_timer_add);
+static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_timer_add_obj, 1, manager_timer_add);
 
 // ---------------------------------------------------------------------------------------------
 // Properties and type
@@ -453,7 +452,7 @@ static const mp_rom_map_elem_t manager_locals_dict_table[] = {
     {MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&manager_del_obj)},
     {MP_ROM_QSTR(MP_QSTR___enter__), MP_ROM_PTR(&mp_identity_obj)},
     {MP_ROM_QSTR(MP_QSTR___exit__), MP_ROM_PTR(&manager_exit_obj)},
-#define X(name, min, max) {MP_ROM_QSTR(MP_QSTR_##name), MP_ROM_PTR(&manager_##name##_obj)},
+#define X(name, min, max) {MP_ROM_QSTR(MP_QSTR_##name), MP_ROM_PTR(&mpy_manager_##name##_obj)},
     PMG_MANAGER_METHODS(X)
 #undef X
 };

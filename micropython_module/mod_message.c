@@ -14,7 +14,7 @@ mpy_view_t *mpy_view_new(const mp_obj_type_t *type, const void *message, struct 
     return self;
 }
 
-static const void *get(mp_obj_t self_in) {
+const void *mpy_view_get(mp_obj_t self_in) {
     mpy_view_t *self = MP_OBJ_TO_PTR(self_in);
     if (self->message == NULL) {
         mpy_raise_error(EBADF, PMG_MSG_VIEW_EXPIRED);
@@ -26,14 +26,14 @@ const pmg_http_msg_t *mpy_http_message(mp_obj_t obj, struct mg_connection *c) {
     if (!mp_obj_is_exact_type(obj, &mpy_type_HttpMessage)) {
         mpy_raise_type(PMG_MSG_MESSAGE, NULL, obj);
     }
-    const pmg_http_msg_t *hm = get(obj);
+    const pmg_http_msg_t *hm = mpy_view_get(obj);
     if (((mpy_view_t *)MP_OBJ_TO_PTR(obj))->c != c) {
         mpy_raise_type(PMG_MSG_MESSAGE, NULL, obj);
     }
     return hm;
 }
 
-static mp_obj_t view_unary_op(mp_unary_op_t op, mp_obj_t self_in) {
+mp_obj_t mpy_view_unary_op(mp_unary_op_t op, mp_obj_t self_in) {
     mpy_view_t *self = MP_OBJ_TO_PTR(self_in);
     switch (op) {
         case MP_UNARY_OP_BOOL: return mp_obj_new_bool(self->message != NULL);
@@ -54,14 +54,14 @@ static mp_obj_t http_header(size_t n_args, const mp_obj_t *pos_args, mp_map_t *k
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
     mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
         args);
-    const pmg_http_msg_t *hm = get(pos_args[0]);
+    const pmg_http_msg_t *hm = mpy_view_get(pos_args[0]);
     struct mg_str value = pmg_http_header(hm, mpy_get_str(args[ARG_name].u_obj, "name"));
     return value.buf != NULL ? mpy_text(value) : args[ARG_default].u_obj;
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(http_header_obj, 2, http_header);
 
 static mp_obj_t http_headers(mp_obj_t self_in) {
-    const pmg_http_msg_t *hm = get(self_in);
+    const pmg_http_msg_t *hm = mpy_view_get(self_in);
     mp_obj_t list = mp_obj_new_list(0, NULL);
     for (int i = 0; i < hm->num_headers; i++) {
         mp_obj_t pair[2] = {
@@ -75,7 +75,7 @@ static mp_obj_t http_headers(mp_obj_t self_in) {
 static MP_DEFINE_CONST_FUN_OBJ_1(http_headers_obj, http_headers);
 
 static mp_obj_t http_query_var(mp_obj_t self_in, mp_obj_t name_in) {
-    const pmg_http_msg_t *hm = get(self_in);
+    const pmg_http_msg_t *hm = mpy_view_get(self_in);
     struct mg_str raw = pmg_http_query_var(hm, mpy_get_str(name_in, "name"));
     if (raw.buf == NULL) {
         return mp_const_none;
@@ -94,13 +94,13 @@ static mp_obj_t http_query_var(mp_obj_t self_in, mp_obj_t name_in) {
 static MP_DEFINE_CONST_FUN_OBJ_2(http_query_var_obj, http_query_var);
 
 static mp_obj_t http_status(mp_obj_t self_in) {
-    const pmg_http_msg_t *hm = get(self_in);
+    const pmg_http_msg_t *hm = mpy_view_get(self_in);
     return hm->status != 0 ? MP_OBJ_NEW_SMALL_INT(hm->status) : mp_const_none;
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(http_status_obj, http_status);
 
 static mp_obj_t http_header_var(mp_obj_t self_in, mp_obj_t header_in, mp_obj_t var_in) {
-    const pmg_http_msg_t *hm = get(self_in);
+    const pmg_http_msg_t *hm = mpy_view_get(self_in);
     struct mg_str header = mpy_get_str(header_in, "header_name");
     struct mg_str value = pmg_http_header_var(hm, header, mpy_get_str(var_in, "var_name"));
     return value.buf != NULL ? mpy_text(value) : mp_const_none;
@@ -115,7 +115,7 @@ static void http_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
         return; // read-only
     }
     switch (attr) {
-#define GET ((const pmg_http_msg_t *)get(self_in))
+#define GET ((const pmg_http_msg_t *)mpy_view_get(self_in))
 #define X(name, field) \
     case MP_QSTR_##name: dest[0] = HTTP_TEXT(name)(GET->field); break;
         PMG_HTTP_TEXT_PROPS(X)
@@ -137,7 +137,7 @@ static const mp_rom_map_elem_t http_locals_dict_table[] = {
 static MP_DEFINE_CONST_DICT(http_locals_dict, http_locals_dict_table);
 
 MP_DEFINE_CONST_OBJ_TYPE(mpy_type_HttpMessage, MP_QSTR_HttpMessage, MP_TYPE_FLAG_NONE, unary_op,
-    view_unary_op, attr, http_attr, locals_dict, &http_locals_dict);
+    mpy_view_unary_op, attr, http_attr, locals_dict, &http_locals_dict);
 
 // ---------------------------------------------------------------------------------------------
 // WsMessage
@@ -155,7 +155,7 @@ static void ws_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
         return; // read-only
     }
     switch (attr) {
-#define GET ((const pmg_ws_msg_t *)get(self_in))
+#define GET ((const pmg_ws_msg_t *)mpy_view_get(self_in))
 #define X(name, field) \
     case MP_QSTR_##name: dest[0] = ws_text(GET); break;
         PMG_WS_TEXT_PROPS(X)
@@ -174,4 +174,4 @@ static void ws_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
 }
 
 MP_DEFINE_CONST_OBJ_TYPE(mpy_type_WsMessage, MP_QSTR_WsMessage, MP_TYPE_FLAG_NONE, unary_op,
-    view_unary_op, attr, ws_attr);
+    mpy_view_unary_op, attr, ws_attr);

@@ -95,10 +95,10 @@ typedef struct _mpy_timer_t {
     mp_obj_t callback;
 } mpy_timer_t;
 
-// HttpMessage and WsMessage: valid while the handler that got it runs.
+// HttpMessage, WsMessage ...: valid while the handler that got it runs.
 typedef struct _mpy_view_t {
     mp_obj_base_t base;
-    const void *message; // pmg_http_msg_t or pmg_ws_msg_t; NULL once expired
+    const void *message; // pmg_http_msg_t, pmg_ws_msg_t ...; NULL once expired
     struct mg_connection *c;
 } mpy_view_t;
 
@@ -114,6 +114,8 @@ extern const mp_obj_type_t mpy_type_HttpMessage;
 extern const mp_obj_type_t mpy_type_WsMessage;
 extern const mp_obj_type_t mpy_type_Timer;
 extern const mp_obj_type_t mpy_type_TlsOpts;
+extern const mp_obj_type_t mpy_type_ModbusRequest;
+extern const mp_obj_type_t mpy_type_ModbusResponse;
 extern const mp_obj_type_t mpy_type_Error;
 
 // ---------------------------------------------------------------------------------------------
@@ -145,8 +147,17 @@ mpy_conn_t *mpy_conn_open(mp_obj_t self_in);
 mp_obj_t mpy_conn_done(mpy_conn_t *self, int result);
 
 mpy_view_t *mpy_view_new(const mp_obj_type_t *type, const void *message, struct mg_connection *c);
+// The message of a view, or an exception.
+const void *mpy_view_get(mp_obj_t self_in);
+mp_obj_t mpy_view_unary_op(mp_unary_op_t op, mp_obj_t self_in);
 // The message of a HttpMessage that belongs to `c` and is still valid, or an exception.
 const pmg_http_msg_t *mpy_http_message(mp_obj_t obj, struct mg_connection *c);
+
+// A Manager that is open and used by its own thread, or an exception.
+mpy_manager_t *mpy_manager_open(mp_obj_t self_in);
+// Listens or connects; gives the Connection, or an exception.
+mp_obj_t mpy_manager_start(mpy_manager_t *self, const char *url, int proto, bool listening, int fd,
+    mp_obj_t handler);
 
 mp_obj_t mpy_timer_new(mpy_manager_t *mgr, mp_obj_t callback, uint64_t ms, bool repeat, bool now);
 
@@ -162,6 +173,13 @@ MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_http_stream_body_obj);
 #if PMG_HAS_FILES
 MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_serve_dir_obj);
 MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_serve_file_obj);
+#endif
+#if PMG_HAS_MODBUS
+MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_modbus_reply_obj);
+MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_modbus_read_obj);
+MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_modbus_write_obj);
+MP_DECLARE_CONST_FUN_OBJ_KW(mpy_manager_modbus_listen_obj);
+MP_DECLARE_CONST_FUN_OBJ_KW(mpy_manager_modbus_connect_obj);
 #endif
 #if PMG_HAS_TLS
 MP_DECLARE_CONST_FUN_OBJ_2(mpy_conn_tls_init_obj);

@@ -26,6 +26,7 @@
 enum {
     PMG_EV_FIRST = 128,
     MG_EV_HTTP_BODY = PMG_EV_FIRST,
+    MG_EV_MODBUS_RESP = 129,
     PMG_EV_END = 160 // no event has this number or a higher one
 };
 
@@ -122,7 +123,7 @@ bool pmg_timer_active(const pmg_timer_t *t);
 // ---------------------------------------------------------------------------------------------
 // Connections
 
-enum { PMG_RAW, PMG_HTTP, PMG_WS }; // what stands above TCP or UDP
+enum { PMG_RAW, PMG_HTTP, PMG_WS, PMG_MODBUS }; // what stands above TCP or UDP
 
 // URLs: tcp://host:port, udp://, http://, ws://, unix:///path. `proto` PMG_HTTP or PMG_RAW; the
 // binding derives it by pmg_url_proto() where the program does not say. -EADDRINUSE, -EACCES,
@@ -132,7 +133,8 @@ int pmg_listen(pmg_mgr_t *m, const char *url, int proto, int fd, void *arg,
 // Starts connecting and returns; MG_EV_CONNECT or MG_EV_ERROR follow. MG_EV_OPEN fires before it
 // returns. PMG_WS sends the upgrade request once connected.
 int pmg_connect(pmg_mgr_t *m, const char *url, int proto, void *arg, struct mg_connection **out);
-int pmg_url_proto(const char *url); // PMG_HTTP for http:// and ws:// (and their s), else PMG_RAW
+// PMG_HTTP for http:// and ws:// (and their s), PMG_MODBUS for modbus://, else PMG_RAW.
+int pmg_url_proto(const char *url);
 
 pmg_mgr_t *pmg_conn_mgr(struct mg_connection *c);
 void **pmg_conn_obj(struct mg_connection *c); // the binding's slot in the connection
@@ -281,6 +283,42 @@ int pmg_ws_send(struct mg_connection *c, const void *buf, size_t len, int op);
 // The same with WEBSOCKET_OP_TEXT, for bytes that are known to be UTF-8: a CPython str's (one of
 // MicroPython may hold a lone surrogate).
 int pmg_ws_send_text(struct mg_connection *c, const void *buf, size_t len);
+
+// ---------------------------------------------------------------------------------------------
+// Modbus over TCP
+
+#if PMG_HAS_MODBUS
+#define MG_MODBUS_ERR_TIMEOUT 256 // in a response's error: no answer came within modbus_timeout
+
+// MG_EV_MODBUS_REQ and MG_EV_MODBUS_RESP.
+typedef struct {
+    int transaction, unit, func, address, count;
+    int error;           // of a response: MG_MODBUS_ERR_*, else 0
+    int num_values;      // what a write request brings, what a read response brings
+    bool bits;           // they are coils or discrete inputs, else registers
+    const uint8_t *data; // for pmg_modbus_value()
+} pmg_modbus_msg_t;
+unsigned pmg_modbus_value(const pmg_modbus_msg_t *msg, int i); // 0 or 1, or a register
+
+// Values of a program on their way out. The result of put() is NULL, or what is wrong.
+typedef struct {
+    uint16_t count, max;
+    bool bits;
+    uint8_t data[250];
+} pmg_modbus_values_t;
+void pmg_modbus_values(pmg_modbus_values_t *v, int func);
+const char *pmg_modbus_put(pmg_modbus_values_t *v, long long value);
+
+// The function of the request that waits for its answer. -EALREADY: there is none.
+int pmg_modbus_asked(struct mg_connection *c);
+// Answers it: a read takes as many values as were asked for, all else none. `error` 1 to 255 is
+// an exception instead. -EINVAL, -EALREADY, and as pmg_send().
+int pmg_modbus_reply(struct mg_connection *c, const pmg_modbus_values_t *v, int error);
+// Requests of a client; the result is the transaction. -ENOBUFS: too many are under way.
+int pmg_modbus_read(struct mg_connection *c, int func, int address, int count, int unit);
+int pmg_modbus_write(struct mg_connection *c, int func, int address, const pmg_modbus_values_t *v,
+    int unit);
+#endif
 
 // ---------------------------------------------------------------------------------------------
 // TLS

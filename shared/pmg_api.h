@@ -21,6 +21,9 @@
 #ifndef PMG_HAS_STREAM // bodies in pieces and uploads to files
 #define PMG_HAS_STREAM PMG_HAS_FILES
 #endif
+#ifndef PMG_HAS_MODBUS
+#define PMG_HAS_MODBUS 1
+#endif
 
 // X(name): the name is also the C constant that holds the value.
 #define PMG_CONSTANTS(X)     \
@@ -41,6 +44,7 @@
     X(MG_EV_WS_CTL)          \
     X(MG_EV_WAKEUP)          \
     PMG_CONSTANTS_STREAM(X)  \
+    PMG_CONSTANTS_MODBUS(X)  \
     X(MG_EV_USER)            \
     X(WEBSOCKET_OP_CONTINUE) \
     X(WEBSOCKET_OP_TEXT)     \
@@ -61,6 +65,28 @@
 #define PMG_CONSTANTS_STREAM(X)
 #endif
 
+#if PMG_HAS_MODBUS
+#define PMG_CONSTANTS_MODBUS(X)                \
+    X(MG_EV_MODBUS_REQ)                        \
+    X(MG_EV_MODBUS_RESP)                       \
+    X(MG_MODBUS_FUNC_READ_COILS)               \
+    X(MG_MODBUS_FUNC_READ_DISCRETE_INPUTS)     \
+    X(MG_MODBUS_FUNC_READ_HOLDING_REGISTERS)   \
+    X(MG_MODBUS_FUNC_READ_INPUT_REGISTERS)     \
+    X(MG_MODBUS_FUNC_WRITE_SINGLE_COIL)        \
+    X(MG_MODBUS_FUNC_WRITE_SINGLE_REGISTER)    \
+    X(MG_MODBUS_FUNC_WRITE_MULTIPLE_COILS)     \
+    X(MG_MODBUS_FUNC_WRITE_MULTIPLE_REGISTERS) \
+    X(MG_MODBUS_ERR_NONE)                      \
+    X(MG_MODBUS_ERR_ILLEGAL_FUNCTION)          \
+    X(MG_MODBUS_ERR_ILLEGAL_ADDRESS)           \
+    X(MG_MODBUS_ERR_ILLEGAL_VALUE)             \
+    X(MG_MODBUS_ERR_DEVICE_FAILURE)            \
+    X(MG_MODBUS_ERR_TIMEOUT)
+#else
+#define PMG_CONSTANTS_MODBUS(X)
+#endif
+
 // What `data` is for each event. X(event, kind); an event that is not listed carries None.
 //   TEXT  str, the error         data: const char *
 //   COUNT int, bytes moved       data: const size_t *
@@ -68,6 +94,8 @@
 //   HTTP  HttpMessage            data: pmg_http_msg_t *
 //   WS    WsMessage              data: pmg_ws_msg_t *
 //   BYTES bytes                  data: struct mg_str *
+//   MODBUS_REQ  ModbusRequest    data: pmg_modbus_msg_t *
+//   MODBUS_RESP ModbusResponse   data: pmg_modbus_msg_t *
 #define PMG_EVENT_DATA(X)    \
     X(MG_EV_ERROR, TEXT)     \
     X(MG_EV_POLL, UPTIME)    \
@@ -79,7 +107,16 @@
     X(MG_EV_WS_MSG, WS)      \
     X(MG_EV_WS_CTL, WS)      \
     X(MG_EV_WAKEUP, BYTES)   \
-    X(MG_EV_HTTP_BODY, BYTES)
+    X(MG_EV_HTTP_BODY, BYTES) \
+    PMG_EVENT_DATA_MODBUS(X)
+
+#if PMG_HAS_MODBUS
+#define PMG_EVENT_DATA_MODBUS(X)    \
+    X(MG_EV_MODBUS_REQ, MODBUS_REQ) \
+    X(MG_EV_MODBUS_RESP, MODBUS_RESP)
+#else
+#define PMG_EVENT_DATA_MODBUS(X)
+#endif
 
 // Read-only properties that C answers alone: X(name, kind), kind is BOOL, INT, ADDR or OPT_TEXT (str or
 // None), and the getter is pmg_conn_<name>(c) (pmg.h). On a closed connection: False, 0, the last
@@ -131,6 +168,7 @@
     X(ws_upgrade, 1, 255)      \
     X(ws_send, 1, 255)         \
     PMG_CONN_METHODS_TLS(X)    \
+    PMG_CONN_METHODS_MODBUS(X) \
     X(set_handler, 1, 1)       \
     X(error, 1, 1)             \
     X(drain, 0, 0)             \
@@ -158,15 +196,33 @@
 #define PMG_CONN_METHODS_TLS(X)
 #endif
 
-#define PMG_MANAGER_METHODS(X) \
-    X(listen, 1, 255)          \
-    X(connect, 1, 255)         \
-    X(ws_connect, 1, 255)      \
-    X(poll, 0, 255)            \
-    X(run, 0, 255)             \
-    X(wakeup, 1, 255)          \
-    X(timer_add, 2, 255)       \
+#if PMG_HAS_MODBUS
+#define PMG_CONN_METHODS_MODBUS(X) \
+    X(modbus_reply, 0, 255)        \
+    X(modbus_read, 2, 255)         \
+    X(modbus_write, 3, 255)
+#else
+#define PMG_CONN_METHODS_MODBUS(X)
+#endif
+
+#define PMG_MANAGER_METHODS(X)    \
+    X(listen, 1, 255)             \
+    X(connect, 1, 255)            \
+    X(ws_connect, 1, 255)         \
+    PMG_MANAGER_METHODS_MODBUS(X) \
+    X(poll, 0, 255)               \
+    X(run, 0, 255)                \
+    X(wakeup, 1, 255)             \
+    X(timer_add, 2, 255)          \
     X(close, 0, 0)
+
+#if PMG_HAS_MODBUS
+#define PMG_MANAGER_METHODS_MODBUS(X) \
+    X(modbus_listen, 1, 255)          \
+    X(modbus_connect, 1, 255)
+#else
+#define PMG_MANAGER_METHODS_MODBUS(X)
+#endif
 
 #define PMG_MANAGER_PROPS(X) \
     X(connections)           \
@@ -203,15 +259,36 @@
 #define PMG_WS_BYTES_PROPS(X) X(data, data)
 #define PMG_WS_INT_PROPS(X) X(flags, flags)
 
+// X(name, field of pmg_modbus_msg_t), and what the binding makes of the message.
+#if PMG_HAS_MODBUS
+#define PMG_MODBUS_INT_PROPS(X) \
+    X(transaction, transaction) \
+    X(unit, unit)               \
+    X(func, func)               \
+    X(address, address)         \
+    X(count, count)
+#define PMG_MODBUS_RESP_INT_PROPS(X) X(error, error)
+#define PMG_MODBUS_OBJECT_PROPS(X) X(values)
+#endif
+
 // Classes, the exception, and functions of the module.
-#define PMG_CLASSES(X) \
-    X(Manager)         \
-    X(Connection)      \
-    X(HttpMessage)     \
-    X(WsMessage)       \
-    X(Timer)           \
-    PMG_CLASSES_TLS(X) \
+#define PMG_CLASSES(X)    \
+    X(Manager)            \
+    X(Connection)         \
+    X(HttpMessage)        \
+    X(WsMessage)          \
+    X(Timer)              \
+    PMG_CLASSES_TLS(X)    \
+    PMG_CLASSES_MODBUS(X) \
     X(Error)
+
+#if PMG_HAS_MODBUS
+#define PMG_CLASSES_MODBUS(X) \
+    X(ModbusRequest)          \
+    X(ModbusResponse)
+#else
+#define PMG_CLASSES_MODBUS(X)
+#endif
 
 #if PMG_HAS_TLS
 #define PMG_CLASSES_TLS(X) X(TlsOpts)
@@ -236,6 +313,7 @@
 //   head_timeout    from the first byte of an HTTP head to its end: 408
 //   body_timeout    between two pieces of an HTTP body: 408
 //   idle_timeout    a keep-alive HTTP connection without a request is closed
+//   modbus_timeout  a Modbus server: from a request to its answer; a client: the same
 //   drain_timeout   a draining connection whose peer takes no data is closed
 #define PMG_LIMITS(X)                \
     X(max_conns, 65536, 16)          \
@@ -249,7 +327,14 @@
     X(head_timeout, 15000, 10000)    \
     X(body_timeout, 30000, 20000)    \
     X(idle_timeout, 75000, 15000)    \
+    PMG_LIMITS_MODBUS(X)             \
     X(drain_timeout, 15000, 10000)
+
+#if PMG_HAS_MODBUS
+#define PMG_LIMITS_MODBUS(X) X(modbus_timeout, 2000, 2000)
+#else
+#define PMG_LIMITS_MODBUS(X)
+#endif
 
 #if PMG_HAS_TLS
 #define PMG_LIMITS_TLS(X) X(handshake_timeout, 15000, 20000)

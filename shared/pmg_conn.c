@@ -127,6 +127,11 @@ void pmg_conn_free(struct mg_connection *c) {
     pmg_file_close(c);
     pmg_tls_end(c);
     pmg_io_close(c);
+#if PMG_HAS_MODBUS
+    if (x->proto == PMG_MODBUS) {
+        pmg_modbus_end(c);
+    }
+#endif
     pmg_free(x->auth);
     pmg_free(x->request);
     pmg_free(x->host);
@@ -265,6 +270,9 @@ static void deadline_fired(pmg_timer_t *t) {
             }
             break;
         case PMG_DL_TLS: pmg_fatal(c, "TLS: the handshake timed out"); break;
+#if PMG_HAS_MODBUS
+        case PMG_DL_MODBUS: pmg_modbus_timeout(c); break;
+#endif
         case PMG_DL_DRAIN:
         case PMG_DL_LINGER: pmg_close(c); break;
         default: break;
@@ -516,7 +524,9 @@ int pmg_recv_consume(struct mg_connection *c, size_t len) {
     if (x->proto != PMG_RAW || c->pfn != NULL) {
         return pmg_fail(pmg_m(c), -EINVAL,
             "%s framing owns this connection's input: use recv_data() to look at it",
-            c->is_websocket ? "WebSocket" : "HTTP");
+            c->is_websocket          ? "WebSocket"
+            : x->proto == PMG_MODBUS ? "Modbus"
+                                     : "HTTP");
     }
     size_t have = c->recv.len - x->recv_off;
     x->recv_off += len < have ? len : have;

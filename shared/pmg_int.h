@@ -72,6 +72,17 @@ typedef struct {
     char accept[29]; // what the server must answer
 } pmg_ws_t;
 
+#if PMG_HAS_MODBUS
+typedef struct {
+    uint8_t unit, func;   // of the request that c->is_resp says is waiting, as are:
+    uint16_t transaction; // (a client's: the last one that was used)
+    uint16_t address, count, value;
+    uint8_t processing; // the input is being read
+    uint8_t calls;      // requests of a client under way
+    struct pmg_modbus_call *first;
+} pmg_modbus_t;
+#endif
+
 typedef struct pmg_file pmg_file_t;
 typedef struct pmg_stream pmg_stream_t;
 typedef struct pmg_request pmg_request_t;
@@ -91,7 +102,8 @@ enum {
     PMG_DL_ACCEPT,
     PMG_DL_TICK,
     PMG_DL_CLOSE,
-    PMG_DL_TLS
+    PMG_DL_TLS,
+    PMG_DL_MODBUS
 };
 
 typedef struct {
@@ -139,6 +151,9 @@ typedef struct {
     union {
         pmg_http_t http;
         pmg_ws_t ws;
+#if PMG_HAS_MODBUS
+        pmg_modbus_t modbus;
+#endif
     } u;
 } pmg_conn_t;
 
@@ -335,6 +350,14 @@ int pmg_ws_request(struct mg_connection *c); // a client's handshake
 void pmg_ws_timeout(struct mg_connection *c);
 bool pmg_ws_room(struct mg_connection *c);
 void pmg_ws_goodbye(struct mg_connection *c); // a close frame ahead of draining
+
+// pmg_modbus.c
+#if PMG_HAS_MODBUS
+void pmg_modbus_pfn(struct mg_connection *c, int ev, void *data);
+void pmg_modbus_timeout(struct mg_connection *c);
+bool pmg_modbus_room(struct mg_connection *c);
+void pmg_modbus_end(struct mg_connection *c); // frees all
+#endif
 
 // pmg_tls.c: what the loop asks of it
 #if PMG_HAS_TLS

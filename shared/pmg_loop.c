@@ -282,6 +282,11 @@ static bool room(struct mg_connection *c) {
     if (x->proto == PMG_WS) {
         return pmg_ws_room(c);
     }
+#if PMG_HAS_MODBUS
+    if (x->proto == PMG_MODBUS) {
+        return pmg_modbus_room(c);
+    }
+#endif
     size_t max = pmg_m(c)->limits.max_recv;
     return max == 0 || pmg_conn_recv_len(c) < max;
 }

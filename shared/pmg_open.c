@@ -9,6 +9,16 @@
 // How long a listener looks away when descriptors or memory ran out.
 #define ACCEPT_PAUSE_MS 100
 
+static void set_protocol(struct mg_connection *c) {
+    switch (pmg_x(c)->proto) {
+        case PMG_HTTP: c->pfn = pmg_http_pfn; break;
+#if PMG_HAS_MODBUS
+        case PMG_MODBUS: c->pfn = pmg_modbus_pfn; break;
+#endif
+        default: break;
+    }
+}
+
 static void accepted(struct mg_connection *listener, struct mg_connection *c) {
     pmg_mgr_t *m = pmg_m(c);
     pmg_conn_t *x = pmg_x(c), *lx = pmg_x(listener);
@@ -24,8 +34,8 @@ static void accepted(struct mg_connection *listener, struct mg_connection *c) {
         pmg_work(c);
         return;
     }
+    set_protocol(c);
     if (x->proto == PMG_HTTP) {
-        c->pfn = pmg_http_pfn;
         pmg_deadline(c, PMG_DL_IDLE, m->limits.idle_timeout);
     }
     c->is_tls = listener->is_tls;
@@ -67,6 +77,12 @@ void pmg_accept_ready(struct mg_connection *listener) {
     }
 }
 
+#define MODBUS_URL "a Modbus URL starts with modbus://, tcp:// or tls://"
+
+static bool carries_modbus(const pmg_url_t *u) {
+    return u->is_unix || u->proto == PMG_MODBUS || (u->proto == PMG_RAW && !u->is_udp);
+}
+
 int pmg_listen(pmg_mgr_t *m, const char *url, int proto, int fd, void *arg,
     struct mg_connection **out) {
     pmg_url_t u;
@@ -77,6 +93,9 @@ int pmg_listen(pmg_mgr_t *m, const char *url, int proto, int fd, void *arg,
     }
     if (err < 0) {
         return err;
+    }
+    if (proto == PMG_MODBUS && !carries_modbus(&u)) {
+        return pmg_fail(m, -EINVAL, "URL %.*s: " MODBUS_URL, PMG_CUT(url));
     }
     struct mg_connection *c = pmg_conn_new(m);
     if (c == NULL) {
@@ -153,9 +172,7 @@ void pmg_connected(struct mg_connection *c) {
     if (!x->internal) {
         pmg_deadline(c, PMG_DL_NONE, 0);
     }
-    if (x->proto == PMG_HTTP) {
-        c->pfn = pmg_http_pfn;
-    }
+    set_protocol(c);
     mg_call(c, MG_EV_CONNECT, NULL);
     pmg_tls_connected(c);
     if (x->proto == PMG_WS && !c->is_closing && !c->is_draining && pmg_ws_request(c) < 0) {
@@ -176,6 +193,9 @@ int pmg_connect(pmg_mgr_t *m, const char *url, int proto, void *arg, struct mg_c
     }
     if (proto == PMG_WS && u.proto != PMG_HTTP && !u.is_unix) {
         return pmg_fail(m, -EINVAL, "URL %.*s: a WebSocket URL starts with ws://", PMG_CUT(url));
+    }
+    if (proto == PMG_MODBUS && !carries_modbus(&u)) {
+        return pmg_fail(m, -EINVAL, "URL %.*s: " MODBUS_URL, PMG_CUT(url));
     }
     if (m->limits.max_conns > 0 && m->count >= m->limits.max_conns) {
         return pmg_fail(m, -ENOBUFS, "%zu connections are open, the limit is max_conns", m->count);

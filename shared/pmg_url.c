@@ -18,6 +18,9 @@ static const struct {
     {"https", 443, PMG_HTTP, false, true},
     {"wss", 443, PMG_HTTP, false, true},
     {"tls", 0, PMG_RAW, false, true},
+#if PMG_HAS_MODBUS
+    {"modbus", 502, PMG_MODBUS, false, false},
+#endif
 };
 
 int pmg_url_proto(const char *url) {

@@ -61,6 +61,22 @@ MG_EV_WS_MSG: Final[int]
 MG_EV_WS_CTL: Final[int]
 MG_EV_WAKEUP: Final[int]
 MG_EV_HTTP_BODY: Final[int]
+MG_EV_MODBUS_REQ: Final[int]
+MG_EV_MODBUS_RESP: Final[int]
+MG_MODBUS_FUNC_READ_COILS: Final[int]
+MG_MODBUS_FUNC_READ_DISCRETE_INPUTS: Final[int]
+MG_MODBUS_FUNC_READ_HOLDING_REGISTERS: Final[int]
+MG_MODBUS_FUNC_READ_INPUT_REGISTERS: Final[int]
+MG_MODBUS_FUNC_WRITE_SINGLE_COIL: Final[int]
+MG_MODBUS_FUNC_WRITE_SINGLE_REGISTER: Final[int]
+MG_MODBUS_FUNC_WRITE_MULTIPLE_COILS: Final[int]
+MG_MODBUS_FUNC_WRITE_MULTIPLE_REGISTERS: Final[int]
+MG_MODBUS_ERR_NONE: Final[int]
+MG_MODBUS_ERR_ILLEGAL_FUNCTION: Final[int]
+MG_MODBUS_ERR_ILLEGAL_ADDRESS: Final[int]
+MG_MODBUS_ERR_ILLEGAL_VALUE: Final[int]
+MG_MODBUS_ERR_DEVICE_FAILURE: Final[int]
+MG_MODBUS_ERR_TIMEOUT: Final[int]
 MG_EV_USER: Final[int]
 WEBSOCKET_OP_CONTINUE: Final[int]
 WEBSOCKET_OP_TEXT: Final[int]
@@ -425,6 +441,7 @@ class Manager:
         head_timeout: int = ...,
         body_timeout: int = ...,
         idle_timeout: int = ...,
+        modbus_timeout: int = ...,
         drain_timeout: int = ...,
         # End of the generated part.
     ) -> None: ...
