@@ -22,7 +22,6 @@ NOT_YET = {
     "MG_EV_SNTP_TIME": "SNTP has its own issue",
     "MG_EV_MDNS_REQ": "mDNS has its own issue",
     "MG_EV_MDNS_RESP": "mDNS has its own issue",
-    "MG_EV_MODBUS_REQ": "Modbus has its own issue",
 }
 
 #: Lists that are no names of a Python object, and what they are instead.
@@ -37,6 +36,12 @@ OTHER_LISTS = {
     "PMG_CONSTANTS_TLS": "part of PMG_CONSTANTS",
     "PMG_CLASSES_TLS": "part of PMG_CLASSES",
     "PMG_LIMITS_TLS": "part of PMG_LIMITS",
+    "PMG_CONN_METHODS_MODBUS": "part of PMG_CONN_METHODS",
+    "PMG_CONSTANTS_MODBUS": "part of PMG_CONSTANTS",
+    "PMG_CLASSES_MODBUS": "part of PMG_CLASSES",
+    "PMG_EVENT_DATA_MODBUS": "part of PMG_EVENT_DATA",
+    "PMG_LIMITS_MODBUS": "part of PMG_LIMITS",
+    "PMG_MANAGER_METHODS_MODBUS": "part of PMG_MANAGER_METHODS",
 }
 
 # Class -> the lists of its public names.
@@ -47,6 +52,12 @@ CLASSES = {
     "WsMessage": ("PMG_WS_TEXT_PROPS", "PMG_WS_BYTES_PROPS", "PMG_WS_INT_PROPS"),
     "Timer": ("PMG_TIMER_METHODS", "PMG_TIMER_PROPS"),
     "TlsOpts": ("PMG_TLS_OPTS_PROPS",),
+    "ModbusRequest": ("PMG_MODBUS_INT_PROPS", "PMG_MODBUS_OBJECT_PROPS"),
+    "ModbusResponse": (
+        "PMG_MODBUS_INT_PROPS",
+        "PMG_MODBUS_RESP_INT_PROPS",
+        "PMG_MODBUS_OBJECT_PROPS",
+    ),
 }
 MODULE = ("PMG_CONSTANTS", "PMG_CLASSES", "PMG_FUNCTIONS")
 
@@ -59,18 +70,24 @@ def public(x):
     return sorted(name for name in dir(x) if name[:1] != "_")
 
 def handler(c, ev, data):
-    if type(data).__name__ in ("HttpMessage", "WsMessage"):
+    if type(data).__name__[:4] in ("Http", "WsMe", "Modb"):
         seen.setdefault(type(data).__name__, (public(data), [type(getattr(data, n)).__name__ for n in public(data)]))
     if ev == MG_EV_HTTP_MSG and not c.is_client:
         c.ws_upgrade(data)
     elif ev == MG_EV_WS_OPEN and c.is_client:
         c.ws_send("x")
+    elif ev == MG_EV_MODBUS_REQ:
+        c.modbus_reply(error=1)
+
+def modbus(m):
+    m.modbus_connect(url("modbus", port_of(m.modbus_listen(url("modbus"))))).modbus_read(3, 0)
 
 def look():
     with Manager(handler) as m:
         timer = m.timer_add(1000, lambda: None)
         c = m.ws_connect(url("ws", port_of(m.listen(url("http")))))
-        poll_until(m, lambda: "WsMessage" in seen)
+        modbus(m)
+        poll_until(m, lambda: "WsMessage" in seen and "ModbusResponse" in seen)
         for each in (m, c, timer, TlsOpts()):
             seen[type(each).__name__] = (public(each), [type(getattr(each, n)).__name__ for n in public(each)])
     seen["module"] = public(pymongoose)
@@ -88,13 +105,16 @@ def data_kinds():
             m.wakeup(c.id, "x")
         elif ev == MG_EV_WS_CTL:
             c.error("x")
+        elif ev == MG_EV_MODBUS_REQ:
+            c.modbus_reply(error=1)
         elif ev == MG_EV_HTTP_HDRS and data.method == "PUT":
             c.http_stream_body(max_size=0)
     with Manager(note, poll_events=True) as m:
         port = port_of(m.listen(url("http")))
         m.ws_connect(url("ws", port))
         m.connect(url("http", port)).send(get(method="PUT", body="x"))
-        wanted = ("MG_EV_ERROR", "MG_EV_WAKEUP", "MG_EV_HTTP_BODY")
+        modbus(m)
+        wanted = ("MG_EV_ERROR", "MG_EV_WAKEUP", "MG_EV_HTTP_BODY", "MG_EV_MODBUS_RESP")
         poll_until(m, lambda: all(name in kinds for name in wanted))
     return kinds
 
@@ -108,6 +128,8 @@ PYTHON_TYPES = {
     "HTTP": "HttpMessage",
     "WS": "WsMessage",
     "BYTES": "bytes",
+    "MODBUS_REQ": "ModbusRequest",
+    "MODBUS_RESP": "ModbusResponse",
 }
 PROPERTY_TYPES = {"BOOL": "bool", "INT": "int", "ADDR": "tuple", "OPT_TEXT": "NoneType"}
 

@@ -31,6 +31,12 @@ CLASSES = {
         ["PMG_WS_TEXT_PROPS", "PMG_WS_BYTES_PROPS", "PMG_WS_INT_PROPS"],
     ),
     "TlsOpts": ("tls", [], ["PMG_TLS_OPTS_PROPS"]),
+    "ModbusRequest": ("modbus", [], ["PMG_MODBUS_INT_PROPS", "PMG_MODBUS_OBJECT_PROPS"]),
+    "ModbusResponse": (
+        "modbus",
+        [],
+        ["PMG_MODBUS_INT_PROPS", "PMG_MODBUS_RESP_INT_PROPS", "PMG_MODBUS_OBJECT_PROPS"],
+    ),
     "Timer": ("timer", ["PMG_TIMER_METHODS"], ["PMG_TIMER_PROPS"]),
     "Error": ("errors", [], []),
 }
@@ -42,6 +48,8 @@ DATA_TYPES = {
     "HTTP": "`HttpMessage`",
     "WS": "`WsMessage`",
     "BYTES": "`bytes`",
+    "MODBUS_REQ": "`ModbusRequest`",
+    "MODBUS_RESP": "`ModbusResponse`",
 }
 
 
@@ -142,7 +150,9 @@ def test_functions():
 def test_constants():
     events = {row[0].strip("`") for row in cells(section(page("events"), "## All events"))}
     opcodes = {row[0].strip("`") for row in cells(section(page("websocket"), "## Opcodes"))}
-    assert (events | opcodes) - {"event", "constant"} == set(rows("PMG_CONSTANTS"))
+    modbus = {row[0].strip("`") for row in cells(page("modbus"))} & set(rows("PMG_CONSTANTS"))
+    found = (events | opcodes | modbus) - {"event", "constant"}
+    assert found == set(rows("PMG_CONSTANTS"))
 
 
 def test_data_of_events():

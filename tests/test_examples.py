@@ -4,6 +4,7 @@
 import httpx
 import pytest
 from clients import Raw
+from pymodbus.client import ModbusTcpClient
 from targets import ROOT
 from websockets.sync.client import connect
 
@@ -69,6 +70,16 @@ def test_echo_ws(run):
     with connect(f"ws://127.0.0.1:{port}/ws") as one, connect(f"ws://127.0.0.1:{port}/ws") as two:
         one.send("to all \u20ac")
         assert one.recv(10) == two.recv(10) == "to all \u20ac"
+
+
+def test_modbus_server(run):
+    port = run("modbus_server.py")
+    with ModbusTcpClient("127.0.0.1", port=port, timeout=10, retries=0) as client:
+        assert not client.write_registers(10, [1, 2, 65535]).isError()
+        assert client.read_holding_registers(9, count=5).registers == [0, 1, 2, 65535, 0]
+        assert client.read_input_registers(1).registers == [3]
+        assert client.read_input_registers(2).exception_code == 2
+        assert client.read_coils(0).exception_code == 1
 
 
 def test_every_example_is_tested():

@@ -35,6 +35,12 @@ PROPERTIES = {
         "PMG_WS_TEXT_PROPS": "TEXT",
         "PMG_WS_INT_PROPS": "INT",
     },
+    "ModbusRequest": {"PMG_MODBUS_INT_PROPS": "INT", "PMG_MODBUS_OBJECT_PROPS": "VALUES"},
+    "ModbusResponse": {
+        "PMG_MODBUS_INT_PROPS": "INT",
+        "PMG_MODBUS_RESP_INT_PROPS": "INT",
+        "PMG_MODBUS_OBJECT_PROPS": "VALUES",
+    },
 }
 TYPES = {
     "BOOL": "bool",
@@ -43,6 +49,7 @@ TYPES = {
     "OPT_TEXT": "str | None",
     "TEXT": "str",
     "BYTES": "bytes",
+    "VALUES": "tuple[int, ...]",
 }
 
 
