@@ -96,17 +96,17 @@
 //   BYTES bytes                  data: struct mg_str *
 //   MODBUS_REQ  ModbusRequest    data: pmg_modbus_msg_t *
 //   MODBUS_RESP ModbusResponse   data: pmg_modbus_msg_t *
-#define PMG_EVENT_DATA(X)    \
-    X(MG_EV_ERROR, TEXT)     \
-    X(MG_EV_POLL, UPTIME)    \
-    X(MG_EV_READ, COUNT)     \
-    X(MG_EV_WRITE, COUNT)    \
-    X(MG_EV_HTTP_HDRS, HTTP) \
-    X(MG_EV_HTTP_MSG, HTTP)  \
-    X(MG_EV_WS_OPEN, HTTP)   \
-    X(MG_EV_WS_MSG, WS)      \
-    X(MG_EV_WS_CTL, WS)      \
-    X(MG_EV_WAKEUP, BYTES)   \
+#define PMG_EVENT_DATA(X)     \
+    X(MG_EV_ERROR, TEXT)      \
+    X(MG_EV_POLL, UPTIME)     \
+    X(MG_EV_READ, COUNT)      \
+    X(MG_EV_WRITE, COUNT)     \
+    X(MG_EV_HTTP_HDRS, HTTP)  \
+    X(MG_EV_HTTP_MSG, HTTP)   \
+    X(MG_EV_WS_OPEN, HTTP)    \
+    X(MG_EV_WS_MSG, WS)       \
+    X(MG_EV_WS_CTL, WS)       \
+    X(MG_EV_WAKEUP, BYTES)    \
     X(MG_EV_HTTP_BODY, BYTES) \
     PMG_EVENT_DATA_MODBUS(X)
 
