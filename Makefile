@@ -28,7 +28,7 @@ test: ## Run the tests. TARGET="cpython unix" (default), K=expression picks test
 test: $(or $(TARGET),cpython unix) .venv/test.stamp | apt-test
 	@$(VENV)/python -m pytest tests $(addprefix --target ,$(or $(TARGET),cpython unix)) $(if $(K),-k "$(K)")
 
-sanitize: ## Run the tests on builds with ASan and UBSan, over epoll and over poll(). K= as above.
+sanitize: ## Run the tests on builds with ASan and UBSan, over epoll and over poll(), and with TSan. K= as above.
 sanitize: .venv/build.stamp .venv/test.stamp | apt-test
 	@tools/sanitize $(if $(K),"$(K)")
 

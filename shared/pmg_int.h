@@ -184,6 +184,9 @@ struct pmg_mgr {
     size_t spare_size;
     uint8_t random[64]; // for WebSocket masks
     size_t random_left;
+#if PMG_HAS_TLS
+    unsigned char *tls_ahead; // for pmg_tls.c to read into, or NULL
+#endif
     pmg_io_mgr_t io;
     int err;
     char err_text[160];

@@ -71,6 +71,9 @@ void pmg_mgr_free(pmg_mgr_t *m, bool silent) {
     pmg_io_fini(m);
     pmg_free(m->heap);
     pmg_free(m->hash);
+#if PMG_HAS_TLS
+    pmg_free(m->tls_ahead);
+#endif
     pmg_free(m->scratch);
     pmg_free(m->spare);
     pmg_free(m);

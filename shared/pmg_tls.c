@@ -12,6 +12,7 @@
 
 // What one connection may move before the others have their turn.
 #define WRITE_BURST (8 * 16384)
+#define READS_MAX 4 // of PMG_TLS_AHEAD
 // Handshake steps that take no time share a turn; a step of cryptography ends it.
 #define STEP_MS 1
 
@@ -73,9 +74,70 @@ static bool is_http(const unsigned char *p, size_t len) {
     return false;
 }
 
+#if PMG_TLS_AHEAD > 0
+static long take_ahead(pmg_tls_t *t, unsigned char *buf, size_t len) {
+    size_t left = t->ahead_len - t->ahead_pos;
+    len = len < left ? len : left;
+    memcpy(buf, t->ahead + t->ahead_pos, len);
+    t->ahead_pos += len;
+    if (len == left) {
+        if (t->ahead != pmg_m(t->c)->tls_ahead) {
+            pmg_free(t->ahead);
+        }
+        t->ahead = NULL;
+    }
+    return (long)len;
+}
+
+static long read_ahead(pmg_tls_t *t, unsigned char *buf, size_t len) {
+    pmg_mgr_t *m = pmg_m(t->c);
+    if (t->ahead != NULL) {
+        return take_ahead(t, buf, len);
+    }
+    if (t->drained) {
+        return -EAGAIN; // if more has come meanwhile, the socket will say so
+    }
+    if (m->tls_ahead == NULL) {
+        m->tls_ahead = pmg_alloc(PMG_TLS_AHEAD);
+    }
+    if (!t->reading || m->tls_ahead == NULL) {
+        return pmg_io_read(t->c, buf, len);
+    }
+    long n = pmg_io_read(t->c, m->tls_ahead, PMG_TLS_AHEAD);
+    if (n <= 0) {
+        return n;
+    }
+    t->drained = n < PMG_TLS_AHEAD || ++t->reads == READS_MAX;
+    t->ahead = m->tls_ahead;
+    t->ahead_pos = 0;
+    t->ahead_len = (size_t)n;
+    return take_ahead(t, buf, len);
+}
+
+// The buffer is another connection's next: what is left gets a block of its own.
+static bool keep_ahead(pmg_tls_t *t) {
+    t->reading = t->drained = false;
+    if (t->ahead == NULL || t->ahead != pmg_m(t->c)->tls_ahead) {
+        return true;
+    }
+    size_t left = t->ahead_len - t->ahead_pos;
+    t->ahead = pmg_alloc(left);
+    if (t->ahead == NULL) {
+        return false;
+    }
+    memcpy(t->ahead, pmg_m(t->c)->tls_ahead + t->ahead_pos, left);
+    t->ahead_pos = 0;
+    t->ahead_len = left;
+    return true;
+}
+#else
+#define read_ahead(t, buf, len) pmg_io_read((t)->c, buf, len)
+#define keep_ahead(t) true
+#endif
+
 static int bio_recv(void *ctx, unsigned char *buf, size_t len) {
     pmg_tls_t *t = ctx;
-    long n = pmg_io_read(t->c, buf, len);
+    long n = read_ahead(t, buf, len);
     if (n > 0) {
         if (!t->heard && is_http(buf, (size_t)n)) {
             t->plain_http = true;
@@ -144,6 +206,9 @@ static void drop(struct mg_connection *c) {
     pmg_tls_t *t = x->tls;
     if (t != NULL) {
         x->tls = NULL;
+        if (t->ahead != pmg_m(c)->tls_ahead) {
+            pmg_free(t->ahead);
+        }
         mbedtls_ssl_free(&t->ssl);
         pmg_tls_conf_unref(t->conf);
         pmg_free(t);
@@ -388,7 +453,7 @@ bool pmg_tls_wants_write(struct mg_connection *c) {
 bool pmg_tls_pending(struct mg_connection *c) {
     pmg_tls_t *t = pmg_x(c)->tls;
     return t != NULL && !c->is_tls_hs && pmg_x(c)->connected && !c->is_draining &&
-           (t->read_err != 0 || mbedtls_ssl_check_pending(&t->ssl) != 0);
+           (t->read_err != 0 || t->ahead != NULL || mbedtls_ssl_check_pending(&t->ssl) != 0);
 }
 
 static long read_end(struct mg_connection *c, int err) {
@@ -410,6 +475,8 @@ long pmg_tls_read(struct mg_connection *c, void *buf, size_t len) {
     pmg_tls_t *t = pmg_x(c)->tls;
     size_t total = 0;
     int r = t->read_err;
+    t->reading = true;
+    t->reads = 0;
     while (r == 0 && total < len) {
         r = mbedtls_ssl_read(&t->ssl, (unsigned char *)buf + total, len - total);
         if (r > 0) {
@@ -418,9 +485,14 @@ long pmg_tls_read(struct mg_connection *c, void *buf, size_t len) {
         } else if (r == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
             pmg_tls_session_keep(c);
             r = 0;
+        } else if (r == MBEDTLS_ERR_SSL_WANT_READ && t->ahead != NULL) {
+            r = 0; // so it ends each message that is no data: there is more without the socket
         } else if (r == 0) {
             r = MBEDTLS_ERR_SSL_CONN_EOF;
         }
+    }
+    if (!keep_ahead(t)) {
+        r = MBEDTLS_ERR_SSL_ALLOC_FAILED;
     }
     if (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE) {
         return total > 0 ? (long)total : -EAGAIN;

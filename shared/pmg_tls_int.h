@@ -42,6 +42,14 @@ struct pmg_tls_conf {
 #endif
 };
 
+// mbedTLS asks for a record's head, then for its body: reading more at a time saves system calls. On
+// a board there are none to save. A manager's connections take turns with one buffer.
+#ifdef PMG_BOARD
+#define PMG_TLS_AHEAD 0
+#else
+#define PMG_TLS_AHEAD 32768
+#endif
+
 struct pmg_tls {
     mbedtls_ssl_context ssl;
     struct mg_connection *c;
@@ -50,6 +58,10 @@ struct pmg_tls {
     int read_err;         // found while there was data to give first
     int io_err;           // what the socket said, a negative errno
     unsigned turn;        // of the loop in which the handshake was last worked on
+    unsigned char *ahead; // read from the socket, not yet taken by mbedTLS; or NULL
+    size_t ahead_pos, ahead_len;
+    uint8_t reads;
+    bool reading, drained;
     bool begun, heard, want_write, plain_http, eof, closed;
     // Of the peer's certificates, for the error's text.
     mbedtls_x509_time bad_time;

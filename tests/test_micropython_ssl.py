@@ -59,7 +59,9 @@ def test_of_two_processes(tree, environment, tmp_path):
     files = []
     for pattern in ("ssl*.py", "tls*.py", "asyncio_tls*.py"):
         for path in sorted((tmp_path / "multi_net").glob(pattern)):
-            path.write_text(re.sub(r"^PORT = .*", f"PORT = {free_port()}", path.read_text(), flags=re.M))
+            path.write_text(
+                re.sub(r"^PORT = .*", f"PORT = {free_port()}", path.read_text(), flags=re.M)
+            )
             files.append(str(path))
     assert len(files) >= 15
     run = [sys.executable, "run-multitests.py", *files]
