@@ -17,7 +17,7 @@ import time
 from collections import Counter, defaultdict
 
 import pytest
-from targets import DeviceError, all_targets
+from targets import DeviceError, all_targets, find_target
 
 #: Tests that skip for want of a capability, in a whole run: a new one must be meant.
 SKIPPED = {"cpython": 8, "unix": 3}
@@ -39,7 +39,8 @@ def pytest_addoption(parser):
         "--target",
         action="append",
         metavar="NAME",
-        help=f"a Python to test: {', '.join(_all_targets)}; repeatable, default: all of these",
+        help=f"a Python to test: {', '.join(_all_targets)}, pico (emulated), or the serial port "
+        "of a board (/dev/ttyACM0, a0, auto, socket://host:port); repeatable",
     )
 
 
@@ -47,10 +48,14 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "needs(*names): skipped where the target lacks one of them")
     named = config.getoption("target") or list(_all_targets)
     for name in named:
-        if name not in _all_targets:
+        try:
+            _all_targets.setdefault(name, find_target(name))
+        except KeyError:
             raise pytest.UsageError(
-                f"there is no target {name!r}: there are {', '.join(_all_targets)}"
-            )
+                f"there is no target {name!r}: there are cpython, unix, pico and serial ports"
+            ) from None
+        if absent := _all_targets[name].absent():
+            pytest.exit(f"skipped: {absent}", returncode=0)
         if missing := _all_targets[name].missing():
             raise pytest.UsageError(f"target {name}: {missing}")
     config.pmg_targets = list(dict.fromkeys(named))
@@ -139,6 +144,8 @@ def shared(target, request, _pool):
 
     def start(source, **params):
         key = (source, repr(params))
+        if key in _pool and _pool[key].retired:
+            _assert_ended_clean(_pool.pop(key))
         if key not in _pool:
             _pool[key] = target.start(source, params)
             _pool[key].expect("SERVING")
@@ -149,6 +156,8 @@ def shared(target, request, _pool):
     request.node.devices = used.values()
     yield start
     for key, running in used.items():
+        if running.retired:
+            continue
         try:
             if _failed(request):
                 raise DeviceError("the test failed: the next one gets a new script")
@@ -216,6 +225,8 @@ def pytest_terminal_summary(terminalreporter):
     for kind, count in _outcomes.items():
         target = _probed.get(kind)
         what = f"{target.runtime}, pymongoose {target.version}" if target else ""
+        if about := getattr(target, "about", ""):
+            write(f"{kind:<11} {about}")
         done = ", ".join(f"{count[k]} {k}" for k in ("passed", "failed", "skipped") if count[k])
         write(f"{kind:<11} {what:<44} {done} in {_seconds[kind]:.0f} s")
         if "skips not as pinned" in count:

@@ -178,11 +178,10 @@ class Rig:
             if what == "quit":
                 raise Stop
             if what == "forward":
-                udp, fixed = bool(wanted.get("udp")), int(wanted.get("host_port", 0))
-                port = self.network.forward(wanted["port"], udp, fixed)
+                port = self.network.forward(wanted["port"], int(wanted.get("host_port", 0)))
                 self.tell({"answer": number, "port": port})
             elif what == "unforward":
-                self.network.unforward(wanted["port"], bool(wanted.get("udp")))
+                self.network.unforward(wanted["port"])
                 self.tell({"answer": number})
             else:
                 self.node.stdin.write(json.dumps(wanted).encode() + b"\n")

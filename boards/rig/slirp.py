@@ -123,7 +123,7 @@ class Network:
         self._timers: dict[int, list] = {}  # number: [callback, its argument, when (ms) or None]
         self._events: list[int] = []
         self._polled: list[tuple[int, int]] = []
-        self._forwards: dict[tuple[bool, int], int] = {}
+        self._forwards: dict[int, int] = {}
         self._callbacks = Callbacks(
             SendPacket(self._from_network),
             GuestError(lambda text, _: None),
@@ -177,22 +177,30 @@ class Network:
 
     # -- Forwarded ports
 
-    def forward(self, port: int, udp: bool = False, host_port: int = 0) -> int:
-        """The port of this machine's loopback that leads to the guest's `port`."""
-        if not host_port and (udp, port) in self._forwards:
-            return self._forwards[udp, port]
-        here, guest = address("127.0.0.1"), address(GUEST)
+    def forward(self, port: int, host_port: int = 0) -> int:
+        """The port of this machine's loopback, TCP and UDP, that leads to the guest's `port`."""
+        if not host_port and port in self._forwards:
+            return self._forwards[port]
         for _ in range(1 if host_port else TRIES):
-            free = host_port or _free_port(udp)
-            if self._library.slirp_add_hostfwd(self._slirp, udp, here, free, guest, port) == 0:
-                self._forwards[udp, port] = free
-                return free
+            free = host_port or _free_port()
+            if self._add(0, free, port):
+                if self._add(1, free, port):
+                    self._forwards[port] = free
+                    return free
+                self._remove(0, free)
         raise OSError(f"port {host_port or '(any)'} of 127.0.0.1 cannot be forwarded: it is in use")
 
-    def unforward(self, port: int, udp: bool = False) -> None:
-        if (udp, port) in self._forwards:
-            free = self._forwards.pop((udp, port))
-            self._library.slirp_remove_hostfwd(self._slirp, udp, address("127.0.0.1"), free)
+    def unforward(self, port: int) -> None:
+        if free := self._forwards.pop(port, None):
+            self._remove(0, free)
+            self._remove(1, free)
+
+    def _add(self, udp: int, here: int, port: int) -> bool:
+        add = self._library.slirp_add_hostfwd
+        return add(self._slirp, udp, address("127.0.0.1"), here, address(GUEST), port) == 0
+
+    def _remove(self, udp: int, here: int) -> None:
+        self._library.slirp_remove_hostfwd(self._slirp, udp, address("127.0.0.1"), here)
 
     # -- The loop
 
@@ -254,7 +262,7 @@ class Network:
         self._timers[number][2] = when
 
 
-def _free_port(udp: bool) -> int:
-    with socket.socket(type=socket.SOCK_DGRAM if udp else socket.SOCK_STREAM) as s:
+def _free_port() -> int:
+    with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]

@@ -23,6 +23,8 @@ LIBRARY = (Path(__file__).parent / "device_lib.py").read_text()
 
 PROBE = """
 def can(name, probe):
+    if name in PARAMS["cannot"]:
+        return
     try:
         result = probe()
     except Exception:
@@ -104,6 +106,8 @@ class Device:
         #: The test has looked at the end itself.
         self.settled = False
         self.live: list[int] | None = None
+        #: On a target that runs one script at a time, another has taken its place.
+        self.retired = False
 
     # -- for subclasses
 
@@ -222,6 +226,15 @@ class Device:
             raise DeviceError("the script ended without its last line")
         return self.live
 
+    def retire(self) -> None:
+        """Another script wants its place: it ends, and its last line is kept."""
+        self.retired = True
+        try:
+            self.stop()
+        except DeviceError as e:
+            self._log.append(f"(another script was wanted, but {e})")
+            self.kill()
+
     def _answer(self, timeout: float) -> Any:
         line = self._get(self._answers, timeout, "an answer")
         verb, _, rest = line.partition(" ")
@@ -250,6 +263,8 @@ class Target:
     name = "?"
     #: What `make test TARGET=` calls it.
     make_target = "?"
+    #: What would hang if it were probed.
+    cannot: tuple[str, ...] = ()
 
     def __init__(self) -> None:
         self.runtime = "?"
@@ -260,10 +275,14 @@ class Target:
         """What must be done before it can be used, or None."""
         return None
 
+    def absent(self) -> str | None:
+        """Why there is nothing to test, which is no failure; or None."""
+        return None
+
     def start(self, source: str, params: dict[str, Any]) -> Device:
         raise NotImplementedError
 
-    def text(self, source: str, params: dict[str, Any], device: type[Device]) -> str:
+    def text(self, source: str, params: dict[str, Any], device: type[Device] | Device) -> str:
         """The whole script; `params` are literals that it finds in PARAMS."""
         head = (
             f"TARGET = {self.name!r}\nHOST = {device.host!r}\nPEER = {device.peer!r}\n"
@@ -273,7 +292,8 @@ class Target:
 
     def probe(self, scratch: Path) -> None:
         """Asks a script what this target is and can do, once."""
-        device = self.start(PROBE, {"socket": str(scratch / "probe.sock")})
+        params = {"socket": str(scratch / "probe.sock"), "cannot": self.cannot}
+        device = self.start(PROBE, params)
         try:
             found = self.own_capabilities()
             self.runtime = device.expect("RUNTIME")

@@ -1,0 +1,284 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Targets behind a serial port: a board that runs MicroPython's raw REPL.
+
+A port is what pyserial opens (`/dev/ttyACM0`, `socket://host:port`), or one of mpremote's short
+forms: `a0` is /dev/ttyACM0, `u1` is /dev/ttyUSB1, `auto` is the first board that is found. Each
+script begins with a soft reset and so with an empty heap; boot.py is run and brings up the network.
+"""
+
+from __future__ import annotations
+
+import ast
+import contextlib
+import io
+import os
+import re
+import socket
+import subprocess
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from .base import Device, DeviceError, Target
+
+MPY_VERSION = 6  # of the compiled form, for MicroPython 1.25
+END = b"\x04"
+
+# Loads a compiled script from the serial port: compiling on the board takes seconds and memory.
+LOADER = """
+import io, micropython, sys, vfs
+micropython.kbd_intr(-1)
+print("GIVE")
+data = sys.stdin.buffer.read({size})
+micropython.kbd_intr(3)
+class Script:
+    def mount(self, *_): pass
+    def umount(self): pass
+    def stat(self, path):
+        if path != "/script.mpy": raise OSError(2)
+        return (0x8000, 0, 0, 0, 0, 0, {size}, 0, 0, 0)
+    def open(self, *_):
+        global data
+        file, data = io.BytesIO(data), None
+        return file
+vfs.mount(Script(), "/script")
+sys.path.insert(0, "/script")
+__import__("script")
+"""
+
+# What a board says of itself before the first script.
+WHO = """
+import os, sys
+print(repr((sys.implementation.name, sys.implementation.version[:3], os.uname().machine,
+    os.uname().version, getattr(sys.implementation, "_mpy", 0) & 255)))
+"""
+ADDRESS = """
+import network
+for name in ("WLAN", "LAN", "WIZNET5K"):
+    try:
+        found = getattr(network, name)().ifconfig()[0]
+        if found != "0.0.0.0":
+            print(found)
+            break
+    except (AttributeError, OSError, TypeError, ValueError):
+        pass
+"""
+
+
+class SerialDevice(Device):
+    slowness = 2.0
+
+    def __init__(self, target: SerialTarget) -> None:
+        super().__init__()
+        self._target = target
+        self.host, self.peer = target.address, target.peer
+        self.slowness = target.slowness
+        self._over = threading.Event()
+        self._failure = ""
+        self._rest = b""
+        self._part = 0  # of what the raw REPL sends: output, the traceback, the prompt
+
+    def follow(self) -> None:
+        """Begins to read what the script says; it has been given to the board."""
+        threading.Thread(target=self._read, daemon=True).start()
+
+    def _read(self) -> None:
+        port = self._target.port
+        try:
+            while self._part < 2:
+                self._received(port.read(max(1, port.in_waiting)))
+        except Exception as e:  # the port is gone
+            if not self._failure:
+                self._failure = f"the serial port failed: {e}"
+        if self._failure:
+            self._feed(self._failure.encode() + b"\n")
+        self._target.in_use = None
+        self._over.set()
+        self._end()
+
+    def _received(self, data: bytes) -> None:
+        *parts, rest = data.split(END)
+        for part in parts:
+            self._output(part)
+            self._part += 1
+        self._output(rest)
+
+    def _output(self, data: bytes) -> None:
+        if self._part == 0:
+            self._feed(data)
+        elif self._part == 1:
+            self._failure += data.decode(errors="backslashreplace")
+
+    def broke(self, text: str) -> None:
+        """The board has stopped: there will be no more of this script."""
+        self._failure = text
+        self._feed(b"\n" + text.encode() + b"\n")
+        self._part = 2
+
+    def _write(self, line: str) -> None:
+        with contextlib.suppress(OSError):
+            self._target.port.write(line.encode() + b"\n")
+
+    def interrupt(self) -> None:
+        self._target.port.write(b"\x03")
+
+    def reach(self, port: int) -> tuple[str, int]:
+        return self._target.reach(port)
+
+    def ending(self) -> str | None:
+        if not self._over.wait(10 * self.slowness):
+            raise DeviceError("the script did not end")
+        return self._failure.strip().rpartition("\n")[2] or None
+
+    def kill(self) -> None:
+        for _ in range(2):
+            if self._over.is_set():
+                return
+            with contextlib.suppress(OSError):
+                self.interrupt()
+            self._over.wait(self.slowness)
+        if not self._over.is_set():
+            self._target.hung(self)
+
+
+class SerialTarget(Target):
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.name = self.make_target = name
+        self.slowness = 2.0
+        self.address = ""
+        self.peer = "127.0.0.1"
+        self.about = ""
+        self.in_use: SerialDevice | None = None
+        self._transport: Any = None
+        self._compiled = False
+
+    # -- The port
+
+    def device_name(self) -> str | None:
+        """What pyserial is to open; None if nothing is there."""
+        from serial.tools import list_ports
+
+        short = re.fullmatch(r"([acu])(\d+)", self.name)
+        if short:
+            kind = {"a": "/dev/ttyACM", "u": "/dev/ttyUSB", "c": "COM"}[short[1]]
+            name = kind + short[2]
+        elif self.name == "auto":
+            boards = [p.device for p in list_ports.comports() if p.vid is not None]
+            name = boards[0] if boards else ""
+        else:
+            name = self.name
+        return name if name and ("://" in name or os.path.exists(name)) else None
+
+    def absent(self) -> str | None:
+        if self.device_name() is None:
+            return f"no board is attached as {self.name}"
+        return None
+
+    @property
+    def port(self) -> Any:
+        return self._transport.serial
+
+    def _open(self) -> None:
+        from mpremote.transport_serial import SerialTransport
+
+        self._transport = SerialTransport(self.device_name(), timeout=5 * self.slowness)
+        self._enter()
+        who = ast.literal_eval(self._transport.exec(WHO).decode())
+        name, version, machine, build, mpy = who
+        self.about = f"{machine}, {name} {'.'.join(map(str, version))} ({build})"
+        self._compiled = mpy == MPY_VERSION and mpy_cross() is not None
+        self._find_network()
+
+    def _find_network(self) -> None:
+        self.address = self._transport.exec(ADDRESS).decode().strip()
+        if not self.address:
+            raise DeviceError(f"{self.name} has no network: its boot.py must bring one up")
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            s.connect((self.address, 9))
+            self.peer = s.getsockname()[0]
+
+    def _enter(self) -> None:
+        """To the prompt of a freshly reset raw REPL, by stronger and stronger means."""
+        from mpremote.transport import TransportError
+
+        said = ""
+        for means in (lambda: None, self.soft_reset, self.hard_reset):
+            means()
+            try:
+                with contextlib.redirect_stdout(io.StringIO()) as out:
+                    self._transport.enter_raw_repl(timeout_overall=10 * self.slowness)
+                return
+            except TransportError as e:
+                said = f"{e} {out.getvalue()}"
+        raise DeviceError(f"{self.name} gives no raw REPL: {said}")
+
+    def soft_reset(self) -> None:
+        """Ctrl-C, out of the raw REPL, Ctrl-D."""
+        self.port.write(b"\x03\x03\r\x02\x04")
+        time.sleep(self.slowness)
+
+    def hard_reset(self) -> None:
+        """What the line can do: some boards restart when DTR comes back."""
+        with contextlib.suppress(OSError):
+            self.port.dtr = False
+            time.sleep(0.5)
+            self.port.dtr = True
+        time.sleep(self.slowness)
+
+    def hung(self, device: SerialDevice) -> None:
+        device.broke("the board does not answer Ctrl-C")
+        self.in_use = None
+
+    # -- Scripts
+
+    def reach(self, port: int) -> tuple[str, int]:
+        return (self.address, port)
+
+    def start(self, source: str, params: dict[str, Any]) -> SerialDevice:
+        if self._transport is None:
+            self._open()
+        elif self.in_use:
+            self.in_use.retire()
+        self._enter()
+        device = SerialDevice(self)
+        text = self.text(source, params, device)
+        if self._compiled:
+            self._give_compiled(text)
+        else:
+            self._transport.exec_raw_no_follow(text)
+        self.in_use = device
+        device.follow()
+        return device
+
+    def _give_compiled(self, text: str) -> None:
+        data = compiled(text)
+        self._transport.exec_raw_no_follow(LOADER.format(size=len(data)))
+        said = self._transport.read_until(1, b"GIVE\r\n", timeout=10 * self.slowness)
+        if not said.endswith(b"GIVE\r\n"):
+            raise DeviceError(f"{self.name} does not take a script: {said!r}")
+        self.port.write(data)
+
+    def close(self) -> None:
+        if self._transport:
+            self._transport.close()
+
+
+def mpy_cross() -> Path | None:
+    cache = os.environ.get("PYMONGOOSE_CACHE") or os.path.join(
+        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "pymongoose"
+    )
+    return next(iter(sorted(Path(cache).glob("mpy-cross-*/mpy-cross"))), None)
+
+
+def compiled(text: str) -> bytes:
+    with tempfile.TemporaryDirectory(prefix="pymongoose-mpy-") as folder:
+        source, result = Path(folder, "script.py"), Path(folder, "script.mpy")
+        source.write_text(text)
+        command = [str(mpy_cross()), "-s", "script.py", "-o", str(result), str(source)]
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode:
+            raise DeviceError(f"the script does not compile: {done.stderr}")
+        return result.read_bytes()
