@@ -188,6 +188,40 @@ cdef class Manager:
             restore_signals(previous)
             self.close()
 
+    # WEBSOCKET_OP_TEXT, as a number: inspect reads the default from the signature's text.
+    def broadcast(self, data, op=1, *, to=None, max_queued=None):
+        """Sends a WebSocket message to all accepted WebSockets, or to those given."""
+        cdef pmg_py_data_t d
+        cdef pmg_broadcast_t b
+        cdef unsigned long long limit = SIZE_MAX
+        cdef int rc
+        cdef mg_connection *c
+        cdef int opcode = small_int_arg(op, "op")
+        if max_queued is not None:
+            pmg_py_size(max_queued, "max_queued", &limit)
+        if to is not None:
+            to = list(to)
+            for conn in to:
+                if not isinstance(conn, Connection):
+                    pmg_py_bad_type(PMG_MSG_CONNECTIONS, "to", conn)
+        pmg_py_data(data, "data", &d)
+        try:
+            rc = pmg_broadcast_begin(
+                &b, self.core(), d.s, opcode, isinstance(data, str), <size_t>limit
+            )
+            if rc >= 0 and to is None:
+                pmg_broadcast_all(&b)
+            elif rc >= 0:
+                for conn in to:
+                    c = (<Connection>conn).state.c
+                    rc = 0 if c == NULL else pmg_broadcast_one(&b, c)
+                    if rc < 0:
+                        break
+        finally:
+            pmg_py_release(&d)
+        settle(self, rc)
+        return b.sent, b.skipped
+
     def wakeup(self, connection_id, data=b""):
         """Sends MG_EV_WAKEUP with a copy of data; from any thread. False: no room for it."""
         cdef pmg_py_data_t d

@@ -4,7 +4,7 @@
 from cpython.object cimport PyObject
 from libc.errno cimport EBADF, EBUSY, ECHILD, EINVAL, ENOMEM
 from libc.limits cimport INT_MAX, INT_MIN
-from libc.stdint cimport uint64_t
+from libc.stdint cimport SIZE_MAX, uint64_t
 
 
 cdef extern from "stdbool.h":
@@ -35,6 +35,7 @@ cdef extern from "pmg_messages.h":
     const char *PMG_MSG_NOT_MADE_BY_HAND
     const char *PMG_MSG_LIMIT_UNKNOWN
     const char *PMG_MSG_TLS_OPTS
+    const char *PMG_MSG_CONNECTIONS
     const char *PMG_MSG_STRS
 
 
@@ -150,6 +151,11 @@ cdef extern from "pmg.h":
     int pmg_modbus_reply(mg_connection *, const pmg_modbus_values_t *, int)
     int pmg_modbus_read(mg_connection *, int, int, int, int)
     int pmg_modbus_write(mg_connection *, int, int, const pmg_modbus_values_t *, int)
+    ctypedef struct pmg_broadcast_t:
+        size_t sent, skipped
+    int pmg_broadcast_begin(pmg_broadcast_t *, pmg_mgr_t *, mg_str, int op, bint is_utf8, size_t)
+    void pmg_broadcast_all(pmg_broadcast_t *)
+    int pmg_broadcast_one(pmg_broadcast_t *, mg_connection *)
 
     int pmg_tls_conf_new(const pmg_tls_opts_t *, pmg_tls_conf_t **, char *, size_t)
     void pmg_tls_conf_unref(pmg_tls_conf_t *)

@@ -284,6 +284,26 @@ int pmg_ws_send(struct mg_connection *c, const void *buf, size_t len, int op);
 // MicroPython may hold a lone surrogate).
 int pmg_ws_send_text(struct mg_connection *c, const void *buf, size_t len);
 
+// One message to many WebSockets, checked and encoded once. begin(), then all() or one() for each,
+// then read `sent` and `skipped`. No Python runs in them.
+typedef struct {
+    pmg_mgr_t *m;
+    struct mg_str data;
+    int op;
+    size_t max_queued;
+    uint8_t head[10];
+    size_t head_len;
+    size_t sent, skipped;
+} pmg_broadcast_t;
+// As pmg_ws_send, but for one that is closing; `is_utf8`: it is known to be. `max_queued`: a peer
+// with more than this unsent is skipped, SIZE_MAX takes PMG_BROADCAST_QUEUED.
+int pmg_broadcast_begin(pmg_broadcast_t *b, pmg_mgr_t *m, struct mg_str data, int op, bool is_utf8,
+    size_t max_queued);
+void pmg_broadcast_all(pmg_broadcast_t *b); // what was accepted by a listener
+// Any connection; nothing happens to one that is no WebSocket or is about to end. -EINVAL if it is
+// another manager's.
+int pmg_broadcast_one(pmg_broadcast_t *b, struct mg_connection *c);
+
 // ---------------------------------------------------------------------------------------------
 // Modbus over TCP
 

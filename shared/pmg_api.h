@@ -212,6 +212,7 @@
     PMG_MANAGER_METHODS_MODBUS(X) \
     X(poll, 0, 255)               \
     X(run, 0, 255)                \
+    X(broadcast, 1, 255)          \
     X(wakeup, 1, 255)             \
     X(timer_add, 2, 255)          \
     X(close, 0, 0)
@@ -314,20 +315,22 @@
 //   body_timeout    between two pieces of an HTTP body: 408
 //   idle_timeout    a keep-alive HTTP connection without a request is closed
 //   modbus_timeout  a Modbus server: from a request to its answer; a client: the same
+//   ws_ping_interval   a WebSocket silent for so long gets a ping, silent again it is closed
 //   drain_timeout   a draining connection whose peer takes no data is closed
-#define PMG_LIMITS(X)                \
-    X(max_conns, 65536, 16)          \
-    X(max_recv, 1048576, 8192)       \
-    X(max_send, 16777216, 32768)     \
-    X(max_head, 16384, 2048)         \
-    X(max_body, 16777216, 16384)     \
-    X(max_message, 16777216, 8192)   \
-    X(connect_timeout, 15000, 15000) \
-    PMG_LIMITS_TLS(X)                \
-    X(head_timeout, 15000, 10000)    \
-    X(body_timeout, 30000, 20000)    \
-    X(idle_timeout, 75000, 15000)    \
-    PMG_LIMITS_MODBUS(X)             \
+#define PMG_LIMITS(X)                 \
+    X(max_conns, 65536, 16)           \
+    X(max_recv, 1048576, 8192)        \
+    X(max_send, 16777216, 32768)      \
+    X(max_head, 16384, 2048)          \
+    X(max_body, 16777216, 16384)      \
+    X(max_message, 16777216, 8192)    \
+    X(connect_timeout, 15000, 15000)  \
+    PMG_LIMITS_TLS(X)                 \
+    X(head_timeout, 15000, 10000)     \
+    X(body_timeout, 30000, 20000)     \
+    X(idle_timeout, 75000, 15000)     \
+    PMG_LIMITS_MODBUS(X)              \
+    X(ws_ping_interval, 30000, 30000) \
     X(drain_timeout, 15000, 10000)
 
 #if PMG_HAS_MODBUS

@@ -258,6 +258,7 @@ static void deadline_fired(pmg_timer_t *t) {
         case PMG_DL_BODY:
         case PMG_DL_IDLE: pmg_http_timeout(c, kind); break;
         case PMG_DL_CLOSE: pmg_ws_timeout(c); break;
+        case PMG_DL_PING: pmg_ws_look(c); break;
         case PMG_DL_ACCEPT: // descriptors were short
             pmg_wants(c);
             pmg_work(c);
@@ -450,28 +451,31 @@ int pmg_can_send(struct mg_connection *c) {
     return 0;
 }
 
+bool pmg_out_room(struct mg_connection *c, size_t len) {
+    struct mg_iobuf *b = &c->send;
+    pmg_mgr_t *m = pmg_m(c);
+    if (b->buf == NULL && m->spare != NULL && m->spare_size >= len) {
+        b->buf = m->spare;
+        b->size = m->spare_size;
+        m->spare = NULL;
+        return true;
+    }
+    size_t off = pmg_x(c)->send_off;
+    if (off > 0 && off >= b->len / 2) { // compacting is cheaper than growing
+        memmove(b->buf, b->buf + off, b->len - off);
+        b->len -= off;
+        pmg_x(c)->send_off = 0;
+    }
+    return pmg_buf_reserve(b, len);
+}
+
 bool pmg_out_grow(struct mg_connection *c, const void *buf, size_t len) {
     if (len == 0) {
         return true;
     }
     struct mg_iobuf *b = &c->send;
-    if (b->size - b->len < len) {
-        pmg_mgr_t *m = pmg_m(c);
-        if (b->buf == NULL && m->spare != NULL && m->spare_size >= len) {
-            b->buf = m->spare;
-            b->size = m->spare_size;
-            m->spare = NULL;
-        } else {
-            size_t off = pmg_x(c)->send_off;
-            if (off > 0 && off >= b->len / 2) { // compacting is cheaper than growing
-                memmove(b->buf, b->buf + off, b->len - off);
-                b->len -= off;
-                pmg_x(c)->send_off = 0;
-            }
-            if (!pmg_buf_reserve(b, len)) {
-                return false;
-            }
-        }
+    if (b->size - b->len < len && !pmg_out_room(c, len)) {
+        return false;
     }
     memcpy(b->buf + b->len, buf, len);
     b->len += len;

@@ -69,7 +69,11 @@ typedef struct {
     size_t frame_left;
     size_t len; // assembled bytes, at the start of the receive buffer
     pmg_utf8_t utf8;
-    char accept[29]; // what the server must answer
+    uint8_t heard, pinged; // since the last look: anything of the peer; our ping
+    union {
+        char accept[29]; // what the server must answer
+        size_t queued;   // then: what waited to be sent at the last look
+    } u;
 } pmg_ws_t;
 
 #if PMG_HAS_MODBUS
@@ -102,6 +106,7 @@ enum {
     PMG_DL_ACCEPT,
     PMG_DL_TICK,
     PMG_DL_CLOSE,
+    PMG_DL_PING,
     PMG_DL_TLS,
     PMG_DL_MODBUS
 };
@@ -239,6 +244,7 @@ void pmg_fire(struct mg_connection *c, int ev, void *data);    // to Python
 void pmg_user_fn(struct mg_connection *c, int ev, void *data); // the same as Mongoose's c->fn
 void pmg_fatal(struct mg_connection *c, const char *text);     // MG_EV_ERROR, then close
 int pmg_can_send(struct mg_connection *c);                     // 0, or why not
+bool pmg_out_room(struct mg_connection *c, size_t len); // for bytes that the buffer cannot take yet
 bool pmg_out_grow(struct mg_connection *c, const void *buf, size_t len);
 // Appends to the send buffer, no checks; false: no memory, and nothing was appended.
 #ifdef PMG_BOARD
@@ -349,8 +355,15 @@ void pmg_file_close(struct mg_connection *c);
 // pmg_ws.c
 void pmg_ws_pfn(struct mg_connection *c, int ev, void *data);
 void pmg_ws_start(struct mg_connection *c, bool client);
-int pmg_ws_request(struct mg_connection *c); // a client's handshake
+int pmg_ws_request(struct mg_connection *c);         // a client's handshake
+bool pmg_ws_read_handshake(struct mg_connection *c); // of the server; true: it is open
 void pmg_ws_timeout(struct mg_connection *c);
+void pmg_ws_watch(struct mg_connection *c); // it is open: pings begin
+void pmg_ws_look(struct mg_connection *c);  // is the peer still there?
+// Encodes the head of a frame, at most 10 bytes without its mask; the length.
+size_t pmg_ws_head(uint8_t *head, size_t len, int op);
+// 0, or why a program must not send this; *checked says that text was looked at.
+int pmg_ws_check(pmg_mgr_t *m, const void *buf, size_t len, int op, bool checked);
 bool pmg_ws_room(struct mg_connection *c);
 void pmg_ws_goodbye(struct mg_connection *c); // a close frame ahead of draining
 

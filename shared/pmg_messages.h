@@ -21,6 +21,7 @@
 #define PMG_MSG_MESSAGE "message must be the HttpMessage of this event, not %s"
 #define PMG_MSG_TLS_OPTS "%s must be TlsOpts, not %s"
 #define PMG_MSG_STRS "%s must be a sequence of str, not %s"
+#define PMG_MSG_CONNECTIONS "%s must hold Connection objects, not %s"
 #define PMG_MSG_NEGATIVE "%s must not be negative"
 #define PMG_MSG_NUL "%s must not contain a NUL"
 #define PMG_MSG_BAD_ESCAPE "a percent sign in the query is not followed by two hex digits"

@@ -43,24 +43,29 @@ static void unmask(uint8_t *p, size_t len, const uint8_t mask[4], uint32_t pos) 
     }
 }
 
-static bool send_frame(struct mg_connection *c, const void *buf, size_t len, int op) {
-    uint8_t head[14];
+size_t pmg_ws_head(uint8_t *head, size_t len, int op) {
     size_t n = 2;
-    uint8_t mask_bit = c->is_client ? 0x80 : 0;
     head[0] = (uint8_t)(FIN | op);
     if (len < 126) {
-        head[1] = (uint8_t)(mask_bit | len);
+        head[1] = (uint8_t)len;
     } else if (len < 65536) {
-        head[1] = mask_bit | 126;
+        head[1] = 126;
         head[n++] = (uint8_t)(len >> 8);
         head[n++] = (uint8_t)len;
     } else {
-        head[1] = mask_bit | 127;
+        head[1] = 127;
         for (int shift = 56; shift >= 0; shift -= 8) {
             head[n++] = (uint8_t)((uint64_t)len >> shift);
         }
     }
+    return n;
+}
+
+static bool send_frame(struct mg_connection *c, const void *buf, size_t len, int op) {
+    uint8_t head[14];
+    size_t n = pmg_ws_head(head, len, op);
     if (c->is_client) {
+        head[1] |= 0x80;
         pmg_random(pmg_m(c), head + n, 4);
         n += 4;
     }
@@ -87,20 +92,7 @@ static bool close_payload_ok(const uint8_t *p, size_t len) {
                            pmg_utf8_valid(p + 2, len - 2));
 }
 
-static int ws_send(struct mg_connection *c, const void *buf, size_t len, int op, bool checked) {
-    pmg_mgr_t *m = pmg_m(c);
-    pmg_ws_t *w = &pmg_x(c)->u.ws;
-    if (!c->is_websocket) {
-        return pmg_fail(m, -EINVAL,
-            "this connection is no WebSocket: ws_send() works after MG_EV_WS_OPEN");
-    }
-    int err = pmg_can_send(c);
-    if (err < 0) {
-        return err;
-    }
-    if (w->close_sent) {
-        return pmg_fail(m, -EPIPE, "a close frame was sent: nothing may follow it");
-    }
+int pmg_ws_check(pmg_mgr_t *m, const void *buf, size_t len, int op, bool checked) {
     switch (op) {
         case WEBSOCKET_OP_TEXT:
             if (!checked && !pmg_utf8_valid(buf, len)) {
@@ -124,6 +116,27 @@ static int ws_send(struct mg_connection *c, const void *buf, size_t len, int op,
             }
             break;
         default: return pmg_fail(m, -EINVAL, "unknown WebSocket opcode %d", op);
+    }
+    return 0;
+}
+
+static int ws_send(struct mg_connection *c, const void *buf, size_t len, int op, bool checked) {
+    pmg_mgr_t *m = pmg_m(c);
+    pmg_ws_t *w = &pmg_x(c)->u.ws;
+    if (!c->is_websocket) {
+        return pmg_fail(m, -EINVAL,
+            "this connection is no WebSocket: ws_send() works after MG_EV_WS_OPEN");
+    }
+    int err = pmg_can_send(c);
+    if (err < 0) {
+        return err;
+    }
+    if (w->close_sent) {
+        return pmg_fail(m, -EPIPE, "a close frame was sent: nothing may follow it");
+    }
+    err = pmg_ws_check(m, buf, len, op, checked);
+    if (err < 0) {
+        return err;
     }
     if (!send_frame(c, buf, len, op)) {
         return pmg_fail(m, -ENOMEM, "no memory to send %zu bytes", len);
@@ -158,6 +171,37 @@ static void send_close(struct mg_connection *c, unsigned code) {
 
 void pmg_ws_goodbye(struct mg_connection *c) {
     send_close(c, CLOSE_NORMAL);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Pings. Each ws_ping_interval there is one look: silent since the last one, a peer gets a ping;
+// silent again, it is gone. A peer that takes data, however slowly, is not.
+
+static const char ping[] = "pymongoose"; // its pong is for us alone
+
+// So many looks find that a peer took none of what is queued ahead of the ping. Not one, because the
+// system takes more from us in large steps.
+#define PATIENCE 4
+
+void pmg_ws_watch(struct mg_connection *c) {
+    pmg_x(c)->u.ws.u.queued = 0;
+    pmg_deadline(c, PMG_DL_PING, pmg_m(c)->limits.ws_ping_interval);
+}
+
+void pmg_ws_look(struct mg_connection *c) {
+    pmg_ws_t *w = &pmg_x(c)->u.ws;
+    size_t queued = pmg_conn_send_len(c);
+    if (w->heard || queued < w->u.queued) {
+        w->pinged = 0;
+    } else if (w->pinged == 0) { // without memory for it there is a next time
+        w->pinged = send_frame(c, ping, sizeof(ping) - 1, WEBSOCKET_OP_PING);
+    } else if (queued == 0 || w->pinged++ == PATIENCE) {
+        pmg_fatal(c, "WebSocket peer does not answer a ping");
+        return;
+    }
+    w->heard = 0;
+    w->u.queued = queued;
+    pmg_deadline(c, PMG_DL_PING, pmg_m(c)->limits.ws_ping_interval);
 }
 
 // The peer broke the protocol: tell it the code, tell the program the reason.
@@ -252,6 +296,10 @@ static void control(struct mg_connection *c, uint8_t *p, const frame_t *f) {
         (void)send_frame(c, p, f->len,
             WEBSOCKET_OP_PONG); // without memory for it the ping goes unanswered
     }
+    if (f->op == WEBSOCKET_OP_PONG && w->pinged && f->len == sizeof(ping) - 1 &&
+        memcmp(p, ping, f->len) == 0) {
+        return;
+    }
     if (f->op != WEBSOCKET_OP_CLOSE) {
         deliver(c, MG_EV_WS_CTL, p, f->len, f->op);
         return;
@@ -296,6 +344,7 @@ static void process(struct mg_connection *c) {
     pmg_ws_t *w = &pmg_x(c)->u.ws;
     pmg_mgr_t *m = pmg_m(c);
     size_t pos = w->len;
+    w->heard = 1;
     while (!c->is_closing && !c->is_draining && !m->stop) {
         if (w->frame_open) {
             if (!gather(c, &pos)) {
@@ -383,185 +432,12 @@ static void process(struct mg_connection *c) {
     }
 }
 
-// ---------------------------------------------------------------------------------------------
-// Opening
-
-static void accept_key(struct mg_str key, char out[29]) {
-    static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; // section 1.3
-    unsigned char digest[20];
-    char text[32];
-    mg_sha1_ctx ctx;
-    mg_sha1_init(&ctx);
-    mg_sha1_update(&ctx, (const unsigned char *)key.buf, key.len);
-    mg_sha1_update(&ctx, (const unsigned char *)guid, sizeof(guid) - 1);
-    mg_sha1_final(digest, &ctx);
-    mg_base64_encode(digest, sizeof(digest), text, sizeof(text));
-    memcpy(out, text, 28);
-    out[28] = '\0';
-}
-
-void pmg_ws_start(struct mg_connection *c, bool client) {
-    pmg_conn_t *x = pmg_x(c);
-    x->proto = PMG_WS;
-    c->pfn = pmg_ws_pfn;
-    memset(&x->u.ws, 0, sizeof(x->u.ws));
-    x->u.ws.handshake = client;
-    if (!client) {
-        c->is_websocket = 1;
-        c->is_resp = 0;
-        pmg_deadline(c, PMG_DL_NONE, 0);
-    }
-}
-
-static int refuse_upgrade(pmg_head_t *h, int status, const char *name, const char *value,
-    const char *text) {
-    int err = pmg_reply_begin(h, h->c, status);
-    if (err == 0 && name != NULL) {
-        err = pmg_head_header(h, mg_str(name), mg_str(value));
-    }
-    if (err == 0) {
-        err = pmg_reply_end(h, mg_str(text));
-    }
-    h->c = NULL; // tells pmg_ws_upgrade_end and pmg_head_header that all is said
-    return err;
-}
-
-int pmg_ws_upgrade_begin(pmg_head_t *h, struct mg_connection *c, const pmg_http_msg_t *hm) {
-    // The checks of a reply serve here, too.
-    int err = pmg_reply_begin(h, c, 200);
-    if (err < 0) {
-        return err;
-    }
-    pmg_head_abort(h);
-    if (pmg_x(c)->u.http.sink != PMG_BODY_GATHER) {
-        return pmg_fail(pmg_m(c), -EINVAL, "a request whose body is streamed is no handshake");
-    }
-    struct mg_str key = pmg_http_header(hm, mg_str("Sec-WebSocket-Key"));
-    struct mg_str version = pmg_http_header(hm, mg_str("Sec-WebSocket-Version"));
-    struct mg_str upgrade = pmg_http_header(hm, mg_str("Upgrade"));
-    struct mg_str connection = pmg_http_header(hm, mg_str("Connection"));
-    if (!pmg_list_has(upgrade, "websocket") || !pmg_list_has(connection, "upgrade")) {
-        return refuse_upgrade(h, 426, "Upgrade", "websocket", "WebSocket handshake expected\n");
-    }
-    if (version.len != 2 || memcmp(version.buf, "13", 2) != 0) {
-        return refuse_upgrade(h, 426, "Sec-WebSocket-Version", "13",
-            "WebSocket version 13 expected\n");
-    }
-    char decoded[32];
-    if (hm->method.len != 3 || memcmp(hm->method.buf, "GET", 3) != 0 || pmg_x(c)->u.http.http10 ||
-        hm->body.len > 0 || key.len != 24 ||
-        mg_base64_decode(key.buf, key.len, decoded, sizeof(decoded)) != 16) {
-        return refuse_upgrade(h, 400, NULL, NULL, "Bad WebSocket handshake\n");
-    }
-    char accept[29];
-    accept_key(key, accept);
-    h->kind = PMG_HEAD_UPGRADE;
-    h->hm = hm;
-    h->seen = 0;
-    if (!pmg_out_str(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: "
-                        "Upgrade\r\nSec-WebSocket-Accept: ") ||
-        !pmg_out(c, accept, 28) || !pmg_out(c, "\r\n", 2)) {
-        pmg_head_abort(h);
-        return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the handshake");
-    }
-    return 0;
-}
-
-int pmg_ws_upgrade_end(pmg_head_t *h) {
-    struct mg_connection *c = h->c;
-    if (c == NULL) {
-        return 0; // the client was refused
-    }
-    if (!pmg_out(c, "\r\n", 2)) {
-        pmg_head_abort(h);
-        return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the handshake");
-    }
-    pmg_work(c);
-    pmg_ws_start(c, false);
-    mg_call(c, MG_EV_WS_OPEN, (void *)(size_t)h->hm);
-    return 0;
-}
-
-int pmg_ws_request(struct mg_connection *c) {
-    pmg_conn_t *x = pmg_x(c);
-    uint8_t nonce[16];
-    char key[32];
-    pmg_ws_start(c, true);
-    if (!pmg_port_random(nonce, sizeof(nonce))) {
-        return -EIO;
-    }
-    mg_base64_encode(nonce, sizeof(nonce), key, sizeof(key));
-    accept_key(mg_str(key), x->u.ws.accept);
-    bool path = x->target[0] == '/';
-    bool ok = pmg_out_str(c, path ? "GET " : "GET /") && pmg_out_str(c, x->target) &&
-              pmg_out_str(c, " HTTP/1.1\r\nHost: ") &&
-              pmg_out_str(c, x->is_unix ? "localhost" : x->host) &&
-              pmg_out_str(c,
-                  "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                  "Sec-WebSocket-Key: ") &&
-              pmg_out_str(c, key) && pmg_out_str(c, "\r\n") &&
-              pmg_out_str(c, x->auth != NULL ? x->auth : "") && pmg_out_str(c, "\r\n");
-    pmg_free(x->auth);
-    x->auth = NULL;
-    pmg_deadline(c, PMG_DL_CONNECT, pmg_m(c)->limits.connect_timeout);
-    return ok ? 0 : -ENOMEM;
-}
-
-// The server's answer to our handshake. 1: open; 0: not here yet, or refused.
-static int read_handshake(struct mg_connection *c) {
-    pmg_mgr_t *m = pmg_m(c);
-    pmg_ws_t *w = &pmg_x(c)->u.ws;
-    const char *p = (const char *)c->recv.buf, *end = NULL;
-    for (size_t i = 3; i < c->recv.len && end == NULL; i++) {
-        if (memcmp(p + i - 3, "\r\n\r\n", 4) == 0) {
-            end = p + i + 1;
-        }
-    }
-    if (end == NULL) {
-        if (m->limits.max_head > 0 && c->recv.len > m->limits.max_head) {
-            pmg_fatal(c, "WebSocket handshake failed: no end of the answer's head");
-        }
-        return 0;
-    }
-    pmg_header_t headers[PMG_MAX_HEADERS];
-    pmg_http_msg_t hm;
-    pmg_framing_t f;
-    char text[80];
-    if (pmg_http_parse_head(p, (size_t)(end - p), true, &hm, headers, PMG_MAX_HEADERS, &f) != 0) {
-        pmg_fatal(c, "WebSocket handshake failed: invalid HTTP response");
-        return 0;
-    }
-    struct mg_str accept = pmg_http_header(&hm, mg_str("Sec-WebSocket-Accept"));
-    if (hm.status != 101) {
-        mg_snprintf(text, sizeof(text), "WebSocket handshake failed: the server answered %d",
-            hm.status);
-        pmg_fatal(c, text);
-        return 0;
-    }
-    if (!pmg_list_has(pmg_http_header(&hm, mg_str("Upgrade")), "websocket") ||
-        !pmg_list_has(pmg_http_header(&hm, mg_str("Connection")), "upgrade") || accept.len != 28 ||
-        memcmp(accept.buf, w->accept, 28) != 0 ||
-        pmg_http_header(&hm, mg_str("Sec-WebSocket-Extensions")).buf != NULL ||
-        pmg_http_header(&hm, mg_str("Sec-WebSocket-Protocol")).buf != NULL) { // we asked for none
-        pmg_fatal(c, "WebSocket handshake failed: the answer does not fit the request");
-        return 0;
-    }
-    w->handshake = 0;
-    c->is_websocket = 1;
-    pmg_deadline(c, PMG_DL_NONE, 0);
-    mg_call(c, MG_EV_WS_OPEN, &hm);
-    size_t n = (size_t)(end - p);
-    c->recv.len -= n;
-    memmove(c->recv.buf, c->recv.buf + n, c->recv.len);
-    return 1;
-}
-
 void pmg_ws_pfn(struct mg_connection *c, int ev, void *data) {
     (void)data;
     if (ev != MG_EV_READ && ev != MG_EV_POLL) {
         return;
     }
-    if (pmg_x(c)->u.ws.handshake && (c->recv.len == 0 || !read_handshake(c))) {
+    if (pmg_x(c)->u.ws.handshake && (c->recv.len == 0 || !pmg_ws_read_handshake(c))) {
         return;
     }
     if (c->recv.len > pmg_x(c)->u.ws.len) {

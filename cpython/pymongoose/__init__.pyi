@@ -523,6 +523,7 @@ class Manager:
         body_timeout: int = ...,
         idle_timeout: int = ...,
         modbus_timeout: int = ...,
+        ws_ping_interval: int = ...,
         drain_timeout: int = ...,
         # End of the generated part.
     ) -> None: ...
@@ -578,6 +579,21 @@ class Manager:
         """Polls until SIGINT, on CPython SIGTERM, or a KeyboardInterrupt, then closes the Manager and returns.
 
         Signals are caught in the main thread only; other exceptions close the Manager and go on.
+        """
+    def broadcast(
+        self,
+        data: _Data,
+        op: int = ...,
+        *,
+        to: Iterable[Connection] | None = None,
+        max_queued: int | None = None,
+    ) -> tuple[int, int]:
+        """Queues a WebSocket message for all accepted WebSockets, or for those of `to` that are
+        open; (how many got it, how many were skipped).
+
+        A peer with more than `max_queued` unsent bytes is skipped (default 65536, a board 4096).
+
+        Raises ValueError as ws_send(), and for a connection of another Manager.
         """
     def wakeup(self, connection_id: int, data: _Data = b"") -> bool:
         """Queues MG_EV_WAKEUP with a copy of `data` and ends a wait, from any thread.
