@@ -349,69 +349,6 @@ static mp_obj_t manager_exit(size_t n_args, const mp_obj_t *args) {
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(manager_exit_obj, 4, 4, manager_exit);
 
 // ---------------------------------------------------------------------------------------------
-// WebSockets
-
-// No Python runs in here, nor does the engine call back.
-static int put_broadcast(pmg_broadcast_t *b, pmg_mgr_t *m, struct mg_str data, int op,
-    size_t max_queued, mp_obj_t to) {
-    int r = pmg_broadcast_begin(b, m, data, op, false, max_queued);
-    if (r < 0) {
-        return r;
-    }
-    if (to == mp_const_none) {
-        pmg_broadcast_all(b);
-        return 0;
-    }
-    size_t len;
-    mp_obj_t *items;
-    mp_obj_get_array(to, &len, &items);
-    for (size_t i = 0; i < len && r >= 0; i++) {
-        mpy_conn_t *conn = MP_OBJ_TO_PTR(items[i]);
-        r = conn->c != NULL ? pmg_broadcast_one(b, conn->c) : 0;
-    }
-    return r;
-}
-
-static mp_obj_t manager_broadcast(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_data, ARG_op, ARG_to, ARG_max_queued };
-    static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_data, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
-        {MP_QSTR_op, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(WEBSOCKET_OP_TEXT)}},
-        {MP_QSTR_to, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-        {MP_QSTR_max_queued, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-    };
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
-        args);
-    int op = mpy_get_small_int(args[ARG_op].u_obj, "op");
-    size_t max_queued = SIZE_MAX;
-    if (args[ARG_max_queued].u_obj != mp_const_none) {
-        max_queued = mpy_get_size(args[ARG_max_queued].u_obj, "max_queued");
-    }
-    mp_obj_t to = args[ARG_to].u_obj;
-    if (to != mp_const_none) {
-        size_t len;
-        mp_obj_t *items;
-        to = mp_call_function_1(MP_OBJ_FROM_PTR(&mp_type_list), to); // runs its iterator
-        mp_obj_get_array(to, &len, &items);
-        for (size_t i = 0; i < len; i++) {
-            if (!mp_obj_is_exact_type(items[i], &mpy_type_Connection)) {
-                mpy_raise_type(PMG_MSG_CONNECTIONS, "to", items[i]);
-            }
-        }
-    }
-    mp_buffer_info_t data;
-    mpy_get_data(args[ARG_data].u_obj, "data", &data);
-    mpy_manager_t *self = get_open(pos_args[0]);
-    pmg_broadcast_t b;
-    struct mg_str message = mg_str_n(data.buf, data.len);
-    mpy_check(self, self->m, MPY_ENGINE(put_broadcast(&b, self->m, message, op, max_queued, to)));
-    mp_obj_t counts[2] = {mp_obj_new_int_from_uint(b.sent), mp_obj_new_int_from_uint(b.skipped)};
-    return mp_obj_new_tuple(2, counts);
-}
-static MP_DEFINE_CONST_FUN_OBJ_KW(manager_broadcast_obj, 2, manager_broadcast);
-
-// ---------------------------------------------------------------------------------------------
 // Wake-ups and timers
 
 // The lock keeps close() from pulling the engine away under another thread's feet.

@@ -187,5 +187,6 @@ MP_DECLARE_CONST_FUN_OBJ_1(mpy_conn_tls_free_obj);
 #endif
 MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_ws_upgrade_obj);
 MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_ws_send_obj);
+MP_DECLARE_CONST_FUN_OBJ_KW(mpy_manager_broadcast_obj);
 
 #endif
