@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The I/O backend under the loop: what pmg_io_sock.c (BSD sockets) and pmg_io_lwip.c (raw lwIP)
+// The I/O backend under the loop: what pmg_io_sock.c (BSD sockets; it
+// waits in pmg_io_wait.c or pmg_io_esp.c) and pmg_io_lwip.c (raw lwIP)
 // both implement; a build links one of them. Nothing in here knows a protocol, calls Python, or
 // frees a connection.
 //
@@ -12,7 +13,18 @@
 
 #include "mongoose.h"
 
-#if defined(PMG_IO_LWIP)
+#if defined(ESP_PLATFORM) && !defined(PMG_IO_ESP)
+#define PMG_IO_ESP 1
+#endif
+
+#if defined(PMG_IO_ESP)
+#include "freertos/FreeRTOS.h"
+#include <sys/types.h>
+typedef struct {
+    portMUX_TYPE lock;
+    volatile bool woken;
+} pmg_io_mgr_t;
+#elif defined(PMG_IO_LWIP)
 typedef struct {
     void *volatile ready; // connections with something to do: callbacks put them here
     volatile bool woken;

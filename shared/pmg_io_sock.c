@@ -1,43 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The I/O backend over BSD sockets: epoll on Linux, poll() elsewhere (define PMG_IO_POLL to have it
-// on Linux too). No signal handlers, no SIGPIPE, no descriptor that survives exec.
+// The I/O backend over BSD sockets: making them, moving bytes. No signal handlers, no SIGPIPE, no
+// descriptor that survives exec.
 
 #if !defined(PMG_IO_LWIP)
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE // accept4, pipe2
-#endif
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
-#include <poll.h>
-#include <stdio.h>
-#include <sys/socket.h>
-#include <sys/stat.h>
-#include <sys/un.h>
-#include <unistd.h>
-
-#if defined(__linux__) && !defined(PMG_IO_POLL)
-#define USE_EPOLL 1
-#include <sys/epoll.h>
-#include <sys/eventfd.h>
-#else
-#define USE_EPOLL 0
-#endif
-
-#include "pmg_int.h"
+#include "pmg_io_sock.h"
 
 #define BACKLOG 1024 // the kernel cuts it to its own limit
-#define EVENTS_PER_WAIT 256
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 // macOS: SO_NOSIGPIPE instead
 #endif
-
-static int fd_of(struct mg_connection *c) {
-    return (int)(ssize_t)c->fd;
-}
 
 static void set_fd(struct mg_connection *c, int fd) {
     c->fd = (void *)(ssize_t)fd;
@@ -50,7 +23,9 @@ typedef union {
     struct sockaddr sa;
     struct sockaddr_in in;
     struct sockaddr_in6 in6;
+#if HAS_UNIX_SOCKETS
     struct sockaddr_un un;
+#endif
     struct sockaddr_storage storage;
 } addr_t;
 
@@ -82,28 +57,48 @@ static void from_sock(const addr_t *s, struct mg_addr *a) {
     }
 }
 
+#if HAS_UNIX_SOCKETS
 static socklen_t unix_sock(const char *path, addr_t *s) {
     memset(s, 0, sizeof(*s));
     s->un.sun_family = AF_UNIX;
     strncpy(s->un.sun_path, path, sizeof(s->un.sun_path) - 1);
     return sizeof(s->un);
 }
+#define IS_UNIX(family) ((family) == AF_UNIX)
+#else
+#define unix_sock(path, s) ((s)->sa.sa_family = AF_UNSPEC, (socklen_t)0) // no socket() takes it
+#define IS_UNIX(family) false
+#endif
 
 static void read_local(struct mg_connection *c) {
     addr_t s;
     socklen_t len = sizeof(s);
     memset(&s, 0, sizeof(s));
-    if (getsockname(fd_of(c), &s.sa, &len) == 0 && s.sa.sa_family != AF_UNIX) {
+    if (getsockname(fd_of(c), &s.sa, &len) == 0 && !IS_UNIX(s.sa.sa_family)) {
         from_sock(&s, &c->loc);
     }
 }
 
 static void set_flags(int fd) {
-    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL, 0) | O_NONBLOCK);
+#if HAS_PROCESSES
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+#endif
+}
+
+// A descriptor that a set of select() cannot hold is one too many.
+static int checked(int fd) {
+    if (fd >= MAX_FD) {
+        close(fd);
+        return -EMFILE;
+    }
+    return fd;
 }
 
 static int new_socket(int family, int type) {
+    if (family == AF_UNSPEC) {
+        return -EAFNOSUPPORT;
+    }
 #if defined(SOCK_CLOEXEC) && defined(SOCK_NONBLOCK)
     int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 #else
@@ -112,7 +107,7 @@ static int new_socket(int family, int type) {
         set_flags(fd);
     }
 #endif
-    return fd >= 0 ? fd : -errno;
+    return fd < 0 ? -errno : checked(fd);
 }
 
 static void tune(int fd, bool is_unix) {
@@ -126,123 +121,9 @@ static void tune(int fd, bool is_unix) {
 }
 
 // ---------------------------------------------------------------------------------------------
-// The manager's part
-
-static unsigned fork_generation;
-
-static void forked(void) {
-    fork_generation++;
-}
-
-static pthread_once_t fork_once = PTHREAD_ONCE_INIT;
-
-static void watch_forks(void) {
-    (void)pthread_atfork(NULL, NULL, forked);
-}
-
-#if USE_EPOLL
-static int open_waker(pmg_mgr_t *m) {
-    struct epoll_event ev = {.events = EPOLLIN, .data.ptr = NULL};
-    m->io.poll_fd = epoll_create1(EPOLL_CLOEXEC);
-    m->io.wake_fd[0] = m->io.wake_fd[1] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (m->io.poll_fd < 0 || m->io.wake_fd[0] < 0 ||
-        epoll_ctl(m->io.poll_fd, EPOLL_CTL_ADD, m->io.wake_fd[0], &ev) < 0) {
-        return -errno;
-    }
-    return 0;
-}
-#else
-static int open_waker(pmg_mgr_t *m) {
-    if (pipe(m->io.wake_fd) < 0) {
-        return -errno;
-    }
-    set_flags(m->io.wake_fd[0]);
-    set_flags(m->io.wake_fd[1]);
-    return 0;
-}
-#endif
-
-// The first server of resolv.conf.
-static void find_dns(pmg_mgr_t *m) {
-    char line[128], ip[48];
-    FILE *f = fopen("/etc/resolv.conf", "re");
-    while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
-        if (sscanf(line, "nameserver %46s", ip) == 1) {
-            bool six = strchr(ip, ':') != NULL;
-            mg_snprintf(m->dns_url, sizeof(m->dns_url), six ? "udp://[%s]:53" : "udp://%s:53", ip);
-            m->mg.dns4.url = m->dns_url;
-            break;
-        }
-    }
-    if (f != NULL) {
-        fclose(f);
-    }
-}
-
-int pmg_io_init(pmg_mgr_t *m) {
-    m->io.poll_fd = m->io.wake_fd[0] = m->io.wake_fd[1] = -1;
-    (void)pthread_once(&fork_once, watch_forks);
-    m->io.fork_generation = fork_generation;
-    int err = open_waker(m);
-    if (err < 0) {
-        if (m->io.poll_fd >= 0) {
-            close(m->io.poll_fd);
-        }
-        if (m->io.wake_fd[0] >= 0) {
-            close(m->io.wake_fd[0]);
-        }
-        return err;
-    }
-    find_dns(m);
-    (void)pthread_mutex_init(&m->io.lock, NULL);
-    return 0;
-}
-
-void pmg_io_fini(pmg_mgr_t *m) {
-    if (m->io.poll_fd >= 0) {
-        close(m->io.poll_fd);
-    }
-    close(m->io.wake_fd[0]);
-    if (m->io.wake_fd[1] != m->io.wake_fd[0]) {
-        close(m->io.wake_fd[1]);
-    }
-    pmg_free(m->io.fds);
-    (void)pthread_mutex_destroy(&m->io.lock);
-}
-
-int pmg_io_check(pmg_mgr_t *m) {
-    if (m->io.fork_generation != fork_generation) {
-        return pmg_fail(m, -ECHILD,
-            "this Manager belongs to the parent process: make one after fork()");
-    }
-    return 0;
-}
-
-void pmg_io_lock(pmg_mgr_t *m) {
-    (void)pthread_mutex_lock(&m->io.lock);
-}
-
-void pmg_io_unlock(pmg_mgr_t *m) {
-    (void)pthread_mutex_unlock(&m->io.lock);
-}
-
-void pmg_io_wake(pmg_mgr_t *m) {
-    if (m->io.fork_generation != fork_generation) {
-        return; // the waker is the parent's as well
-    }
-    uint64_t one = 1; // an eventfd takes eight bytes, a pipe any number; a full one wakes as well
-    ssize_t n = write(m->io.wake_fd[1], &one, sizeof(one));
-    (void)n;
-}
-
-static void drain_waker(pmg_mgr_t *m) {
-    char buf[256];
-    while (read(m->io.wake_fd[0], buf, sizeof(buf)) == (ssize_t)sizeof(buf)) {}
-}
-
-// ---------------------------------------------------------------------------------------------
 // Opening and closing
 
+#if HAS_UNIX_SOCKETS
 static int unix_path_free(const addr_t *s, socklen_t len) {
     struct stat st;
     if (lstat(s->un.sun_path, &st) != 0) {
@@ -264,6 +145,16 @@ static int unix_path_free(const addr_t *s, socklen_t len) {
     return err;
 }
 
+#else
+#define unix_path_free(s, len) 0
+#endif
+
+#if !HAS_PROCESSES
+static int adopt(struct mg_connection *c, int fd) {
+    (void)c, (void)fd;
+    return -EOPNOTSUPP;
+}
+#else
 static int adopt(struct mg_connection *c, int fd) {
     int type = 0, listening = 0;
     socklen_t len = sizeof(int);
@@ -289,6 +180,7 @@ static int adopt(struct mg_connection *c, int fd) {
     read_local(c);
     return 0;
 }
+#endif
 
 int pmg_io_listen(struct mg_connection *c, const char *path, int fd) {
     addr_t s;
@@ -338,7 +230,7 @@ static int take(struct mg_connection *listener, addr_t *s) {
 #if !defined(SOCK_CLOEXEC) || !defined(SOCK_NONBLOCK)
     set_flags(fd);
 #endif
-    return fd;
+    return checked(fd);
 }
 
 int pmg_io_accept(struct mg_connection *listener, struct mg_connection *c) {
@@ -349,7 +241,7 @@ int pmg_io_accept(struct mg_connection *listener, struct mg_connection *c) {
     }
     set_fd(c, fd);
     from_sock(&s, &c->rem);
-    tune(fd, s.sa.sa_family == AF_UNIX);
+    tune(fd, IS_UNIX(s.sa.sa_family));
     c->loc = listener->loc;
     if (!(listener->loc.is_ip6 || listener->loc.addr.ip4 != 0) || listener->loc.is_ip6) {
         read_local(c); // the listener stands for many addresses
@@ -409,6 +301,9 @@ int pmg_io_connect_result(struct mg_connection *c) {
     if (err == 0 && c->is_connecting) {
         read_local(c);
     }
+#if defined(PMG_IO_ESP) // lwIP's words for a refusal and for no answer
+    err = err == ECONNRESET ? ECONNREFUSED : err == ECONNABORTED ? ETIMEDOUT : err;
+#endif
     return -err;
 }
 
@@ -418,11 +313,12 @@ void pmg_io_shutdown(struct mg_connection *c) {
 
 void pmg_io_close(struct mg_connection *c) {
     int fd = fd_of(c);
-    pmg_mgr_t *m = pmg_m(c);
     if (fd < 0) {
         return;
     }
-    bool ours = m->io.fork_generation == fork_generation;
+#if HAS_PROCESSES
+    pmg_mgr_t *m = pmg_m(c);
+    bool ours = m->io.fork_generation == pmg_io_forks;
 #if USE_EPOLL
     // close() alone leaves it in the set while a forked process holds a copy, and a later event
     // would carry a pointer to freed memory.
@@ -433,6 +329,7 @@ void pmg_io_close(struct mg_connection *c) {
     if (ours && pmg_x(c)->unlink_path && pmg_x(c)->host != NULL) {
         (void)unlink(pmg_x(c)->host);
     }
+#endif
     close(fd);
     set_fd(c, -1);
 }
@@ -470,144 +367,6 @@ long pmg_io_write(struct mg_connection *c, const void *buf, size_t len) {
         }
     } while (n < 0 && errno == EINTR);
     return n >= 0 ? (long)n : (errno == EWOULDBLOCK ? -EAGAIN : -errno);
-}
-
-// ---------------------------------------------------------------------------------------------
-// Waiting
-
-#if USE_EPOLL
-
-int pmg_io_watch(struct mg_connection *c, int mask) {
-    int fd = fd_of(c), poll_fd = pmg_m(c)->io.poll_fd;
-    int err = pmg_io_check(pmg_m(c));
-    if (err < 0) {
-        return err; // the set is the parent's as well: it would be told of what is ours
-    }
-    struct epoll_event ev = {.data.ptr = c};
-    ev.events = ((mask & PMG_IO_READ) ? EPOLLIN : 0u) | ((mask & PMG_IO_WRITE) ? EPOLLOUT : 0u);
-    if (epoll_ctl(poll_fd, pmg_x(c)->watched ? EPOLL_CTL_MOD : EPOLL_CTL_ADD, fd, &ev) < 0) {
-        return -errno;
-    }
-    pmg_x(c)->watched = 1;
-    return 0;
-}
-
-void pmg_io_unwatch(struct mg_connection *c) {
-    if (pmg_x(c)->watched && pmg_io_check(pmg_m(c)) == 0) {
-        (void)epoll_ctl(pmg_m(c)->io.poll_fd, EPOLL_CTL_DEL, fd_of(c), NULL);
-        pmg_x(c)->watched = 0;
-    }
-}
-
-static int wait(pmg_mgr_t *m, int ms) {
-    struct epoll_event evs[EVENTS_PER_WAIT];
-    void *state = NULL;
-    int n;
-    if (ms != 0) {
-        m->waiting = true;
-        pmg_port_wait_begin(&state);
-        n = epoll_wait(m->io.poll_fd, evs, EVENTS_PER_WAIT, ms);
-        int err = errno;
-        pmg_port_wait_end(&state);
-        m->waiting = false;
-        errno = err;
-    } else {
-        n = epoll_wait(m->io.poll_fd, evs, EVENTS_PER_WAIT, 0);
-    }
-    if (n < 0) {
-        return errno == EINTR ? 0 : -errno;
-    }
-    for (int i = 0; i < n && !m->stop; i++) {
-        struct mg_connection *c = evs[i].data.ptr;
-        unsigned e = evs[i].events;
-        if (c == NULL) {
-            drain_waker(m);
-            continue;
-        }
-        bool error = (e & (EPOLLERR | EPOLLHUP)) != 0;
-        int mask =
-            ((e & EPOLLIN) || (error && (pmg_x(c)->io_mask & PMG_IO_READ)) ? PMG_IO_READ : 0) |
-            ((e & EPOLLOUT) || (error && (pmg_x(c)->io_mask & PMG_IO_WRITE)) ? PMG_IO_WRITE : 0);
-        pmg_io_ready(c, mask, error);
-    }
-    return n;
-}
-
-#else
-
-int pmg_io_watch(struct mg_connection *c, int mask) {
-    (void)mask; // the set is built anew for each wait
-    pmg_x(c)->watched = 1;
-    return 0;
-}
-
-void pmg_io_unwatch(struct mg_connection *c) {
-    pmg_x(c)->watched = 0;
-}
-
-static int wait(pmg_mgr_t *m, int ms) {
-    size_t need = m->count + 1, n = 0;
-    size_t row = sizeof(struct pollfd) + sizeof(struct mg_connection *);
-    if (m->io.fds_size < need) {
-        void *p = pmg_alloc(need * 2 * row);
-        if (p == NULL) {
-            return pmg_fail(m, -ENOMEM, "no memory to wait for %zu connections", need);
-        }
-        pmg_free(m->io.fds);
-        m->io.fds = p;
-        m->io.fds_size = need * 2;
-    }
-    struct mg_connection **conns = m->io.fds;
-    struct pollfd *fds = (struct pollfd *)(void *)(conns + m->io.fds_size);
-    fds[n].fd = m->io.wake_fd[0];
-    fds[n].events = POLLIN;
-    conns[n++] = NULL;
-    for (struct mg_connection *c = m->first; c != NULL; c = pmg_x(c)->next) {
-        if (fd_of(c) >= 0 && pmg_x(c)->watched) {
-            int mask = pmg_x(c)->io_mask;
-            fds[n].fd = fd_of(c);
-            fds[n].events = (short)(((mask & PMG_IO_READ) ? POLLIN : 0) |
-                                    ((mask & PMG_IO_WRITE) ? POLLOUT : 0));
-            conns[n++] = c;
-        }
-    }
-    void *state = NULL;
-    m->waiting = ms != 0;
-    if (ms != 0) {
-        pmg_port_wait_begin(&state);
-    }
-    int r = poll(fds, (nfds_t)n, ms);
-    int err = errno;
-    if (ms != 0) {
-        pmg_port_wait_end(&state);
-    }
-    m->waiting = false;
-    if (r < 0) {
-        return err == EINTR ? 0 : -err;
-    }
-    // A hook may reallocate nothing here: the arrays grow only above. Connections are not freed.
-    for (size_t i = 0; i < n && !m->stop; i++) {
-        short e = fds[i].revents;
-        if (e == 0) {
-            continue;
-        }
-        if (conns[i] == NULL) {
-            drain_waker(m);
-            continue;
-        }
-        bool error = (e & (POLLERR | POLLHUP | POLLNVAL)) != 0;
-        int want = pmg_x(conns[i])->io_mask;
-        int mask = ((e & POLLIN) || (error && (want & PMG_IO_READ)) ? PMG_IO_READ : 0) |
-                   ((e & POLLOUT) || (error && (want & PMG_IO_WRITE)) ? PMG_IO_WRITE : 0);
-        pmg_io_ready(conns[i], mask, error);
-    }
-    return r;
-}
-
-#endif
-
-int pmg_io_wait(pmg_mgr_t *m, int ms) {
-    return wait(m, ms);
 }
 
 #endif // !PMG_IO_LWIP
