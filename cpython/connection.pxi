@@ -193,6 +193,94 @@ cdef class Connection:
                 rc = pmg_ws_send(c, d.s.buf, d.s.len, opcode)
         pmg_py_done(c, rc, &d)
 
+    # MQTT
+
+    def mqtt_pub(self, topic, message, qos=0, retain=False, *, id=0, properties=None):
+        """Publishes a message; returns its packet id, 0 with QoS 0."""
+        cdef pmg_py_data_t d
+        cdef mg_str name
+        ours(self)
+        cdef int level = small_int_arg(qos, "qos")
+        cdef int number = small_int_arg(id, "id")
+        cdef bint keep = retain
+        cdef bytes props = encode_properties(properties, "properties")
+        pmg_py_str(topic, "topic", &name)
+        pmg_py_data(message, "message", &d)
+        cdef mg_connection *c = self.state.c
+        cdef int rc = 0
+        if c != NULL:
+            rc = pmg_mqtt_pub(c, name, d.s, level, keep, number, bytes_str(props))
+        pmg_py_done(c, rc, &d)
+        return rc
+
+    def mqtt_sub(self, topic, qos=0, *, options=0, properties=None):
+        """Subscribes to a topic filter; returns the packet id."""
+        cdef mg_str name
+        ours(self)
+        cdef int level = small_int_arg(qos, "qos")
+        cdef int bits = small_int_arg(options, "options")
+        cdef bytes props = encode_properties(properties, "properties")
+        pmg_py_str(topic, "topic", &name)
+        cdef mg_connection *c = self.state.c
+        cdef int rc = 0
+        if c != NULL:
+            rc = pmg_mqtt_sub(c, name, level, bits, bytes_str(props))
+        pmg_py_done(c, rc, NULL)
+        return rc
+
+    def mqtt_unsub(self, topic):
+        """Ends a subscription; returns the packet id."""
+        cdef mg_str name
+        cdef mg_connection *c = ours(self)
+        pmg_py_str(topic, "topic", &name)
+        cdef int rc = 0 if c == NULL else pmg_mqtt_unsub(c, name)
+        pmg_py_done(c, rc, NULL)
+        return rc
+
+    def mqtt_ack(self, message, code=0, *, session_present=False, properties=None):
+        """A server's own answer to CONNECT, SUBSCRIBE or UNSUBSCRIBE."""
+        cdef pmg_py_data_t d
+        cdef uint8_t one
+        cdef const uint8_t *codes = &one
+        cdef size_t count = 1
+        cdef bint present = session_present
+        cdef int number
+        ours(self)
+        cdef bytes props = encode_properties(properties, "properties")
+        if not isinstance(message, MqttMessage):
+            pmg_py_bad_type(PMG_MSG_MQTT_MESSAGE, "message", message)
+        cdef const pmg_mqtt_msg_t *msg = (<MqttMessage>message).msg()
+        if (<MqttMessage>message).view.c != self.state.c:
+            pmg_py_bad_type(PMG_MSG_MQTT_MESSAGE, "message", message)
+        pmg_py_none(&d)
+        if isinstance(code, bytes):
+            pmg_py_data(code, "code", &d)
+            codes = <const uint8_t *>d.s.buf
+            count = d.s.len
+        else:
+            number = small_int_arg(code, "code")
+            if not 0 <= number <= 255:
+                raise ValueError("code must be 0 to 255")
+            one = number
+        cdef mg_connection *c = self.state.c
+        pmg_py_done(c, pmg_mqtt_ack(c, msg, codes, count, present, bytes_str(props)), &d)
+
+    def mqtt_ping(self):
+        """Sends a client's ping."""
+        cdef mg_connection *c = alive(self)
+        pmg_py_done(c, pmg_mqtt_ping(c), NULL)
+
+    def mqtt_pong(self):
+        """Sends a server's answer to a ping."""
+        cdef mg_connection *c = alive(self)
+        pmg_py_done(c, pmg_mqtt_pong(c), NULL)
+
+    def mqtt_disconnect(self, reason=0):
+        """Sends DISCONNECT after what is queued, then closes."""
+        cdef int number = small_int_arg(reason, "reason")
+        cdef mg_connection *c = alive(self)
+        pmg_py_done(c, pmg_mqtt_disconnect(c, number), NULL)
+
     # TLS
 
     def tls_init(self, opts):

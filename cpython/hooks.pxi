@@ -107,6 +107,7 @@ cdef int event_data(
     cdef WsMessage wm
     cdef ModbusRequest request
     cdef ModbusResponse response
+    cdef MqttMessage mm
     cdef object result
     if kind == PMG_DATA_HTTP:
         hm = HttpMessage.__new__(HttpMessage)
@@ -120,6 +121,12 @@ cdef int event_data(
         result = (<size_t *>raw)[0]
     elif kind == PMG_DATA_TEXT:
         result = text(<const char *>raw)
+    elif kind == PMG_DATA_MQTT:
+        mm = MqttMessage.__new__(MqttMessage)
+        view[0] = &mm.view
+        result = mm
+    elif kind == PMG_DATA_CODE:
+        result = (<int *>raw)[0]
     elif kind == PMG_DATA_UPTIME:
         result = (<uint64_t *>raw)[0]
     elif kind == PMG_DATA_MODBUS_REQ:

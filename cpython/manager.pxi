@@ -107,6 +107,65 @@ cdef class Manager:
         """Starts a connection to a Modbus server and returns it at once."""
         return self.open(url, handler, None, False, -1, PMG_MODBUS)
 
+    def mqtt_connect(
+        self,
+        url,
+        handler=None,
+        client_id="",
+        username="",
+        password="",
+        clean_session=True,
+        keepalive=60,
+        *,
+        will_topic="",
+        will_message=b"",
+        will_qos=0,
+        will_retain=False,
+        version=4,
+        properties=None,
+        will_properties=None,
+    ):
+        """Starts a connection to an MQTT server and returns it at once."""
+        cdef pmg_mqtt_login_t login
+        cdef pmg_py_data_t will, secret
+        cdef const char *line
+        cdef mg_connection *c = NULL
+        cdef int rc
+        pmg_py_cstr(url, "url", &line)
+        pmg_py_callable(handler, "handler")
+        cdef bytes props = encode_properties(properties, "properties")
+        cdef bytes will_props = encode_properties(will_properties, "will_properties")
+        login.props = bytes_str(props)
+        login.will_props = bytes_str(will_props)
+        pmg_py_str(client_id, "client_id", &login.client_id)
+        pmg_py_str(username, "username", &login.username)
+        pmg_py_str(will_topic, "will_topic", &login.will_topic)
+        login.clean_session = bool(clean_session)
+        login.will_retain = bool(will_retain)
+        login.keepalive = small_int_arg(keepalive, "keepalive")
+        login.will_qos = small_int_arg(will_qos, "will_qos")
+        login.version = small_int_arg(version, "version")
+        pmg_py_none(&secret)
+        pmg_py_none(&will)
+        cdef bint held = hold(self)
+        try:
+            pmg_py_data(password, "password", &secret)
+            pmg_py_data(will_message, "will_message", &will)
+            login.password = secret.s
+            login.will_message = will.s
+            rc = pmg_mqtt_connect(self.core(), line, &login, <void *>handler, &c)
+            settle(self, rc)
+            return <Connection>pmg_conn_obj(c)[0]
+        finally:
+            pmg_py_release(&secret)
+            pmg_py_release(&will)
+            if held:
+                self.holder = 0
+
+    def mqtt_listen(self, url, handler=None):
+        """Listens for MQTT clients and returns the listener's Connection."""
+        return self.open(url, handler, None, True, -1, PMG_MQTT)
+
     # `proto` PMG_RAW: as the URL and `http` say; `fd` is for a listener.
     cdef Connection open(
         self, object url, object handler, object http, bint listen, int fd, int proto

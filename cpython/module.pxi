@@ -11,6 +11,14 @@ def event_name(ev):
     return f"MG_EV_UNKNOWN({int(ev)})" if name == NULL else text(name)
 
 
+def mqtt_match(topic_filter, topic):
+    """Does a topic filter of MQTT, + and # in it, match a topic?"""
+    cdef mg_str f, t
+    pmg_py_str(topic_filter, "topic_filter", &f)
+    pmg_py_str(topic, "topic", &t)
+    return bool(pmg_mqtt_match(f, t))
+
+
 def live_objects():
     """How many objects of the core live in this process: {"managers", "connections", ...}."""
     cdef pmg_live_t live
@@ -50,6 +58,7 @@ cdef int add_generated() except -1:
     cdef Connection conn = Connection.__new__(Connection)
     cdef HttpMessage hm = HttpMessage.__new__(HttpMessage)
     cdef WsMessage wm = WsMessage.__new__(WsMessage)
+    cdef MqttMessage mm = MqttMessage.__new__(MqttMessage)
     cdef ModbusRequest request = ModbusRequest.__new__(ModbusRequest)
     cdef ModbusResponse response = ModbusResponse.__new__(ModbusResponse)
     pmg_py_conn_props(Connection, <char *>&conn.state - <char *><PyObject *>conn)
@@ -57,6 +66,7 @@ cdef int add_generated() except -1:
     pmg_py_ws_props(WsMessage, <char *>&wm.view - <char *><PyObject *>wm)
     pmg_py_modbus_props(ModbusRequest, <char *>&request.view - <char *><PyObject *>request, False)
     pmg_py_modbus_props(ModbusResponse, <char *>&response.view - <char *><PyObject *>response, True)
+    pmg_py_mqtt_props(MqttMessage, <char *>&mm.view - <char *><PyObject *>mm)
     cdef const pmg_py_constant_t *row = pmg_py_constants
     names = globals()
     while row.name != NULL:

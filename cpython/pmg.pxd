@@ -4,7 +4,7 @@
 from cpython.object cimport PyObject
 from libc.errno cimport EBADF, EBUSY, ECHILD, EINVAL, ENOMEM
 from libc.limits cimport INT_MAX, INT_MIN
-from libc.stdint cimport SIZE_MAX, uint64_t
+from libc.stdint cimport SIZE_MAX, uint8_t, uint32_t, uint64_t
 
 
 cdef extern from "stdbool.h":
@@ -21,6 +21,7 @@ cdef extern from "mongoose.h" nogil:
 
     int MG_EV_USER
     int WEBSOCKET_OP_TEXT
+    int MQTT_PROP_TYPE_STRING, MQTT_PROP_TYPE_STRING_PAIR, MQTT_PROP_TYPE_BINARY_DATA
 
 
 cdef extern from "pmg_version.h":
@@ -37,6 +38,9 @@ cdef extern from "pmg_messages.h":
     const char *PMG_MSG_TLS_OPTS
     const char *PMG_MSG_CONNECTIONS
     const char *PMG_MSG_STRS
+    const char *PMG_MSG_MQTT_MESSAGE
+    const char *PMG_MSG_PROPERTIES
+    const char *PMG_MSG_PROPERTY
 
 
 cdef extern from "pmg.h":
@@ -89,8 +93,20 @@ cdef extern from "pmg.h":
         mg_str headers, mime_types
         const char *page404
 
+    ctypedef struct pmg_mqtt_msg_t:
+        pass
+    ctypedef struct pmg_mqtt_prop_t:
+        uint8_t id
+        int type
+        uint32_t iv
+        mg_str key, val
+    ctypedef struct pmg_mqtt_login_t:
+        mg_str client_id, username, password, will_topic, will_message, props, will_props
+        int version, keepalive, will_qos
+        bint clean_session, will_retain
+
     int PMG_RAISED, PMG_STOP, PMG_EV_END
-    int PMG_RAW, PMG_HTTP, PMG_WS, PMG_MODBUS
+    int PMG_RAW, PMG_HTTP, PMG_WS, PMG_MODBUS, PMG_MQTT
 
     void pmg_limits_default(pmg_limits_t *)
     int pmg_mgr_new(pmg_mgr_t **, const pmg_hooks_t *, const pmg_limits_t *, void *)
@@ -156,6 +172,21 @@ cdef extern from "pmg.h":
     int pmg_broadcast_begin(pmg_broadcast_t *, pmg_mgr_t *, mg_str, int op, bint is_utf8, size_t)
     void pmg_broadcast_all(pmg_broadcast_t *)
     int pmg_broadcast_one(pmg_broadcast_t *, mg_connection *)
+    size_t pmg_mqtt_next_prop(const pmg_mqtt_msg_t *, size_t, pmg_mqtt_prop_t *)
+    int pmg_mqtt_prop_type(int)
+    size_t pmg_mqtt_prop_encode(const pmg_mqtt_prop_t *, uint8_t *)
+    size_t pmg_mqtt_next_topic(const pmg_mqtt_msg_t *, size_t, mg_str *, int *)
+    bint pmg_mqtt_match(mg_str, mg_str)
+    int pmg_mqtt_connect(pmg_mgr_t *, const char *, const pmg_mqtt_login_t *, void *, mg_connection **)
+    int pmg_mqtt_pub(mg_connection *, mg_str, mg_str, int qos, bint retain, int id, mg_str props)
+    int pmg_mqtt_sub(mg_connection *, mg_str, int qos, int options, mg_str props)
+    int pmg_mqtt_unsub(mg_connection *, mg_str)
+    int pmg_mqtt_ping(mg_connection *)
+    int pmg_mqtt_pong(mg_connection *)
+    int pmg_mqtt_disconnect(mg_connection *, int reason)
+    int pmg_mqtt_ack(
+        mg_connection *, const pmg_mqtt_msg_t *, const uint8_t *, size_t, bint, mg_str props
+    )
 
     int pmg_tls_conf_new(const pmg_tls_opts_t *, pmg_tls_conf_t **, char *, size_t)
     void pmg_tls_conf_unref(pmg_tls_conf_t *)
@@ -212,6 +243,7 @@ cdef extern from "tables.h":
 
     int PMG_DATA_NONE, PMG_DATA_TEXT, PMG_DATA_COUNT, PMG_DATA_UPTIME, PMG_DATA_HTTP, PMG_DATA_WS, PMG_DATA_BYTES
     int PMG_DATA_MODBUS_REQ, PMG_DATA_MODBUS_RESP
+    int PMG_DATA_MQTT, PMG_DATA_CODE
     const unsigned char *pmg_py_event_data
     PyObject **pmg_py_event_numbers
     int pmg_py_events() except -1
@@ -230,6 +262,7 @@ cdef extern from "tables.h":
     int pmg_py_http_props(type, Py_ssize_t) except -1
     int pmg_py_ws_props(type, Py_ssize_t) except -1
     int pmg_py_modbus_props(type, Py_ssize_t, bint) except -1
+    int pmg_py_mqtt_props(type, Py_ssize_t) except -1
 
 
 cdef extern from "Python.h":

@@ -137,7 +137,7 @@ int pmg_py_conn_props(PyTypeObject *type, Py_ssize_t offset) {
 // ---------------------------------------------------------------------------------------------
 // Views
 
-static Py_ssize_t http_offset, ws_offset;
+static Py_ssize_t http_offset, ws_offset, mqtt_offset;
 
 int pmg_py_view_expired(void) {
     return pmg_py_raise(-EBADF, PMG_MSG_VIEW_EXPIRED);
@@ -181,6 +181,24 @@ static PyObject *ws_int(PyObject *self, void *field) {
     return msg != NULL ? PyLong_FromLong(*(const int *)(const void *)(msg + (size_t)field)) : NULL;
 }
 
+static PyObject *mqtt_text(PyObject *self, void *field) {
+    return slice(self, mqtt_offset, field, pmg_py_body_text);
+}
+
+static PyObject *mqtt_bytes(PyObject *self, void *field) {
+    return slice(self, mqtt_offset, field, pmg_py_bytes);
+}
+
+static PyObject *mqtt_int(PyObject *self, void *field) {
+    const char *msg = message(self, mqtt_offset);
+    return msg != NULL ? PyLong_FromLong(*(const int *)(const void *)(msg + (size_t)field)) : NULL;
+}
+
+static PyObject *mqtt_bool(PyObject *self, void *field) {
+    const char *msg = message(self, mqtt_offset);
+    return msg != NULL ? PyBool_FromLong(*(const bool *)(const void *)(msg + (size_t)field)) : NULL;
+}
+
 static PyGetSetDef http_props[] = {
 #define X(name, field) {#name, http_text, NULL, NULL, (void *)offsetof(pmg_http_msg_t, field)},
     PMG_HTTP_TEXT_PROPS(X)
@@ -204,6 +222,22 @@ static PyGetSetDef ws_props[] = {
                 {NULL, NULL, NULL, NULL, NULL},
 };
 
+static PyGetSetDef mqtt_props[] = {
+#define X(name, field) {#name, mqtt_text, NULL, NULL, (void *)offsetof(pmg_mqtt_msg_t, field)},
+    PMG_MQTT_TEXT_PROPS(X)
+#undef X
+#define X(name, field) {#name, mqtt_bytes, NULL, NULL, (void *)offsetof(pmg_mqtt_msg_t, field)},
+        PMG_MQTT_BYTES_PROPS(X)
+#undef X
+#define X(name, field) {#name, mqtt_int, NULL, NULL, (void *)offsetof(pmg_mqtt_msg_t, field)},
+            PMG_MQTT_INT_PROPS(X)
+#undef X
+#define X(name, field) {#name, mqtt_bool, NULL, NULL, (void *)offsetof(pmg_mqtt_msg_t, field)},
+                PMG_MQTT_BOOL_PROPS(X)
+#undef X
+                    {NULL, NULL, NULL, NULL, NULL},
+};
+
 int pmg_py_http_props(PyTypeObject *type, Py_ssize_t offset) {
     http_offset = offset;
     return pmg_py_add_props(type, http_props);
@@ -212,4 +246,9 @@ int pmg_py_http_props(PyTypeObject *type, Py_ssize_t offset) {
 int pmg_py_ws_props(PyTypeObject *type, Py_ssize_t offset) {
     ws_offset = offset;
     return pmg_py_add_props(type, ws_props);
+}
+
+int pmg_py_mqtt_props(PyTypeObject *type, Py_ssize_t offset) {
+    mqtt_offset = offset;
+    return add_props(type, mqtt_props);
 }

@@ -28,7 +28,9 @@ enum {
     PMG_DATA_WS,
     PMG_DATA_BYTES,
     PMG_DATA_MODBUS_REQ,
-    PMG_DATA_MODBUS_RESP
+    PMG_DATA_MODBUS_RESP,
+    PMG_DATA_MQTT,
+    PMG_DATA_CODE
 };
 extern const unsigned char pmg_py_event_data[PMG_EV_END];
 extern PyObject *pmg_py_event_numbers[PMG_EV_END]; // as ints, made once
@@ -57,5 +59,6 @@ int pmg_py_conn_props(PyTypeObject *type, Py_ssize_t offset);
 int pmg_py_http_props(PyTypeObject *type, Py_ssize_t offset);
 int pmg_py_ws_props(PyTypeObject *type, Py_ssize_t offset);
 int pmg_py_modbus_props(PyTypeObject *type, Py_ssize_t offset, bool response);
+int pmg_py_mqtt_props(PyTypeObject *type, Py_ssize_t offset);
 
 #endif

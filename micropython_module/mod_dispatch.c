@@ -145,6 +145,8 @@ static int hook_open(struct mg_connection *c, struct mg_connection *listener, vo
     MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_ModbusRequest, (data), self->c))
 #define DATA_MODBUS_RESP(data) \
     MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_ModbusResponse, (data), self->c))
+#define DATA_CODE(data) MP_OBJ_NEW_SMALL_INT(*(const int *)(data))
+#define DATA_MQTT(data) MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_MqttMessage, (data), self->c))
 #define DATA_WS(data) MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_WsMessage, (data), self->c))
 
 // Calls a handler. MP_OBJ_NULL, or what was raised.

@@ -112,6 +112,7 @@ extern const mp_obj_type_t mpy_type_Manager;
 extern const mp_obj_type_t mpy_type_Connection;
 extern const mp_obj_type_t mpy_type_HttpMessage;
 extern const mp_obj_type_t mpy_type_WsMessage;
+extern const mp_obj_type_t mpy_type_MqttMessage;
 extern const mp_obj_type_t mpy_type_Timer;
 extern const mp_obj_type_t mpy_type_TlsOpts;
 extern const mp_obj_type_t mpy_type_ModbusRequest;
@@ -136,6 +137,9 @@ int mpy_check(mpy_manager_t *mgr, pmg_mgr_t *m, int result);
 // Raises for another thread than the manager's own, and inside a finalizer: the collector runs
 // those wherever memory is asked for, which may be in the middle of the engine.
 void mpy_check_caller(mpy_manager_t *mgr);
+
+// A Manager that is open and used by its own thread, or an exception.
+mpy_manager_t *mpy_manager_open(mp_obj_t self_in);
 
 // NULL when there is no memory; does not raise. Linked into the manager.
 mpy_conn_t *mpy_conn_new(mpy_manager_t *mgr, struct mg_connection *c, mp_obj_t handler);
@@ -188,5 +192,18 @@ MP_DECLARE_CONST_FUN_OBJ_1(mpy_conn_tls_free_obj);
 MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_ws_upgrade_obj);
 MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_ws_send_obj);
 MP_DECLARE_CONST_FUN_OBJ_KW(mpy_manager_broadcast_obj);
+
+// Those of mod_conn_mqtt.c.
+#if PMG_HAS_MQTT
+MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_mqtt_pub_obj);
+MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_mqtt_sub_obj);
+MP_DECLARE_CONST_FUN_OBJ_2(mpy_conn_mqtt_unsub_obj);
+MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_mqtt_ack_obj);
+MP_DECLARE_CONST_FUN_OBJ_1(mpy_conn_mqtt_ping_obj);
+MP_DECLARE_CONST_FUN_OBJ_1(mpy_conn_mqtt_pong_obj);
+MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_mqtt_disconnect_obj);
+MP_DECLARE_CONST_FUN_OBJ_KW(mpy_manager_mqtt_connect_obj);
+MP_DECLARE_CONST_FUN_OBJ_KW(mpy_manager_mqtt_listen_obj);
+#endif
 
 #endif

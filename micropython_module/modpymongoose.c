@@ -25,6 +25,14 @@ static mp_obj_t module_event_name(mp_obj_t ev_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(module_event_name_obj, module_event_name);
 
+#if PMG_HAS_MQTT
+static mp_obj_t module_mqtt_match(mp_obj_t filter_in, mp_obj_t topic_in) {
+    struct mg_str filter = mpy_get_str(filter_in, "topic_filter");
+    return mp_obj_new_bool(pmg_mqtt_match(filter, mpy_get_str(topic_in, "topic")));
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(module_mqtt_match_obj, module_mqtt_match);
+#endif
+
 static mp_obj_t module_live_objects(void) {
     pmg_live_t live;
     pmg_live(&live);

@@ -21,6 +21,9 @@
 #ifndef PMG_HAS_STREAM // bodies in pieces and uploads to files
 #define PMG_HAS_STREAM PMG_HAS_FILES
 #endif
+#ifndef PMG_HAS_MQTT
+#define PMG_HAS_MQTT 1
+#endif
 #ifndef PMG_HAS_MODBUS
 #define PMG_HAS_MODBUS 1
 #endif
@@ -42,6 +45,7 @@
     X(MG_EV_WS_OPEN)         \
     X(MG_EV_WS_MSG)          \
     X(MG_EV_WS_CTL)          \
+    PMG_CONSTANTS_MQTT(X)    \
     X(MG_EV_WAKEUP)          \
     PMG_CONSTANTS_STREAM(X)  \
     PMG_CONSTANTS_MODBUS(X)  \
@@ -87,12 +91,45 @@
 #define PMG_CONSTANTS_MODBUS(X)
 #endif
 
+#if PMG_HAS_MQTT
+#define PMG_CONSTANTS_MQTT(X)      \
+    X(MG_EV_MQTT_CMD)              \
+    X(MG_EV_MQTT_MSG)              \
+    X(MG_EV_MQTT_OPEN)             \
+    X(MQTT_CMD_CONNECT)            \
+    X(MQTT_CMD_CONNACK)            \
+    X(MQTT_CMD_PUBLISH)            \
+    X(MQTT_CMD_PUBACK)             \
+    X(MQTT_CMD_PUBREC)             \
+    X(MQTT_CMD_PUBREL)             \
+    X(MQTT_CMD_PUBCOMP)            \
+    X(MQTT_CMD_SUBSCRIBE)          \
+    X(MQTT_CMD_SUBACK)             \
+    X(MQTT_CMD_UNSUBSCRIBE)        \
+    X(MQTT_CMD_UNSUBACK)           \
+    X(MQTT_CMD_PINGREQ)            \
+    X(MQTT_CMD_PINGRESP)           \
+    X(MQTT_CMD_DISCONNECT)         \
+    X(MQTT_CMD_AUTH)               \
+    X(MQTT_PROP_TYPE_BYTE)         \
+    X(MQTT_PROP_TYPE_STRING)       \
+    X(MQTT_PROP_TYPE_STRING_PAIR)  \
+    X(MQTT_PROP_TYPE_BINARY_DATA)  \
+    X(MQTT_PROP_TYPE_VARIABLE_INT) \
+    X(MQTT_PROP_TYPE_INT)          \
+    X(MQTT_PROP_TYPE_SHORT)
+#else
+#define PMG_CONSTANTS_MQTT(X)
+#endif
+
 // What `data` is for each event. X(event, kind); an event that is not listed carries None.
 //   TEXT  str, the error         data: const char *
 //   COUNT int, bytes moved       data: const size_t *
 //   UPTIME int, milliseconds     data: const uint64_t *
 //   HTTP  HttpMessage            data: pmg_http_msg_t *
 //   WS    WsMessage              data: pmg_ws_msg_t *
+//   MQTT  MqttMessage            data: pmg_mqtt_msg_t *
+//   CODE  int                    data: const int *
 //   BYTES bytes                  data: struct mg_str *
 //   MODBUS_REQ  ModbusRequest    data: pmg_modbus_msg_t *
 //   MODBUS_RESP ModbusResponse   data: pmg_modbus_msg_t *
@@ -108,7 +145,17 @@
     X(MG_EV_WS_CTL, WS)       \
     X(MG_EV_WAKEUP, BYTES)    \
     X(MG_EV_HTTP_BODY, BYTES) \
+    PMG_EVENT_DATA_MQTT(X)    \
     PMG_EVENT_DATA_MODBUS(X)
+
+#if PMG_HAS_MQTT
+#define PMG_EVENT_DATA_MQTT(X) \
+    X(MG_EV_MQTT_CMD, MQTT)    \
+    X(MG_EV_MQTT_MSG, MQTT)    \
+    X(MG_EV_MQTT_OPEN, CODE)
+#else
+#define PMG_EVENT_DATA_MQTT(X)
+#endif
 
 #if PMG_HAS_MODBUS
 #define PMG_EVENT_DATA_MODBUS(X)    \
@@ -167,6 +214,7 @@
     PMG_CONN_METHODS_FILES(X)  \
     X(ws_upgrade, 1, 255)      \
     X(ws_send, 1, 255)         \
+    PMG_CONN_METHODS_MQTT(X)   \
     PMG_CONN_METHODS_TLS(X)    \
     PMG_CONN_METHODS_MODBUS(X) \
     X(set_handler, 1, 1)       \
@@ -205,10 +253,32 @@
 #define PMG_CONN_METHODS_MODBUS(X)
 #endif
 
+#if PMG_HAS_MQTT
+#define PMG_CONN_METHODS_MQTT(X) \
+    X(mqtt_pub, 2, 255)          \
+    X(mqtt_sub, 1, 255)          \
+    X(mqtt_unsub, 1, 1)          \
+    X(mqtt_ack, 1, 255)          \
+    X(mqtt_ping, 0, 0)           \
+    X(mqtt_pong, 0, 0)           \
+    X(mqtt_disconnect, 0, 255)
+#else
+#define PMG_CONN_METHODS_MQTT(X)
+#endif
+
+#if PMG_HAS_MQTT
+#define PMG_MANAGER_METHODS_MQTT(X) \
+    X(mqtt_connect, 1, 255)         \
+    X(mqtt_listen, 1, 255)
+#else
+#define PMG_MANAGER_METHODS_MQTT(X)
+#endif
+
 #define PMG_MANAGER_METHODS(X)    \
     X(listen, 1, 255)             \
     X(connect, 1, 255)            \
     X(ws_connect, 1, 255)         \
+    PMG_MANAGER_METHODS_MQTT(X)   \
     PMG_MANAGER_METHODS_MODBUS(X) \
     X(poll, 0, 255)               \
     X(run, 0, 255)                \
@@ -272,12 +342,38 @@
 #define PMG_MODBUS_OBJECT_PROPS(X) X(values)
 #endif
 
+// The same of pmg_mqtt_msg_t, in whatever packet; a field that a packet lacks is empty or 0.
+#define PMG_MQTT_TEXT_PROPS(X) \
+    X(topic, topic)            \
+    X(text, data)              \
+    X(client_id, client_id)    \
+    X(username, username)
+#define PMG_MQTT_BYTES_PROPS(X) \
+    X(data, data)               \
+    X(password, password)
+#define PMG_MQTT_INT_PROPS(X) \
+    X(id, id)                 \
+    X(cmd, cmd)               \
+    X(qos, qos)               \
+    X(ack, ack)               \
+    X(version, version)       \
+    X(keepalive, keepalive)
+#define PMG_MQTT_BOOL_PROPS(X)      \
+    X(retain, retain)               \
+    X(dup, dup)                     \
+    X(clean_session, clean_session) \
+    X(session_present, session_present)
+#define PMG_MQTT_METHODS(X) \
+    X(properties, 0, 0)     \
+    X(topics, 0, 0)
+
 // Classes, the exception, and functions of the module.
 #define PMG_CLASSES(X)    \
     X(Manager)            \
     X(Connection)         \
     X(HttpMessage)        \
     X(WsMessage)          \
+    PMG_CLASSES_MQTT(X)   \
     X(Timer)              \
     PMG_CLASSES_TLS(X)    \
     PMG_CLASSES_MODBUS(X) \
@@ -297,8 +393,17 @@
 #define PMG_CLASSES_TLS(X)
 #endif
 
+#if PMG_HAS_MQTT
+#define PMG_CLASSES_MQTT(X) X(MqttMessage)
+#define PMG_FUNCTIONS_MQTT(X) X(mqtt_match, 2, 2)
+#else
+#define PMG_CLASSES_MQTT(X)
+#define PMG_FUNCTIONS_MQTT(X)
+#endif
+
 #define PMG_FUNCTIONS(X) \
     X(event_name, 1, 1)  \
+    PMG_FUNCTIONS_MQTT(X) \
     X(live_objects, 0, 0)
 
 // Limits: keyword arguments of Manager, in this order. X(name, desktop default, board default).
@@ -308,10 +413,10 @@
 //   max_send        high-water mark: with this much unsent a further send raises Error(ENOBUFS)
 //   max_head        HTTP head: 431 beyond it
 //   max_body        HTTP body: 413 beyond it
-//   max_message     WebSocket message: close code 1009 beyond it
-//   connect_timeout from connect() to MG_EV_CONNECT (names included)
+//   max_message     WebSocket message: close code 1009 beyond it; MQTT packet: the connection ends
+//   connect_timeout from connect() to MG_EV_CONNECT (names included); a client's wait for CONNACK
 //   handshake_timeout  from a TLS connection's first byte to MG_EV_TLS_HS
-//   head_timeout    from the first byte of an HTTP head to its end: 408
+//   head_timeout    from the first byte of an HTTP head to its end: 408; a server's wait for CONNECT
 //   body_timeout    between two pieces of an HTTP body: 408
 //   idle_timeout    a keep-alive HTTP connection without a request is closed
 //   modbus_timeout  a Modbus server: from a request to its answer; a client: the same

@@ -132,6 +132,9 @@ void pmg_conn_free(struct mg_connection *c) {
         pmg_modbus_end(c);
     }
 #endif
+    if (x->proto == PMG_MQTT) {
+        pmg_mqtt_free(c);
+    }
     pmg_free(x->auth);
     pmg_free(x->request);
     pmg_free(x->host);
@@ -202,6 +205,8 @@ void pmg_drain(struct mg_connection *c) {
     }
     if (c->is_websocket) {
         pmg_ws_goodbye(c);
+    } else if (pmg_x(c)->proto == PMG_MQTT) {
+        pmg_mqtt_goodbye(c);
     }
     c->is_draining = 1;
     c->is_resp = 0;
@@ -270,6 +275,7 @@ static void deadline_fired(pmg_timer_t *t) {
                 pmg_work(c);
             }
             break;
+        case PMG_DL_MQTT: pmg_mqtt_timeout(c); break;
         case PMG_DL_TLS: pmg_fatal(c, "TLS: the handshake timed out"); break;
 #if PMG_HAS_MODBUS
         case PMG_DL_MODBUS: pmg_modbus_timeout(c); break;
@@ -509,6 +515,9 @@ int pmg_send(struct mg_connection *c, const void *buf, size_t len) {
     if (!pmg_out(c, buf, len)) {
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send %zu bytes", len);
     }
+    if (pmg_x(c)->proto == PMG_MQTT) {
+        pmg_mqtt_by_hand(c, buf, len);
+    }
     pmg_work(c);
     return 0;
 }
@@ -530,6 +539,7 @@ int pmg_recv_consume(struct mg_connection *c, size_t len) {
             "%s framing owns this connection's input: use recv_data() to look at it",
             c->is_websocket          ? "WebSocket"
             : x->proto == PMG_MODBUS ? "Modbus"
+            : x->proto == PMG_MQTT   ? "MQTT"
                                      : "HTTP");
     }
     size_t have = c->recv.len - x->recv_off;

@@ -91,6 +91,7 @@ typedef struct pmg_file pmg_file_t;
 typedef struct pmg_stream pmg_stream_t;
 typedef struct pmg_request pmg_request_t;
 typedef struct pmg_tls pmg_tls_t;
+typedef struct pmg_mqtt pmg_mqtt_t;
 
 // ---------------------------------------------------------------------------------------------
 // Connection: allocated behind Mongoose's own, see pmg_x()
@@ -108,7 +109,8 @@ enum {
     PMG_DL_CLOSE,
     PMG_DL_PING,
     PMG_DL_TLS,
-    PMG_DL_MODBUS
+    PMG_DL_MODBUS,
+    PMG_DL_MQTT
 };
 
 typedef struct {
@@ -159,6 +161,7 @@ typedef struct {
 #if PMG_HAS_MODBUS
         pmg_modbus_t modbus;
 #endif
+        pmg_mqtt_t *mqtt; // NULL in a listener
     } u;
 } pmg_conn_t;
 
@@ -177,6 +180,9 @@ struct pmg_mgr {
     pmg_timer_t **heap;
     size_t heap_len, heap_size, timers;
     pmg_timer_t *firing; // the timer whose hook runs
+#if PMG_HAS_MQTT
+    const pmg_mqtt_login_t *login; // of the connection that is being made
+#endif
     struct pmg_wakeup *wake_first, *wake_last;
     size_t wake_bytes;
     size_t done;    // things done in this turn
@@ -373,6 +379,28 @@ void pmg_modbus_pfn(struct mg_connection *c, int ev, void *data);
 void pmg_modbus_timeout(struct mg_connection *c);
 bool pmg_modbus_room(struct mg_connection *c);
 void pmg_modbus_end(struct mg_connection *c); // frees all
+#endif
+
+// pmg_mqtt.c
+#if PMG_HAS_MQTT
+void pmg_mqtt_pfn(struct mg_connection *c, int ev, void *data);
+int pmg_mqtt_start(struct mg_connection *c); // a client's CONNECT is queued, a server's wait begins
+void pmg_mqtt_await(struct mg_connection *c); // CONNECT or CONNACK within the time for it
+void pmg_mqtt_timeout(struct mg_connection *c);
+bool pmg_mqtt_room(struct mg_connection *c);
+void pmg_mqtt_goodbye(struct mg_connection *c); // DISCONNECT ahead of draining
+void pmg_mqtt_eof(struct mg_connection *c);
+void pmg_mqtt_by_hand(struct mg_connection *c, const void *buf, size_t len); // pmg_send() sent it
+void pmg_mqtt_free(struct mg_connection *c);
+#else
+#define pmg_mqtt_start(c) ((void)(c), -EPROTONOSUPPORT)
+#define pmg_mqtt_await(c) ((void)(c))
+#define pmg_mqtt_timeout(c) ((void)(c))
+#define pmg_mqtt_room(c) ((void)(c), true)
+#define pmg_mqtt_goodbye(c) ((void)(c))
+#define pmg_mqtt_eof(c) ((void)(c))
+#define pmg_mqtt_by_hand(c, buf, len) ((void)(c), (void)(buf), (void)(len))
+#define pmg_mqtt_free(c) ((void)(c))
 #endif
 
 // pmg_tls.c: what the loop asks of it

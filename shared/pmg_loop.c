@@ -263,6 +263,8 @@ static void peer_closed(struct mg_connection *c) {
     if (x->lingering || !busy) {
         if (x->proto == PMG_WS && x->u.ws.handshake && !x->lingering) {
             pmg_fatal(c, "connection closed during the WebSocket handshake");
+        } else if (x->proto == PMG_MQTT && !x->lingering) {
+            pmg_mqtt_eof(c);
         }
         pmg_close(c);
     } else if (x->proto == PMG_HTTP && (x->file != NULL || c->is_resp)) {
@@ -287,6 +289,9 @@ static bool room(struct mg_connection *c) {
         return pmg_modbus_room(c);
     }
 #endif
+    if (x->proto == PMG_MQTT) {
+        return pmg_mqtt_room(c);
+    }
     size_t max = pmg_m(c)->limits.max_recv;
     return max == 0 || pmg_conn_recv_len(c) < max;
 }

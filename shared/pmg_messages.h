@@ -19,6 +19,9 @@
 #define PMG_MSG_HEADERS \
     "headers must be a dict or an iterable of (name, value) pairs of str, not %s"
 #define PMG_MSG_MESSAGE "message must be the HttpMessage of this event, not %s"
+#define PMG_MSG_MQTT_MESSAGE "%s must be the MqttMessage of this event, not %s"
+#define PMG_MSG_PROPERTIES "%s must be a dict or an iterable of (id, value) pairs, not %s"
+#define PMG_MSG_PROPERTY "a property has an unknown id, or a value that does not fit it"
 #define PMG_MSG_TLS_OPTS "%s must be TlsOpts, not %s"
 #define PMG_MSG_STRS "%s must be a sequence of str, not %s"
 #define PMG_MSG_CONNECTIONS "%s must hold Connection objects, not %s"

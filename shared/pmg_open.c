@@ -37,6 +37,8 @@ static void accepted(struct mg_connection *listener, struct mg_connection *c) {
     set_protocol(c);
     if (x->proto == PMG_HTTP) {
         pmg_deadline(c, PMG_DL_IDLE, m->limits.idle_timeout);
+    } else if (x->proto == PMG_MQTT && pmg_mqtt_start(c) < 0) {
+        c->is_closing = 1;
     }
     c->is_tls = listener->is_tls;
     mg_call(c, MG_EV_OPEN, NULL);
@@ -77,10 +79,19 @@ void pmg_accept_ready(struct mg_connection *listener) {
     }
 }
 
-#define MODBUS_URL "a Modbus URL starts with modbus://, tcp:// or tls://"
 
-static bool carries_modbus(const pmg_url_t *u) {
-    return u->is_unix || u->proto == PMG_MODBUS || (u->proto == PMG_RAW && !u->is_udp);
+// MQTT and Modbus run over any stream that is not spoken for.
+static int check_scheme(pmg_mgr_t *m, const char *url, const pmg_url_t *u, int proto) {
+    bool fits = u->is_unix || u->proto == proto || (u->proto == PMG_RAW && !u->is_udp);
+    if (proto == PMG_MODBUS && !fits) {
+        return pmg_fail(m, -EINVAL,
+            "URL %.*s: a Modbus URL starts with modbus://, tcp:// or tls://", PMG_CUT(url));
+    }
+    if (proto == PMG_MQTT && !fits) {
+        return pmg_fail(m, -EINVAL,
+            "URL %.*s: an MQTT URL starts with mqtt://, mqtts://, tcp:// or tls://", PMG_CUT(url));
+    }
+    return 0;
 }
 
 int pmg_listen(pmg_mgr_t *m, const char *url, int proto, int fd, void *arg,
@@ -94,8 +105,9 @@ int pmg_listen(pmg_mgr_t *m, const char *url, int proto, int fd, void *arg,
     if (err < 0) {
         return err;
     }
-    if (proto == PMG_MODBUS && !carries_modbus(&u)) {
-        return pmg_fail(m, -EINVAL, "URL %.*s: " MODBUS_URL, PMG_CUT(url));
+    err = check_scheme(m, url, &u, proto);
+    if (err < 0) {
+        return err;
     }
     struct mg_connection *c = pmg_conn_new(m);
     if (c == NULL) {
@@ -173,6 +185,9 @@ void pmg_connected(struct mg_connection *c) {
         pmg_deadline(c, PMG_DL_NONE, 0);
     }
     set_protocol(c);
+    if (x->proto == PMG_MQTT) {
+        pmg_mqtt_await(c);
+    }
     mg_call(c, MG_EV_CONNECT, NULL);
     pmg_tls_connected(c);
     if (x->proto == PMG_WS && !c->is_closing && !c->is_draining && pmg_ws_request(c) < 0) {
@@ -194,9 +209,15 @@ int pmg_connect(pmg_mgr_t *m, const char *url, int proto, void *arg, struct mg_c
     if (proto == PMG_WS && u.proto != PMG_HTTP && !u.is_unix) {
         return pmg_fail(m, -EINVAL, "URL %.*s: a WebSocket URL starts with ws://", PMG_CUT(url));
     }
-    if (proto == PMG_MODBUS && !carries_modbus(&u)) {
-        return pmg_fail(m, -EINVAL, "URL %.*s: " MODBUS_URL, PMG_CUT(url));
+    err = check_scheme(m, url, &u, proto);
+    if (err < 0) {
+        return err;
     }
+#if PMG_HAS_MQTT
+    if (proto == PMG_MQTT && m->login == NULL) {
+        return pmg_fail(m, -EINVAL, "URL %.*s: is for mqtt_connect()", PMG_CUT(url));
+    }
+#endif
     if (m->limits.max_conns > 0 && m->count >= m->limits.max_conns) {
         return pmg_fail(m, -ENOBUFS, "%zu connections are open, the limit is max_conns", m->count);
     }
@@ -217,7 +238,8 @@ int pmg_connect(pmg_mgr_t *m, const char *url, int proto, void *arg, struct mg_c
     c->rem = u.addr;
     x->internal = 1;
     bool ok = x->host != NULL && (proto != PMG_WS || x->target != NULL) &&
-              (x->proto != PMG_HTTP || pmg_request_new(c));
+              (x->proto != PMG_HTTP || pmg_request_new(c)) &&
+              (x->proto != PMG_MQTT || pmg_mqtt_start(c) == 0);
     err = ok ? m->hooks.open(c, NULL, arg) : -ENOMEM;
     if (err < 0) {
         pmg_conn_free(c);

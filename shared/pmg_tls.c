@@ -403,6 +403,9 @@ static void finished(struct mg_connection *c) {
         bool idle = x->proto == PMG_HTTP && !c->is_client;
         pmg_deadline(c, PMG_DL_IDLE, idle ? pmg_m(c)->limits.idle_timeout : 0);
     }
+    if (x->proto == PMG_MQTT) {
+        pmg_mqtt_await(c);
+    }
     mg_call(c, MG_EV_TLS_HS, NULL);
     pmg_update(c);
 }

@@ -21,6 +21,11 @@ static const struct {
 #if PMG_HAS_MODBUS
     {"modbus", 502, PMG_MODBUS, false, false},
 #endif
+
+#if PMG_HAS_MQTT
+    {"mqtt", 1883, PMG_MQTT, false, false},
+    {"mqtts", 8883, PMG_MQTT, false, true},
+#endif
 };
 
 int pmg_url_proto(const char *url) {
