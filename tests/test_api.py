@@ -16,9 +16,6 @@ MONGOOSE = "MONGOOSE_DIR"
 
 #: Events of Mongoose that Python does not have, with the reason.
 NOT_YET = {
-    "MG_EV_MQTT_CMD": "MQTT has its own issue",
-    "MG_EV_MQTT_MSG": "MQTT has its own issue",
-    "MG_EV_MQTT_OPEN": "MQTT has its own issue",
     "MG_EV_SNTP_TIME": "SNTP has its own issue",
     "MG_EV_MDNS_REQ": "mDNS has its own issue",
     "MG_EV_MDNS_RESP": "mDNS has its own issue",
@@ -42,6 +39,12 @@ OTHER_LISTS = {
     "PMG_EVENT_DATA_MODBUS": "part of PMG_EVENT_DATA",
     "PMG_LIMITS_MODBUS": "part of PMG_LIMITS",
     "PMG_MANAGER_METHODS_MODBUS": "part of PMG_MANAGER_METHODS",
+    "PMG_CONSTANTS_MQTT": "part of PMG_CONSTANTS",
+    "PMG_EVENT_DATA_MQTT": "part of PMG_EVENT_DATA",
+    "PMG_CONN_METHODS_MQTT": "part of PMG_CONN_METHODS",
+    "PMG_MANAGER_METHODS_MQTT": "part of PMG_MANAGER_METHODS",
+    "PMG_CLASSES_MQTT": "part of PMG_CLASSES",
+    "PMG_FUNCTIONS_MQTT": "part of PMG_FUNCTIONS",
 }
 
 # Class -> the lists of its public names.
@@ -50,6 +53,13 @@ CLASSES = {
     "Connection": ("PMG_CONN_METHODS", "PMG_CONN_PROPS", "PMG_CONN_OBJECT_PROPS"),
     "HttpMessage": ("PMG_HTTP_METHODS", "PMG_HTTP_TEXT_PROPS", "PMG_HTTP_BYTES_PROPS"),
     "WsMessage": ("PMG_WS_TEXT_PROPS", "PMG_WS_BYTES_PROPS", "PMG_WS_INT_PROPS"),
+    "MqttMessage": (
+        "PMG_MQTT_METHODS",
+        "PMG_MQTT_TEXT_PROPS",
+        "PMG_MQTT_BYTES_PROPS",
+        "PMG_MQTT_INT_PROPS",
+        "PMG_MQTT_BOOL_PROPS",
+    ),
     "Timer": ("PMG_TIMER_METHODS", "PMG_TIMER_PROPS"),
     "TlsOpts": ("PMG_TLS_OPTS_PROPS",),
     "ModbusRequest": ("PMG_MODBUS_INT_PROPS", "PMG_MODBUS_OBJECT_PROPS"),
@@ -70,7 +80,7 @@ def public(x):
     return sorted(name for name in dir(x) if name[:1] != "_")
 
 def handler(c, ev, data):
-    if type(data).__name__[:4] in ("Http", "WsMe", "Modb"):
+    if type(data).__name__[:4] in ("Http", "WsMe", "Modb", "Mqtt"):
         seen.setdefault(type(data).__name__, (public(data), [type(getattr(data, n)).__name__ for n in public(data)]))
     if ev == MG_EV_HTTP_MSG and not c.is_client:
         c.ws_upgrade(data)
@@ -87,7 +97,9 @@ def look():
         timer = m.timer_add(1000, lambda: None)
         c = m.ws_connect(url("ws", port_of(m.listen(url("http")))))
         modbus(m)
-        poll_until(m, lambda: "WsMessage" in seen and "ModbusResponse" in seen)
+        m.mqtt_connect(url("mqtt", port_of(m.mqtt_listen(url("mqtt")))))
+        wanted = ("WsMessage", "ModbusResponse", "MqttMessage")
+        poll_until(m, lambda: all(name in seen for name in wanted))
         for each in (m, c, timer, TlsOpts()):
             seen[type(each).__name__] = (public(each), [type(getattr(each, n)).__name__ for n in public(each)])
     seen["module"] = public(pymongoose)
@@ -109,12 +121,21 @@ def data_kinds():
             c.modbus_reply(error=1)
         elif ev == MG_EV_HTTP_HDRS and data.method == "PUT":
             c.http_stream_body(max_size=0)
+        elif ev == MG_EV_MQTT_OPEN:
+            c.mqtt_pub("x", "x")
     with Manager(note, poll_events=True) as m:
         port = port_of(m.listen(url("http")))
         m.ws_connect(url("ws", port))
         m.connect(url("http", port)).send(get(method="PUT", body="x"))
         modbus(m)
-        wanted = ("MG_EV_ERROR", "MG_EV_WAKEUP", "MG_EV_HTTP_BODY", "MG_EV_MODBUS_RESP")
+        m.mqtt_connect(url("mqtt", port_of(m.mqtt_listen(url("mqtt")))))
+        wanted = (
+            "MG_EV_ERROR",
+            "MG_EV_WAKEUP",
+            "MG_EV_HTTP_BODY",
+            "MG_EV_MODBUS_RESP",
+            "MG_EV_MQTT_MSG",
+        )
         poll_until(m, lambda: all(name in kinds for name in wanted))
     return kinds
 
@@ -127,6 +148,8 @@ PYTHON_TYPES = {
     "UPTIME": "int",
     "HTTP": "HttpMessage",
     "WS": "WsMessage",
+    "MQTT": "MqttMessage",
+    "CODE": "int",
     "BYTES": "bytes",
     "MODBUS_REQ": "ModbusRequest",
     "MODBUS_RESP": "ModbusResponse",

@@ -30,6 +30,16 @@ CLASSES = {
         [],
         ["PMG_WS_TEXT_PROPS", "PMG_WS_BYTES_PROPS", "PMG_WS_INT_PROPS"],
     ),
+    "MqttMessage": (
+        "mqtt",
+        ["PMG_MQTT_METHODS"],
+        [
+            "PMG_MQTT_TEXT_PROPS",
+            "PMG_MQTT_BYTES_PROPS",
+            "PMG_MQTT_INT_PROPS",
+            "PMG_MQTT_BOOL_PROPS",
+        ],
+    ),
     "TlsOpts": ("tls", [], ["PMG_TLS_OPTS_PROPS"]),
     "ModbusRequest": ("modbus", [], ["PMG_MODBUS_INT_PROPS", "PMG_MODBUS_OBJECT_PROPS"]),
     "ModbusResponse": (
@@ -47,6 +57,8 @@ DATA_TYPES = {
     "UPTIME": "`int`",
     "HTTP": "`HttpMessage`",
     "WS": "`WsMessage`",
+    "MQTT": "`MqttMessage`",
+    "CODE": "`int`",
     "BYTES": "`bytes`",
     "MODBUS_REQ": "`ModbusRequest`",
     "MODBUS_RESP": "`ModbusResponse`",
@@ -151,7 +163,8 @@ def test_constants():
     events = {row[0].strip("`") for row in cells(section(page("events"), "## All events"))}
     opcodes = {row[0].strip("`") for row in cells(section(page("websocket"), "## Opcodes"))}
     modbus = {row[0].strip("`") for row in cells(page("modbus"))} & set(rows("PMG_CONSTANTS"))
-    found = (events | opcodes | modbus) - {"event", "constant"}
+    mqtt = {row[0].strip("`") for row in cells(page("mqtt")) if row[0].startswith("`MQTT_")}
+    found = (events | opcodes | modbus | mqtt) - {"event", "constant"}
     assert found == set(rows("PMG_CONSTANTS"))
 
 

@@ -41,6 +41,12 @@ PROPERTIES = {
         "PMG_MODBUS_RESP_INT_PROPS": "INT",
         "PMG_MODBUS_OBJECT_PROPS": "VALUES",
     },
+    "MqttMessage": {
+        "PMG_MQTT_TEXT_PROPS": "TEXT",
+        "PMG_MQTT_BYTES_PROPS": "BYTES",
+        "PMG_MQTT_INT_PROPS": "INT",
+        "PMG_MQTT_BOOL_PROPS": "BOOL",
+    },
 }
 TYPES = {
     "BOOL": "bool",
