@@ -409,7 +409,6 @@ static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_timer_add_obj, 1, manager_timer_ad
 // ---------------------------------------------------------------------------------------------
 // Properties and type
 
-
 static mp_obj_t manager_connections(mpy_manager_t *self) {
     mpy_check_caller(self);
     if (self->m == NULL) {

@@ -401,8 +401,8 @@
 #define PMG_FUNCTIONS_MQTT(X)
 #endif
 
-#define PMG_FUNCTIONS(X) \
-    X(event_name, 1, 1)  \
+#define PMG_FUNCTIONS(X)  \
+    X(event_name, 1, 1)   \
     PMG_FUNCTIONS_MQTT(X) \
     X(live_objects, 0, 0)
 

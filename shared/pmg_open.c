@@ -79,7 +79,6 @@ void pmg_accept_ready(struct mg_connection *listener) {
     }
 }
 
-
 // MQTT and Modbus run over any stream that is not spoken for.
 static int check_scheme(pmg_mgr_t *m, const char *url, const pmg_url_t *u, int proto) {
     bool fits = u->is_unix || u->proto == proto || (u->proto == PMG_RAW && !u->is_udp);
