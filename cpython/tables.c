@@ -250,5 +250,5 @@ int pmg_py_ws_props(PyTypeObject *type, Py_ssize_t offset) {
 
 int pmg_py_mqtt_props(PyTypeObject *type, Py_ssize_t offset) {
     mqtt_offset = offset;
-    return add_props(type, mqtt_props);
+    return pmg_py_add_props(type, mqtt_props);
 }
