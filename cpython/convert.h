@@ -54,6 +54,9 @@ PyObject *pmg_py_body_text(struct mg_str s);
 PyObject *pmg_py_bytes(struct mg_str s);
 PyObject *pmg_py_addr(const pmg_addr_t *a); // (host, port, is_ipv6)
 
+// What runs here, as the attribute `version` of the module.
+PyObject *pmg_py_version(void);
+
 // What pmg_py_head_headers() reads: a dict or a list of pairs. Runs the iterator that the
 // program gave, so call it before anything of the connection is looked at.
 PyObject *pmg_py_headers(PyObject *headers);

@@ -75,5 +75,6 @@ cdef int add_generated() except -1:
 
 
 __version__ = text(PMG_VERSION)
+version = pmg_py_version()
 pmg_py_events()
 add_generated()

@@ -19,6 +19,9 @@ cdef extern from "mongoose.h" nogil:
     cdef struct mg_connection:
         unsigned long id
 
+    unsigned int mg_crc32(unsigned int, const char *, size_t)
+    bint mg_random(void *, size_t)
+
     int MG_EV_USER
     int WEBSOCKET_OP_TEXT
     int MQTT_PROP_TYPE_STRING, MQTT_PROP_TYPE_STRING_PAIR, MQTT_PROP_TYPE_BINARY_DATA
@@ -30,6 +33,11 @@ cdef extern from "pmg_version.h":
 
 cdef extern from "pmg_messages.h":
     const char *PMG_MSG_BAD_ESCAPE
+    const char *PMG_MSG_JSON_PATH
+    const char *PMG_MSG_MULTIPART
+    const char *PMG_MSG_BASE64
+    const char *PMG_MSG_URL_PORT
+    const char *PMG_MSG_RANDOM
     const char *PMG_MSG_MGR_CLOSED
     const char *PMG_MSG_POLL_IN_HANDLER
     const char *PMG_MSG_WRONG_THREAD
@@ -187,6 +195,37 @@ cdef extern from "pmg.h":
     int pmg_mqtt_ack(
         mg_connection *, const pmg_mqtt_msg_t *, const uint8_t *, size_t, bint, mg_str props
     )
+    mg_str pmg_form_var(mg_str, mg_str)
+    int pmg_percent_decode(mg_str, char *, bint plus)
+    int PMG_JSON_NO_NUMBER, PMG_JSON_INT, PMG_JSON_REAL
+    int pmg_json_find(mg_str, mg_str, mg_str *)
+    int pmg_json_number(mg_str)
+    long pmg_json_unescape(mg_str, char *)
+    bint pmg_json_next(mg_str *, mg_str *, mg_str *)
+    ctypedef struct pmg_url_parts_t:
+        mg_str user, host, target
+        mg_str password "pass"
+        int port
+        bint is_tls
+    void pmg_url_split(mg_str, pmg_url_parts_t *)
+    size_t pmg_url_encode(mg_str, char *)
+    ctypedef struct pmg_part_t:
+        mg_str name, filename, type, body
+    int pmg_multipart_next(mg_str, size_t *, mg_str, pmg_part_t *, const char **)
+    size_t pmg_unquote(mg_str, char *)
+    size_t pmg_safe_filename(mg_str, char *)
+    size_t pmg_match_wildcards(mg_str)
+    int pmg_match(mg_str, mg_str, mg_str *)
+    void pmg_md5(mg_str, unsigned char *)
+    void pmg_sha1(mg_str, unsigned char *)
+    void pmg_sha256(mg_str, unsigned char *)
+    void pmg_hmac_sha256(mg_str, mg_str, unsigned char *)
+    size_t PMG_BASE64_LEN(size_t)
+    void pmg_base64_encode(mg_str, char *)
+    long pmg_base64_decode(mg_str, char *)
+    bint pmg_random_text(char *, size_t)
+    void pmg_log_set(int)
+    int pmg_log_get()
 
     int pmg_tls_conf_new(const pmg_tls_opts_t *, pmg_tls_conf_t **, char *, size_t)
     void pmg_tls_conf_unref(pmg_tls_conf_t *)
@@ -222,6 +261,7 @@ cdef extern from "convert.h":
     int pmg_py_callable(object, const char *) except -1
     object pmg_py_text(mg_str)
     object pmg_py_bytes(mg_str)
+    object pmg_py_version()
     object pmg_py_headers(object)
     int pmg_py_head_headers(pmg_head_t *, object, c_bool *)
 

@@ -43,6 +43,11 @@ bool pmg_port_random(void *buf, size_t len) {
     return true;
 }
 
+void pmg_port_log(const char *line, size_t len) {
+    ssize_t n = write(STDERR_FILENO, line, len);
+    (void)n;
+}
+
 void pmg_port_wait_begin(void **state) {
     *state = PyEval_SaveThread();
 }

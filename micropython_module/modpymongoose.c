@@ -6,7 +6,16 @@
 
 #include "py/objstr.h"
 
+#include "py/objtuple.h"
+
+#include "mod_functions.h"
 #include "mod_util.h"
+
+#if PMG_HAS_TLS && !defined(NO_QSTR)
+#include "mbedtls/version.h"
+#else
+#define MBEDTLS_VERSION_STRING ""
+#endif
 
 static mp_obj_t module_event_name(mp_obj_t ev_in) {
     mp_int_t ev = mpy_get_int(ev_in, "ev");
@@ -50,6 +59,36 @@ static MP_DEFINE_CONST_FUN_OBJ_0(module_live_objects_obj, module_live_objects);
 
 static const MP_DEFINE_STR_OBJ(version_obj, PMG_VERSION);
 
+// All of it in flash.
+#ifdef MICROPY_HW_BOARD_NAME
+#define BOARD MICROPY_HW_BOARD_NAME
+#elif defined(MICROPY_PY_SYS_PLATFORM)
+#define BOARD MICROPY_PY_SYS_PLATFORM
+#else
+#define BOARD ""
+#endif
+#define RUNTIME "MicroPython " MICROPY_VERSION_STRING
+static const MP_DEFINE_STR_OBJ(version_mongoose_obj, MG_VERSION);
+static const MP_DEFINE_STR_OBJ(version_mbedtls_obj, MBEDTLS_VERSION_STRING);
+static const MP_DEFINE_STR_OBJ(version_runtime_obj, RUNTIME);
+static const MP_DEFINE_STR_OBJ(version_board_obj, BOARD);
+static const MP_DEFINE_STR_OBJ(version_text_obj,
+    "pymongoose " PMG_VERSION " on " RUNTIME ", " BOARD "; Mongoose " MG_VERSION
+    ", Mbed TLS " MBEDTLS_VERSION_STRING);
+#define version_pymongoose_obj version_obj
+static const qstr version_fields[] = {
+#define X(name) MP_QSTR_##name,
+    PMG_VERSION_FIELDS(X)
+#undef X
+};
+#define X(name) MP_ROM_PTR(&version_##name##_obj),
+static const mp_rom_obj_tuple_t module_version_obj = {
+    .base = {&mp_type_attrtuple},
+    .len = MP_ARRAY_SIZE(version_fields),
+    .items = {PMG_VERSION_FIELDS(X) MP_ROM_PTR((void *)version_fields)},
+};
+#undef X
+
 static const mp_rom_map_elem_t module_globals_table[] = {
     {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__pymongoose)},
     {MP_ROM_QSTR(MP_QSTR___version__), MP_ROM_PTR(&version_obj)},
@@ -59,8 +98,11 @@ static const mp_rom_map_elem_t module_globals_table[] = {
 #define X(name, min, max) {MP_ROM_QSTR(MP_QSTR_##name), MP_ROM_PTR(&module_##name##_obj)},
         PMG_FUNCTIONS(X)
 #undef X
+#define X(name) {MP_ROM_QSTR(MP_QSTR_##name), MP_ROM_PTR(&module_##name##_obj)},
+            PMG_ATTRIBUTES(X)
+#undef X
 #define X(name) {MP_ROM_QSTR(MP_QSTR_##name), MP_ROM_INT(name)},
-            PMG_CONSTANTS(X)
+                PMG_CONSTANTS(X)
 #undef X
 };
 static MP_DEFINE_CONST_DICT(module_globals, module_globals_table);

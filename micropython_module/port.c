@@ -178,6 +178,32 @@ bool pmg_port_random(void *buf, size_t len) {
 #endif
 
 // ---------------------------------------------------------------------------------------------
+// Log
+
+#if IS_UNIX
+
+void pmg_port_log(const char *line, size_t len) {
+    ssize_t n = write(STDERR_FILENO, line, len);
+    (void)n;
+}
+
+#else
+
+// The console may wait for its peer and run what is pending meanwhile: an exception of that is
+// raised later, outside the engine.
+MP_NOINLINE void pmg_port_log(const char *line, size_t len) {
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        mp_hal_stdout_tx_strn_cooked(line, len);
+        nlr_pop();
+    } else {
+        mp_sched_exception(MP_OBJ_FROM_PTR(nlr.ret_val));
+    }
+}
+
+#endif
+
+// ---------------------------------------------------------------------------------------------
 // Waiting and signals
 
 void pmg_port_wait_begin(void **state) {

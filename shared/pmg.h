@@ -19,6 +19,7 @@
 
 #include "mongoose.h"
 #include "pmg_api.h"
+#include "pmg_util.h"
 #include "pmg_version.h"
 
 // Events that Mongoose does not have: above all that it may add, and above a program's own numbers,
@@ -63,7 +64,7 @@ enum { PMG_RAISED = -1, PMG_STOP = -2 };
 
 void pmg_limits_default(pmg_limits_t *limits);
 
-// Makes a manager; `owner` is the binding's own. -ENOMEM, or the system's reason (-EMFILE ...).
+// Makes a manager; `owner` is the binding's own; `hooks` must outlive it. -ENOMEM, or the system's reason (-EMFILE ...).
 // On failure *out is NULL and the reason stands in the result alone.
 int pmg_mgr_new(pmg_mgr_t **out, const pmg_hooks_t *hooks, const pmg_limits_t *limits, void *owner);
 

@@ -27,6 +27,12 @@
 #ifndef PMG_HAS_MODBUS
 #define PMG_HAS_MODBUS 1
 #endif
+#ifndef PMG_HAS_UTIL // JSON, URLs, forms, hashes, the log
+#define PMG_HAS_UTIL 1
+#endif
+#ifndef PMG_HAS_RPC // JSON-RPC and JWT, in Python over PMG_HAS_UTIL
+#define PMG_HAS_RPC PMG_HAS_UTIL
+#endif
 
 // X(name): the name is also the C constant that holds the value.
 #define PMG_CONSTANTS(X)     \
@@ -55,7 +61,19 @@
     X(WEBSOCKET_OP_BINARY)   \
     X(WEBSOCKET_OP_CLOSE)    \
     X(WEBSOCKET_OP_PING)     \
-    X(WEBSOCKET_OP_PONG)
+    X(WEBSOCKET_OP_PONG)     \
+    PMG_CONSTANTS_UTIL(X)
+
+#if PMG_HAS_UTIL
+#define PMG_CONSTANTS_UTIL(X) \
+    X(MG_LL_NONE)             \
+    X(MG_LL_ERROR)            \
+    X(MG_LL_INFO)             \
+    X(MG_LL_DEBUG)            \
+    X(MG_LL_VERBOSE)
+#else
+#define PMG_CONSTANTS_UTIL(X)
+#endif
 
 #if PMG_HAS_TLS
 #define PMG_CONSTANTS_TLS(X) X(MG_EV_TLS_HS)
@@ -405,6 +423,68 @@
     X(event_name, 1, 1)   \
     PMG_FUNCTIONS_MQTT(X) \
     X(live_objects, 0, 0)
+#define PMG_FUNCTIONS(X) \
+    X(event_name, 1, 1)  \
+    X(live_objects, 0, 0) \
+    PMG_FUNCTIONS_UTIL(X)
+
+#if PMG_HAS_UTIL
+#define PMG_FUNCTIONS_UTIL(X)       \
+    X(json_get, 2, 2)               \
+    X(json_get_num, 2, 255)         \
+    X(json_get_bool, 2, 255)        \
+    X(json_get_long, 2, 255)        \
+    X(json_get_str, 2, 2)           \
+    X(json_items, 1, 2)             \
+    X(url_port, 1, 1)               \
+    X(url_host, 1, 1)               \
+    X(url_user, 1, 1)               \
+    X(url_pass, 1, 1)               \
+    X(url_uri, 1, 1)                \
+    X(url_is_ssl, 1, 1)             \
+    X(url_encode, 1, 1)             \
+    X(url_decode, 1, 255)           \
+    X(match, 2, 2)                  \
+    X(http_var, 2, 2)               \
+    X(http_parse_multipart, 1, 255) \
+    X(safe_filename, 1, 1)          \
+    X(md5, 1, 1)                    \
+    X(sha1, 1, 1)                   \
+    X(sha256, 1, 1)                 \
+    X(hmac_sha256, 2, 2)            \
+    X(base64_encode, 1, 1)          \
+    X(base64_decode, 1, 1)          \
+    X(crc32, 1, 255)                \
+    X(random_bytes, 1, 1)           \
+    X(random_str, 1, 1)             \
+    X(millis, 0, 0)                 \
+    X(log_set, 1, 1)                \
+    X(log_get, 0, 0)
+#else
+#define PMG_FUNCTIONS_UTIL(X)
+#endif
+
+// Attributes of the module that are neither.
+#define PMG_ATTRIBUTES(X) X(version)
+// Of `version`, all str. The binding knows the last three.
+#define PMG_VERSION_FIELDS(X) \
+    X(pymongoose)             \
+    X(mongoose)               \
+    X(mbedtls)                \
+    X(runtime)                \
+    X(board)                  \
+    X(text)
+
+// Names that Python modules of the package bring, imported when they are asked for: X(name, module).
+#if PMG_HAS_RPC
+#define PMG_PYTHON_NAMES(X) \
+    X(Rpc, rpc)             \
+    X(RpcReq, rpc)          \
+    X(jwt_sign, jwt)        \
+    X(jwt_verify, jwt)
+#else
+#define PMG_PYTHON_NAMES(X)
+#endif
 
 // Limits: keyword arguments of Manager, in this order. X(name, desktop default, board default).
 // Sizes in bytes, times in milliseconds; 0 means no limit. A board is a target with PMG_BOARD set.

@@ -168,6 +168,7 @@ typedef struct {
 struct pmg_mgr {
     struct mg_mgr mg; // first: Mongoose hands this pointer back
     pmg_hooks_t hooks;
+    const pmg_hooks_t *given_hooks; // the binding's, without the log
     pmg_limits_t limits;
     void *owner;
     uint64_t now; // of this turn of the loop
@@ -200,6 +201,7 @@ struct pmg_mgr {
 #endif
     pmg_io_mgr_t io;
     int err;
+    int log_level; // that `hooks` are made for
     char err_text[160];
     char dns_url[64];
 };
@@ -426,6 +428,19 @@ void pmg_tls_end(struct mg_connection *c); // frees all
 #define pmg_tls_write(c, buf, len) pmg_io_write(c, buf, len)
 #define pmg_tls_goodbye(c) ((void)(c))
 #define pmg_tls_end(c) ((void)(c))
+#endif
+
+// pmg_log.c
+#if PMG_HAS_UTIL
+void pmg_log_attach(pmg_mgr_t *m); // puts the log between the core and the hooks, or takes it away
+#define PMG_LOG_CHECK(m)                        \
+    do {                                        \
+        if ((m)->log_level != pmg_log_get()) {  \
+            pmg_log_attach(m);                  \
+        }                                       \
+    } while (0)
+#else
+#define PMG_LOG_CHECK(m) ((void)(m))
 #endif
 
 // pmg_utf8.c

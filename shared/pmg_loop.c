@@ -461,6 +461,7 @@ int pmg_mgr_poll(pmg_mgr_t *m, int ms) {
     m->stop = false;
     m->done = 0;
     m->turn++;
+    PMG_LOG_CHECK(m);
     int timeout = wait_time(m, ms);
     m->polling = true;
     m->now = pmg_port_millis();

@@ -27,7 +27,12 @@
 #define PMG_MSG_CONNECTIONS "%s must hold Connection objects, not %s"
 #define PMG_MSG_NEGATIVE "%s must not be negative"
 #define PMG_MSG_NUL "%s must not contain a NUL"
-#define PMG_MSG_BAD_ESCAPE "a percent sign in the query is not followed by two hex digits"
+#define PMG_MSG_JSON_PATH "a JSON path begins with $, and . or [ follows"
+#define PMG_MSG_MULTIPART "this is no multipart form: "
+#define PMG_MSG_BASE64 "this is not Base64"
+#define PMG_MSG_URL_PORT "the port of this URL is no number from 0 to 65535"
+#define PMG_MSG_RANDOM "the source of random numbers failed"
+#define PMG_MSG_BAD_ESCAPE "a percent sign is not followed by two hex digits"
 #define PMG_MSG_LIMIT_UNKNOWN "Manager has no limit named %s"
 #define PMG_MSG_HANDLER_FAILED "handler raised"
 

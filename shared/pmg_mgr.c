@@ -36,6 +36,8 @@ int pmg_mgr_new(pmg_mgr_t **out, const pmg_hooks_t *hooks, const pmg_limits_t *l
     mg_mgr_init(&m->mg);
     m->mg.extraconnsize = sizeof(pmg_conn_t);
     m->hooks = *hooks;
+    m->given_hooks = hooks;
+    PMG_LOG_CHECK(m);
     m->limits = *limits;
     m->owner = owner;
     m->hash_size = 16;

@@ -8,6 +8,7 @@
 //   random   pmg_port_random   cryptographically strong; false if the source failed
 //   waiting  pmg_port_wait_begin, pmg_port_wait_end
 //                              bracket the one call that blocks (release and retake the GIL)
+//   log      pmg_port_log      a line with its newline for whoever looks after the program; never raises
 //   files    pmg_port_fs       the file system that serve_dir and serve_file read
 //            pmg_port_file_*   files that http_stream_body() writes: 0 or a negative errno.
 //                              create() gets a name that nothing has; write() writes all; rename() replaces what stands there. Not called
@@ -30,6 +31,7 @@ uint64_t pmg_port_millis(void);
 bool pmg_port_random(void *buf, size_t len);
 void pmg_port_wait_begin(void **state);
 void pmg_port_wait_end(void **state);
+void pmg_port_log(const char *line, size_t len);
 struct mg_fs *pmg_port_fs(void);
 int pmg_port_file_create(const char *path, void **file);
 int pmg_port_file_write(void *file, const void *buf, size_t len);

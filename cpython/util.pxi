@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Functions that need no Manager; all they know stands in shared/.
+
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
+from cpython.unicode cimport PyUnicode_DecodeUTF8
+from libc.errno cimport EINVAL, EIO
+from libc.stdint cimport SIZE_MAX
+
+
+# ---- Arguments and results -----------------------------------------------------------------------
+
+
+# An argument of str or bytes, which is released with this object.
+@cython.final
+cdef class _Data:
+    cdef pmg_py_data_t data
+    cdef mg_str s
+
+    def __cinit__(self, o, name):
+        pmg_py_none(&self.data)
+        cdef bytes c_name = name
+        pmg_py_data(o, c_name, &self.data)
+        self.s = self.data.s
+
+    def __dealloc__(self):
+        pmg_py_release(&self.data)
+
+
+cdef inline mg_str str_arg(object o, const char *name) except *:
+    cdef mg_str s
+    pmg_py_str(o, name, &s)
+    return s
+
+
+cdef inline mg_str no_text() noexcept:
+    cdef mg_str s
+    s.buf, s.len = NULL, 0
+    return s
+
+
+# Of UTF-8 that was checked, or was made by us.
+cdef inline str utf8(const char *buf, Py_ssize_t length):
+    return PyUnicode_DecodeUTF8(buf, length, "replace")
+
+
+# ---- JSON ----------------------------------------------------------------------------------------
+
+
+cdef mg_str json_find(_Data data, path) except *:
+    cdef mg_str found
+    cdef int rc = pmg_json_find(data.s, str_arg(path, "path"), &found)
+    if rc < 0:
+        pmg_py_raise(rc, PMG_MSG_JSON_PATH)
+    return found
+
+
+def json_get(data, path):
+    """The JSON text at a path, as it stands there, or None."""
+    cdef _Data json = _Data(data, b"data")
+    cdef mg_str found = json_find(json, path)
+    return utf8(found.buf, found.len) if found.buf != NULL else None
+
+
+def json_get_num(data, path, default=None):
+    """The number at a path as a float, or the default."""
+    cdef _Data json = _Data(data, b"data")
+    cdef mg_str found = json_find(json, path)
+    if pmg_json_number(found) == PMG_JSON_NO_NUMBER:
+        return default
+    return float(pmg_py_bytes(found))
+
+
+def json_get_bool(data, path, default=None):
+    """The true or false at a path, or the default."""
+    cdef _Data json = _Data(data, b"data")
+    cdef mg_str found = json_find(json, path)
+    if found.buf == NULL or (found.buf[0] != b"t" and found.buf[0] != b"f"):
+        return default
+    return found.buf[0] == b"t"
+
+
+def json_get_long(data, path, default=0):
+    """The number at a path as an int, a fraction cut off, or the default."""
+    cdef _Data json = _Data(data, b"data")
+    cdef mg_str found = json_find(json, path)
+    cdef int kind = pmg_json_number(found)
+    if kind == PMG_JSON_INT:
+        return int(pmg_py_bytes(found))
+    if kind == PMG_JSON_REAL:
+        try:
+            return int(float(pmg_py_bytes(found)))
+        except OverflowError:
+            pass
+    return default
+
+
+def json_get_str(data, path):
+    """The string at a path, or None."""
+    cdef _Data json = _Data(data, b"data")
+    cdef mg_str found = json_find(json, path)
+    return json_string(found) if found.buf != NULL and found.buf[0] == b'"' else None
+
+
+cdef str json_string(mg_str token):
+    cdef bytes room = PyBytes_FromStringAndSize(NULL, token.len)
+    cdef char *buf = PyBytes_AS_STRING(room)
+    return utf8(buf, pmg_json_unescape(token, buf))
+
+
+def json_items(data, path="$"):
+    """What the array or object at a path holds: texts, or (name, text) pairs; None for others."""
+    cdef _Data json = _Data(data, b"data")
+    cdef mg_str rest = json_find(json, path)
+    cdef mg_str key, value
+    if rest.buf == NULL or (rest.buf[0] != b"[" and rest.buf[0] != b"{"):
+        return None
+    items = []
+    while pmg_json_next(&rest, &key, &value):
+        item = utf8(value.buf, value.len)
+        items.append(item if key.buf == NULL else (json_string(key), item))
+    return items
+
+
+# ---- URLs and forms ------------------------------------------------------------------------------
+
+
+cdef pmg_url_parts_t url_split(url) except *:
+    cdef pmg_url_parts_t parts
+    pmg_url_split(str_arg(url, "url"), &parts)
+    return parts
+
+
+def url_port(url):
+    """The port of a URL, its scheme's default, or 0."""
+    cdef int port = url_split(url).port
+    if port < 0:
+        pmg_py_raise(-EINVAL, PMG_MSG_URL_PORT)
+    return port
+
+
+def url_host(url):
+    """The host of a URL, IPv6 in its brackets."""
+    return pmg_py_text(url_split(url).host)
+
+
+def url_user(url):
+    """The user of a URL, as it is written there."""
+    return pmg_py_text(url_split(url).user)
+
+
+def url_pass(url):
+    """The password of a URL, as it is written there."""
+    return pmg_py_text(url_split(url).password)
+
+
+def url_uri(url):
+    """Path and query of a URL: "/" at least."""
+    target = pmg_py_text(url_split(url).target)
+    return target if target[:1] == "/" else "/" + target
+
+
+def url_is_ssl(url):
+    """Does the scheme of a URL stand for TLS?"""
+    return bool(url_split(url).is_tls)
+
+
+def url_encode(data):
+    """Percent-encodes everything but letters, digits and -._~"""
+    cdef _Data raw = _Data(data, b"data")
+    cdef bytes room = PyBytes_FromStringAndSize(NULL, 3 * raw.s.len)
+    cdef char *buf = PyBytes_AS_STRING(room)
+    return utf8(buf, pmg_url_encode(raw.s, buf))
+
+
+def url_decode(data, plus=False):
+    """Undoes percent-encoding; with `plus`, "+" is a space."""
+    cdef _Data raw = _Data(data, b"data")
+    return percent_decoded(raw.s, plus)
+
+
+cdef str percent_decoded(mg_str raw, bint plus):
+    cdef bytes room = PyBytes_FromStringAndSize(NULL, raw.len)
+    cdef char *buf = PyBytes_AS_STRING(room)
+    cdef int length = pmg_percent_decode(raw, buf, plus)
+    if length < 0:
+        pmg_py_raise(length, PMG_MSG_BAD_ESCAPE)
+    return utf8(buf, length)
+
+
+def match(s, pattern):
+    """(does it fit?, what each wildcard stands for)."""
+    cdef mg_str text = str_arg(s, "s")
+    cdef mg_str wanted = str_arg(pattern, "pattern")
+    cdef size_t n = pmg_match_wildcards(wanted)
+    cdef bytes room = PyBytes_FromStringAndSize(NULL, (n + 1) * sizeof(mg_str))
+    cdef mg_str *caps = <mg_str *>PyBytes_AS_STRING(room)
+    cdef int fits = pmg_match(text, wanted, caps)
+    if fits < 0:
+        raise MemoryError
+    return (True, [utf8(caps[i].buf, caps[i].len) for i in range(n)]) if fits else (False, [])
+
+
+def http_var(buf, name):
+    """A parameter of a query string or form, decoded, or None."""
+    cdef _Data form = _Data(buf, b"buf")
+    cdef mg_str raw = pmg_form_var(form.s, str_arg(name, "name"))
+    return percent_decoded(raw, True) if raw.buf != NULL else None
+
+
+def http_parse_multipart(body, offset=0, boundary=""):
+    """The part of a form at an offset: (offset of the next, {"name", "filename", ...})."""
+    cdef unsigned long long at = 0
+    cdef pmg_part_t part
+    cdef const char *why = NULL
+    pmg_py_size(offset, "offset", &at)
+    cdef _Data form = _Data(body, b"body")
+    cdef size_t position = <size_t>at
+    cdef int rc = pmg_multipart_next(
+        form.s, &position, str_arg(boundary, "boundary"), &part, &why
+    )
+    if rc < 0:
+        raise ValueError(text(PMG_MSG_MULTIPART) + text(why))
+    if rc == 0:
+        return (0, None)
+    return (
+        position,
+        {
+            "name": unquoted(part.name),
+            "filename": unquoted(part.filename),
+            "content_type": pmg_py_text(part.type),
+            "body": pmg_py_bytes(part.body),
+        },
+    )
+
+
+cdef str unquoted(mg_str raw):
+    cdef bytes room = PyBytes_FromStringAndSize(NULL, raw.len)
+    cdef mg_str s
+    s.buf = PyBytes_AS_STRING(room)
+    s.len = pmg_unquote(raw, s.buf)
+    return pmg_py_text(s)
+
+
+def safe_filename(name):
+    """The last component of a file name that came from elsewhere, safe to use; may be empty."""
+    cdef mg_str raw = str_arg(name, "name")
+    cdef bytes room = PyBytes_FromStringAndSize(NULL, raw.len)
+    cdef char *buf = PyBytes_AS_STRING(room)
+    return utf8(buf, pmg_safe_filename(raw, buf))
+
+
+# ---- Hashes, Base64, random ----------------------------------------------------------------------
+
+
+def md5(data):
+    """MD5: 16 bytes."""
+    cdef _Data raw = _Data(data, b"data")
+    cdef bytes digest = PyBytes_FromStringAndSize(NULL, 16)
+    pmg_md5(raw.s, <unsigned char *>PyBytes_AS_STRING(digest))
+    return digest
+
+
+def sha1(data):
+    """SHA-1: 20 bytes."""
+    cdef _Data raw = _Data(data, b"data")
+    cdef bytes digest = PyBytes_FromStringAndSize(NULL, 20)
+    pmg_sha1(raw.s, <unsigned char *>PyBytes_AS_STRING(digest))
+    return digest
+
+
+def sha256(data):
+    """SHA-256: 32 bytes."""
+    cdef _Data raw = _Data(data, b"data")
+    cdef bytes digest = PyBytes_FromStringAndSize(NULL, 32)
+    pmg_sha256(raw.s, <unsigned char *>PyBytes_AS_STRING(digest))
+    return digest
+
+
+def hmac_sha256(key, data):
+    """HMAC with SHA-256: 32 bytes."""
+    cdef _Data secret = _Data(key, b"key")
+    cdef _Data raw = _Data(data, b"data")
+    cdef bytes digest = PyBytes_FromStringAndSize(NULL, 32)
+    pmg_hmac_sha256(secret.s, raw.s, <unsigned char *>PyBytes_AS_STRING(digest))
+    return digest
+
+
+def base64_encode(data):
+    """Base64 of bytes, as a str."""
+    cdef _Data raw = _Data(data, b"data")
+    cdef size_t length = PMG_BASE64_LEN(raw.s.len)
+    cdef bytes room = PyBytes_FromStringAndSize(NULL, length)
+    pmg_base64_encode(raw.s, PyBytes_AS_STRING(room))
+    return room.decode("ascii")
+
+
+def base64_decode(data):
+    """The bytes that a Base64 text stands for."""
+    cdef _Data raw = _Data(data, b"data")
+    cdef bytes room = PyBytes_FromStringAndSize(NULL, raw.s.len // 4 * 3)
+    cdef long length = pmg_base64_decode(raw.s, PyBytes_AS_STRING(room))
+    if length < 0:
+        pmg_py_raise(-EINVAL, PMG_MSG_BASE64)
+    return room[:length]
+
+
+def crc32(data, initial=0):
+    """CRC-32 of bytes, going on from `initial`."""
+    cdef _Data raw = _Data(data, b"data")
+    int_arg(initial, "initial")
+    return mg_crc32(<unsigned int>(initial & 0xFFFFFFFF), raw.s.buf, raw.s.len)
+
+
+cdef bytes random_room(length):
+    cdef unsigned long long size = 0
+    pmg_py_size(length, "length", &size)
+    if size > SIZE_MAX // 2:
+        raise MemoryError
+    return PyBytes_FromStringAndSize(NULL, <Py_ssize_t>size)
+
+
+def random_bytes(length):
+    """So many random bytes, fit for keys."""
+    cdef bytes room = random_room(length)
+    if not mg_random(PyBytes_AS_STRING(room), len(room)):
+        pmg_py_raise(-EIO, PMG_MSG_RANDOM)
+    return room
+
+
+def random_str(length):
+    """So many random letters and digits, fit for tokens."""
+    cdef bytes room = random_room(length)
+    if not pmg_random_text(PyBytes_AS_STRING(room), len(room)):
+        pmg_py_raise(-EIO, PMG_MSG_RANDOM)
+    return room.decode("ascii")
+
+
+# ---- Clock and log -------------------------------------------------------------------------------
+
+
+def millis():
+    """Milliseconds of a clock that never goes back."""
+    return pmg_port_millis()
+
+
+def log_set(level):
+    """Which events are written to standard error: MG_LL_NONE to MG_LL_VERBOSE."""
+    pmg_log_set(small_int_arg(level, "level"))
+
+
+def log_get():
+    """The level that log_set() set."""
+    return pmg_log_get()
