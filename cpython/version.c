@@ -37,9 +37,10 @@ PyObject *pmg_py_version(void) {
     };
     Py_XDECREF(number);
     bool whole = values[0] != NULL && values[1] != NULL && values[2] != NULL && values[3] != NULL &&
-        values[4] != NULL;
-    values[5] = !whole ? NULL : PyUnicode_FromFormat("pymongoose %U on %U, %U; Mongoose %U, Mbed TLS %U", values[0],
-        values[3], values[4], values[1], values[2]);
+                 values[4] != NULL;
+    values[5] = !whole ? NULL
+                       : PyUnicode_FromFormat("pymongoose %U on %U, %U; Mongoose %U, Mbed TLS %U",
+                             values[0], values[3], values[4], values[1], values[2]);
     Py_XDECREF(type);
     for (int i = 0; i < 6; i++) {
         if (tuple == NULL || values[i] == NULL) {

@@ -24,9 +24,12 @@ static mp_obj_t new_str(vstr_t *vstr, size_t len) {
     return mp_obj_new_str_from_utf8_vstr(vstr);
 }
 
-#define REQUIRED MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}
-#define PARSE_ARGS()                                                                        \
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];                                         \
+#define REQUIRED                    \
+    MP_ARG_REQUIRED | MP_ARG_OBJ, { \
+        .u_obj = MP_OBJ_NULL        \
+    }
+#define PARSE_ARGS()                                \
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)]; \
     mp_arg_parse_all(n_args, pos_args, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args)
 
 // ---------------------------------------------------------------------------------------------
@@ -78,7 +81,7 @@ static mp_obj_t module_json_get_num(size_t n_args, const mp_obj_t *args, mp_map_
     bool good = pmg_json_number(found) != PMG_JSON_NO_NUMBER;
     return good ? mp_obj_new_float(json_float(found)) : otherwise;
 }
-MP_DEFINE_CONST_FUN_OBJ_KW(module_json_get_num_obj, 2, module_json_get_num);
+MP_DEFINE_CONST_FUN_OBJ_KW(module_json_get_num_obj, 0, module_json_get_num);
 
 static mp_obj_t module_json_get_bool(size_t n_args, const mp_obj_t *args, mp_map_t *kw) {
     mp_obj_t otherwise = mp_const_none;
@@ -86,7 +89,7 @@ static mp_obj_t module_json_get_bool(size_t n_args, const mp_obj_t *args, mp_map
     bool good = found.buf != NULL && (found.buf[0] == 't' || found.buf[0] == 'f');
     return good ? mp_obj_new_bool(found.buf[0] == 't') : otherwise;
 }
-MP_DEFINE_CONST_FUN_OBJ_KW(module_json_get_bool_obj, 2, module_json_get_bool);
+MP_DEFINE_CONST_FUN_OBJ_KW(module_json_get_bool_obj, 0, module_json_get_bool);
 
 static mp_obj_t module_json_get_long(size_t n_args, const mp_obj_t *args, mp_map_t *kw) {
     mp_obj_t otherwise = MP_OBJ_NEW_SMALL_INT(0);
@@ -103,7 +106,7 @@ static mp_obj_t module_json_get_long(size_t n_args, const mp_obj_t *args, mp_map
     }
     return otherwise;
 }
-MP_DEFINE_CONST_FUN_OBJ_KW(module_json_get_long_obj, 2, module_json_get_long);
+MP_DEFINE_CONST_FUN_OBJ_KW(module_json_get_long_obj, 0, module_json_get_long);
 
 static mp_obj_t module_json_get_str(mp_obj_t data_in, mp_obj_t path_in) {
     struct mg_str found = json_find(data_in, path_in);
@@ -150,10 +153,10 @@ static mp_obj_t module_url_port(mp_obj_t url_in) {
 }
 MP_DEFINE_CONST_FUN_OBJ_1(module_url_port_obj, module_url_port);
 
-#define URL_TEXT(name)                                      \
-    static mp_obj_t module_url_##name(mp_obj_t url_in) {    \
-        return mpy_text(url_split(url_in).name);            \
-    }                                                       \
+#define URL_TEXT(name)                                   \
+    static mp_obj_t module_url_##name(mp_obj_t url_in) { \
+        return mpy_text(url_split(url_in).name);         \
+    }                                                    \
     MP_DEFINE_CONST_FUN_OBJ_1(module_url_##name##_obj, module_url_##name)
 URL_TEXT(host);
 URL_TEXT(user);
@@ -203,7 +206,7 @@ static mp_obj_t module_url_decode(size_t n_args, const mp_obj_t *pos_args, mp_ma
     PARSE_ARGS();
     return percent_decoded(get_data(args[0].u_obj, "data"), args[1].u_bool);
 }
-MP_DEFINE_CONST_FUN_OBJ_KW(module_url_decode_obj, 1, module_url_decode);
+MP_DEFINE_CONST_FUN_OBJ_KW(module_url_decode_obj, 0, module_url_decode);
 
 static mp_obj_t module_match(mp_obj_t s_in, mp_obj_t pattern_in) {
     struct mg_str s = mpy_get_str(s_in, "s"), pattern = mpy_get_str(pattern_in, "pattern");
@@ -262,7 +265,7 @@ static mp_obj_t module_http_parse_multipart(size_t n_args, const mp_obj_t *pos_a
     }
     return mp_obj_new_tuple(2, items);
 }
-MP_DEFINE_CONST_FUN_OBJ_KW(module_http_parse_multipart_obj, 1, module_http_parse_multipart);
+MP_DEFINE_CONST_FUN_OBJ_KW(module_http_parse_multipart_obj, 0, module_http_parse_multipart);
 
 static mp_obj_t module_safe_filename(mp_obj_t name_in) {
     struct mg_str name = mpy_get_str(name_in, "name");
@@ -275,12 +278,12 @@ MP_DEFINE_CONST_FUN_OBJ_1(module_safe_filename_obj, module_safe_filename);
 // ---------------------------------------------------------------------------------------------
 // Hashes, Base64, random
 
-#define HASH(name, size)                                    \
-    static mp_obj_t module_##name(mp_obj_t data_in) {       \
-        uint8_t digest[size];                               \
-        pmg_##name(get_data(data_in, "data"), digest);      \
-        return mp_obj_new_bytes(digest, sizeof(digest));    \
-    }                                                       \
+#define HASH(name, size)                                 \
+    static mp_obj_t module_##name(mp_obj_t data_in) {    \
+        uint8_t digest[size];                            \
+        pmg_##name(get_data(data_in, "data"), digest);   \
+        return mp_obj_new_bytes(digest, sizeof(digest)); \
+    }                                                    \
     MP_DEFINE_CONST_FUN_OBJ_1(module_##name##_obj, module_##name)
 HASH(md5, 16);
 HASH(sha1, 20);
@@ -326,7 +329,7 @@ static mp_obj_t module_crc32(size_t n_args, const mp_obj_t *pos_args, mp_map_t *
     uint32_t crc = (uint32_t)mp_obj_get_int_truncated(args[1].u_obj);
     return mp_obj_new_int_from_uint(mg_crc32(crc, data.buf, data.len));
 }
-MP_DEFINE_CONST_FUN_OBJ_KW(module_crc32_obj, 1, module_crc32);
+MP_DEFINE_CONST_FUN_OBJ_KW(module_crc32_obj, 0, module_crc32);
 
 static void random_failed(bool good) {
     if (!good) {

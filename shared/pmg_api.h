@@ -425,6 +425,8 @@
     X(live_objects, 0, 0)
 #define PMG_FUNCTIONS(X) \
     X(event_name, 1, 1)  \
+#define PMG_FUNCTIONS(X)  \
+    X(event_name, 1, 1)   \
     X(live_objects, 0, 0) \
     PMG_FUNCTIONS_UTIL(X)
 

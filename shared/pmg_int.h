@@ -433,11 +433,11 @@ void pmg_tls_end(struct mg_connection *c); // frees all
 // pmg_log.c
 #if PMG_HAS_UTIL
 void pmg_log_attach(pmg_mgr_t *m); // puts the log between the core and the hooks, or takes it away
-#define PMG_LOG_CHECK(m)                        \
-    do {                                        \
-        if ((m)->log_level != pmg_log_get()) {  \
-            pmg_log_attach(m);                  \
-        }                                       \
+#define PMG_LOG_CHECK(m)                       \
+    do {                                       \
+        if ((m)->log_level != pmg_log_get()) { \
+            pmg_log_attach(m);                 \
+        }                                      \
     } while (0)
 #else
 #define PMG_LOG_CHECK(m) ((void)(m))

@@ -85,16 +85,11 @@ static const char *literal(const char *p, const char *end, const char *word) {
 // A string, number or word.
 static const char *scalar(const char *p, const char *end) {
     switch (*p) {
-    case '"':
-        return string(p + 1, end);
-    case 't':
-        return literal(p, end, "true");
-    case 'f':
-        return literal(p, end, "false");
-    case 'n':
-        return literal(p, end, "null");
-    default:
-        return *p == '-' || is_digit(p, end) ? number(p, end) : NULL;
+        case '"': return string(p + 1, end);
+        case 't': return literal(p, end, "true");
+        case 'f': return literal(p, end, "false");
+        case 'n': return literal(p, end, "null");
+        default: return *p == '-' || is_digit(p, end) ? number(p, end) : NULL;
     }
 }
 
@@ -209,7 +204,7 @@ static const char *skip_value(const char *p, const char *end) {
         p++;
         // A number or word goes on up to a delimiter.
         while (depth == 0 && p < end && memchr("{}[]", p[-1], 4) == NULL &&
-            memchr(" \t\r\n,]}", *p, 7) == NULL) {
+               memchr(" \t\r\n,]}", *p, 7) == NULL) {
             p++;
         }
     } while (depth > 0);
@@ -283,9 +278,8 @@ static size_t unescape_one(const char **p, const char *end, char out[4]) {
     unsigned code = code_unit(s + 2);
     s += 6;
     if (code >= 0xd800 && code < 0xe000) {
-        unsigned low = code < 0xdc00 && end - s >= 6 && s[0] == '\\' && s[1] == 'u'
-            ? code_unit(s + 2)
-            : 0;
+        unsigned low =
+            code < 0xdc00 && end - s >= 6 && s[0] == '\\' && s[1] == 'u' ? code_unit(s + 2) : 0;
         bool pair = low >= 0xdc00 && low < 0xe000;
         code = pair ? 0x10000 + ((code - 0xd800) << 10) + (low - 0xdc00) : 0xfffd;
         s += pair ? 6 : 0;

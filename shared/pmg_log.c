@@ -21,7 +21,8 @@ int pmg_log_get(void) {
     return __atomic_load_n(&log_level, __ATOMIC_RELAXED);
 }
 
-static void write_line(struct mg_connection *c, const char *what, struct mg_str a, struct mg_str b) {
+static void write_line(struct mg_connection *c, const char *what, struct mg_str a,
+    struct mg_str b) {
     char line[LINE_MAX_LEN];
     size_t room = sizeof(line) - 1; // for the newline
     size_t n = mg_snprintf(line, room, "pymongoose %lu %s%s%.*s%s%.*s", c->id, what,
@@ -43,38 +44,35 @@ static void log_event(struct mg_connection *c, int ev, const void *data) {
     const pmg_ws_msg_t *wm = data;
     char number[24];
     switch (ev) {
-    case MG_EV_ERROR:
-        a = mg_str(data);
-        break;
-    case MG_EV_READ:
-    case MG_EV_WRITE:
-        mg_snprintf(number, sizeof(number), "%lu", (unsigned long)*(const size_t *)data);
-        a = mg_str(number);
-        break;
-    case MG_EV_HTTP_HDRS:
-    case MG_EV_HTTP_MSG:
-    case MG_EV_WS_OPEN:
-        a = hm->method;
-        b = hm->uri;
-        break;
-    case MG_EV_WS_MSG:
-    case MG_EV_WS_CTL:
-        mg_snprintf(number, sizeof(number), "%lu", (unsigned long)wm->data.len);
-        a = mg_str(number);
-        break;
-    default:
-        break;
+        case MG_EV_ERROR: a = mg_str(data); break;
+        case MG_EV_READ:
+        case MG_EV_WRITE:
+            mg_snprintf(number, sizeof(number), "%lu", (unsigned long)*(const size_t *)data);
+            a = mg_str(number);
+            break;
+        case MG_EV_HTTP_HDRS:
+        case MG_EV_HTTP_MSG:
+        case MG_EV_WS_OPEN:
+            a = hm->method;
+            b = hm->uri;
+            break;
+        case MG_EV_WS_MSG:
+        case MG_EV_WS_CTL:
+            mg_snprintf(number, sizeof(number), "%lu", (unsigned long)wm->data.len);
+            a = mg_str(number);
+            break;
+        default: break;
     }
     const char *name = pmg_event_name(ev);
     write_line(c, name != NULL ? name : "event", a, b);
 }
 
 static int level_of(int ev) {
-    return ev == MG_EV_ERROR                                                   ? MG_LL_ERROR
-        : ev == MG_EV_OPEN || ev == MG_EV_CLOSE || ev == MG_EV_ACCEPT ||
-            ev == MG_EV_CONNECT                                                ? MG_LL_INFO
-        : ev == MG_EV_READ || ev == MG_EV_WRITE || ev == MG_EV_POLL            ? MG_LL_VERBOSE
-                                                                               : MG_LL_DEBUG;
+    return ev == MG_EV_ERROR ? MG_LL_ERROR
+           : ev == MG_EV_OPEN || ev == MG_EV_CLOSE || ev == MG_EV_ACCEPT || ev == MG_EV_CONNECT
+               ? MG_LL_INFO
+           : ev == MG_EV_READ || ev == MG_EV_WRITE || ev == MG_EV_POLL ? MG_LL_VERBOSE
+                                                                       : MG_LL_DEBUG;
 }
 
 static int logged_event(struct mg_connection *c, int ev, void *data) {

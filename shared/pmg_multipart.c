@@ -145,9 +145,9 @@ static bool disposition(struct mg_str v, pmg_part_t *part) {
         if (p == NULL) {
             return false;
         }
-        struct mg_str *field = mg_strcasecmp(name, mg_str("name")) == 0 ? &part->name
-            : mg_strcasecmp(name, mg_str("filename")) == 0              ? &part->filename
-                                                                        : NULL;
+        struct mg_str *field = mg_strcasecmp(name, mg_str("name")) == 0       ? &part->name
+                               : mg_strcasecmp(name, mg_str("filename")) == 0 ? &part->filename
+                                                                              : NULL;
         if (field != NULL) {
             if (field->buf != NULL) {
                 return false; // which of the two is meant?
@@ -194,8 +194,8 @@ static int headers(reader_t *r, pmg_part_t *part) {
     }
 }
 
-int pmg_multipart_next(struct mg_str body, size_t *offset, struct mg_str boundary,
-    pmg_part_t *part, const char **why) {
+int pmg_multipart_next(struct mg_str body, size_t *offset, struct mg_str boundary, pmg_part_t *part,
+    const char **why) {
     reader_t r = {body.buf, body.buf + body.len, boundary, why};
     bool last = false;
     memset(part, 0, sizeof(*part));
@@ -247,7 +247,7 @@ size_t pmg_unquote(struct mg_str raw, char *dst) {
     size_t n = 0;
     for (size_t i = 0; i < raw.len; i++) {
         bool quoted = raw.buf[i] == '\\' && i + 1 < raw.len &&
-            (raw.buf[i + 1] == '"' || raw.buf[i + 1] == '\\');
+                      (raw.buf[i + 1] == '"' || raw.buf[i + 1] == '\\');
         i += quoted;
         dst[n++] = raw.buf[i];
     }

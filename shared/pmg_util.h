@@ -64,8 +64,8 @@ typedef struct {
 } pmg_part_t;
 // The part at *offset, 0 for the first; *offset then stands at the next. `boundary` may be empty:
 // the body's first line tells it. 1, 0 at the end, -EINVAL for what is malformed (*why says how).
-int pmg_multipart_next(struct mg_str body, size_t *offset, struct mg_str boundary,
-    pmg_part_t *part, const char **why);
+int pmg_multipart_next(struct mg_str body, size_t *offset, struct mg_str boundary, pmg_part_t *part,
+    const char **why);
 // The text between the quotes of a header's parameter: at most raw.len.
 size_t pmg_unquote(struct mg_str raw, char *dst);
 // The last component of a name that came from elsewhere, without what file systems treat

@@ -45,6 +45,10 @@ OTHER_LISTS = {
     "PMG_MANAGER_METHODS_MQTT": "part of PMG_MANAGER_METHODS",
     "PMG_CLASSES_MQTT": "part of PMG_CLASSES",
     "PMG_FUNCTIONS_MQTT": "part of PMG_FUNCTIONS",
+    "PMG_CONSTANTS_UTIL": "part of PMG_CONSTANTS",
+    "PMG_FUNCTIONS_UTIL": "part of PMG_FUNCTIONS",
+    "PMG_VERSION_FIELDS": "attributes of version, checked below",
+    "PMG_PYTHON_NAMES": "imported when asked for, checked below",
 }
 
 # Class -> the lists of its public names.
@@ -69,7 +73,7 @@ CLASSES = {
         "PMG_MODBUS_OBJECT_PROPS",
     ),
 }
-MODULE = ("PMG_CONSTANTS", "PMG_CLASSES", "PMG_FUNCTIONS")
+MODULE = ("PMG_CONSTANTS", "PMG_CLASSES", "PMG_FUNCTIONS", "PMG_ATTRIBUTES")
 
 SCRIPT = """
 import _pymongoose
@@ -182,7 +186,39 @@ def test_names_of_a_class(seen, kind):
 def test_names_of_the_module(seen):
     """The package gives what the extension gives; nothing else can be imported from it."""
     assert seen["_pymongoose"] == listed(MODULE)
-    assert seen["module"] == listed(MODULE)
+    # MicroPython's dir() asks for every name it knows, so that these come, too.
+    in_python = {name for row in table("PMG_PYTHON_NAMES") for name in row}
+    assert [name for name in seen["module"] if name not in in_python] == listed(MODULE)
+
+
+def test_names_that_python_modules_bring(device):
+    """They work in every form, and none is loaded before it is asked for."""
+    names = dict(table("PMG_PYTHON_NAMES"))
+    assert {"Rpc", "RpcReq", "jwt_sign", "jwt_verify"} <= set(names)
+    running = device("serve()")
+    modules = [f"pymongoose.{module}" for module in set(names.values())]
+    running.exec(f"assert not [name for name in {modules!r} if name in sys.modules]")
+    for name, module in names.items():
+        running.exec(f"from pymongoose import {name} as one")
+        running.exec(f"import pymongoose.{module}")
+        running.exec(f"eq(one, pymongoose.{module}.{name})")
+        running.exec(f"eq(one, pymongoose.{name})")
+    running.exec("raises(AttributeError, getattr, pymongoose, 'no_such_name')")
+    assert running.eval("hasattr(pymongoose, 'no_such_name')") is False
+
+
+def test_version(shared):
+    fields = rows("PMG_VERSION_FIELDS")
+    values = shared(SCRIPT).eval(f"[getattr(version, name) for name in {fields!r}]")
+    assert values == list(shared(SCRIPT).eval("tuple(version)"))
+    found = dict(zip(fields, values, strict=True))
+    assert all(type(value) is str and value for value in values)
+    assert found["pymongoose"] == shared(SCRIPT).eval("pymongoose.__version__")
+    assert found["mongoose"] == "7.23"
+    assert found["mbedtls"].startswith("3.6.")
+    assert found["runtime"].split()[0].lower() == shared(SCRIPT).eval("sys.implementation.name")
+    for name in fields[:-1]:
+        assert found[name] in found["text"]
 
 
 def test_types_of_properties(seen):
@@ -275,7 +311,7 @@ def copy_tree(folder):
     shutil.copytree(ROOT, folder, symlinks=True, ignore=ignore)
     header = folder / HEADER.relative_to(ROOT)
     text = header.read_text()
-    added = text.replace("X(MG_EV_ERROR)  ", "X(MG_EV_ERROR) X(MG_LL_DEBUG)  ", 1)
+    added = text.replace("X(MG_EV_ERROR)  ", "X(MG_EV_ERROR) X(MG_JSON_TOO_DEEP)  ", 1)
     assert added != text
     header.write_text(added)
     return folder
@@ -305,6 +341,6 @@ def test_a_new_row_is_all_that_a_new_constant_takes(target, mongoose, tmp_path):
         subprocess.run(run, check=True, cwd=tree, capture_output=True, timeout=280)
         python = [str(target.program), "-c"]
         env = {**os.environ, "PYTHONPATH": str(tmp_path / "site")}
-    code = "import pymongoose; print(pymongoose.MG_LL_DEBUG)"
+    code = "import pymongoose; print(pymongoose.MG_JSON_TOO_DEEP)"
     out = subprocess.run([*python, code], check=True, capture_output=True, text=True, env=env)
-    assert out.stdout == "3\n"
+    assert out.stdout == "-1\n"

@@ -31,7 +31,7 @@ SystemExit and other exceptions that are no `Exception` leave the call that fire
 
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Final, NoReturn, TypeAlias, final
+from typing import Any, Final, NoReturn, TypeAlias, TypeVar, final, overload
 
 from typing_extensions import disjoint_base
 
@@ -43,6 +43,7 @@ _Headers: TypeAlias = (
     dict[str, str] | dict[str, int] | dict[str, str | int] | Iterable[tuple[str, str | int]]
 )
 """Header fields; as pairs a name may come several times."""
+_T = TypeVar("_T")
 _Handler: TypeAlias = Callable[[Connection, int, Any], object]
 _Properties: TypeAlias = (
     dict[int, int | str | bytes | tuple[str, str]]
@@ -119,6 +120,11 @@ WEBSOCKET_OP_BINARY: Final[int]
 WEBSOCKET_OP_CLOSE: Final[int]
 WEBSOCKET_OP_PING: Final[int]
 WEBSOCKET_OP_PONG: Final[int]
+MG_LL_NONE: Final[int]
+MG_LL_ERROR: Final[int]
+MG_LL_INFO: Final[int]
+MG_LL_DEBUG: Final[int]
+MG_LL_VERBOSE: Final[int]
 # End of the generated part.
 
 class Error(RuntimeError):
@@ -798,3 +804,188 @@ def mqtt_match(topic_filter: str, topic: str) -> bool:
 
 def live_objects() -> dict[str, int]:
     """What lives in this process: "managers", "connections", "timers", heap "blocks" of the core."""
+
+def json_get(data: _Data, path: str) -> str | None:
+    """The value at a path as JSON text: '$.user.name', '$.list[0]', '$' for all of it.
+
+    None if there is none, and for data that is not wholly valid JSON (RFC 8259) in UTF-8, or that
+    is nested deeper than 512. ValueError for a path without "$".
+    """
+
+@overload
+def json_get_num(data: _Data, path: str) -> float | None: ...
+@overload
+def json_get_num(data: _Data, path: str, default: _T) -> float | _T:
+    """The number at a path as a float, or the default."""
+
+@overload
+def json_get_bool(data: _Data, path: str) -> bool | None: ...
+@overload
+def json_get_bool(data: _Data, path: str, default: _T) -> bool | _T:
+    """The true or false at a path, or the default."""
+
+@overload
+def json_get_long(data: _Data, path: str) -> int: ...
+@overload
+def json_get_long(data: _Data, path: str, default: _T) -> int | _T:
+    """The number at a path as an int, or the default.
+
+    Exact up to 308 digits; a fraction is cut off; what is beyond a float gives the default.
+    """
+
+def json_get_str(data: _Data, path: str) -> str | None:
+    """The string at a path, its escapes undone, or None. Half a surrogate pair becomes U+FFFD."""
+
+def json_items(data: _Data, path: str = "$") -> list[str] | list[tuple[str, str]] | None:
+    """What an array or object holds: JSON texts, or (name, JSON text) pairs; None for others."""
+
+def url_port(url: str) -> int:
+    """The port of a URL, else its scheme's: 80, 443, 1883, 8883, or 0. ValueError for none."""
+
+def url_host(url: str) -> str:
+    """The host of a URL, an IPv6 address in its brackets."""
+
+def url_user(url: str) -> str:
+    """The user in a URL, or "". Not decoded."""
+
+def url_pass(url: str) -> str:
+    """The password in a URL, or "". Not decoded."""
+
+def url_uri(url: str) -> str:
+    """Path and query of a URL, "/" at least, without the fragment."""
+
+def url_is_ssl(url: str) -> bool:
+    """Does the scheme stand for TLS: https, wss, mqtts, tls, ssl, tcps?"""
+
+def url_encode(data: _Data) -> str:
+    """Percent-encodes all but letters, digits and -._~ (RFC 3986, 2.3)."""
+
+def url_decode(data: _Data, plus: bool = False) -> str:
+    """Undoes percent-encoding; with plus, "+" is a space. ValueError for a bad escape."""
+
+def match(s: str, pattern: str) -> tuple[bool, list[str]]:
+    """Does the pattern fit all of s, and what stands for each wildcard, the first the shortest.
+
+    "?" is one character, "*" any number of them without "/", "#" any number.
+    """
+
+def http_var(buf: _Data, name: str) -> str | None:
+    """A parameter of a query string or urlencoded form, decoded. ValueError for a bad escape."""
+
+def http_parse_multipart(
+    body: _Data, offset: int = 0, boundary: str = ""
+) -> tuple[int, dict[str, Any] | None]:
+    """One part of a multipart/form-data body (RFC 7578), and the offset of the next.
+
+    The part is a dict: "name", "filename" and "content_type" (str, "" if not given) and "body"
+    (bytes). (0, None) at the end. ValueError for a malformed body. Without a boundary, that of the
+    body's first line counts. A file name is what the peer sent: see safe_filename().
+    """
+
+def safe_filename(name: str) -> str:
+    """The last component of a file name, without what file systems treat specially; may be ""."""
+
+def md5(data: _Data) -> bytes:
+    """MD5 (RFC 1321): 16 bytes. Broken: for old protocols alone."""
+
+def sha1(data: _Data) -> bytes:
+    """SHA-1 (RFC 3174): 20 bytes. Broken: for old protocols alone."""
+
+def sha256(data: _Data) -> bytes:
+    """SHA-256 (RFC 6234): 32 bytes."""
+
+def hmac_sha256(key: _Data, data: _Data) -> bytes:
+    """HMAC (RFC 2104) with SHA-256: 32 bytes."""
+
+def base64_encode(data: _Data) -> str:
+    """Base64 (RFC 4648, section 4), padded."""
+
+def base64_decode(data: _Data) -> bytes:
+    """What Base64 stands for. ValueError for other characters and for missing padding."""
+
+def crc32(data: _Data, initial: int = 0) -> int:
+    """CRC-32 as of zlib and Ethernet; initial is the CRC of what came before."""
+
+def random_bytes(length: int) -> bytes:
+    """So many random bytes, fit for keys. Error(EIO) if the system has none."""
+
+def random_str(length: int) -> str:
+    """So many random letters and digits, fit for tokens: 5.95 bits each."""
+
+def millis() -> int:
+    """Milliseconds of a clock that never goes back: of MG_EV_POLL, too."""
+
+def log_set(level: int) -> None:
+    """Writes events to standard error (a board's console), from the next poll() on.
+
+    MG_LL_NONE nothing, MG_LL_ERROR errors, MG_LL_INFO connections that come and go, MG_LL_DEBUG all
+    but reads and writes, MG_LL_VERBOSE all.
+    """
+
+def log_get() -> int:
+    """The level that log_set() set; MG_LL_NONE at first."""
+
+@final
+class _Version(tuple[str, str, str, str, str, str]):
+    @property
+    def pymongoose(self) -> str: ...
+    @property
+    def mongoose(self) -> str: ...
+    @property
+    def mbedtls(self) -> str:
+        """Of Mbed TLS; "" without TLS."""
+    @property
+    def runtime(self) -> str:
+        """ "CPython 3.13.1", "MicroPython 1.25.0"."""
+    @property
+    def board(self) -> str:
+        """The board's name; the platform where there is none."""
+    @property
+    def text(self) -> str:
+        """All of it in a line."""
+
+version: Final[_Version]
+"""What runs here."""
+
+class RpcReq:
+    """A JSON-RPC request or notification, given to the handler of its method."""
+
+    def __init__(self, frame: str) -> None: ...
+    @property
+    def frame(self) -> str:
+        """The request as JSON text; "" after the handler."""
+    def ok(self, result_json: Any = "null") -> None:
+        """Answers with a result: a str is JSON text, anything else becomes JSON.
+
+        ValueError for a str that is not JSON; Error after an answer and after the handler.
+        """
+    def err(self, code: int, message: str) -> None:
+        """Answers with an error; the protocol's own codes are -32768 to -32000."""
+
+class Rpc:
+    """A dispatcher of JSON-RPC 2.0 requests, for any transport that carries text."""
+
+    max_batch: int
+    """Requests in one batch: more are refused. 64."""
+    def __init__(self) -> None: ...
+    def add(self, method: str, handler: Callable[[RpcReq], object]) -> None:
+        """Calls handler(req) for each method that the pattern fits, see match(); newest first."""
+    def process(self, frame: _Data) -> str:
+        """Runs what a frame asks for and gives the answer's text, "" where none is due.
+
+        A handler's exception becomes error -32603 with its text; KeyboardInterrupt leaves.
+        """
+    @property
+    def methods(self) -> list[str]:
+        """The patterns, the newest first."""
+
+def jwt_sign(claims: dict[str, Any], key: str | bytes) -> str:
+    """A JSON Web Token with these claims, signed by HMAC-SHA256 (HS256)."""
+
+def jwt_verify(
+    token: _Data, key: str | bytes, now: float | None = None, leeway: float = 0
+) -> dict[str, Any]:
+    """The claims of a token that this key signed, ValueError for any other.
+
+    exp and nbf are held against now, seconds since 1970, by default the clock's.
+    """

@@ -4,11 +4,14 @@
 import json
 import time
 
-from _pymongoose import (
+from pymongoose import (
     base64_decode,
     base64_encode,
     hmac_sha256,
     json_get,
+    json_get_bool,
+    json_get_long,
+    json_get_num,
     json_get_str,
     json_items,
 )
@@ -48,11 +51,29 @@ def jwt_sign(claims, key):
 
 
 def _same(a, b):
-    # Takes as long wherever the first difference is.
-    difference = len(a) ^ len(b)
-    for x, y in zip(a, b):
-        difference |= x ^ y
+    if len(a) != len(b):
+        return False
+    difference = 0
+    for i, byte in enumerate(a):  # takes as long wherever the first difference is
+        difference |= byte ^ b[i]
     return difference == 0
+
+
+def _load(text):
+    # MicroPython's json.loads() makes two halves of a pair of surrogates.
+    items = json_items(text)
+    if items is not None:
+        if text[0] == "[":
+            return [_load(item) for item in items]
+        return {name: _load(item) for name, item in items}
+    if text[0] == '"':
+        return json_get_str(text, "$")
+    if text[0] in "tfn":
+        return json_get_bool(text, "$")
+    value = None
+    if not ("." in text or "e" in text or "E" in text):
+        value = json_get_long(text, "$", None)
+    return json_get_num(text, "$") if value is None else value
 
 
 def _date(claims, name):
@@ -95,9 +116,13 @@ def jwt_verify(token, key, now=None, leeway=0):
         payload = _decode(parts[1])
     except ValueError:
         raise ValueError("token: malformed")
-    if json_get(payload, "$") is None or payload.strip()[:1] != b"{":
+    text = json_get(payload, "$")
+    if text is None or text[0] != "{":
         raise ValueError("token: the claims are no JSON object")
-    claims = json.loads(payload)
+    try:
+        claims = _load(text)
+    except RuntimeError:  # nested too deep for this runtime
+        raise ValueError("token: malformed")
     if now is None:
         now = int(time.time()) + _EPOCH
     expires = _date(claims, "exp")

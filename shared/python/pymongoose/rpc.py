@@ -3,14 +3,12 @@
 
 import json
 
-from _pymongoose import Error, json_get, json_get_long, json_get_str, json_items, match
+from pymongoose import Error, json_get, json_get_str, json_items, match
 
 PARSE_ERROR = -32700
 INVALID_REQUEST = -32600
 METHOD_NOT_FOUND = -32601
 INTERNAL_ERROR = -32603
-
-_ABSENT = object()
 
 
 def _answer(frame_id, member):
@@ -25,9 +23,8 @@ def _error(frame_id, code, message):
 class RpcReq:
     """A request or notification, for the handler of its method; it ends when that returns."""
 
-    def __init__(self, frame, frame_id):
+    def __init__(self, frame):
         self._frame = frame
-        self._id = frame_id
         self._sent = None
 
     @property
@@ -105,31 +102,31 @@ class Rpc:
         return None
 
     def _request(self, frame):
-        members = {}
+        members = {}  # type: dict[str, str]
         for name, value in json_items(frame) if frame[0] == "{" else ():
             members.setdefault(name, value)
         if "method" not in members and ("result" in members or "error" in members):
             handler = self._find("")  # an answer to a request of ours
             if handler:
-                self._call(handler, RpcReq(frame, "null"))
+                self._call(handler, RpcReq(frame))
             return ""
-        frame_id = members.get("id", _ABSENT)
+        frame_id = members.get("id", "")  # "" of a notification
         method = json_get_str(frame, "$.method") if "method" in members else None
-        good_id = frame_id is _ABSENT or frame_id == "null" or frame_id[0] in '"-0123456789'
-        if not (
-            method is not None
-            and good_id
-            and members.get("params", "[")[0] in "[{"
-            and members.get("jsonrpc", '"2.0"') == '"2.0"'
+        good_id = frame_id in ("", "null") or frame_id[0] in '"-0123456789'
+        if (
+            method is None
+            or not good_id
+            or members.get("params", "[")[0] not in "[{"
+            or members.get("jsonrpc", '"2.0"') != '"2.0"'
         ):
-            known = frame_id if good_id and frame_id is not _ABSENT else "null"
+            known = frame_id if good_id and frame_id else "null"
             return _error(known, INVALID_REQUEST, "Invalid Request")
         handler = self._find(method) if method else None
         if handler is None:
-            member = _error(frame_id, METHOD_NOT_FOUND, method + " not found") if frame_id is not _ABSENT else ""
-            return member
-        member = self._call(handler, RpcReq(frame, frame_id))
-        return _answer(frame_id, member) if frame_id is not _ABSENT else ""
+            answer = _error(frame_id, METHOD_NOT_FOUND, method + " not found")
+        else:
+            answer = _answer(frame_id, self._call(handler, RpcReq(frame)))
+        return answer if frame_id else ""
 
     def _call(self, handler, req):
         try:
