@@ -219,7 +219,7 @@ def http_parse_multipart(body, offset=0, boundary=""):
         form.s, &position, str_arg(boundary, "boundary"), &part, &why
     )
     if rc < 0:
-        raise ValueError(text(PMG_MSG_MULTIPART) + text(why))
+        raise ValueError(text(PMG_MSG_MULTIPART) % text(why))
     if rc == 0:
         return (0, None)
     return (

@@ -252,7 +252,7 @@ static mp_obj_t module_http_parse_multipart(size_t n_args, const mp_obj_t *pos_a
     pmg_part_t part;
     int r = pmg_multipart_next(body, &offset, boundary, &part, &why);
     if (r < 0) {
-        mpy_raise_value(PMG_MSG_MULTIPART "%s", why);
+        mpy_raise_value(PMG_MSG_MULTIPART, why);
     }
     mp_obj_t items[2] = {MP_OBJ_NEW_SMALL_INT(0), mp_const_none};
     if (r > 0) {

@@ -28,7 +28,7 @@
 #define PMG_MSG_NEGATIVE "%s must not be negative"
 #define PMG_MSG_NUL "%s must not contain a NUL"
 #define PMG_MSG_JSON_PATH "a JSON path begins with $, and . or [ follows"
-#define PMG_MSG_MULTIPART "this is no multipart form: "
+#define PMG_MSG_MULTIPART "this is no multipart form: %s"
 #define PMG_MSG_BASE64 "this is not Base64"
 #define PMG_MSG_URL_PORT "the port of this URL is no number from 0 to 65535"
 #define PMG_MSG_RANDOM "the source of random numbers failed"

@@ -153,10 +153,51 @@ def test_properties(name):
     assert names(CLASSES[name][2]) <= found
 
 
+def everywhere():
+    return "\n".join(path.read_text() for path in sorted(DOCS.glob("*.md")))
+
+
+def stub_functions():
+    """The signatures of the module's functions; of an overloaded one the last is the longest."""
+    found = {}
+    for node in STUB.body:
+        if isinstance(node, ast.FunctionDef):
+            found.setdefault(node.name, []).append(signature(node))
+    return found
+
+
 def test_functions():
-    text = page("manager")
-    for name in rows("PMG_FUNCTIONS"):
-        assert re.search(rf"^### {name}\(.*\)$", text, re.M), name
+    """Each has one heading, with a signature of the stub."""
+    headings = re.findall(r"^### (\w+)(\(.*\))$", everywhere(), re.M)
+    stub = stub_functions()
+    in_python = [name for name in rows("PMG_PYTHON_NAMES") if name in stub]
+    for name in (*rows("PMG_FUNCTIONS"), *in_python):
+        (found,) = (given.replace('"', "'") for heading, given in headings if heading == name)
+        if len(stub[name]) > 1:  # what the default is, no overload says
+            found = re.sub("=.*", ")", found)
+        assert found == stub[name][-1].replace('"', "'"), name
+
+
+def test_classes_in_python():
+    """Their methods and properties as the stub has them."""
+    stub = {node.name: node for node in STUB.body if isinstance(node, ast.ClassDef)}
+    for name in rows("PMG_PYTHON_NAMES"):
+        if name not in stub:
+            continue
+        of_class = section(everywhere(), f"## class {name}")
+        found = dict(re.findall(rf"^### {name}\.(\w+)(\(.*\))$", of_class, re.M))
+        properties = {row[0].strip("`") for row in cells(of_class) if row[0].startswith("`")}
+        for method, node in stub_class(name).items():
+            if node.decorator_list:
+                assert method in properties, method
+            elif not method.startswith("_"):
+                assert found.pop(method).replace('"', "'") == signature(node), method
+        assert not found
+
+
+def test_fields_of_version():
+    found = {row[0].strip("`") for row in cells(section(page("manager"), "### version"))}
+    assert found - {"name"} == set(rows("PMG_VERSION_FIELDS"))
 
 
 def test_constants():
@@ -165,6 +206,8 @@ def test_constants():
     modbus = {row[0].strip("`") for row in cells(page("modbus"))} & set(rows("PMG_CONSTANTS"))
     mqtt = {row[0].strip("`") for row in cells(page("mqtt")) if row[0].startswith("`MQTT_")}
     found = (events | opcodes | modbus | mqtt) - {"event", "constant"}
+    levels = {row[0].strip("`") for row in cells(section(page("log"), "## Levels"))}
+    found = (events | opcodes | modbus | levels) - {"event", "constant"}
     assert found == set(rows("PMG_CONSTANTS"))
 
 

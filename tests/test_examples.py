@@ -82,6 +82,15 @@ def test_modbus_server(run):
         assert client.read_coils(0).exception_code == 1
 
 
+def test_rpc_server(run):
+    port = run("rpc_server.py")
+    with connect(f"ws://127.0.0.1:{port}/") as client:
+        client.send('{"jsonrpc": "2.0", "id": 7, "method": "math.add", "params": [1, 2.5]}')
+        assert client.recv(10) == '{"jsonrpc": "2.0", "id": 7, "result": 3.5}'
+        client.send('{"jsonrpc": "2.0", "id": 8, "method": "math.add"}')
+        assert "-32602" in client.recv(10)
+
+
 def test_every_example_is_tested():
     tested = open(__file__).read() + open(ROOT / "tests" / "test_dashboard.py").read()
     assert [path.name for path in EXAMPLES.glob("*.py") if f'"{path.name}"' not in tested] == []

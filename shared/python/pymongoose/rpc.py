@@ -102,7 +102,7 @@ class Rpc:
         return None
 
     def _request(self, frame):
-        members = {}  # type: dict[str, str]
+        members = {"": ""}  # by name, as JSON text; of equal names the first
         for name, value in json_items(frame) if frame[0] == "{" else ():
             members.setdefault(name, value)
         if "method" not in members and ("result" in members or "error" in members):
