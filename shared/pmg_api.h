@@ -422,11 +422,6 @@
 #define PMG_FUNCTIONS(X)  \
     X(event_name, 1, 1)   \
     PMG_FUNCTIONS_MQTT(X) \
-    X(live_objects, 0, 0)
-#define PMG_FUNCTIONS(X) \
-    X(event_name, 1, 1)  \
-#define PMG_FUNCTIONS(X)  \
-    X(event_name, 1, 1)   \
     X(live_objects, 0, 0) \
     PMG_FUNCTIONS_UTIL(X)
 

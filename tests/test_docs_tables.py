@@ -205,9 +205,8 @@ def test_constants():
     opcodes = {row[0].strip("`") for row in cells(section(page("websocket"), "## Opcodes"))}
     modbus = {row[0].strip("`") for row in cells(page("modbus"))} & set(rows("PMG_CONSTANTS"))
     mqtt = {row[0].strip("`") for row in cells(page("mqtt")) if row[0].startswith("`MQTT_")}
-    found = (events | opcodes | modbus | mqtt) - {"event", "constant"}
     levels = {row[0].strip("`") for row in cells(section(page("log"), "## Levels"))}
-    found = (events | opcodes | modbus | levels) - {"event", "constant"}
+    found = (events | opcodes | modbus | mqtt | levels) - {"event", "constant"}
     assert found == set(rows("PMG_CONSTANTS"))
 
 
