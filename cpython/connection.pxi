@@ -310,6 +310,31 @@ cdef class Connection:
         """Has a Modbus server set values; returns the transaction's number."""
         return modbus_write(self, func, address, values, unit)
 
+    # Names and time
+
+    def resolve(self, url):
+        """Looks up a host; MG_EV_RESOLVE comes, then the connection goes there."""
+        cdef const char *line
+        ours(self)
+        pmg_py_cstr(url, "url", &line)
+        cdef mg_connection *c = self.state.c
+        pmg_py_done(c, 0 if c == NULL else pmg_resolve(c, line), NULL)
+
+    def resolve_cancel(self):
+        """Ends a name lookup; no event comes of it."""
+        cdef mg_connection *c = alive(self)
+        pmg_resolve_cancel(c)
+
+    def sntp_request(self):
+        """Asks the time server that this connection leads to for the time."""
+        m = manager(self)
+        cdef bint held = hold(m)
+        cdef mg_connection *c = alive(self)
+        cdef int rc = pmg_sntp_request(c)
+        if held:
+            m.holder = 0
+        settle(m, rc)
+
     # The end
 
     def error(self, message):

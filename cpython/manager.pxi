@@ -28,7 +28,8 @@ cdef class Manager:
         self.dead = []
 
     def __init__(
-        self, handler=None, enable_wakeup=False, error_handler=None, *, poll_events=False, **limits
+        self, handler=None, enable_wakeup=False, error_handler=None, *, poll_events=False, dns=None,
+        **limits
     ):
         cdef pmg_limits_t values
         pmg_py_callable(handler, "handler")
@@ -44,6 +45,12 @@ cdef class Manager:
         if rc < 0:
             pmg_py_fail(NULL, rc)
         pmg_mgr_poll_events(self.m, poll_events)
+        if dns is not None:
+            try:
+                set_servers(self.m, dns)
+            except BaseException:
+                self.drop()
+                raise
 
     def __del__(self):
         self.drop()
@@ -98,6 +105,10 @@ cdef class Manager:
     def ws_connect(self, url, handler=None):
         """Starts a WebSocket connection and returns it at once."""
         return self.open(url, handler, None, False, -1, PMG_WS)
+
+    def sntp_connect(self, url, handler=None):
+        """Asks a time server for the time: MG_EV_SNTP_TIME."""
+        return self.open(url, handler, None, False, -1, PMG_SNTP)
 
     def modbus_listen(self, url, handler=None):
         """Listens for Modbus clients and returns the listener's Connection."""
@@ -388,6 +399,18 @@ cdef int set_limit(pmg_limits_t *values, object name, object value) except -1:
             return 0
         row += 1
     raise TypeError(text(PMG_MSG_LIMIT_UNKNOWN) % name)
+
+
+cdef int set_servers(pmg_mgr_t *m, object dns) except -1:
+    cdef const char *line
+    cdef int rc = pmg_dns_server(m, NULL)
+    for url in (dns,) if isinstance(dns, str) else dns:
+        pmg_py_cstr(url, "dns", &line)
+        if rc >= 0:
+            rc = pmg_dns_server(m, line)
+    if rc < 0:
+        pmg_py_fail(m, rc)
+    return 0
 
 
 # Only the main thread of the main interpreter may set signal handlers; elsewhere run() goes on

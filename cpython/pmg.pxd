@@ -114,13 +114,14 @@ cdef extern from "pmg.h":
         bint clean_session, will_retain
 
     int PMG_RAISED, PMG_STOP, PMG_EV_END
-    int PMG_RAW, PMG_HTTP, PMG_WS, PMG_MODBUS, PMG_MQTT
+    int PMG_RAW, PMG_HTTP, PMG_WS, PMG_SNTP, PMG_MODBUS, PMG_MQTT
 
     void pmg_limits_default(pmg_limits_t *)
     int pmg_mgr_new(pmg_mgr_t **, const pmg_hooks_t *, const pmg_limits_t *, void *)
     void pmg_mgr_free(pmg_mgr_t *, bint silent)
     int pmg_mgr_poll(pmg_mgr_t *, int ms)
     int pmg_mgr_wakeup(pmg_mgr_t *, unsigned long, const void *, size_t)
+    int pmg_dns_server(pmg_mgr_t *, const char *)
     void *pmg_mgr_owner(pmg_mgr_t *)
     bint pmg_mgr_in_hook(pmg_mgr_t *)
     void pmg_mgr_poll_events(pmg_mgr_t *, bint)
@@ -133,6 +134,9 @@ cdef extern from "pmg.h":
 
     int pmg_listen(pmg_mgr_t *, const char *, int proto, int fd, void *, mg_connection **)
     int pmg_connect(pmg_mgr_t *, const char *, int proto, void *, mg_connection **)
+    int pmg_resolve(mg_connection *, const char *)
+    void pmg_resolve_cancel(mg_connection *)
+    int pmg_sntp_request(mg_connection *)
     int pmg_url_proto(const char *)
     pmg_mgr_t *pmg_conn_mgr(mg_connection *)
     void **pmg_conn_obj(mg_connection *)

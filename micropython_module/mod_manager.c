@@ -94,6 +94,7 @@ enum {
     ARG_enable_wakeup,
     ARG_error_handler,
     ARG_poll_events,
+    ARG_dns,
 #define X(name, desktop, board) ARG_##name,
     PMG_LIMITS(X)
 #undef X
@@ -103,6 +104,7 @@ static const mp_arg_t make_args[] = {{MP_QSTR_handler, MP_ARG_OBJ, {.u_rom_obj =
     {MP_QSTR_enable_wakeup, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_FALSE}},
     {MP_QSTR_error_handler, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
     {MP_QSTR_poll_events, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_FALSE}},
+    {MP_QSTR_dns, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
 #define X(name, desktop, board) \
     {MP_QSTR_##name, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
     PMG_LIMITS(X)
@@ -126,6 +128,30 @@ static void check_keywords(size_t n_kw, const mp_obj_t *kw) {
     }
 }
 
+// The `dns` argument: None, or a tuple of str without a NUL.
+static mp_obj_t get_servers(mp_obj_t dns) {
+    if (dns == mp_const_none) {
+        return dns;
+    }
+    mp_obj_t tuple = mp_obj_is_str(dns) ? mp_obj_new_tuple(1, &dns)
+                                        : mp_call_function_1(MP_OBJ_FROM_PTR(&mp_type_tuple), dns);
+    size_t n;
+    mp_obj_t *items;
+    mp_obj_get_array(tuple, &n, &items);
+    for (size_t i = 0; i < n; i++) {
+        (void)mpy_get_cstr(items[i], "dns");
+    }
+    return tuple;
+}
+
+static NORETURN void refuse_servers(mpy_manager_t *self, int result) {
+    vstr_t text; // the engine that holds it goes first
+    vstr_init(&text, 64);
+    vstr_add_str(&text, pmg_error_text(self->m, result));
+    MPY_ENGINE_DO(free_engine(self, true));
+    mpy_raise_result(result, vstr_null_terminated_str(&text));
+}
+
 static mp_obj_t manager_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw,
     const mp_obj_t *all_args) {
     mp_arg_val_t args[ARG_COUNT];
@@ -144,6 +170,12 @@ static mp_obj_t manager_make_new(const mp_obj_type_t *type, size_t n_args, size_
     mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
     mp_obj_t error_handler = mpy_get_handler(args[ARG_error_handler].u_obj, "error_handler");
     bool poll_events = mp_obj_is_true(args[ARG_poll_events].u_obj);
+    mp_obj_t dns = get_servers(args[ARG_dns].u_obj);
+    size_t n_servers = 0;
+    mp_obj_t *servers = NULL;
+    if (dns != mp_const_none) {
+        mp_obj_get_array(dns, &n_servers, &servers);
+    }
     mpy_port_init();
 
     mpy_manager_t *self = mp_obj_malloc_with_finaliser(mpy_manager_t, type);
@@ -164,6 +196,13 @@ static mp_obj_t manager_make_new(const mp_obj_type_t *type, size_t n_args, size_
         mpy_raise_result(r, pmg_error_text(NULL, r));
     }
     pmg_mgr_poll_events(self->m, poll_events);
+    for (int i = -1; i < (int)n_servers; i++) {
+        const char *url = i >= 0 ? mp_obj_str_get_str(servers[i]) : NULL;
+        r = dns != mp_const_none && r >= 0 ? MPY_ENGINE(pmg_dns_server(self->m, url)) : r;
+    }
+    if (r < 0) {
+        refuse_servers(self, r);
+    }
     self->closing = false;
     self->next = MP_STATE_VM(mpy_managers);
     MP_STATE_VM(mpy_managers) = self;
@@ -240,7 +279,8 @@ static mp_obj_t manager_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_connect_obj, 1, manager_connect);
 
-static mp_obj_t manager_ws_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+// connect() with a protocol that is not the URL's to say: (url, handler).
+static mp_obj_t client(int proto, size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_url, ARG_handler };
     static const mp_arg_t allowed_args[] = {
         {MP_QSTR_url, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
@@ -251,9 +291,20 @@ static mp_obj_t manager_ws_connect(size_t n_args, const mp_obj_t *pos_args, mp_m
         args);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
     mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
-    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, PMG_WS, false, -1, handler);
+    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, proto, false, -1, handler);
+}
+
+static mp_obj_t manager_ws_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    return client(PMG_WS, n_args, pos_args, kw_args);
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_ws_connect_obj, 1, manager_ws_connect);
+
+#if PMG_HAS_SNTP
+static mp_obj_t manager_sntp_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    return client(PMG_SNTP, n_args, pos_args, kw_args);
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(manager_sntp_connect_obj, 1, manager_sntp_connect);
+#endif
 
 // ---------------------------------------------------------------------------------------------
 // The loop

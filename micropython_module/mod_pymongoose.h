@@ -165,6 +165,13 @@ mp_obj_t mpy_manager_start(mpy_manager_t *self, const char *url, int proto, bool
 
 mp_obj_t mpy_timer_new(mpy_manager_t *mgr, mp_obj_t callback, uint64_t ms, bool repeat, bool now);
 
+// Methods that live in mod_names.c.
+MP_DECLARE_CONST_FUN_OBJ_2(mpy_conn_resolve_obj);
+MP_DECLARE_CONST_FUN_OBJ_1(mpy_conn_resolve_cancel_obj);
+#if PMG_HAS_SNTP
+MP_DECLARE_CONST_FUN_OBJ_1(mpy_conn_sntp_request_obj);
+#endif
+
 // Methods that live in mod_conn_http.c.
 MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_reply_obj);
 MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_reply_json_obj);

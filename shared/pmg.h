@@ -82,6 +82,10 @@ int pmg_mgr_poll(pmg_mgr_t *m, int ms);
 // id 0 only ends the wait. -ENOMEM without memory, -ENOBUFS past the budget: nothing was queued.
 int pmg_mgr_wakeup(pmg_mgr_t *m, unsigned long id, const void *data, size_t len);
 
+// Adds a name server, "udp://1.2.3.4:53", and asks none of the system's from now on; NULL adds none.
+// -EINVAL, -ENOMEM.
+int pmg_dns_server(pmg_mgr_t *m, const char *url);
+
 void *pmg_mgr_owner(pmg_mgr_t *m);
 bool pmg_mgr_in_hook(pmg_mgr_t *m);              // inside poll() or an event: poll and close refuse
 void pmg_mgr_poll_events(pmg_mgr_t *m, bool on); // deliver MG_EV_POLL, once a poll per connection
@@ -124,7 +128,7 @@ bool pmg_timer_active(const pmg_timer_t *t);
 // ---------------------------------------------------------------------------------------------
 // Connections
 
-enum { PMG_RAW, PMG_HTTP, PMG_WS, PMG_MODBUS, PMG_MQTT }; // what stands above TCP or UDP
+enum { PMG_RAW, PMG_HTTP, PMG_WS, PMG_SNTP, PMG_MODBUS, PMG_MQTT }; // what stands above TCP or UDP
 
 // URLs: tcp://host:port, udp://, http://, ws://, unix:///path. `proto` PMG_HTTP or PMG_RAW; the
 // binding derives it by pmg_url_proto() where the program does not say. -EADDRINUSE, -EACCES,
@@ -132,8 +136,15 @@ enum { PMG_RAW, PMG_HTTP, PMG_WS, PMG_MODBUS, PMG_MQTT }; // what stands above T
 int pmg_listen(pmg_mgr_t *m, const char *url, int proto, int fd, void *arg,
     struct mg_connection **out);
 // Starts connecting and returns; MG_EV_CONNECT or MG_EV_ERROR follow. MG_EV_OPEN fires before it
-// returns. PMG_WS sends the upgrade request once connected.
+// returns. PMG_WS sends the upgrade request once connected. PMG_SNTP takes a host alone, too, asks
+// for the time once connected, and closes after MG_EV_SNTP_TIME unless that asked again.
 int pmg_connect(pmg_mgr_t *m, const char *url, int proto, void *arg, struct mg_connection **out);
+// Looks up the host of `url` (a name, name:port, a whole URL) for a client that has no peer yet, in
+// MG_EV_OPEN or after pmg_resolve_cancel(): it then connects to what was found instead of to the
+// host of its own URL. MG_EV_RESOLVE follows, or MG_EV_ERROR. -EINVAL: a listener, a unix socket,
+// the URL; -EISCONN: the peer is known; -EALREADY: a lookup is under way; -EPIPE: closing.
+int pmg_resolve(struct mg_connection *c, const char *url);
+void pmg_resolve_cancel(struct mg_connection *c); // ends a lookup; no event
 // PMG_HTTP for http:// and ws://, PMG_MQTT for mqtt:// (and their s), PMG_MODBUS for modbus://, else
 // PMG_RAW.
 int pmg_url_proto(const char *url);
@@ -305,6 +316,15 @@ void pmg_broadcast_all(pmg_broadcast_t *b); // what was accepted by a listener
 // Any connection; nothing happens to one that is no WebSocket or is about to end. -EINVAL if it is
 // another manager's.
 int pmg_broadcast_one(pmg_broadcast_t *b, struct mg_connection *c);
+
+// ---------------------------------------------------------------------------------------------
+// SNTP
+
+#if PMG_HAS_SNTP
+// Asks for the time, now or once connected; MG_EV_SNTP_TIME or MG_EV_ERROR follow. While a request
+// is under way it does nothing. -EINVAL: no client of UDP; -EPIPE: closing.
+int pmg_sntp_request(struct mg_connection *c);
+#endif
 
 // ---------------------------------------------------------------------------------------------
 // Modbus over TCP

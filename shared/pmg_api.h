@@ -34,6 +34,10 @@
 #define PMG_HAS_RPC PMG_HAS_UTIL
 #endif
 
+#ifndef PMG_HAS_SNTP
+#define PMG_HAS_SNTP 1
+#endif
+
 // X(name): the name is also the C constant that holds the value.
 #define PMG_CONSTANTS(X)     \
     X(MG_EV_ERROR)           \
@@ -52,6 +56,7 @@
     X(MG_EV_WS_MSG)          \
     X(MG_EV_WS_CTL)          \
     PMG_CONSTANTS_MQTT(X)    \
+    PMG_CONSTANTS_SNTP(X)    \
     X(MG_EV_WAKEUP)          \
     PMG_CONSTANTS_STREAM(X)  \
     PMG_CONSTANTS_MODBUS(X)  \
@@ -79,6 +84,12 @@
 #define PMG_CONSTANTS_TLS(X) X(MG_EV_TLS_HS)
 #else
 #define PMG_CONSTANTS_TLS(X)
+#endif
+
+#if PMG_HAS_SNTP
+#define PMG_CONSTANTS_SNTP(X) X(MG_EV_SNTP_TIME)
+#else
+#define PMG_CONSTANTS_SNTP(X)
 #endif
 
 #if PMG_HAS_STREAM
@@ -161,6 +172,7 @@
     X(MG_EV_WS_OPEN, HTTP)    \
     X(MG_EV_WS_MSG, WS)       \
     X(MG_EV_WS_CTL, WS)       \
+    PMG_EVENT_DATA_SNTP(X)    \
     X(MG_EV_WAKEUP, BYTES)    \
     X(MG_EV_HTTP_BODY, BYTES) \
     PMG_EVENT_DATA_MQTT(X)    \
@@ -181,6 +193,12 @@
     X(MG_EV_MODBUS_RESP, MODBUS_RESP)
 #else
 #define PMG_EVENT_DATA_MODBUS(X)
+#endif
+
+#if PMG_HAS_SNTP
+#define PMG_EVENT_DATA_SNTP(X) X(MG_EV_SNTP_TIME, UPTIME)
+#else
+#define PMG_EVENT_DATA_SNTP(X)
 #endif
 
 // Read-only properties that C answers alone: X(name, kind), kind is BOOL, INT, ADDR or OPT_TEXT (str or
@@ -235,6 +253,9 @@
     PMG_CONN_METHODS_MQTT(X)   \
     PMG_CONN_METHODS_TLS(X)    \
     PMG_CONN_METHODS_MODBUS(X) \
+    X(resolve, 1, 1)           \
+    X(resolve_cancel, 0, 0)    \
+    PMG_CONN_METHODS_SNTP(X)   \
     X(set_handler, 1, 1)       \
     X(error, 1, 1)             \
     X(drain, 0, 0)             \
@@ -246,6 +267,14 @@
     X(serve_file, 2, 255)
 #else
 #define PMG_CONN_METHODS_FILES(X)
+#endif
+
+#if PMG_HAS_SNTP
+#define PMG_CONN_METHODS_SNTP(X) X(sntp_request, 0, 0)
+#define PMG_MANAGER_METHODS_SNTP(X) X(sntp_connect, 1, 255)
+#else
+#define PMG_CONN_METHODS_SNTP(X)
+#define PMG_MANAGER_METHODS_SNTP(X)
 #endif
 
 #if PMG_HAS_STREAM
@@ -297,6 +326,7 @@
     X(connect, 1, 255)            \
     X(ws_connect, 1, 255)         \
     PMG_MANAGER_METHODS_MQTT(X)   \
+    PMG_MANAGER_METHODS_SNTP(X)   \
     PMG_MANAGER_METHODS_MODBUS(X) \
     X(poll, 0, 255)               \
     X(run, 0, 255)                \

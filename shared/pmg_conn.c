@@ -62,7 +62,11 @@ static void delist(pmg_mgr_t *m, struct mg_connection *c) {
     }
     *b = x->hash_next;
     m->count--;
-    pmg_live_add(-1, 0);
+    if (x->inner) {
+        m->inner--;
+    } else {
+        pmg_live_add(-1, 0);
+    }
 }
 
 struct mg_connection *pmg_conn_new(pmg_mgr_t *m) {
@@ -78,15 +82,14 @@ struct mg_connection *pmg_conn_new(pmg_mgr_t *m) {
     return c;
 }
 
-// A connection that Mongoose's resolver opened for itself. Its pfn lives on MG_EV_POLL.
-void pmg_conn_adopt(struct mg_connection *c) {
-    pmg_x(c)->internal = pmg_x(c)->adopted = 1;
-    enlist(pmg_m(c), c);
-    if (pmg_heap_reserve(pmg_m(c), pmg_m(c)->count + pmg_m(c)->timers)) {
-        pmg_deadline(c, PMG_DL_TICK, 100);
-    } else {
-        c->is_closing = 1;
+struct mg_connection *pmg_conn_new_inner(pmg_mgr_t *m) {
+    struct mg_connection *c = pmg_conn_new(m);
+    if (c != NULL) {
+        pmg_x(c)->internal = pmg_x(c)->inner = 1;
+        m->inner++;
+        pmg_live_add(-1, 0);
     }
+    return c;
 }
 
 struct mg_connection *pmg_conn_find(pmg_mgr_t *m, unsigned long id) {
@@ -124,6 +127,10 @@ void pmg_conn_free(struct mg_connection *c) {
     if (!x->internal) {
         m->hooks.free(c);
     }
+    if (x->inner) {
+        pmg_dns_closed(c);
+    }
+    pmg_dns_forget(c);
     pmg_file_close(c);
     pmg_tls_end(c);
     pmg_io_close(c);
@@ -145,10 +152,8 @@ void pmg_conn_free(struct mg_connection *c) {
     }
     pmg_buf_free(&c->recv);
     pmg_buf_free(&c->send);
-    if (!x->adopted) { // so that Mongoose finds at the head of its list what it takes out
-        c->next = m->mg.conns;
-        m->mg.conns = c;
-    }
+    c->next = m->mg.conns; // so that Mongoose finds at the head of its list what it takes out
+    m->mg.conns = c;
     mg_close_conn(c);
 }
 
@@ -165,7 +170,7 @@ void pmg_fire(struct mg_connection *c, int ev, void *data) {
     }
     if (c->is_closing && ev == MG_EV_ERROR) {
         if (pmg_x(c)->errored) {
-            return; // Mongoose's resolver reports each of its tries
+            return; // one is enough
         }
         pmg_x(c)->errored = 1;
     }
@@ -257,8 +262,11 @@ static void deadline_fired(pmg_timer_t *t) {
     }
     switch (kind) {
         case PMG_DL_CONNECT:
-            pmg_fatal(c, c->is_resolving ? "name lookup timed out" : "connect timed out");
+            if (c->is_resolving || !pmg_connect_next(c)) {
+                pmg_fatal(c, c->is_resolving ? "name lookup timed out" : "connect timed out");
+            }
             break;
+        case PMG_DL_RETRY: (void)pmg_connect_next(c); break;
         case PMG_DL_HEAD:
         case PMG_DL_BODY:
         case PMG_DL_IDLE: pmg_http_timeout(c, kind); break;
@@ -268,13 +276,7 @@ static void deadline_fired(pmg_timer_t *t) {
             pmg_wants(c);
             pmg_work(c);
             break;
-        case PMG_DL_TICK:
-            mg_call(c, MG_EV_POLL, &m->now);
-            pmg_deadline(c, PMG_DL_TICK, 100);
-            if (c->is_closing) {
-                pmg_work(c);
-            }
-            break;
+        case PMG_DL_SNTP: pmg_sntp_timeout(c); break;
         case PMG_DL_MQTT: pmg_mqtt_timeout(c); break;
         case PMG_DL_TLS: pmg_fatal(c, "TLS: the handshake timed out"); break;
 #if PMG_HAS_MODBUS
@@ -436,6 +438,12 @@ void pmg_conn_local_addr(struct mg_connection *c, pmg_addr_t *out) {
 
 void pmg_conn_remote_addr(struct mg_connection *c, pmg_addr_t *out) {
     addr(c, &c->rem, false, out);
+    if (c->is_client && !pmg_x(c)->is_unix && !c->is_connecting && !pmg_x(c)->connected &&
+        !c->rem.is_ip6 &&
+        c->rem.addr.ip4 == 0) { // a name that is not looked up yet: only its port is known
+        out->host[0] = '\0';
+        out->port = 0;
+    }
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -534,7 +542,7 @@ struct mg_str pmg_send_peek(struct mg_connection *c) {
 
 int pmg_recv_consume(struct mg_connection *c, size_t len) {
     pmg_conn_t *x = pmg_x(c);
-    if (x->proto != PMG_RAW || c->pfn != NULL) {
+    if (!c->is_udp && (x->proto != PMG_RAW || c->pfn != NULL)) {
         return pmg_fail(pmg_m(c), -EINVAL,
             "%s framing owns this connection's input: use recv_data() to look at it",
             c->is_websocket          ? "WebSocket"

@@ -76,6 +76,15 @@ typedef struct {
     } u;
 } pmg_ws_t;
 
+typedef struct {
+    uint8_t cookie[8]; // what the answer must repeat
+    uint64_t sent;
+    uint8_t tries;
+    bool waiting; // for an answer
+    bool wanted;  // ask when connected
+    bool once;    // close after the answer
+} pmg_sntp_t;
+
 #if PMG_HAS_MODBUS
 typedef struct {
     uint8_t unit, func;   // of the request that c->is_resp says is waiting, as are:
@@ -92,6 +101,10 @@ typedef struct pmg_stream pmg_stream_t;
 typedef struct pmg_request pmg_request_t;
 typedef struct pmg_tls pmg_tls_t;
 typedef struct pmg_mqtt pmg_mqtt_t;
+typedef struct pmg_dns pmg_dns_t;
+
+// As `proto` of a connection, besides what pmg.h names: one of our own.
+enum { PMG_INNER = 100 };
 
 // ---------------------------------------------------------------------------------------------
 // Connection: allocated behind Mongoose's own, see pmg_x()
@@ -99,15 +112,16 @@ typedef struct pmg_mqtt pmg_mqtt_t;
 enum {
     PMG_DL_NONE,
     PMG_DL_CONNECT,
+    PMG_DL_RETRY,
     PMG_DL_HEAD,
     PMG_DL_BODY,
     PMG_DL_IDLE,
     PMG_DL_DRAIN,
     PMG_DL_LINGER,
     PMG_DL_ACCEPT,
-    PMG_DL_TICK,
     PMG_DL_CLOSE,
     PMG_DL_PING,
+    PMG_DL_SNTP,
     PMG_DL_TLS,
     PMG_DL_MODBUS,
     PMG_DL_MQTT
@@ -136,8 +150,9 @@ typedef struct {
     uint8_t io_mask; // what the backend watches
     unsigned registered : 1;
     unsigned in_work : 1;
-    unsigned internal : 1; // Mongoose's own, no Python sees it
-    unsigned adopted : 1;  // stands in Mongoose's list too
+    unsigned internal : 1; // no Python sees it: not yet, or
+    unsigned inner : 1;    // never, it is the name resolver's
+    unsigned waits : 1;    // for its name, or for one of the name's addresses
     unsigned handler_failed : 1;
     unsigned eof : 1;
     unsigned reparse : 1; // received bytes wait for the protocol
@@ -158,6 +173,7 @@ typedef struct {
     union {
         pmg_http_t http;
         pmg_ws_t ws;
+        pmg_sntp_t sntp;
 #if PMG_HAS_MODBUS
         pmg_modbus_t modbus;
 #endif
@@ -203,7 +219,8 @@ struct pmg_mgr {
     int err;
     int log_level; // that `hooks` are made for
     char err_text[160];
-    char dns_url[64];
+    size_t inner;   // of `count`: connections of our own
+    pmg_dns_t *dns; // from the first lookup on
 };
 
 // The record of a connection lies right behind it.
@@ -244,9 +261,9 @@ void pmg_timers_free(pmg_mgr_t *m);
 void pmg_deadline(struct mg_connection *c, int kind, uint64_t ms); // ms 0: none
 
 // pmg_conn.c
-struct mg_connection *pmg_conn_new(pmg_mgr_t *m); // in the table, no object yet
-void pmg_conn_adopt(struct mg_connection *c);     // one that Mongoose made
-void pmg_conn_free(struct mg_connection *c);      // MG_EV_CLOSE and away; only from the loop
+struct mg_connection *pmg_conn_new(pmg_mgr_t *m);       // in the table, no object yet
+struct mg_connection *pmg_conn_new_inner(pmg_mgr_t *m); // one that Python never sees
+void pmg_conn_free(struct mg_connection *c);            // MG_EV_CLOSE and away; only from the loop
 struct mg_connection *pmg_conn_find(pmg_mgr_t *m, unsigned long id);
 void pmg_fire(struct mg_connection *c, int ev, void *data);    // to Python
 void pmg_user_fn(struct mg_connection *c, int ev, void *data); // the same as Mongoose's c->fn
@@ -282,6 +299,9 @@ typedef struct {
     bool literal;
 } pmg_url_t;
 int pmg_url_parse(pmg_mgr_t *m, const char *url, bool listening, pmg_url_t *out);
+// A client's that may leave out its scheme, which then is this one, and its port. Port 0 may stay.
+int pmg_url_parse_for(pmg_mgr_t *m, const char *url, const char *scheme, unsigned port,
+    pmg_url_t *out);
 
 // pmg_loop.c
 void pmg_work(struct mg_connection *c); // have the loop look at it, this turn or the next
@@ -292,6 +312,20 @@ void pmg_wants(struct mg_connection *c);  // tell the backend what to watch
 // pmg_open.c
 void pmg_accept_ready(struct mg_connection *listener);
 void pmg_connected(struct mg_connection *c);
+void pmg_connect_resolved(struct mg_connection *c); // c->rem is known; MG_EV_RESOLVE, then on
+void pmg_connect_failed(struct mg_connection *c, int err);
+bool pmg_connect_next(struct mg_connection *c); // the next address of its name, if there is one
+
+// pmg_dns.c
+// Looks up a name for c; pmg_connect_resolved(c) or an error follow, from the loop. With `addr`
+// there is nothing to ask. -ENOMEM, -EINVAL.
+int pmg_dns_start(struct mg_connection *c, struct mg_str host, const struct mg_addr *addr);
+void pmg_dns_forget(struct mg_connection *c);  // c no longer waits
+bool pmg_dns_more(struct mg_connection *c);    // has its name another address to try?
+bool pmg_dns_next(struct mg_connection *c);    // puts it into c->rem
+void pmg_dns_attempt(struct mg_connection *c); // sets the deadline of trying this one
+void pmg_dns_closed(struct mg_connection *c);  // an inner connection is freed
+void pmg_dns_free(pmg_mgr_t *m);
 
 // pmg_http.c
 void pmg_http_pfn(struct mg_connection *c, int ev, void *data);
@@ -428,6 +462,15 @@ void pmg_tls_end(struct mg_connection *c); // frees all
 #define pmg_tls_write(c, buf, len) pmg_io_write(c, buf, len)
 #define pmg_tls_goodbye(c) ((void)(c))
 #define pmg_tls_end(c) ((void)(c))
+#endif
+
+// pmg_sntp.c
+#if PMG_HAS_SNTP
+void pmg_sntp_init(struct mg_connection *c); // of sntp_connect(): ask once, then close
+void pmg_sntp_timeout(struct mg_connection *c);
+#else
+#define pmg_sntp_init(c) ((void)(c))
+#define pmg_sntp_timeout(c) ((void)(c))
 #endif
 
 // pmg_log.c

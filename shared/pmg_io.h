@@ -58,13 +58,20 @@ int pmg_io_listen(struct mg_connection *c, const char *path, int fd);
 int pmg_io_accept(struct mg_connection *listener, struct mg_connection *c);
 // Refuses one waiting peer, after sending it `text` if that goes at once.
 int pmg_io_refuse(struct mg_connection *listener, const char *text);
-// Starts connecting to c->rem (or path). 0: connected; -EINPROGRESS: writable says when.
+// Starts connecting to c->rem (or path). 0: connected; -EINPROGRESS: writable says when. The local
+// port of UDP is one that nobody can guess.
 int pmg_io_connect(struct mg_connection *c, const char *path);
 int pmg_io_connect_result(struct mg_connection *c);
 // Bytes moved; read gives 0 at the end of the stream. Of UDP: one datagram, read sets c->rem and
 // gives its length, 0 too.
 long pmg_io_read(struct mg_connection *c, void *buf, size_t len);
 long pmg_io_write(struct mg_connection *c, const void *buf, size_t len);
+// Is there a way to this address from here? 0; -EAFNOSUPPORT: this build or system knows no such
+// addresses; -ENETUNREACH and the like. Nothing is sent.
+int pmg_io_route(struct pmg_mgr *m, const struct mg_addr *a);
+// The name servers that the network gave, with their port, at most `max`: their number. Only where
+// there is no /etc/resolv.conf.
+int pmg_io_dns_servers(struct mg_addr *out, int max);
 void pmg_io_shutdown(struct mg_connection *c); // sends the end of the stream
 void pmg_io_close(struct mg_connection *c);    // releases the handle; never fails
 int pmg_io_watch(struct mg_connection *c, int mask);

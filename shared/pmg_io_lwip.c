@@ -14,6 +14,8 @@
 #include "pmg_int.h"
 #include "pmg_port_lwip.h" // PMG_LWIP_ENTER, PMG_LWIP_EXIT, pmg_port_idle(): the runtime's
 
+#include "lwip/dns.h"
+#include "lwip/netif.h"
 #include "lwip/pbuf.h"
 #include "lwip/tcp.h"
 #include "lwip/udp.h"
@@ -306,16 +308,30 @@ void pmg_io_wake(pmg_mgr_t *m) {
     pmg_port_wake();
 }
 
+// lwIP gives the ports of UDP in turn, which a forger of DNS or SNTP answers could count along.
+static err_t bind_anywhere(struct udp_pcb *pcb, const u16_t *ports, size_t count) {
+    err_t err = ERR_USE;
+    for (size_t i = 0; i < count && err == ERR_USE; i++) {
+        err = udp_bind(pcb, IP_ANY_TYPE, (u16_t)(0xc000 | ports[i]));
+    }
+    return err;
+}
+
 static int open_udp(sock_t *s, const struct mg_addr *a, bool connect) {
     ip_addr_t ip;
     err_t err = ERR_MEM;
+    u16_t ports[4];
     to_ip(a, &ip);
+    pmg_random(s->m, ports, sizeof(ports));
     PMG_LWIP_ENTER
     s->pcb.udp = udp_new_ip_type(IP_GET_TYPE(&ip));
     if (s->pcb.udp != NULL) {
         udp_recv(s->pcb.udp, on_datagram, s);
-        err = connect ? udp_connect(s->pcb.udp, &ip, mg_ntohs(a->port))
+        err = connect ? bind_anywhere(s->pcb.udp, ports, LWIP_ARRAYSIZE(ports))
                       : udp_bind(s->pcb.udp, &ip, mg_ntohs(a->port));
+        if (connect && err == ERR_OK) {
+            err = udp_connect(s->pcb.udp, &ip, mg_ntohs(a->port));
+        }
     }
     if (err != ERR_OK && s->pcb.udp != NULL) {
         udp_remove(s->pcb.udp);
@@ -588,6 +604,36 @@ long pmg_io_write(struct mg_connection *c, const void *buf, size_t len) {
     }
     PMG_LWIP_EXIT
     return result;
+}
+
+int pmg_io_route(pmg_mgr_t *m, const struct mg_addr *a) {
+    ip_addr_t ip;
+    (void)m;
+#if !LWIP_IPV6
+    if (a->is_ip6) {
+        return -EAFNOSUPPORT;
+    }
+#endif
+    to_ip(a, &ip);
+    PMG_LWIP_ENTER
+    bool found = ip_route(IP_ADDR_ANY, &ip) != NULL;
+    PMG_LWIP_EXIT
+    return found ? 0 : -ENETUNREACH;
+}
+
+int pmg_io_dns_servers(struct mg_addr *out, int max) {
+    int n = 0;
+#if LWIP_DNS
+    PMG_LWIP_ENTER
+    for (u8_t i = 0; i < DNS_MAX_SERVERS && n < max; i++) {
+        const ip_addr_t *ip = dns_getserver(i);
+        if (!ip_addr_isany(ip)) {
+            from_ip(ip, 53, &out[n++]);
+        }
+    }
+    PMG_LWIP_EXIT
+#endif
+    return n;
 }
 
 void pmg_io_shutdown(struct mg_connection *c) {

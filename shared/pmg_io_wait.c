@@ -8,7 +8,6 @@
 #include "pmg_io_sock.h"
 
 #include <poll.h>
-#include <stdio.h>
 
 #if defined(__linux__) && !defined(PMG_IO_POLL)
 #define USE_EPOLL 1
@@ -57,23 +56,6 @@ static int open_waker(pmg_mgr_t *m) {
 }
 #endif
 
-// The first server of resolv.conf.
-static void find_dns(pmg_mgr_t *m) {
-    char line[128], ip[48];
-    FILE *f = fopen("/etc/resolv.conf", "re");
-    while (f != NULL && fgets(line, sizeof(line), f) != NULL) {
-        if (sscanf(line, "nameserver %46s", ip) == 1) {
-            bool six = strchr(ip, ':') != NULL;
-            mg_snprintf(m->dns_url, sizeof(m->dns_url), six ? "udp://[%s]:53" : "udp://%s:53", ip);
-            m->mg.dns4.url = m->dns_url;
-            break;
-        }
-    }
-    if (f != NULL) {
-        fclose(f);
-    }
-}
-
 int pmg_io_init(pmg_mgr_t *m) {
     m->io.poll_fd = m->io.wake_fd[0] = m->io.wake_fd[1] = -1;
     (void)pthread_once(&fork_once, watch_forks);
@@ -88,7 +70,6 @@ int pmg_io_init(pmg_mgr_t *m) {
         }
         return err;
     }
-    find_dns(m);
     (void)pthread_mutex_init(&m->io.lock, NULL);
     return 0;
 }

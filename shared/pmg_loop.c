@@ -293,7 +293,8 @@ static bool room(struct mg_connection *c) {
         return pmg_mqtt_room(c);
     }
     size_t max = pmg_m(c)->limits.max_recv;
-    return max == 0 || pmg_conn_recv_len(c) < max;
+    return max == 0 || pmg_conn_recv_len(c) < max ||
+           x->proto == PMG_INNER; // which bounds it itself
 }
 
 static void read_stream(struct mg_connection *c) {
@@ -379,6 +380,9 @@ static void read_datagrams(struct mg_connection *c) {
             pmg_fatal(c, strerror((int)-n));
         }
     }
+    if (c->is_closing || c->is_draining) {
+        pmg_work(c);
+    }
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -400,9 +404,7 @@ void pmg_io_ready(struct mg_connection *c, int mask, bool error) {
         if (err == 0) {
             pmg_connected(c);
         } else if (err != -EINPROGRESS) {
-            char text[96];
-            mg_snprintf(text, sizeof(text), "connect failed: %s", strerror(-err));
-            pmg_fatal(c, text);
+            pmg_connect_failed(c, err);
         }
         return;
     }
@@ -489,10 +491,14 @@ int pmg_mgr_poll(pmg_mgr_t *m, int ms) {
 }
 
 // ---------------------------------------------------------------------------------------------
-// What Mongoose expects of an I/O layer beyond mg_connect_resolved()
+// What Mongoose expects of an I/O layer
 
 void mg_mgr_poll(struct mg_mgr *mgr, int ms) {
     (void)pmg_mgr_poll((pmg_mgr_t *)(void *)mgr, ms);
+}
+
+void mg_connect_resolved(struct mg_connection *c) {
+    c->is_closing = 1; // names are looked up by pmg_dns.c
 }
 
 bool mg_open_listener(struct mg_connection *c, const char *url) {

@@ -70,6 +70,7 @@ void pmg_mgr_free(pmg_mgr_t *m, bool silent) {
         pmg_free(m->wake_first);
         m->wake_first = next;
     }
+    pmg_dns_free(m);
     pmg_io_fini(m);
     pmg_free(m->heap);
     pmg_free(m->hash);

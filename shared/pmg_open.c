@@ -47,13 +47,17 @@ static void accepted(struct mg_connection *listener, struct mg_connection *c) {
     pmg_update(c);
 }
 
+static bool full(pmg_mgr_t *m) {
+    return m->limits.max_conns > 0 && m->count - m->inner >= m->limits.max_conns;
+}
+
 void pmg_accept_ready(struct mg_connection *listener) {
     static const char busy[] = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
                                "Retry-After: 1\r\nContent-Length: 0\r\n\r\n";
     pmg_mgr_t *m = pmg_m(listener);
     for (int i = 0; i < ACCEPT_BURST && !listener->is_closing && !m->stop; i++) {
         int err;
-        if (m->limits.max_conns > 0 && m->count >= m->limits.max_conns) {
+        if (full(m)) {
             err = pmg_io_refuse(listener,
                 pmg_x(listener)->proto == PMG_HTTP && !listener->is_tls ? busy : NULL);
         } else {
@@ -144,45 +148,70 @@ int pmg_listen(pmg_mgr_t *m, const char *url, int proto, int fd, void *arg,
     return 0;
 }
 
-// The address is known: called by us for a literal, by Mongoose's resolver for a name.
-void mg_connect_resolved(struct mg_connection *c) {
+// Starts to connect to c->rem or, where that fails at once, to the next address of its name.
+static void start_connect(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
-    if (!x->registered) {
-        pmg_conn_adopt(c);
-    }
-    bool asked = c->is_resolving;
-    c->is_resolving = 0;
-    if (asked) {
-        mg_call(c, MG_EV_RESOLVE, NULL);
-        if (c->is_closing) {
+    for (;;) {
+        int err = pmg_io_connect(c, x->is_unix ? x->host : NULL);
+        if (err == 0 && c->is_udp) {
+            pmg_connected(c);
             return;
         }
-    }
-    int err = pmg_io_connect(c, x->is_unix ? x->host : NULL);
-    if (err == 0) {
-        if (c->is_udp || x->internal) {
-            pmg_connected(c);
-        } else { // a unix socket connects at once: let connect() return before MG_EV_CONNECT
+        if (err == 0 || err == -EINPROGRESS) {
+            // A unix socket connects at once: let connect() return before MG_EV_CONNECT.
             c->is_connecting = 1;
+            pmg_dns_attempt(c);
             pmg_wants(c);
+            return;
         }
-    } else if (err == -EINPROGRESS) {
-        c->is_connecting = 1;
-        pmg_wants(c);
-    } else {
-        char text[96];
-        mg_snprintf(text, sizeof(text), "connect failed: %s", strerror(-err));
-        pmg_fatal(c, text);
+        if (!pmg_dns_more(c)) {
+            pmg_connect_failed(c, err);
+            return;
+        }
+        pmg_io_close(c);
+        x->watched = x->io_mask = 0;
+        (void)pmg_dns_next(c);
     }
+}
+
+void pmg_connect_resolved(struct mg_connection *c) {
+    mg_call(c, MG_EV_RESOLVE, NULL);
+    if (!c->is_closing) {
+        start_connect(c);
+    }
+}
+
+bool pmg_connect_next(struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c);
+    if (!pmg_dns_next(c)) {
+        return false;
+    }
+    c->is_connecting = 0;
+    pmg_io_close(c);
+    x->watched = x->io_mask = 0;
+    start_connect(c);
+    return true;
+}
+
+void pmg_connect_failed(struct mg_connection *c, int err) {
+    if (pmg_dns_more(c)) {
+        // Later: the backend may be in the middle of telling of the handle that has to go.
+        pmg_io_unwatch(c);
+        pmg_x(c)->io_mask = 0;
+        pmg_deadline(c, PMG_DL_RETRY, 1);
+        return;
+    }
+    char text[96];
+    mg_snprintf(text, sizeof(text), "connect failed: %s", strerror(-err));
+    pmg_fatal(c, text);
 }
 
 void pmg_connected(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
     c->is_connecting = 0;
     x->connected = 1;
-    if (!x->internal) {
-        pmg_deadline(c, PMG_DL_NONE, 0);
-    }
+    pmg_dns_forget(c);
+    pmg_deadline(c, PMG_DL_NONE, 0);
     set_protocol(c);
     if (x->proto == PMG_MQTT) {
         pmg_mqtt_await(c);
@@ -200,10 +229,14 @@ int pmg_connect(pmg_mgr_t *m, const char *url, int proto, void *arg, struct mg_c
     *out = NULL;
     int err = m->closing ? pmg_fail(m, -EBADF, "manager is closed") : pmg_io_check(m);
     if (err == 0) {
-        err = pmg_url_parse(m, url, false, &u);
+        err = proto == PMG_SNTP ? pmg_url_parse_for(m, url, "udp", 123, &u)
+                                : pmg_url_parse(m, url, false, &u);
     }
     if (err < 0) {
         return err;
+    }
+    if (proto == PMG_SNTP && !u.is_udp) {
+        return pmg_fail(m, -EINVAL, "URL %.*s: time is asked for over udp://", PMG_CUT(url));
     }
     if (proto == PMG_WS && u.proto != PMG_HTTP && !u.is_unix) {
         return pmg_fail(m, -EINVAL, "URL %.*s: a WebSocket URL starts with ws://", PMG_CUT(url));
@@ -217,8 +250,9 @@ int pmg_connect(pmg_mgr_t *m, const char *url, int proto, void *arg, struct mg_c
         return pmg_fail(m, -EINVAL, "URL %.*s: is for mqtt_connect()", PMG_CUT(url));
     }
 #endif
-    if (m->limits.max_conns > 0 && m->count >= m->limits.max_conns) {
-        return pmg_fail(m, -ENOBUFS, "%zu connections are open, the limit is max_conns", m->count);
+    if (full(m)) {
+        return pmg_fail(m, -ENOBUFS, "%zu connections are open, the limit is max_conns",
+            m->count - m->inner);
     }
     struct mg_connection *c = pmg_conn_new(m);
     if (c == NULL) {
@@ -233,6 +267,9 @@ int pmg_connect(pmg_mgr_t *m, const char *url, int proto, void *arg, struct mg_c
     x->url_tls = u.is_tls;
     c->is_tls = u.is_tls;
     x->host = pmg_strndup(host.buf, host.len);
+    if (proto == PMG_SNTP) {
+        pmg_sntp_init(c);
+    }
     x->target = proto == PMG_WS ? pmg_strndup(u.target.buf, u.target.len) : NULL;
     c->rem = u.addr;
     x->internal = 1;
@@ -250,10 +287,50 @@ int pmg_connect(pmg_mgr_t *m, const char *url, int proto, void *arg, struct mg_c
     mg_call(c, MG_EV_OPEN, (void *)(size_t)url);
     if (c->is_closing || c->is_draining) {
         pmg_work(c);
+    } else if (x->waits) { // resolve() in the handler decides whom to connect to
+        pmg_work(c);
     } else if (u.literal || u.is_unix) {
-        mg_connect_resolved(c);
-    } else {
-        mg_resolve(c, url);
+        start_connect(c);
+    } else if ((err = pmg_dns_start(c, u.host, NULL)) < 0) {
+        pmg_fatal(c, "no memory for a name lookup");
     }
     return 0;
+}
+
+int pmg_resolve(struct mg_connection *c, const char *url) {
+    pmg_mgr_t *m = pmg_m(c);
+    pmg_conn_t *x = pmg_x(c);
+    pmg_url_t u;
+    if (c->is_listening || x->is_unix) {
+        return pmg_fail(m, -EINVAL, "%s looks up no name: resolve() is for a client",
+            c->is_listening ? "a listener" : "a unix socket");
+    }
+    if (c->is_closing || c->is_draining) {
+        return pmg_fail(m, -EPIPE, "connection is %s", c->is_closing ? "closing" : "draining");
+    }
+    if (x->connected || c->is_connecting) {
+        return pmg_fail(m, -EISCONN,
+            "the peer is known already: resolve() in MG_EV_OPEN, or after resolve_cancel()");
+    }
+    if (x->waits) {
+        return pmg_fail(m, -EALREADY, "a name lookup is under way: resolve_cancel() ends it");
+    }
+    int err = pmg_url_parse_for(m, url, "tcp", 0, &u);
+    if (err < 0) {
+        return err;
+    }
+    if (u.is_unix) {
+        return pmg_fail(m, -EINVAL, "URL %.*s: a socket path needs no lookup", PMG_CUT(url));
+    }
+    if (u.has_port) {
+        c->rem.port = u.addr.port;
+    }
+    err = pmg_dns_start(c, u.host, u.literal ? &u.addr : NULL);
+    return err < 0 ? pmg_fail(m, err, "no memory for a name lookup") : 0;
+}
+
+void pmg_resolve_cancel(struct mg_connection *c) {
+    if (c->is_resolving) {
+        pmg_dns_forget(c);
+    }
 }

@@ -45,21 +45,29 @@ static int bad(pmg_mgr_t *m, const char *url, const char *why) {
         PMG_CUT(at != NULL ? at + 1 : url), why);
 }
 
-int pmg_url_parse(pmg_mgr_t *m, const char *url, bool listening, pmg_url_t *out) {
+// `scheme` is for a URL that has none, or NULL; with it `default_port` for one that has no port.
+static int parse(pmg_mgr_t *m, const char *url, bool listening, const char *scheme,
+    unsigned default_port, pmg_url_t *out) {
     memset(out, 0, sizeof(*out));
     for (const char *p = url; *p != '\0'; p++) {
         if ((unsigned char)*p <= ' ' || *p == 0x7f) {
             return bad(m, url, "spaces and control characters must be percent-encoded");
         }
     }
-    const char *p = strstr(url, "://");
-    if (p == NULL) {
+    const char *p = strstr(url, "://"), *name = url;
+    if (p == NULL && scheme == NULL) {
         return bad(m, url, "has no scheme: write http://host:port, tcp://host:port or the like");
     }
-    size_t n = (size_t)(p - url);
-    if (n == 4 && memcmp(url, "unix", 4) == 0) {
+    size_t n = p != NULL ? (size_t)(p - url) : strlen(scheme);
+    if (p == NULL) {
+        name = scheme;
+        p = url;
+    } else {
+        p += 3;
+    }
+    if (n == 4 && memcmp(name, "unix", 4) == 0) {
         out->is_unix = true;
-        out->host = mg_str(p + 3);
+        out->host = mg_str(p);
         if (out->host.len == 0 || out->host.len > 103) { // sun_path of the smallest system
             return bad(m, url, "a socket path has 1 to 103 bytes: unix:///run/name.sock");
         }
@@ -67,7 +75,7 @@ int pmg_url_parse(pmg_mgr_t *m, const char *url, bool listening, pmg_url_t *out)
     }
     size_t i = 0, count = sizeof(schemes) / sizeof(schemes[0]);
     while (i < count &&
-           (strlen(schemes[i].scheme) != n || memcmp(schemes[i].scheme, url, n) != 0)) {
+           (strlen(schemes[i].scheme) != n || memcmp(schemes[i].scheme, name, n) != 0)) {
         i++;
     }
     if (i == count) {
@@ -79,7 +87,6 @@ int pmg_url_parse(pmg_mgr_t *m, const char *url, bool listening, pmg_url_t *out)
     out->is_tls = schemes[i].tls;
     out->proto = schemes[i].proto;
     out->is_udp = schemes[i].udp;
-    p += 3;
     size_t auth_len = strcspn(p, "/?#");
     out->target = mg_str(p + auth_len);
     if (memchr(out->target.buf, '#', out->target.len) != NULL) {
@@ -105,7 +112,7 @@ int pmg_url_parse(pmg_mgr_t *m, const char *url, bool listening, pmg_url_t *out)
         port = colon != NULL ? colon + 1 : NULL;
     }
     out->authority = mg_str_n(host, (size_t)(end - host));
-    unsigned value = schemes[i].port;
+    unsigned value = schemes[i].port > 0 || scheme == NULL ? schemes[i].port : default_port;
     if (port != NULL) {
         value = 0;
         for (const char *q = port; q < end; q++) {
@@ -115,7 +122,8 @@ int pmg_url_parse(pmg_mgr_t *m, const char *url, bool listening, pmg_url_t *out)
         }
         out->has_port = true;
     }
-    if (port == end || (port == NULL && value == 0) || (value == 0 && !listening)) {
+    bool may_lack = scheme != NULL && default_port == 0 && port == NULL;
+    if (port == end || (value == 0 && (port == NULL || !listening) && !may_lack)) {
         return bad(m, url,
             listening ? "has no port: 0 takes a free one" : "has no port to connect to");
     }
@@ -128,6 +136,12 @@ int pmg_url_parse(pmg_mgr_t *m, const char *url, bool listening, pmg_url_t *out)
     }
     uint16_t keep = out->addr.port;
     out->literal = mg_aton(out->host, &out->addr);
+    if (!listening && mg_strcasecmp(out->host, mg_str("localhost")) == 0) {
+        out->literal = false; // two addresses: the resolver knows both
+    }
+    if (!out->literal) { // what was read of it before it turned out to be none
+        memset(&out->addr, 0, sizeof(out->addr));
+    }
     out->addr.port = keep;
     if (*host == '[' && !(out->literal && out->addr.is_ip6)) {
         return bad(m, url, "no valid IPv6 address in the brackets");
@@ -148,4 +162,13 @@ int pmg_url_parse(pmg_mgr_t *m, const char *url, bool listening, pmg_url_t *out)
         return bad(m, url, "the host is no valid IPv4 address");
     }
     return 0;
+}
+
+int pmg_url_parse(pmg_mgr_t *m, const char *url, bool listening, pmg_url_t *out) {
+    return parse(m, url, listening, NULL, 0, out);
+}
+
+int pmg_url_parse_for(pmg_mgr_t *m, const char *url, const char *scheme, unsigned port,
+    pmg_url_t *out) {
+    return parse(m, url, false, scheme, port, out);
 }

@@ -16,7 +16,6 @@ MONGOOSE = "MONGOOSE_DIR"
 
 #: Events of Mongoose that Python does not have, with the reason.
 NOT_YET = {
-    "MG_EV_SNTP_TIME": "SNTP has its own issue",
     "MG_EV_MDNS_REQ": "mDNS has its own issue",
     "MG_EV_MDNS_RESP": "mDNS has its own issue",
 }
@@ -27,6 +26,10 @@ OTHER_LISTS = {
     "PMG_LIMITS": "keywords of Manager, checked below",
     "PMG_CONN_METHODS_FILES": "part of PMG_CONN_METHODS",
     "PMG_CONN_METHODS_TLS": "part of PMG_CONN_METHODS",
+    "PMG_CONN_METHODS_SNTP": "part of PMG_CONN_METHODS",
+    "PMG_MANAGER_METHODS_SNTP": "part of PMG_MANAGER_METHODS",
+    "PMG_CONSTANTS_SNTP": "part of PMG_CONSTANTS",
+    "PMG_EVENT_DATA_SNTP": "part of PMG_EVENT_DATA",
     "PMG_CONN_PROPS_TLS": "part of PMG_CONN_PROPS",
     "PMG_CONN_METHODS_STREAM": "part of PMG_CONN_METHODS",
     "PMG_CONSTANTS_STREAM": "part of PMG_CONSTANTS",
@@ -127,13 +130,18 @@ def data_kinds():
             c.http_stream_body(max_size=0)
         elif ev == MG_EV_MQTT_OPEN:
             c.mqtt_pub("x", "x")
+    def clock(c, ev, data):
+        if ev == MG_EV_READ:
+            c.send(bytes([0x24, 1]) + bytes(22) + c.recv()[40:] + 2 * (b"\\xee" * 8))
     with Manager(note, poll_events=True) as m:
         port = port_of(m.listen(url("http")))
         m.ws_connect(url("ws", port))
         m.connect(url("http", port)).send(get(method="PUT", body="x"))
         modbus(m)
         m.mqtt_connect(url("mqtt", port_of(m.mqtt_listen(url("mqtt")))))
+        m.sntp_connect(url("udp", port_of(m.listen(url("udp"), clock))))
         wanted = (
+            "MG_EV_SNTP_TIME",
             "MG_EV_ERROR",
             "MG_EV_WAKEUP",
             "MG_EV_HTTP_BODY",

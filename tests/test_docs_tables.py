@@ -265,8 +265,7 @@ def test_texts_of_error_events():
     for entry, *_ in list(cells(section(page("errors"), "## Texts of MG_EV_ERROR")))[1:]:
         for text in entry.split(", "):
             text = re.sub(r"\b(REASON|NAME)\b", "", text).strip()
-            known_elsewhere = text in ("DNS timeout", "DNS lookup failed")  # Mongoose's resolver
-            assert text in sources or known_elsewhere, text
+            assert text in sources, text
 
 
 # ---- Links -------------------------------------------------------------------------------------

@@ -6,9 +6,12 @@ import pytest
 from clients import Raw
 from pymodbus.client import ModbusTcpClient
 from targets import ROOT
+from time_servers import TimeServer, reply
 from websockets.sync.client import connect
 
 EXAMPLES = ROOT / "examples"
+
+FEBRUARY_2020 = 1580674802
 
 pytestmark = pytest.mark.needs("process")
 
@@ -89,6 +92,18 @@ def test_rpc_server(run):
         assert client.recv(10) == '{"jsonrpc": "2.0", "id": 7, "result": 3.5}'
         client.send('{"jsonrpc": "2.0", "id": 8, "method": "math.add"}')
         assert "-32602" in client.recv(10)
+
+
+def test_ntp_time(target, request):
+    """It prints the time of a server and ends by itself."""
+    with TimeServer(lambda query: [reply(query, FEBRUARY_2020)]) as server:
+        running = target.run(EXAMPLES / "ntp_time.py", f"127.0.0.1:{server.port}")
+        request.node.devices = [running]
+        try:
+            assert running.exit_code() == 0
+        finally:
+            running.kill()
+    assert running.console.split("\n") == ["2020-02-02 20:20:02 UTC"]
 
 
 def test_every_example_is_tested():
