@@ -303,7 +303,7 @@ static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_ws_connect_obj, 1, manager_ws_conn
 static mp_obj_t manager_sntp_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     return client(PMG_SNTP, n_args, pos_args, kw_args);
 }
-static MP_DEFINE_CONST_FUN_OBJ_KW(manager_sntp_connect_obj, 1, manager_sntp_connect);
+static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_sntp_connect_obj, 1, manager_sntp_connect);
 #endif
 
 // ---------------------------------------------------------------------------------------------
