@@ -15,7 +15,7 @@ export PYTHON
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test cpython unix firmware pico rig deps wheel bench figures docs check format clean
-.PHONY: sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig
+.PHONY: sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig apt-esp32 check-esp32
 
 help: ## Say what the targets do.
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -55,6 +55,10 @@ firmware: ## Build a board's firmware: build/firmware/BOARD/firmware.uf2. BOARD=
 firmware: | apt-pico
 	@tools/build-firmware $(or $(BOARD),RPI_PICO)
 
+check-esp32: ## Compile for ESP32 without ESP-IDF. ARGS=--stack, --size or --update.
+check-esp32: | apt-esp32
+	@$(PYTHON) tools/check_esp32.py $(ARGS)
+
 deps: ## Bring the third-party sources into the cache; say what is where.
 deps: | apt-build
 	@$(PYTHON) tools/deps.py
@@ -93,6 +97,8 @@ apt-test:
 	@tools/apt-needs build test
 apt-check:
 	@tools/apt-needs build check
+apt-esp32:
+	@tools/apt-needs build esp32
 apt-bench:
 	@tools/apt-needs build bench
 apt-rig:

@@ -1,0 +1,2 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "boards/ESP32_GENERIC_C6/mpconfigboard.h"

@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# What all ESP32 boards share. A board's mpconfigboard.cmake includes MicroPython's own definition
+# of that board first, then this file, and holds only what differs.
+
+get_filename_component(PMG_ESP32_DIR ${CMAKE_CURRENT_LIST_DIR} ABSOLUTE)
+
+# The port reads these files relative to itself; the later ones win.
+list(APPEND SDKCONFIG_DEFAULTS ${PMG_ESP32_DIR}/sdkconfig.pymongoose)
+
+list(APPEND MICROPY_DEF_BOARD PMG_BOARD=1 ${PMG_DEFINES})
+
+# A full checkout has micropython-lib: then the port's usual frozen modules come along.
+if(EXISTS ${CMAKE_SOURCE_DIR}/../../lib/micropython-lib/README.md)
+    set(MICROPY_FROZEN_MANIFEST ${PMG_ESP32_DIR}/manifest_full.py)
+else()
+    set(MICROPY_FROZEN_MANIFEST ${PMG_ESP32_DIR}/manifest.py)
+endif()

@@ -1,0 +1,5 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# ruff: noqa: F821
+
+include("$(PORT_DIR)/boards/manifest.py")
+include("../../micropython_module/manifest.py")
