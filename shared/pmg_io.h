@@ -26,8 +26,11 @@ typedef struct {
 } pmg_io_mgr_t;
 #elif defined(PMG_IO_LWIP)
 typedef struct {
-    void *volatile ready; // connections with something to do: callbacks put them here
+    struct pmg_sock *volatile ready; // what has something to do: callbacks put them here
+    struct pmg_sock *ready_last;
+    volatile size_t ready_len;
     volatile bool woken;
+    bool starved; // some connection found no memory in lwIP
 } pmg_io_mgr_t;
 #else
 #include <sys/types.h>

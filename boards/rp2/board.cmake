@@ -16,6 +16,11 @@ set(MBEDTLS_CONFIG_FILE ${PMG_RP2_DIR}/mbedtls_config.h)
 list(APPEND MICROPY_SOURCE_BOARD ${PMG_RP2_DIR}/net_board.c)
 list(APPEND MICROPY_DEF_BOARD PMG_BOARD=1 PMG_IO_LWIP=1 ${PMG_DEFINES})
 
+# Flash is dearer than a few cycles.
+if(NOT PMG_COMPILE_OPTIONS)
+    set(PMG_COMPILE_OPTIONS -Os)
+endif()
+
 # Upstream's PPP calls lwIP without its lock, and its writes may run Python in the middle of lwIP.
 set_source_files_properties(${MICROPY_DIR}/extmod/network_ppp_lwip.c PROPERTIES
     COMPILE_OPTIONS "-include;${PMG_RP2_DIR}/ppp_locked.h")
