@@ -118,7 +118,7 @@ static void fired(pmg_timer_t *t) {
     }
     if (l->result == FOUND && l->ttl != UINT32_MAX) {
         pmg_dns_sort(l->m, &l->found);
-        pmg_dns_cache_put(&l->m->dns->cache, l->name, pmg_port_millis(), l->ttl, &l->found);
+        pmg_dns_cache_put(&l->m->dns->cache, l->asked, pmg_port_millis(), l->ttl, &l->found);
         l->ttl = UINT32_MAX;
     }
     deliver(l);
@@ -164,9 +164,6 @@ static pmg_lookup_t *begin(pmg_mgr_t *m, const char *name, bool absolute,
         l->found.count = 1;
     } else {
         pmg_dns_local(m, name, &l->found);
-        if (l->found.count == 0) {
-            (void)pmg_dns_cache_get(&d->cache, name, pmg_port_millis(), &l->found);
-        }
     }
     if (l->found.count > 0) {
         l->result = FOUND;

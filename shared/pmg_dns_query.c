@@ -172,6 +172,10 @@ static void ask_step(pmg_lookup_t *l) {
     l->grace = false;
     l->found.count = 0;
     l->ttl = UINT32_MAX;
+    if (pmg_dns_cache_get(&l->m->dns->cache, l->asked, pmg_port_millis(), &l->found)) {
+        finish(l, FOUND);
+        return;
+    }
     memset(l->q, 0, sizeof(l->q));
     l->q[0].type = PMG_DNS_A;
     l->q[1].type = PMG_DNS_AAAA;

@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import ctypes
+import functools
 import os
 import signal
 import subprocess
@@ -105,6 +106,15 @@ class ProcessDevice(Device):
                 pass
 
 
+@functools.cache
+def _can_unshare() -> bool:
+    command = ["unshare", "--map-root-user", "--mount", "--net", "true"]
+    try:
+        return subprocess.run(command, stderr=subprocess.DEVNULL).returncode == 0
+    except FileNotFoundError:
+        return False
+
+
 class ProcessTarget(Target):
     def __init__(self, name: str, program: Path, options: list[str], build: str) -> None:
         super().__init__()
@@ -128,6 +138,8 @@ class ProcessTarget(Target):
 
     def own_capabilities(self) -> set[str]:
         found = {"signals", "process", "host-files"}
+        if _can_unshare():
+            found.add("namespaces")
         return found | {"native-speed"} if ProcessDevice.slowness == 1 else found
 
     def start(self, source: str, params: dict[str, Any]) -> ProcessDevice:
