@@ -9,6 +9,7 @@
 // Datagrams that are no answer to the question, before the question is asked from another port.
 #define WRONG_MAX 64
 #define TRY_MAX_MS 30000
+#define TCP_MS 5000
 
 // ---------------------------------------------------------------------------------------------
 // Queries
@@ -97,7 +98,7 @@ static void ask(pmg_lookup_t *l, pmg_query_t *q, int result) {
 static void ask_by_tcp(pmg_lookup_t *l, pmg_query_t *q) {
     close_query(q);
     q->tcp = true;
-    q->due = pmg_port_millis() + TRY_MAX_MS;
+    q->due = pmg_port_millis() + TCP_MS;
     int i = (q->tries - 1) % l->m->dns->conf.servers;
     int err = open_query(l, q, &l->m->dns->conf.server[i]);
     if (err < 0) {

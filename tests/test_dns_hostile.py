@@ -306,7 +306,7 @@ def test_no_tcp_there(device):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as udp:
         udp.bind(("127.0.0.1", 0))
         with NameServer(by_tcp(lambda q: [])) as server:
-            server.tcp.close()
+            server.tcp.shutdown(socket.SHUT_RDWR)
             running = device(LOOKUPS, dns=[server.port])
             running.expect("SERVING")
             assert running.eval("lookup('one.test')", 30).startswith("name lookup: ")
@@ -345,7 +345,7 @@ def test_mangled_answers(hostile):
     """Whatever comes ahead of it, the right answer or a clear text is what the program hears."""
 
     @settings(
-        max_examples=60,
+        max_examples=150,
         deadline=None,
         suppress_health_check=[HealthCheck.function_scoped_fixture],
         derandomize=True,
