@@ -151,9 +151,9 @@ def connect(client_id="raw", version=4, flags=2, keepalive=60, props=b"", rest=b
     return packet(CONNECT, head + five + text(client_id) + rest)
 
 
-def publish(topic="t", payload=b"x", qos=0, mid=1, retain=False, dup=False, props=None):
+def publish(topic="t", payload=b"x", qos=0, mid=1, retain=False, dup=False, version=4, props=b""):
     body = text(topic) + (mid.to_bytes(2, "big") if qos else b"")
-    if props is not None:
+    if version == 5:
         body += number(len(props)) + props
     return packet(PUBLISH, body + payload, dup << 3 | qos << 1 | retain)
 
