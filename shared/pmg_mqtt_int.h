@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What the three files of MQTT share: pmg_mqtt.c (a connection's life), pmg_mqtt_send.c (packets of
-// ours) and pmg_mqtt_packet.c (packets of the peer, and nothing but bytes).
+// What the files of MQTT share: pmg_mqtt.c (a connection's life), pmg_mqtt_send.c (what a program
+// sends), pmg_mqtt_put.c (packets of ours) and pmg_mqtt_packet.c (packets of the peer, and nothing but bytes).
 #ifndef PMG_MQTT_INT_H
 #define PMG_MQTT_INT_H
 
@@ -97,7 +97,26 @@ bool pmg_mqtt_topic_ok(struct mg_str topic);
 bool pmg_mqtt_filter_ok(struct mg_str filter);
 const char *pmg_mqtt_reason(int version, int code);
 
-// pmg_mqtt_send.c
+// pmg_mqtt_put.c: begin, put, finish; false means that there was no memory and nothing is queued.
+#define PMG_MQTT_PACKET_MAX 268435455 // what four bytes of length can say
+
+typedef struct {
+    struct mg_connection *c;
+    size_t before;
+    bool ok;
+} pmg_mqtt_out_t;
+void pmg_mqtt_begin(pmg_mqtt_out_t *o, struct mg_connection *c, int cmd, int flags, size_t rest);
+void pmg_mqtt_put_raw(pmg_mqtt_out_t *o, const void *buf, size_t len);
+void pmg_mqtt_put8(pmg_mqtt_out_t *o, unsigned value);
+void pmg_mqtt_put16(pmg_mqtt_out_t *o, unsigned value);
+void pmg_mqtt_put_data(pmg_mqtt_out_t *o, struct mg_str s);
+// The properties that follow: those given, and `more` of ours.
+void pmg_mqtt_put_props(pmg_mqtt_out_t *o, int version, struct mg_str props, const uint8_t *more,
+    size_t more_len);
+bool pmg_mqtt_finish(pmg_mqtt_out_t *o);
+size_t pmg_mqtt_props_len(int version, size_t len);
+size_t pmg_mqtt_number_len(size_t value);
+uint16_t pmg_mqtt_next_id(pmg_mqtt_t *q); // the next one that nothing waits for
 bool pmg_mqtt_put(struct mg_connection *c, int cmd, int flags, const void *body, size_t len);
 bool pmg_mqtt_put_id(struct mg_connection *c, int cmd, int flags, uint16_t id, int reason);
 bool pmg_mqtt_put_connect(struct mg_connection *c, const pmg_mqtt_login_t *login);
