@@ -80,7 +80,7 @@ static struct mg_str get_properties(mp_obj_t obj, const char *name) {
     }
     vstr_t out;
     vstr_init(&out, 32);
-    if (mp_obj_is_type(obj, &mp_type_dict)) {
+    if (mp_obj_is_dict_or_ordereddict(obj)) {
         mp_map_t *map = mp_obj_dict_get_map(obj);
         for (size_t i = 0; i < map->alloc; i++) {
             if (mp_map_slot_is_filled(map, i)) {

@@ -110,7 +110,8 @@ void pmg_mqtt_free(struct mg_connection *c) {
 static void say_goodbye(struct mg_connection *c) {
     pmg_mqtt_t *q = pmg_mqtt(c);
     q->bye = 0;
-    if (q->state == PMG_MQTT_OPEN && (c->is_client || q->version == 5)) {
+    bool open = q->state == PMG_MQTT_OPEN || (c->is_client && q->state == PMG_MQTT_WAIT);
+    if (open && (c->is_client || q->version == 5)) {
         int reason = q->bye_code == 0 && !c->is_client ? PMG_MQTT_SHUTTING_DOWN : q->bye_code;
         (void)pmg_mqtt_put_disconnect(c, reason);
     }
@@ -313,6 +314,7 @@ static void login(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
             int code = q->version == 5 ? PMG_MQTT_UNAVAILABLE : 3;
             (void)pmg_mqtt_put_connack(c, code, false, mg_str_n(NULL, 0));
             q->state = PMG_MQTT_DONE;
+            pmg_x(c)->linger = 1;
             pmg_drain(c);
         } else if (q->state == PMG_MQTT_OPEN || (q->answered & (1u << MQTT_CMD_CONNACK)) ||
                    pmg_mqtt_put_connack(c, 0, false, mg_str_n(NULL, 0))) {

@@ -440,7 +440,7 @@ static void parse_codes(reader_t *r, pmg_mqtt_msg_t *msg) {
     msg->data = read_data(r, (size_t)(r->end - r->p));
     for (size_t i = 0; i < msg->data.len; i++) {
         uint8_t code = (uint8_t)msg->data.buf[i];
-        bool success = code <= (msg->cmd == MQTT_CMD_SUBACK ? 2 : 0x11);
+        bool success = msg->cmd == MQTT_CMD_SUBACK ? code <= 2 : code == 0 || code == 0x11;
         if (!success && (msg->version == 4 ? code != 0x80 : code < 0x80)) {
             r->bad = true;
         }

@@ -267,6 +267,7 @@ int pmg_mqtt_ack(struct mg_connection *c, const pmg_mqtt_msg_t *msg, const uint8
             (uint16_t)pmg_mqtt_prop_int(props, MQTT_PROP_SERVER_KEEP_ALIVE, q->keepalive);
         q->state = codes[0] == 0 ? PMG_MQTT_OPEN : PMG_MQTT_DONE;
         if (codes[0] != 0) {
+            pmg_x(c)->linger = 1; // so that the client reads why
             pmg_drain(c);
         }
     }

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """MQTT servers against paho's client, mosquitto_pub, mosquitto_sub and packets made by hand."""
 
+import ssl
 import subprocess
 
 import pytest
@@ -30,6 +31,7 @@ from mqtt_peers import (
     text,
 )
 from mqtt_script import SCRIPT
+from pki import pki
 from targets import ROOT
 
 VERSIONS = pytest.mark.parametrize("version", [4, 5])
@@ -205,6 +207,23 @@ def test_mosquitto_clients(server):
         (b"1", 1),
         (b"2", 2),
     ]
+
+
+def test_tls(server):
+    pair = pki()["ec"]
+    server.exec(f"opts = TlsOpts(cert={pair.cert!r}, key={pair.key!r})")
+    server.exec("l = m.mqtt_listen(url('mqtts'), handler); l.tls_init(opts)")
+    address = server.reach(server.eval("port_of(l)"))
+    client = Client(("localhost", address[1]), 5, connect=False)
+    context = ssl.create_default_context(cadata=pki()["ca"].cert.decode())
+    client.tls_set_context(context)
+    client.open()
+    client.listen("echo", 1)
+    client.send("do/echo", "secret", 1)
+    assert client.next() == ("echo", b"secret", 1, False)
+    client.disconnect()
+    client.loop_stop()
+    server.exec("l.close()")
 
 
 # ---- By hand -----------------------------------------------------------------------------------

@@ -331,6 +331,13 @@ def test_disconnected_by_a_server_of_version_5(server):
     assert server.eval("acked(MQTT_CMD_DISCONNECT)") == [0]
 
 
+def test_end_before_connack(server):
+    with Server(lambda raw: (read_packet(raw)[0], read_packet(raw), read_packet(raw))) as host:
+        server.exec(f"start('dev', {host.port}); clients['dev'].mqtt_disconnect()")
+        server.until("('client', 'CLOSE') in log")
+    assert host.results == [(CONNECT, (DISCONNECT, 0, b""), None)]
+
+
 def test_no_connack_in_time(server):
     def talk(raw):
         return read_packet(raw), read_packet(raw)
