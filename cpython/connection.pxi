@@ -115,6 +115,28 @@ cdef class Connection:
         cdef mg_connection *c = self.state.c
         pmg_py_done(c, 0 if c == NULL else pmg_http_sse(c, kind, d.s), &d)
 
+    def http_request(self, method, uri, body=b"", headers=None):
+        """Sends a request: method, path with its query, body, headers as a dict or pairs."""
+        cdef pmg_head_t h
+        cdef pmg_py_data_t d
+        cdef mg_str verb, target
+        cdef c_bool typed
+        ours(self)
+        pmg_py_str(method, "method", &verb)
+        pmg_py_str(uri, "uri", &target)
+        if headers is not None:
+            headers = pmg_py_headers(headers)
+        pmg_py_data(body, "body", &d)
+        cdef mg_connection *c = self.state.c
+        cdef int rc = 0
+        if c != NULL:
+            rc = pmg_request_begin(&h, c, verb, target)
+            if rc >= 0 and headers is not None:
+                rc = pmg_py_head_headers(&h, headers, &typed)
+            if rc >= 0:
+                rc = pmg_request_end(&h, d.s)
+        pmg_py_done(c, rc, &d)
+
     def http_basic_auth(self, username, password):
         """Gives the next request sent on this client connection an Authorization header."""
         cdef mg_str user, word
@@ -135,9 +157,14 @@ cdef class Connection:
         cdef mg_connection *c = self.state.c
         pmg_py_done(c, 0 if c == NULL else pmg_http_stream_body(c, file, <size_t>limit), NULL)
 
-    def serve_dir(self, message, root_dir, extra_headers="", mime_types="", page404=""):
+    def serve_dir(
+        self, message, root_dir, extra_headers="", mime_types="", page404="", *, listing=True,
+        dotfiles=False
+    ):
         """Answers a request from the files under a folder."""
         cdef pmg_serve_t opts
+        opts.no_listing = not listing
+        opts.dotfiles = bool(dotfiles)
         cdef const char *page
         pmg_py_cstr(root_dir, "root_dir", &opts.root)
         pmg_py_str(extra_headers, "extra_headers", &opts.headers)
@@ -153,6 +180,7 @@ cdef class Connection:
         pmg_py_str(extra_headers, "extra_headers", &opts.headers)
         pmg_py_str(mime_types, "mime_types", &opts.mime_types)
         opts.page404 = NULL
+        opts.no_listing = opts.dotfiles = False
         serve(self, message, &opts, pmg_serve_file)
 
     # WebSocket

@@ -100,6 +100,7 @@ cdef extern from "pmg.h":
         const char *root
         mg_str headers, mime_types
         const char *page404
+        bint no_listing, dotfiles
 
     ctypedef struct pmg_mqtt_msg_t:
         pass
@@ -161,6 +162,8 @@ cdef extern from "pmg.h":
     int pmg_head_header(pmg_head_t *, mg_str, mg_str)
     int pmg_reply_end(pmg_head_t *, mg_str)
     void pmg_head_abort(pmg_head_t *)
+    int pmg_request_begin(pmg_head_t *, mg_connection *, mg_str, mg_str)
+    int pmg_request_end(pmg_head_t *, mg_str)
     int pmg_http_chunk(mg_connection *, const void *, size_t)
     int pmg_http_sse(mg_connection *, mg_str, mg_str)
     int pmg_http_basic_auth(mg_connection *, mg_str, mg_str)

@@ -108,6 +108,45 @@ static mp_obj_t conn_http_basic_auth(mp_obj_t self_in, mp_obj_t user_in, mp_obj_
 MP_DEFINE_CONST_FUN_OBJ_3(mpy_conn_http_basic_auth_obj, conn_http_basic_auth);
 
 // ---------------------------------------------------------------------------------------------
+// Requests
+
+static int put_request(struct mg_connection *c, struct mg_str method, struct mg_str uri,
+    struct mg_str body, const mpy_headers_t *headers) {
+    pmg_head_t head;
+    int r = pmg_request_begin(&head, c, method, uri);
+    if (r < 0) {
+        return r;
+    }
+    r = mpy_headers_put(headers, &head);
+    if (r < 0) {
+        pmg_head_abort(&head);
+        return r;
+    }
+    return pmg_request_end(&head, body);
+}
+
+static mp_obj_t conn_http_request(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_method, ARG_uri, ARG_body, ARG_headers };
+    static const mp_arg_t allowed_args[] = {
+        {MP_QSTR_method, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
+        {MP_QSTR_uri, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
+        {MP_QSTR_body, MP_ARG_OBJ, EMPTY_STR},
+        {MP_QSTR_headers, MP_ARG_OBJ, NONE},
+    };
+    PARSE_ARGS(n_args, pos_args, kw_args);
+    struct mg_str method = mpy_get_str(args[ARG_method].u_obj, "method");
+    struct mg_str uri = mpy_get_str(args[ARG_uri].u_obj, "uri");
+    mpy_headers_t headers;
+    mpy_headers_get(args[ARG_headers].u_obj, &headers);
+    mp_buffer_info_t body;
+    mpy_get_data(args[ARG_body].u_obj, "body", &body);
+    mpy_conn_t *self = mpy_conn_open(pos_args[0]);
+    struct mg_str data = mg_str_n(body.buf, body.len);
+    return mpy_conn_done(self, MPY_ENGINE(put_request(self->c, method, uri, data, &headers)));
+}
+MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_http_request_obj, 1, conn_http_request);
+
+// ---------------------------------------------------------------------------------------------
 // Bodies in pieces
 
 #if PMG_HAS_STREAM
@@ -132,13 +171,23 @@ MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_http_stream_body_obj, 1, conn_http_stream_bo
 
 #if PMG_HAS_FILES
 static mp_obj_t conn_serve_dir(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_message, ARG_root_dir, ARG_extra_headers, ARG_mime_types, ARG_page404 };
+    enum {
+        ARG_message,
+        ARG_root_dir,
+        ARG_extra_headers,
+        ARG_mime_types,
+        ARG_page404,
+        ARG_listing,
+        ARG_dotfiles
+    };
     static const mp_arg_t allowed_args[] = {
         {MP_QSTR_message, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
         {MP_QSTR_root_dir, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
         {MP_QSTR_extra_headers, MP_ARG_OBJ, EMPTY_STR},
         {MP_QSTR_mime_types, MP_ARG_OBJ, EMPTY_STR},
         {MP_QSTR_page404, MP_ARG_OBJ, EMPTY_STR},
+        {MP_QSTR_listing, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_TRUE}},
+        {MP_QSTR_dotfiles, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_FALSE}},
     };
     PARSE_ARGS(n_args, pos_args, kw_args);
     pmg_serve_t opts = {
@@ -146,6 +195,8 @@ static mp_obj_t conn_serve_dir(size_t n_args, const mp_obj_t *pos_args, mp_map_t
         .headers = mpy_get_str(args[ARG_extra_headers].u_obj, "extra_headers"),
         .mime_types = mpy_get_str(args[ARG_mime_types].u_obj, "mime_types"),
         .page404 = mpy_get_cstr(args[ARG_page404].u_obj, "page404"),
+        .no_listing = !mp_obj_is_true(args[ARG_listing].u_obj),
+        .dotfiles = mp_obj_is_true(args[ARG_dotfiles].u_obj),
     };
     if (opts.page404[0] == '\0') {
         opts.page404 = NULL;

@@ -149,6 +149,10 @@ static int hook_open(struct mg_connection *c, struct mg_connection *listener, vo
 #define DATA_MQTT(data) MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_MqttMessage, (data), self->c))
 #define DATA_WS(data) MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_WsMessage, (data), self->c))
 
+// Without the gap between Mongoose's numbers and ours, so that a table serves.
+#define DENSE(ev) \
+    ((int)(ev) < (int)PMG_EV_FIRST ? (int)(ev) : (int)(ev) - (int)PMG_EV_FIRST + (int)MG_EV_USER)
+
 // Calls a handler. MP_OBJ_NULL, or what was raised.
 static MP_NOINLINE mp_obj_t call_handler(mp_obj_t handler, mpy_conn_t *self, int ev, void *data,
     mpy_view_t **view_out) {
@@ -162,9 +166,9 @@ static MP_NOINLINE mp_obj_t call_handler(mp_obj_t handler, mpy_conn_t *self, int
             mp_const_none,
         };
         if (data != NULL) {
-            switch (ev) {
+            switch (DENSE(ev)) {
 #define X(event, kind) \
-    case event: args[2] = DATA_##kind(data); break;
+    case DENSE(event): args[2] = DATA_##kind(data); break;
                 PMG_EVENT_DATA(X)
 #undef X
                 default: break;

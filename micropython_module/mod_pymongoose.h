@@ -178,6 +178,7 @@ MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_reply_json_obj);
 MP_DECLARE_CONST_FUN_OBJ_2(mpy_conn_http_chunk_obj);
 MP_DECLARE_CONST_FUN_OBJ_3(mpy_conn_http_sse_obj);
 MP_DECLARE_CONST_FUN_OBJ_3(mpy_conn_http_basic_auth_obj);
+MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_http_request_obj);
 #if PMG_HAS_STREAM
 MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_http_stream_body_obj);
 #endif

@@ -248,7 +248,17 @@ int pmg_head_header(pmg_head_t *h, struct mg_str name, struct mg_str value);
 int pmg_reply_end(pmg_head_t *h, struct mg_str body);
 void pmg_head_abort(pmg_head_t *h);
 
-// A chunk; len 0 ends the reply. -EINVAL if no chunked reply was started.
+// A request of an http:// client, before it is connected or later: begin(), pmg_head_header() for
+// each header, then end() or pmg_head_abort(). end() adds Host, Content-Length (of `body`; a header
+// may promise more, which send() then sends) and the credentials of pmg_http_basic_auth(). With
+// Transfer-Encoding: chunked the body is the first chunk, pmg_http_chunk() goes on.
+// -EINVAL: no HTTP client; a method that is no token, a target with spaces or control characters;
+// -EALREADY: the request before is not complete; -EAGAIN: too many are under way.
+int pmg_request_begin(pmg_head_t *h, struct mg_connection *c, struct mg_str method,
+    struct mg_str target);
+int pmg_request_end(pmg_head_t *h, struct mg_str body);
+
+// A chunk of a reply or of a client's request; len 0 ends it. -EINVAL if no such was started.
 int pmg_http_chunk(struct mg_connection *c, const void *buf, size_t len);
 // A server-sent event: lines of `data` become data: lines. -EINVAL for CR or LF in the type, or
 // if no reply was started.
@@ -271,6 +281,8 @@ typedef struct {
     struct mg_str headers;    // "Name: value\r\n" lines, validated; may be empty
     struct mg_str mime_types; // "ext=type,ext2=type2" ahead of the built-in table; may be empty
     const char *page404;      // a file for what is not found, or NULL
+    bool no_listing;          // a folder without index.html is not found
+    bool dotfiles;            // names with a dot in front are served and listed, too
 } pmg_serve_t;
 // Answers the request of `hm` from the file system, with ranges, ETag, .gz and folder listings.
 // A missing file is a 404 to the client, not an error here. -EALREADY, -EPIPE, -EINVAL as reply.

@@ -245,6 +245,7 @@
     X(reply_json, 1, 255)      \
     X(http_chunk, 1, 1)        \
     X(http_sse, 2, 2)          \
+    X(http_request, 2, 255)    \
     X(http_basic_auth, 2, 2)   \
     PMG_CONN_METHODS_STREAM(X) \
     PMG_CONN_METHODS_FILES(X)  \

@@ -62,6 +62,7 @@ static void delist(pmg_mgr_t *m, struct mg_connection *c) {
     }
     *b = x->hash_next;
     m->count--;
+    m->evicted -= x->evicted;
     if (x->inner) {
         m->inner--;
     } else {
@@ -465,7 +466,7 @@ int pmg_can_send(struct mg_connection *c) {
     return 0;
 }
 
-bool pmg_out_room(struct mg_connection *c, size_t len) {
+__attribute__((always_inline)) static inline bool room(struct mg_connection *c, size_t len) {
     struct mg_iobuf *b = &c->send;
     pmg_mgr_t *m = pmg_m(c);
     if (b->buf == NULL && m->spare != NULL && m->spare_size >= len) {
@@ -483,12 +484,16 @@ bool pmg_out_room(struct mg_connection *c, size_t len) {
     return pmg_buf_reserve(b, len);
 }
 
+bool pmg_out_room(struct mg_connection *c, size_t len) {
+    return room(c, len);
+}
+
 bool pmg_out_grow(struct mg_connection *c, const void *buf, size_t len) {
     if (len == 0) {
         return true;
     }
     struct mg_iobuf *b = &c->send;
-    if (b->size - b->len < len && !pmg_out_room(c, len)) {
+    if (b->size - b->len < len && !room(c, len)) {
         return false;
     }
     memcpy(b->buf + b->len, buf, len);

@@ -277,7 +277,7 @@ static int send_file(struct mg_connection *c, const pmg_http_msg_t *hm, const pm
     pmg_http_t *x = &pmg_x(c)->u.http;
     err = extra_headers(&h, o->headers);
     struct mg_str type = mime_type(path, o->mime_types);
-    if (err == 0 && !(h.seen & 1)) {
+    if (err == 0 && !(h.seen & PMG_SEEN_TYPE)) {
         err = pmg_head_header(&h, mg_str("Content-Type"), type);
     }
     if (err == 0) {
@@ -304,7 +304,7 @@ static int send_file(struct mg_connection *c, const pmg_http_msg_t *hm, const pm
     }
     if (err == 0) {
         h.kind = PMG_HEAD_FILE;
-        h.seen |= 2;
+        h.seen |= PMG_SEEN_LENGTH;
         h.content_length = (size_t)len;
         err = pmg_reply_end(&h, mg_str_n(NULL, 0));
     } else {
@@ -332,7 +332,7 @@ typedef struct {
     struct mg_iobuf out;
     struct mg_fs *fs;
     const char *dir;
-    bool failed;
+    bool failed, dotfiles;
 } listing_t;
 
 static void put(listing_t *l, const char *s, size_t len) {
@@ -373,7 +373,7 @@ static void entry(const char *name, void *arg) {
     listing_t *l = arg;
     char path[MG_PATH_MAX], text[32];
     size_t size = 0;
-    if (name[0] == '.' ||
+    if ((name[0] == '.' && (!l->dotfiles || name[1] == '\0' || strcmp(name, "..") == 0)) ||
         (size_t)mg_snprintf(path, sizeof(path), "%s/%s", l->dir, name) >= sizeof(path)) {
         return;
     }
@@ -391,7 +391,7 @@ static void entry(const char *name, void *arg) {
 
 static int send_listing(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *o,
     const char *dir) {
-    listing_t l = {.fs = pmg_port_fs(), .dir = dir};
+    listing_t l = {.fs = pmg_port_fs(), .dir = dir, .dotfiles = o->dotfiles};
     char uri[MG_PATH_MAX];
     mg_snprintf(uri, sizeof(uri), "%.*s", (int)hm->uri.len, hm->uri.buf);
     puts_(&l, "<!doctype html><html><head><meta charset=\"utf-8\"><title>Index of ");
@@ -435,8 +435,26 @@ static bool below_root(const char *path, size_t len) {
     return true;
 }
 
+// Does a name in this path begin with a dot? Such names hold what is not for the public: .git, .env,
+// unfinished uploads. But /.well-known/ (RFC 8615) is there to be asked for.
+static bool hidden(const char *path) {
+    static const char well_known[] = "/.well-known";
+    size_t n = sizeof(well_known) - 1;
+    if (strncmp(path, well_known, n) == 0 && (path[n] == '/' || path[n] == '\0')) {
+        path += n;
+    }
+    for (const char *p = path; (p = strchr(p, '/')) != NULL;) {
+        p++;
+        if (*p == '.' && p[1] != '/' && p[1] != '\0') {
+            return true;
+        }
+    }
+    return false;
+}
+
 // The file system's path for the request, in `path`: its length, or the status to answer with.
-static int map_path(const pmg_http_msg_t *hm, const char *root, char *path, int *status) {
+static int map_path(const pmg_http_msg_t *hm, const pmg_serve_t *o, char *path, int *status) {
+    const char *root = o->root;
     size_t n = strlen(root);
     while (n > 1 && root[n - 1] == '/') {
         n--;
@@ -464,7 +482,7 @@ static int map_path(const pmg_http_msg_t *hm, const char *root, char *path, int 
         rel[len++] = ch;
     }
     rel[len] = '\0';
-    if (!below_root(rel, (size_t)len)) {
+    if (!below_root(rel, (size_t)len) || (!o->dotfiles && hidden(rel))) {
         *status = 404;
         return -1;
     }
@@ -502,7 +520,7 @@ int pmg_serve_dir(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_s
     if (!get_or_head(hm)) {
         return say(c, o, 405, "Allow", "GET, HEAD");
     }
-    int len = map_path(hm, o->root, path, &status);
+    int len = map_path(hm, o, path, &status);
     if (len < 0) {
         return not_found(c, hm, o, status);
     }
@@ -537,6 +555,9 @@ int pmg_serve_dir(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_s
             return send_file(c, hm, o, path, 200);
         }
         path[len] = '\0';
+    }
+    if (o->no_listing) {
+        return not_found(c, hm, o, 404);
     }
     return send_listing(c, hm, o, path);
 }

@@ -36,6 +36,10 @@ bool pmg_http_in_head(struct mg_connection *c) {
     return c->is_resp && h->state != ST_HEAD && h->sink == PMG_BODY_GATHER;
 }
 
+bool pmg_http_idle(struct mg_connection *c) {
+    return pmg_x(c)->u.http.state == ST_HEAD && !pmg_x(c)->reparse;
+}
+
 size_t pmg_http_body_left(struct mg_connection *c) {
     pmg_http_t *h = &pmg_x(c)->u.http;
     return h->state == ST_LENGTH ? h->left : 0;
@@ -278,12 +282,16 @@ static void answer_failure(struct mg_connection *c) {
     }
 }
 
-void pmg_http_fire(struct mg_connection *c, int ev, void *hm) {
+static inline void fire(struct mg_connection *c, int ev, void *hm) {
     pmg_x(c)->handler_failed = 0;
     mg_call(c, ev, hm);
     if (pmg_x(c)->handler_failed && c->is_accepted && c->pfn == pmg_http_pfn) {
         answer_failure(c);
     }
+}
+
+void pmg_http_fire(struct mg_connection *c, int ev, void *data) {
+    fire(c, ev, data);
 }
 
 typedef struct {
@@ -343,7 +351,7 @@ static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p
     body_framing(c, &p->hm, &p->f);
     p->hm.body = mg_str_n(base + h->head_len, 0);
     if (!c->is_client || p->hm.status >= 200 || p->hm.status == 101) {
-        pmg_http_fire(c, MG_EV_HTTP_HDRS, &p->hm);
+        fire(c, MG_EV_HTTP_HDRS, &p->hm);
     }
     if (c->pfn != pmg_http_pfn || c->is_closing || c->is_draining) {
         return 0;
@@ -387,7 +395,7 @@ static void deliver(struct mg_connection *c, pmg_http_msg_t *hm) {
     if (!skip) {
         h->by_hand &= c->is_resp; // written while the body still came
         c->is_resp = !c->is_client;
-        pmg_http_fire(c, MG_EV_HTTP_MSG, hm);
+        fire(c, MG_EV_HTTP_MSG, hm);
         if (c->pfn == pmg_http_pfn && c->is_resp && h->by_hand && !h->resp_started) {
             pmg_http_done(c); // a reply that the program wrote with send()
         }
@@ -403,24 +411,20 @@ static void deliver(struct mg_connection *c, pmg_http_msg_t *hm) {
     }
 }
 
-// The message whose head came with an earlier read, or whose body went its own way.
-static void deliver_late(struct mg_connection *c, char *base, parse_t *p) {
+// A message whose head came with an earlier read, or whose body went its own way. False: its file
+// failed.
+static bool parse_late(struct mg_connection *c, char *base, parse_t *p, pmg_stream_t **s) {
     pmg_http_t *h = &pmg_x(c)->u.http;
-    pmg_stream_t *s = NULL;
     struct mg_str head = mg_str_n(base, h->head_len);
-    if (h->sink == PMG_BODY_STREAM) {
-        s = pmg_stream_end(c, &head);
-        if (s == NULL) {
-            return;
-        }
+    if (h->sink == PMG_BODY_STREAM && (*s = pmg_stream_end(c, &head)) == NULL) {
+        return false;
     }
     if (h->sink != PMG_BODY_DROP) { // the buffer has moved since
         (void)pmg_http_parse_head(head.buf, head.len, c->is_client, &p->hm, p->headers,
             PMG_MAX_HEADERS, &p->f);
         p->hm.body = mg_str_n(head.buf + head.len, h->sink == PMG_BODY_GATHER ? h->body_len : 0);
     }
-    deliver(c, &p->hm);
-    pmg_stream_free(s);
+    return true;
 }
 
 // Handles what is buffered, message by message; returns how many bytes are done with.
@@ -458,7 +462,9 @@ static size_t process(struct mg_connection *c) {
             }
         }
         char *base = (char *)c->recv.buf + ofs;
-        int r = body_progress(c, base, c->recv.len - ofs);
+        // Most have no body.
+        int r =
+            h->state == ST_LENGTH && h->left == 0 ? 0 : body_progress(c, base, c->recv.len - ofs);
         if (r < 0) {
             // Framing that was read is taken out, so that small chunks cannot bloat the buffer.
             size_t keep = h->sink == PMG_BODY_GATHER ? h->head_len + h->body_len : 0;
@@ -475,14 +481,16 @@ static size_t process(struct mg_connection *c) {
             refuse(c, r);
             break;
         }
-        size_t pos = h->pos;
-        if (parsed) {
-            p.hm.body.len = h->body_len;
-            deliver(c, &p.hm);
-        } else {
-            deliver_late(c, base, &p);
+        ofs += h->pos;
+        pmg_stream_t *s = NULL;
+        p.hm.body.len = h->body_len;
+        if (!parsed && !parse_late(c, base, &p, &s)) {
+            break;
         }
-        ofs += pos;
+        deliver(c, &p.hm);
+        if (s != NULL) {
+            pmg_stream_free(s);
+        }
     }
     return ofs;
 }

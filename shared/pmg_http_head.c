@@ -67,6 +67,10 @@ bool pmg_is_token(struct mg_str s) {
     return s.len > 0 && all(s, T);
 }
 
+bool pmg_is_target(struct mg_str s) {
+    return s.len > 0 && all(s, U);
+}
+
 bool pmg_is_field_value(struct mg_str s) {
     return all(s, V);
 }

@@ -169,6 +169,7 @@ typedef struct {
     unsigned watched : 1;     // the backend's
     unsigned connected : 1;
     unsigned url_tls : 1; // the URL's scheme asks for TLS
+    unsigned evicted : 1; // closed to make room
     unsigned cut : 1;     // the end of the stream came without TLS saying so
     union {
         pmg_http_t http;
@@ -190,8 +191,8 @@ struct pmg_mgr {
     uint64_t now; // of this turn of the loop
     struct mg_connection *first, *last;
     struct mg_connection **hash;
-    size_t hash_size; // a power of two
-    size_t count;
+    size_t hash_size;      // a power of two
+    size_t count, evicted; // connections in the table; those of them that give room
     struct mg_connection *work_first, *work_last;
     size_t work_len;
     pmg_timer_t **heap;
@@ -334,6 +335,7 @@ void pmg_http_done(struct mg_connection *c); // the reply is complete
 void pmg_http_timeout(struct mg_connection *c, int kind);
 bool pmg_http_room(struct mg_connection *c);        // may more be read?
 bool pmg_http_in_head(struct mg_connection *c);     // does the handler of MG_EV_HTTP_HDRS run?
+bool pmg_http_idle(struct mg_connection *c);        // between two requests?
 size_t pmg_http_body_left(struct mg_connection *c); // of a body with Content-Length
 void pmg_http_fire(struct mg_connection *c, int ev, void *data); // 500 if the handler raises
 // pmg_http_head.c
@@ -345,13 +347,24 @@ typedef struct {
 int pmg_http_parse_head(const char *buf, size_t len, bool response, pmg_http_msg_t *hm,
     pmg_header_t *headers, int max_headers, pmg_framing_t *f);
 bool pmg_is_token(struct mg_str s);
+bool pmg_is_target(struct mg_str s); // a request's: no space, no control character, no "#"
 bool pmg_is_field_value(struct mg_str s);
 bool pmg_list_has(struct mg_str list, const char *token);
 bool pmg_str_ieq(struct mg_str s, const char *lower);
 
 // pmg_reply.c
 enum { PMG_OUT_LENGTH, PMG_OUT_CHUNKED, PMG_OUT_STREAM };
-enum { PMG_HEAD_REPLY, PMG_HEAD_UPGRADE, PMG_HEAD_FILE };
+enum { PMG_HEAD_REPLY, PMG_HEAD_UPGRADE, PMG_HEAD_FILE, PMG_HEAD_REQUEST };
+enum { // what a head has said so far (pmg_head_t.seen)
+    PMG_SEEN_TYPE = 1,
+    PMG_SEEN_LENGTH = 2,
+    PMG_SEEN_CHUNKED = 4,
+    PMG_SEEN_STREAM = 8,
+    PMG_SEEN_CLOSE = 16,
+    PMG_SEEN_HOST = 32,
+    PMG_SEEN_AUTH = 64
+};
+bool pmg_out_chunk(struct mg_connection *c, const void *buf, size_t len); // all of it or nothing
 void pmg_http_refuse(struct mg_connection *c, int status); // a reply of ours, then close
 const char *pmg_http_reason(int status);
 int pmg_head_end(pmg_head_t *h); // the blank line
@@ -385,6 +398,7 @@ void pmg_stream_too_large(struct mg_connection *c);
 // pmg_request.c: the requests that a client sends
 bool pmg_request_new(struct mg_connection *c);
 int pmg_request_send(struct mg_connection *c, const void *buf, size_t len);
+int pmg_request_chunk(struct mg_connection *c, const void *buf, size_t len);
 bool pmg_request_asked(struct mg_connection *c); // may an answer come?
 bool pmg_request_owed(struct mg_connection *c);  // must one come?
 bool pmg_request_is_head(struct mg_connection *c);

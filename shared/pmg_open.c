@@ -47,8 +47,65 @@ static void accepted(struct mg_connection *listener, struct mg_connection *c) {
     pmg_update(c);
 }
 
-static bool full(pmg_mgr_t *m) {
-    return m->limits.max_conns > 0 && m->count - m->inner >= m->limits.max_conns;
+// A keep-alive connection between two requests.
+static bool idle(struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c);
+    return c->is_accepted && c->pfn == pmg_http_pfn && !c->is_closing && !c->is_draining &&
+           !c->is_resp && !c->is_tls_hs && !c->is_full && !x->eof && x->file == NULL &&
+           c->recv.len == 0 && pmg_conn_send_len(c) == 0 && pmg_http_idle(c);
+}
+
+// Tries before a peer is turned away: each finds a request that has just arrived.
+#define EVICT_TRIES 4
+
+// The HTTP connection that was idle for the longest time: browsers keep theirs open for a minute and
+// more, and do not mind. NULL: all of them are busy.
+static struct mg_connection *idle_longest(pmg_mgr_t *m) {
+    for (int i = 0; i < EVICT_TRIES && !m->stop; i++) {
+        struct mg_connection *found = NULL;
+        for (struct mg_connection *c = m->first; c != NULL; c = pmg_x(c)->next) {
+            if (idle(c) && (found == NULL || pmg_x(c)->deadline < pmg_x(found)->deadline)) {
+                found = c;
+            }
+        }
+        if (found == NULL) {
+            break;
+        }
+        uint64_t before = pmg_x(found)->deadline;
+        // A request may wait in the socket: then this one is not idle.
+        if (m->polling && m->depth == 0 && !m->scratch_lent) {
+            pmg_io_ready(found, PMG_IO_READ, false);
+        }
+        if (idle(found) && pmg_x(found)->deadline == before) {
+            return found;
+        }
+        if (found->is_closing) { // its peer has gone
+            pmg_x(found)->evicted = 1;
+            m->evicted++;
+            return found;
+        }
+    }
+    return NULL;
+}
+
+// Is there room for another connection? If *victim is set, then by closing that one.
+static bool table_has_room(pmg_mgr_t *m, struct mg_connection **victim) {
+    size_t max = m->limits.max_conns;
+    *victim = NULL;
+    // Those that gave way are still in the table, until the work queue has its turn.
+    if (max > 0 && m->count - m->inner - m->evicted >= max) {
+        *victim = idle_longest(m);
+        return *victim != NULL;
+    }
+    return true;
+}
+
+static void evict(struct mg_connection *victim) {
+    if (victim != NULL && !victim->is_closing) {
+        pmg_x(victim)->evicted = 1;
+        pmg_m(victim)->evicted++;
+        pmg_close(victim);
+    }
 }
 
 void pmg_accept_ready(struct mg_connection *listener) {
@@ -57,13 +114,15 @@ void pmg_accept_ready(struct mg_connection *listener) {
     pmg_mgr_t *m = pmg_m(listener);
     for (int i = 0; i < ACCEPT_BURST && !listener->is_closing && !m->stop; i++) {
         int err;
-        if (full(m)) {
+        struct mg_connection *victim;
+        if (!table_has_room(m, &victim)) {
             err = pmg_io_refuse(listener,
                 pmg_x(listener)->proto == PMG_HTTP && !listener->is_tls ? busy : NULL);
         } else {
             struct mg_connection *c = pmg_conn_new(m);
             err = c != NULL ? pmg_io_accept(listener, c) : -ENOMEM;
             if (err >= 0) {
+                evict(victim); // only now: nobody may have been waiting
                 accepted(listener, c);
             } else if (c != NULL) {
                 pmg_x(c)->internal = 1; // never seen by anyone: no events, no hooks
@@ -250,7 +309,8 @@ int pmg_connect(pmg_mgr_t *m, const char *url, int proto, void *arg, struct mg_c
         return pmg_fail(m, -EINVAL, "URL %.*s: is for mqtt_connect()", PMG_CUT(url));
     }
 #endif
-    if (full(m)) {
+    struct mg_connection *victim;
+    if (!table_has_room(m, &victim)) {
         return pmg_fail(m, -ENOBUFS, "%zu connections are open, the limit is max_conns",
             m->count - m->inner);
     }
@@ -283,6 +343,7 @@ int pmg_connect(pmg_mgr_t *m, const char *url, int proto, void *arg, struct mg_c
     }
     x->internal = 0;
     *out = c;
+    evict(victim);
     pmg_deadline(c, PMG_DL_CONNECT, m->limits.connect_timeout);
     mg_call(c, MG_EV_OPEN, (void *)(size_t)url);
     if (c->is_closing || c->is_draining) {

@@ -5,9 +5,6 @@
 
 #include "pmg_int.h"
 
-// What a head has said so far (pmg_head_t.seen).
-enum { SEEN_TYPE = 1, SEEN_LENGTH = 2, SEEN_CHUNKED = 4, SEEN_STREAM = 8, SEEN_CLOSE = 16 };
-
 bool pmg_out_str(struct mg_connection *c, const char *s) {
     return pmg_out(c, s, strlen(s));
 }
@@ -163,34 +160,42 @@ int pmg_head_header(pmg_head_t *h, struct mg_str name, struct mg_str value) {
             (int)(name.len < 60 ? name.len : 60), name.buf);
     }
     if (pmg_str_ieq(name, "content-type")) {
-        h->seen |= SEEN_TYPE;
+        h->seen |= PMG_SEEN_TYPE;
         if (value.len >= 17 &&
             mg_strcasecmp(mg_str_n(value.buf, 17), mg_str("text/event-stream")) == 0) {
-            h->seen |= SEEN_STREAM;
+            h->seen |= PMG_SEEN_STREAM;
         }
     } else if (pmg_str_ieq(name, "content-length")) {
-        if ((h->seen & (SEEN_LENGTH | SEEN_CHUNKED)) || !digits(value, &h->content_length)) {
+        if ((h->seen & (PMG_SEEN_LENGTH | PMG_SEEN_CHUNKED)) ||
+            !digits(value, &h->content_length)) {
             return pmg_fail(m, -EINVAL,
                 "Content-Length must be one number, and not beside Transfer-Encoding");
         }
-        h->seen |= SEEN_LENGTH;
+        h->seen |= PMG_SEEN_LENGTH;
         return 0; // written by pmg_reply_end, where the body is known
     } else if (pmg_str_ieq(name, "transfer-encoding")) {
-        if (!pmg_str_ieq(value, "chunked") || (h->seen & (SEEN_LENGTH | SEEN_CHUNKED)) ||
-            h->kind != PMG_HEAD_REPLY) {
+        if (!pmg_str_ieq(value, "chunked") || (h->seen & (PMG_SEEN_LENGTH | PMG_SEEN_CHUNKED)) ||
+            h->kind == PMG_HEAD_UPGRADE || h->kind == PMG_HEAD_FILE) {
             return pmg_fail(m, -EINVAL,
                 "Transfer-Encoding: only chunked is known, once, and not beside Content-Length");
         }
-        h->seen |= SEEN_CHUNKED;
+        h->seen |= PMG_SEEN_CHUNKED;
         return 0;
     } else if (pmg_str_ieq(name, "connection")) {
         if (h->kind == PMG_HEAD_UPGRADE) {
             return pmg_fail(m, -EINVAL, "Connection is set by the upgrade itself");
         }
         if (pmg_list_has(value, "close")) {
-            h->seen |= SEEN_CLOSE;
+            h->seen |= PMG_SEEN_CLOSE;
             return 0;
         }
+    } else if (h->kind == PMG_HEAD_REQUEST && pmg_str_ieq(name, "host")) {
+        if (h->seen & PMG_SEEN_HOST) {
+            return pmg_fail(m, -EINVAL, "Host must come once");
+        }
+        h->seen |= PMG_SEEN_HOST;
+    } else if (h->kind == PMG_HEAD_REQUEST && pmg_str_ieq(name, "authorization")) {
+        h->seen |= PMG_SEEN_AUTH;
     }
     if (!pmg_out(c, name.buf, name.len) || !pmg_out(c, ": ", 2) ||
         !pmg_out(c, value.buf, value.len) || !pmg_out(c, "\r\n", 2)) {
@@ -199,7 +204,7 @@ int pmg_head_header(pmg_head_t *h, struct mg_str name, struct mg_str value) {
     return 0;
 }
 
-static bool chunk(struct mg_connection *c, const void *buf, size_t len) {
+bool pmg_out_chunk(struct mg_connection *c, const void *buf, size_t len) {
     static const char hex[] = "0123456789abcdef";
     char size[18];
     size_t i = sizeof(size), n = len;
@@ -221,22 +226,22 @@ int pmg_reply_end(pmg_head_t *h, struct mg_str body) {
     struct mg_connection *c = h->c;
     pmg_http_t *x = &pmg_x(c)->u.http;
     bool empty_status = h->status == 204 || h->status == 304; // these have no body by definition
-    bool chunked = (h->seen & SEEN_CHUNKED) && !empty_status;
-    bool stream = !chunked && (h->seen & SEEN_STREAM) && body.len == 0 &&
-                  !(h->seen & SEEN_LENGTH) && !x->is_head;
+    bool chunked = (h->seen & PMG_SEEN_CHUNKED) && !empty_status;
+    bool stream = !chunked && (h->seen & PMG_SEEN_STREAM) && body.len == 0 &&
+                  !(h->seen & PMG_SEEN_LENGTH) && !x->is_head;
     uint8_t out = PMG_OUT_LENGTH;
     bool ok = true;
     if (empty_status && body.len > 0) {
         pmg_head_abort(h);
         return pmg_fail(pmg_m(c), -EINVAL, "a reply with status %d has no body", h->status);
     }
-    if (h->kind == PMG_HEAD_REPLY && (h->seen & SEEN_LENGTH) && h->content_length != body.len &&
+    if (h->kind == PMG_HEAD_REPLY && (h->seen & PMG_SEEN_LENGTH) && h->content_length != body.len &&
         !(x->is_head && body.len == 0) && h->status != 304) {
         pmg_head_abort(h);
         return pmg_fail(pmg_m(c), -EINVAL, "Content-Length says %zu, the body has %zu bytes",
             h->content_length, body.len);
     }
-    if (!(h->seen & SEEN_TYPE) && !empty_status) {
+    if (!(h->seen & PMG_SEEN_TYPE) && !empty_status) {
         ok = pmg_out(c, "Content-Type: text/plain; charset=utf-8\r\n", 41);
     }
     if (chunked && !x->http10) {
@@ -246,12 +251,12 @@ int pmg_reply_end(pmg_head_t *h, struct mg_str body) {
                stream) { // to an HTTP/1.0 client, and for events: until the connection ends
         out = PMG_OUT_STREAM;
         x->close_after = 1;
-    } else if (!empty_status || (h->seen & SEEN_LENGTH)) {
+    } else if (!empty_status || (h->seen & PMG_SEEN_LENGTH)) {
         ok = ok && pmg_out(c, "Content-Length: ", 16) &&
-             pmg_out_num(c, (h->seen & SEEN_LENGTH) ? h->content_length : body.len) &&
+             pmg_out_num(c, (h->seen & PMG_SEEN_LENGTH) ? h->content_length : body.len) &&
              pmg_out(c, "\r\n", 2);
     }
-    if (h->seen & SEEN_CLOSE) {
+    if (h->seen & PMG_SEEN_CLOSE) {
         x->close_after = 1;
     }
     if (x->close_after) {
@@ -261,7 +266,8 @@ int pmg_reply_end(pmg_head_t *h, struct mg_str body) {
     }
     ok = ok && pmg_out(c, "\r\n", 2);
     if (ok && body.len > 0 && !x->is_head) {
-        ok = out == PMG_OUT_CHUNKED ? chunk(c, body.buf, body.len) : pmg_out(c, body.buf, body.len);
+        ok = out == PMG_OUT_CHUNKED ? pmg_out_chunk(c, body.buf, body.len)
+                                    : pmg_out(c, body.buf, body.len);
     }
     if (!ok) {
         pmg_head_abort(h);
@@ -300,6 +306,9 @@ void pmg_http_refuse(struct mg_connection *c, int status) {
 int pmg_http_chunk(struct mg_connection *c, const void *buf, size_t len) {
     pmg_http_t *x = &pmg_x(c)->u.http;
     pmg_mgr_t *m = pmg_m(c);
+    if (pmg_x(c)->request != NULL) {
+        return pmg_request_chunk(c, buf, len);
+    }
     if (c->pfn != pmg_http_pfn || c->is_client || !c->is_resp || !x->resp_started ||
         x->out == PMG_OUT_LENGTH) {
         return pmg_fail(m, -EINVAL,
@@ -311,7 +320,7 @@ int pmg_http_chunk(struct mg_connection *c, const void *buf, size_t len) {
         return err;
     }
     if (!x->is_head) {
-        bool ok = x->out == PMG_OUT_CHUNKED ? chunk(c, buf, len) : pmg_out(c, buf, len);
+        bool ok = x->out == PMG_OUT_CHUNKED ? pmg_out_chunk(c, buf, len) : pmg_out(c, buf, len);
         if (!ok) {
             return no_memory(c);
         }

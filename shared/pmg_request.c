@@ -147,6 +147,127 @@ static void follow(pmg_request_t *r, const char *p, size_t len) {
 }
 
 // ---------------------------------------------------------------------------------------------
+// Requests that we write
+
+int pmg_request_begin(pmg_head_t *h, struct mg_connection *c, struct mg_str method,
+    struct mg_str target) {
+    pmg_mgr_t *m = pmg_m(c);
+    pmg_conn_t *x = pmg_x(c);
+    pmg_request_t *r = x->request;
+    if (r == NULL || x->proto != PMG_HTTP || r->state == RQ_LOST) {
+        return pmg_fail(m, -EINVAL,
+            "this connection sends no HTTP requests: http_request() is for clients that connect() "
+            "made for an http:// URL");
+    }
+    int err = pmg_can_send(c);
+    if (err < 0) {
+        return err;
+    }
+    if (r->state != RQ_START) {
+        return pmg_fail(m, -EALREADY, "the request before this one is not complete");
+    }
+    if (r->pending == PIPELINE_MAX) {
+        return pmg_fail(m, -EAGAIN, "%d requests wait for their answers", PIPELINE_MAX);
+    }
+    if (!pmg_is_token(method)) {
+        return pmg_fail(m, -EINVAL, "the method is no token, such as GET");
+    }
+    for (size_t i = 0; i < method.len; i++) { // follow() and most servers know no others
+        if (method.buf[i] < 'A' || method.buf[i] > 'Z') {
+            if (i == 0 || (method.buf[i] >= 'a' && method.buf[i] <= 'z')) {
+                return pmg_fail(m, -EINVAL, "the method is written in capitals: GET");
+            }
+        }
+    }
+    bool connect = method.len == 7 && memcmp(method.buf, "CONNECT", 7) == 0;
+    if (!pmg_is_target(target) ||
+        (target.buf[0] != '/' && !connect && !(target.len == 1 && target.buf[0] == '*') &&
+            memchr(target.buf, ':', target.len) == NULL)) {
+        return pmg_fail(m, -EINVAL,
+            "the path of a request begins with a slash; spaces, \"#\" and what is not ASCII are "
+            "percent-encoded");
+    }
+    memset(h, 0, sizeof(*h));
+    h->c = c;
+    h->kind = PMG_HEAD_REQUEST;
+    h->start = pmg_conn_send_len(c);
+    // A body is expected of these, so that its absence must be said (RFC 9110, section 8.6).
+    h->status = (method.len == 4 && memcmp(method.buf, "POST", 4) == 0) ||
+                (method.len == 3 && memcmp(method.buf, "PUT", 3) == 0) ||
+                (method.len == 5 && memcmp(method.buf, "PATCH", 5) == 0);
+    if (!pmg_out(c, method.buf, method.len) || !pmg_out(c, " ", 1) ||
+        !pmg_out(c, target.buf, target.len) || !pmg_out_str(c, " HTTP/1.1\r\n")) {
+        pmg_head_abort(h);
+        return pmg_fail(m, -ENOMEM, "no memory for the request");
+    }
+    return 0;
+}
+
+int pmg_request_end(pmg_head_t *h, struct mg_str body) {
+    struct mg_connection *c = h->c;
+    pmg_conn_t *x = pmg_x(c);
+    bool chunked = (h->seen & PMG_SEEN_CHUNKED) != 0, length = (h->seen & PMG_SEEN_LENGTH) != 0;
+    if (length && h->content_length < body.len) {
+        pmg_head_abort(h);
+        return pmg_fail(pmg_m(c), -EINVAL, "Content-Length says %zu, the body has %zu bytes",
+            h->content_length, body.len);
+    }
+    bool ok = true;
+    if (!(h->seen & PMG_SEEN_HOST)) {
+        ok = pmg_out_str(c, "Host: ") && pmg_out_str(c, x->is_unix ? "localhost" : x->host) &&
+             pmg_out(c, "\r\n", 2);
+    }
+    if (x->auth != NULL && !(h->seen & PMG_SEEN_AUTH)) {
+        ok = ok && pmg_out_str(c, x->auth);
+    }
+    if (h->seen & PMG_SEEN_CLOSE) {
+        ok = ok && pmg_out_str(c, "Connection: close\r\n");
+    }
+    if (chunked) {
+        ok = ok && pmg_out_str(c, "Transfer-Encoding: chunked\r\n");
+    } else if (length || body.len > 0 || h->status) {
+        ok = ok && pmg_out_str(c, "Content-Length: ") &&
+             pmg_out_num(c, length ? h->content_length : body.len) && pmg_out(c, "\r\n", 2);
+    }
+    ok = ok && pmg_out(c, "\r\n", 2);
+    if (body.len > 0) {
+        ok =
+            ok && (chunked ? pmg_out_chunk(c, body.buf, body.len) : pmg_out(c, body.buf, body.len));
+    }
+    if (!ok) {
+        pmg_head_abort(h);
+        return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the request");
+    }
+    pmg_free(x->auth);
+    x->auth = NULL;
+    follow(x->request, (char *)c->send.buf + x->send_off + h->start,
+        pmg_conn_send_len(c) - h->start);
+    pmg_work(c);
+    return 0;
+}
+
+int pmg_request_chunk(struct mg_connection *c, const void *buf, size_t len) {
+    pmg_request_t *r = pmg_x(c)->request;
+    if (r->state != RQ_CHUNK_SIZE || r->in_line > 0) {
+        return pmg_fail(pmg_m(c), -EINVAL,
+            "no chunked request was started: http_request() with the header "
+            "Transfer-Encoding: chunked starts one");
+    }
+    int err = len > 0 ? pmg_can_send(c) : 0; // the end must always fit
+    if (err < 0) {
+        return err;
+    }
+    if (!pmg_out_chunk(c, buf, len)) {
+        return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send %zu bytes", len);
+    }
+    if (len == 0) {
+        r->state = RQ_START;
+    }
+    pmg_work(c);
+    return 0;
+}
+
+// ---------------------------------------------------------------------------------------------
 // Credentials
 
 static const char *find(const char *p, size_t len, const char *what) {

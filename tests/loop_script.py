@@ -67,6 +67,7 @@ CALLS = {
     "tls_init": lambda c: c.tls_init(TlsOpts()),
     "tls_free": lambda c: c.tls_free(),
     "http_stream_body": lambda c: c.http_stream_body(max_size=0),
+    "http_request": lambda c: c.http_request("GET", "/"),
     "http_basic_auth": lambda c: c.http_basic_auth("a", "b"),
     "resolve": lambda c: c.resolve("127.0.0.1"),
     "mqtt_pub": lambda c: c.mqtt_pub("a", "b"),

@@ -1,6 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The small programs of examples/, started as a user does; the dashboard has a file of its own."""
 
+import http.server
+import threading
+
 import httpx
 import pytest
 from clients import Raw
@@ -21,8 +24,8 @@ def run(target, request):
     """Starts a program on a free port; gives the port. At the end Ctrl-C must end it well."""
     started = request.node.devices = []
 
-    def run(name):
-        running = target.run(EXAMPLES / name, "0")
+    def run(name, *arguments):
+        running = target.run(EXAMPLES / name, *(arguments or ("0",)))
         started.append(running)
         return int(running.line().rpartition(":")[2].split()[0])
 
@@ -109,3 +112,51 @@ def test_ntp_time(target, request):
 def test_every_example_is_tested():
     tested = "".join(path.read_text() for path in (ROOT / "tests").glob("test_*.py"))
     assert [path.name for path in EXAMPLES.glob("*.py") if f'"{path.name}"' not in tested] == []
+
+
+def test_upload(run, tmp_path):
+    data = bytes(range(256)) * 20000
+    port = run("upload.py", str(tmp_path / "up"), "0")
+    base = f"http://127.0.0.1:{port}"
+    assert httpx.put(base + "/a.bin", content=data).text == "stored /a.bin\n"
+    assert httpx.get(base + "/a.bin").content == data
+    assert "a.bin" in httpx.get(base + "/").text
+    for path in ("/.hidden", "/a%2fb", "/sub/a"):
+        assert httpx.put(base + path, content=b"x").status_code == 400
+    assert [path.name for path in (tmp_path / "up").iterdir()] == ["a.bin"]
+
+
+@pytest.mark.parametrize("hops", [3, 6])
+def test_http_client(target, tmp_path, hops):
+    """A redirect may name a path or a whole URL; more than five are too many."""
+    body = bytes(range(256)) * 4000
+
+    class Site(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            n = int(self.path.rpartition("/")[2])
+            self.send_response(302 if n else 200)
+            where = "" if n % 2 else f"http://127.0.0.1:{server.server_port}"
+            if n:
+                self.send_header("Location", f"{where}/hop/{n - 1}")
+            self.end_headers()
+            self.wfile.write(b"" if n else body)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}/hop/{hops}"
+        running = target.run(EXAMPLES / "http_client.py", url, str(tmp_path / "got"))
+        try:
+            assert running.exit_code() == (0 if hops < 6 else 1)
+        finally:
+            running.kill()
+            server.shutdown()
+            thread.join(10)
+    if hops < 6:
+        assert (tmp_path / "got").read_bytes() == body
+    else:
+        assert "more than 5 redirects" in running.console
+        assert not (tmp_path / "got").exists()

@@ -44,6 +44,10 @@ def serve_for(c, m):
         c.serve_dir(m, root, "X-Extra yes\\r\\n")
     elif what == "bad-value":
         c.serve_dir(m, root, "X-Extra: a\\x00b\\r\\n")
+    elif what == "no-listing":
+        c.serve_dir(m, root, listing=False)
+    elif what == "dotfiles":
+        c.serve_dir(m, root, dotfiles=True)
     elif what == "no-root":
         c.serve_dir(m, root + "/nowhere")
 
@@ -85,6 +89,16 @@ def root(tmp_path_factory):
     (folder / "list" / "one.txt").write_text("1")
     (folder / "list" / "two & <three>.txt").write_text("22")
     (folder / "list" / "deeper").mkdir()
+    (folder / "list" / ".hidden.txt").write_text("hidden")
+    (folder / ".env").write_text("secret")
+    (folder / ".git").mkdir()
+    (folder / ".git" / "config").write_text("secret")
+    (folder / "sub" / ".index.html.1a2b3c4d.part").write_text("half")
+    (folder / ".well-known").mkdir()
+    (folder / ".well-known" / "token").write_text("token")
+    (folder / ".well-known" / ".env").write_text("secret")
+    (folder / "sub" / ".well-known").mkdir()
+    (folder / "sub" / ".well-known" / "token").write_text("secret")
     (folder / "link.txt").symlink_to("hello.txt")
     (folder / "dangling.txt").symlink_to("nowhere")
     return folder
@@ -538,3 +552,48 @@ def test_file_that_shrinks_while_it_is_sent(server, root):
     path.unlink()
     assert got < 30 << 20
     assert raw_get(server, "/hello.txt").body == HELLO
+
+
+# ---- Dot files and listings --------------------------------------------------------------------
+
+HIDDEN = (
+    "/.env",
+    "/%2eenv",
+    "/.git/config",
+    "/.git/",
+    "/.git",
+    "/list/.hidden.txt",
+    "/sub/.index.html.1a2b3c4d.part",
+    "/.well-known/.env",
+    "/sub/.well-known/token",
+    "/./.env",
+    "//.env",
+    "/.none",
+)
+
+
+@pytest.mark.parametrize("path", HIDDEN)
+def test_names_with_a_dot_in_front_are_not_there(server, path):
+    assert raw_get(server, path).status == 404
+
+
+def test_well_known_is_there(server):
+    assert raw_get(server, "/.well-known/token").body == b"token"
+
+
+def test_dotfiles_are_served_where_asked_for(client):
+    headers = {"X-Test": "dotfiles"}
+    assert client.get("/.env", headers=headers).text == "secret"
+    listing = client.get("/list/", headers=headers).text
+    assert ".hidden.txt" in listing and 'href="../"' in listing and 'href="./"' not in listing
+    assert listing.count("..") == 2, "the link up, and its text"
+    assert ".hidden.txt" not in client.get("/list/").text
+    assert client.get("/..%2fsecret.txt", headers=headers).status_code == 404
+
+
+def test_no_listing(client):
+    headers = {"X-Test": "no-listing"}
+    assert client.get("/list/", headers=headers).status_code == 404
+    assert client.get("/sub/", headers=headers).text == "<p>index"
+    assert client.get("/list/one.txt", headers=headers).text == "1"
+    assert client.get("/list/").status_code == 200

@@ -4,7 +4,6 @@
 import json
 import subprocess
 
-import h11
 import httpx
 import pytest
 import requests
@@ -398,39 +397,6 @@ def test_body_limits(server):
                 f"POST /echo HTTP/1.1\r\n{H}Content-Length: {len(body)}\r\n\r\n{body}", "POST"
             )
             assert answer.status == (200 if len(body) == 1000 else 413)
-
-
-def test_connection_limit(device):
-    script = """
-m = Manager(lambda c, ev, d: c.reply(200, "ok") if ev == MG_EV_HTTP_MSG else None, max_conns=4)
-announce("PORT", m.listen(url("http")))
-serve(m)
-"""
-    running = device(script)
-    address = running.reach(running.port())
-    kept = [Raw(address) for _ in range(3)]
-    assert all(raw.ask(get()).body == b"ok" for raw in kept)
-    with Raw(address) as refused:
-        try:
-            refused.send(get())
-            answer = refused.recv_all()
-        except (ConnectionResetError, BrokenPipeError):
-            answer = b""
-        assert answer == b"" or answer.startswith(b"HTTP/1.1 503 ")
-    assert all(raw.ask(get()).body == b"ok" for raw in kept)
-    kept.pop().close()
-    # A place is free as soon as the closing has been seen.
-    for _ in range(100):
-        with Raw(address) as again:
-            try:
-                if again.ask(get()).body == b"ok":
-                    break
-            except (OSError, EOFError, h11.RemoteProtocolError):
-                pass
-    else:
-        pytest.fail("no place became free")
-    for raw in kept:
-        raw.close()
 
 
 # ---- Replies -----------------------------------------------------------------------------------

@@ -435,14 +435,27 @@ class Connection:
         Raises what json.dumps() and reply() raise.
         """
     def http_chunk(self, data: _Data) -> None:
-        """Sends a chunk of a chunked reply; an empty one ends the reply (RFC 9112, section 7.1).
+        """Sends a chunk of a chunked reply, or of a client's chunked request; an empty one ends it
+        (RFC 9112, section 7.1).
 
-        Raises ValueError if no chunked reply was started.
+        Raises ValueError if no chunked reply or request was started.
         """
     def http_sse(self, event_type: str, data: _Data) -> None:
         """Sends a server-sent event; each line of `data` becomes one data: line.
 
         Raises ValueError for CR or LF in the type, or if no reply was started.
+        """
+    def http_request(
+        self, method: str, uri: str, body: _Data = b"", headers: _Headers | None = None
+    ) -> None:
+        """Sends a request on a client connection to an http:// URL, before it stands or later.
+
+        Host, Content-Length and the credentials of http_basic_auth() are added where they are
+        missing. With Transfer-Encoding: chunked the body is the first chunk and http_chunk() goes
+        on; a Content-Length beyond the body promises what send() then sends (RFC 9112, section 3).
+
+        Raises ValueError for a malformed method, uri or header, or on another connection;
+        Error(EALREADY) while the request before is not complete, Error(EAGAIN) when 32 wait.
         """
     def http_basic_auth(self, username: str, password: str) -> None:
         """Has the next request sent on this client connection carry Authorization: Basic
@@ -466,8 +479,13 @@ class Connection:
         extra_headers: str = "",
         mime_types: str = "",
         page404: str = "",
+        *,
+        listing: bool = True,
+        dotfiles: bool = False,
     ) -> None:
         """Answers a request from the files under `root_dir`, with ranges, ETag, .gz and listings.
+
+        Names that begin with a dot are not there, unless `dotfiles`; but for /.well-known/.
 
         `extra_headers` are "Name: value\\r\\n" lines, `mime_types` is "ext=type,ext2=type2",
         `page404` a file to send for what is not there. A missing file is an answer, not an error.
