@@ -43,5 +43,5 @@ except OSError:
 
 manager = Manager(handler)
 listener = manager.listen("http://127.0.0.1:" + PORT)
-print("files of %s at http://127.0.0.1:%d/" % (ROOT, listener.local_addr[1]))
+print("files of %s at http://127.0.0.1:%d" % (ROOT, listener.local_addr[1]))
 manager.run()

@@ -55,21 +55,43 @@ static bool idle(struct mg_connection *c) {
            c->recv.len == 0 && pmg_conn_send_len(c) == 0 && pmg_http_idle(c);
 }
 
-// Tries before a peer is turned away: each finds a request that has just arrived.
+// Of an idle connection, or of one that is closing: it gives room.
+static void leaves(struct mg_connection *c) {
+    if (!pmg_x(c)->evicted && !pmg_x(c)->inner) {
+        pmg_x(c)->evicted = 1;
+        pmg_m(c)->evicted++;
+    }
+}
+
+// The idle HTTP connection that was idle for the longest time, or NULL. Counts those that are
+// closing already, which stay in the table until the work queue has its turn.
+static struct mg_connection *idle_longest(pmg_mgr_t *m) {
+    struct mg_connection *found = NULL;
+    for (struct mg_connection *c = m->first; c != NULL; c = pmg_x(c)->next) {
+        if (c->is_closing) {
+            leaves(c);
+        } else if (idle(c) && (found == NULL || pmg_x(c)->deadline < pmg_x(found)->deadline)) {
+            found = c;
+        }
+    }
+    return found;
+}
+
+// Tries before a peer is turned away: each may find a request that has just arrived.
 #define EVICT_TRIES 4
 
-// The HTTP connection that was idle for the longest time: browsers keep theirs open for a minute and
-// more, and do not mind. NULL: all of them are busy.
-static struct mg_connection *idle_longest(pmg_mgr_t *m) {
-    for (int i = 0; i < EVICT_TRIES && !m->stop; i++) {
-        struct mg_connection *found = NULL;
-        for (struct mg_connection *c = m->first; c != NULL; c = pmg_x(c)->next) {
-            if (idle(c) && (found == NULL || pmg_x(c)->deadline < pmg_x(found)->deadline)) {
-                found = c;
-            }
-        }
-        if (found == NULL) {
+// Is there room for another connection? If *victim is set, then by closing that one: browsers keep
+// theirs open for a minute and more, and do not mind.
+static bool table_has_room(pmg_mgr_t *m, struct mg_connection **victim) {
+    size_t max = m->limits.max_conns;
+    *victim = NULL;
+    for (int i = 0; max > 0 && m->count - m->inner - m->evicted >= max; i++) {
+        struct mg_connection *found = idle_longest(m);
+        if (m->count - m->inner - m->evicted < max) {
             break;
+        }
+        if (found == NULL || i == EVICT_TRIES || m->stop) {
+            return false;
         }
         uint64_t before = pmg_x(found)->deadline;
         // A request may wait in the socket: then this one is not idle.
@@ -77,33 +99,16 @@ static struct mg_connection *idle_longest(pmg_mgr_t *m) {
             pmg_io_ready(found, PMG_IO_READ, false);
         }
         if (idle(found) && pmg_x(found)->deadline == before) {
-            return found;
+            *victim = found;
+            break;
         }
-        if (found->is_closing) { // its peer has gone
-            pmg_x(found)->evicted = 1;
-            m->evicted++;
-            return found;
-        }
-    }
-    return NULL;
-}
-
-// Is there room for another connection? If *victim is set, then by closing that one.
-static bool table_has_room(pmg_mgr_t *m, struct mg_connection **victim) {
-    size_t max = m->limits.max_conns;
-    *victim = NULL;
-    // Those that gave way are still in the table, until the work queue has its turn.
-    if (max > 0 && m->count - m->inner - m->evicted >= max) {
-        *victim = idle_longest(m);
-        return *victim != NULL;
     }
     return true;
 }
 
 static void evict(struct mg_connection *victim) {
-    if (victim != NULL && !victim->is_closing) {
-        pmg_x(victim)->evicted = 1;
-        pmg_m(victim)->evicted++;
+    if (victim != NULL) {
+        leaves(victim);
         pmg_close(victim);
     }
 }
