@@ -63,7 +63,7 @@ def events(running, key):
         ("ONE.Test", "192.0.2.1"),
         ("one.test.", "192.0.2.1"),
         ("alias.test", "192.0.2.1"),
-        ("six.test", "2001:db8::6"),
+        pytest.param("six.test", "2001:db8::6", marks=pytest.mark.needs("ipv6")),
         ("none.test", "no such name: none.test"),
         ("text.test", "name without an address: text.test"),
     ],
@@ -93,6 +93,7 @@ def test_answer_too_long_for_udp(script):
     assert re.fullmatch(r"192\.0\.2\.\d+", ask(script, "many.test"))
 
 
+@pytest.mark.needs("ipv6")
 def test_addresses_are_not_asked_for(shared):
     """There is nobody to ask, and nobody is."""
     script = shared(LOOKUPS, dns=[])
@@ -297,6 +298,7 @@ def test_ids_and_ports_cannot_be_guessed(device):
         assert max(steps.count(step) for step in set(steps)) < 10
 
 
+@pytest.mark.needs("process")  # more connections than a board has
 def test_connections_to_one_name_share_a_lookup(device):
     with NameServer(lambda query: [(0.2, one()(query)[0])]) as server:
         running = device(LOOKUPS, dns=[server.port])
@@ -325,6 +327,7 @@ def test_answers_are_kept_for_their_time(device):
         assert server.names().count("long.test") == 2
 
 
+@pytest.mark.needs("process")
 def test_cache_is_bounded(device):
     with NameServer(one()) as server:
         running = device(LOOKUPS, dns=[server.port])
