@@ -14,8 +14,8 @@ BUILD := build
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test cpython unix firmware pico rig deps wheel bench figures docs check format clean
-.PHONY: sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig apt-esp32 check-esp32
+.PHONY: help demo test cpython unix firmware flash pico rig deps wheel bench figures docs check format clean
+.PHONY: sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig apt-esp32 check-esp32 test-esp32
 
 help: ## Say what the targets do.
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
@@ -51,13 +51,21 @@ pico: rig
 rig: | apt-rig
 	@tools/build-rig
 
-firmware: ## Build a board's firmware: build/firmware/BOARD/firmware.uf2. BOARD=RPI_PICO (default).
-firmware: | apt-pico
-	@tools/build-firmware $(or $(BOARD),RPI_PICO)
+firmware: ## Build a board's firmware: build/firmware/BOARD/firmware.*. BOARD=RPI_PICO (default), ESP32_GENERIC ...
+firmware: | $(if $(filter ESP32%,$(BOARD)),apt-build,apt-pico)
+	@tools/build-firmware $(or $(BOARD),RPI_PICO) $(VARIANT)
+
+flash: ## Write an ESP32's firmware to the board. BOARD= as above, DEVICE=/dev/ttyUSB0.
+flash: .venv/flash.stamp
+	@tools/flash-esp32 "$(BOARD)" "$(VARIANT)" "$(DEVICE)"
 
 check-esp32: ## Compile for ESP32 without ESP-IDF. ARGS=--stack, --size or --update.
 check-esp32: | apt-esp32
 	@$(PYTHON) tools/check_esp32.py $(ARGS)
+
+test-esp32: ## Run the tests of sockets on a unix build with an ESP32's socket layer. K= as above.
+test-esp32: unix .venv/test.stamp | apt-test
+	@tools/test-esp32 $(if $(K),"$(K)")
 
 deps: ## Bring the third-party sources into the cache; say what is where.
 deps: | apt-build
@@ -110,5 +118,6 @@ apt-pico:
 	@tools/venv $*
 .venv/build.stamp: tools/requirements-build.txt
 .venv/check.stamp: tools/requirements-check.txt
+.venv/flash.stamp: tools/requirements-flash.txt
 .venv/test.stamp: tests/requirements.txt
 .venv/docs.stamp: docs/requirements.txt
