@@ -50,8 +50,10 @@ static int open_waker(pmg_mgr_t *m) {
     if (pipe(m->io.wake_fd) < 0) {
         return -errno;
     }
-    set_flags(m->io.wake_fd[0]);
-    set_flags(m->io.wake_fd[1]);
+    for (int i = 0; i < 2; i++) {
+        (void)fcntl(m->io.wake_fd[i], F_SETFL, O_NONBLOCK);
+        (void)fcntl(m->io.wake_fd[i], F_SETFD, FD_CLOEXEC);
+    }
     return 0;
 }
 #endif

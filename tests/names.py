@@ -188,7 +188,7 @@ def dnsmasq(folder, *lines):
         stderr=subprocess.STDOUT,
     )
     try:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + 30
         while not _answers(port):
             assert process.poll() is None and time.monotonic() < deadline, (
                 folder / "dnsmasq.log"
