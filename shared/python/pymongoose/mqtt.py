@@ -93,12 +93,13 @@ class MqttSession:
     def subscribe(self, topic, qos=0):
         """Subscribes, now and after each reconnect."""
         self._topics[topic] = qos
-        if self.connected:
+        if self._conn and self.connected:
             self._conn.mqtt_sub(topic, qos)
 
     def unsubscribe(self, topic):
         """Ends a subscription."""
-        if self._topics.pop(topic, None) is not None and self.connected:
+        known = self._topics.pop(topic, None) is not None
+        if known and self._conn and self.connected:
             self._conn.mqtt_unsub(topic)
 
     def close(self):
@@ -106,7 +107,7 @@ class MqttSession:
         self._closed = True
         if self._timer:
             self._timer.cancel()
-        if self.connected:
+        if self._conn and self.connected:
             self._conn.mqtt_disconnect()
         elif self._conn:
             self._conn.close()
@@ -140,7 +141,7 @@ class MqttSession:
         if ev == MG_EV_MQTT_MSG:
             self._message(data)
         elif ev == MG_EV_MQTT_CMD:
-            self._command(data)
+            self._command(conn, data)
         elif ev == MG_EV_ERROR:
             self._reason = data
         elif ev == MG_EV_CLOSE:
@@ -164,10 +165,10 @@ class MqttSession:
         elif self.on_message:
             self.on_message(message)
 
-    def _command(self, packet):
+    def _command(self, conn, packet):
         cmd = packet.cmd
         if cmd == MQTT_CMD_CONNACK and packet.ack == 0:
-            self._open(packet.session_present)
+            self._open(conn, packet.session_present)
         elif cmd == MQTT_CMD_PUBACK or cmd == MQTT_CMD_PUBCOMP:
             self._done(packet.id)
         elif cmd == MQTT_CMD_PUBREC and packet.ack >= 128:
@@ -183,7 +184,7 @@ class MqttSession:
 
     # Sending
 
-    def _open(self, resumed):
+    def _open(self, conn, resumed):
         self.connected = True
         if not resumed:
             # The server knows nothing of what was under way; what it had released to us is done.
@@ -194,16 +195,18 @@ class MqttSession:
         for entry in self._queue:
             number = entry[ID]
             if entry[RELEASED]:
-                self._conn.send(bytes((0x62, 2, number >> 8, number & 255)))  # PUBREL
+                conn.send(bytes((0x62, 2, number >> 8, number & 255)))  # PUBREL
             elif number:
                 self._send(*entry[:5])
         if not resumed:
             for topic, qos in self._topics.items():
-                self._conn.mqtt_sub(topic, qos)
+                conn.mqtt_sub(topic, qos)
         self._pump()
         self._tell(True, "")
 
     def _send(self, topic, message, qos, retain, number):
+        if self._conn is None:
+            return None
         try:
             return self._conn.mqtt_pub(topic, message, qos, retain, id=number)
         except Error:  # as much is under way as the server or the send buffer takes
