@@ -23,6 +23,7 @@ pmg_py_error_class(Error)
 include "messages.pxi"
 include "tls.pxi"
 include "modbus.pxi"
+include "mdns.pxi"
 include "connection.pxi"
 include "timer.pxi"
 include "manager.pxi"

@@ -363,6 +363,18 @@ cdef class Connection:
             m.holder = 0
         settle(m, rc)
 
+    # mDNS
+
+    # MG_DNS_RTYPE_PTR, as a number: inspect reads the default from the signature's text.
+    def mdns_query(self, name, type=12):
+        """Asks for records of a name by multicast DNS."""
+        cdef mg_str s
+        ours(self)
+        cdef int number = small_int_arg(type, "type")
+        pmg_py_str(name, "name", &s)
+        cdef mg_connection *c = self.state.c
+        pmg_py_done(c, 0 if c == NULL else pmg_mdns_query(c, s, number), NULL)
+
     # The end
 
     def error(self, message):

@@ -108,6 +108,8 @@ cdef int event_data(
     cdef ModbusRequest request
     cdef ModbusResponse response
     cdef MqttMessage mm
+    cdef MdnsRequest question
+    cdef MdnsResponse answer
     cdef object result
     if kind == PMG_DATA_HTTP:
         hm = HttpMessage.__new__(HttpMessage)
@@ -129,6 +131,14 @@ cdef int event_data(
         result = (<int *>raw)[0]
     elif kind == PMG_DATA_UPTIME:
         result = (<uint64_t *>raw)[0]
+    elif kind == PMG_DATA_MDNS_REQ:
+        question = MdnsRequest.__new__(MdnsRequest)
+        view[0] = &question.view
+        result = question
+    elif kind == PMG_DATA_MDNS_RESP:
+        answer = MdnsResponse.__new__(MdnsResponse)
+        view[0] = &answer.view
+        result = answer
     elif kind == PMG_DATA_MODBUS_REQ:
         request = ModbusRequest.__new__(ModbusRequest)
         view[0] = &request.view

@@ -177,6 +177,10 @@ cdef class Manager:
         """Listens for MQTT clients and returns the listener's Connection."""
         return self.open(url, handler, None, True, -1, PMG_MQTT)
 
+    def mdns_listen(self, handler=None, name=None, services=(), *, interface=None):
+        """Joins multicast DNS, announces a name and services, and returns the Connection."""
+        return mdns_listen(self, handler, name, services, interface)
+
     # `proto` PMG_RAW: as the URL and `http` say; `fd` is for a listener.
     cdef Connection open(
         self, object url, object handler, object http, bint listen, int fd, int proto

@@ -43,6 +43,8 @@ cdef extern from "pmg_messages.h":
     const char *PMG_MSG_WRONG_THREAD
     const char *PMG_MSG_NOT_MADE_BY_HAND
     const char *PMG_MSG_LIMIT_UNKNOWN
+    const char *PMG_MSG_SERVICE
+    const char *PMG_MSG_DICT
     const char *PMG_MSG_TLS_OPTS
     const char *PMG_MSG_CONNECTIONS
     const char *PMG_MSG_STRS
@@ -175,6 +177,12 @@ cdef extern from "pmg.h":
     int pmg_ws_send_text(mg_connection *, const void *, size_t)
     int pmg_ws_send(mg_connection *, const void *, size_t, int)
 
+    int pmg_mdns_draft(pmg_mgr_t *, mg_str, mg_str)
+    int pmg_mdns_draft_service(pmg_mgr_t *, mg_str, long, mg_str)
+    int pmg_mdns_draft_txt(pmg_mgr_t *, mg_str, mg_str)
+    int pmg_mdns_listen(pmg_mgr_t *, void *, mg_connection **)
+    int pmg_mdns_query(mg_connection *, mg_str, int)
+
     unsigned pmg_modbus_value(const pmg_modbus_msg_t *, int)
     void pmg_modbus_values(pmg_modbus_values_t *, int)
     const char *pmg_modbus_put(pmg_modbus_values_t *, long long)
@@ -289,6 +297,7 @@ cdef extern from "tables.h":
     const pmg_py_limit_t pmg_py_limits[1]
 
     int PMG_DATA_NONE, PMG_DATA_TEXT, PMG_DATA_COUNT, PMG_DATA_UPTIME, PMG_DATA_HTTP, PMG_DATA_WS, PMG_DATA_BYTES
+    int PMG_DATA_MDNS_REQ, PMG_DATA_MDNS_RESP
     int PMG_DATA_MODBUS_REQ, PMG_DATA_MODBUS_RESP
     int PMG_DATA_MQTT, PMG_DATA_CODE
     const unsigned char *pmg_py_event_data
@@ -308,6 +317,7 @@ cdef extern from "tables.h":
     int pmg_py_conn_props(type, Py_ssize_t) except -1
     int pmg_py_http_props(type, Py_ssize_t) except -1
     int pmg_py_ws_props(type, Py_ssize_t) except -1
+    int pmg_py_mdns_props(type, Py_ssize_t, bint) except -1
     int pmg_py_modbus_props(type, Py_ssize_t, bint) except -1
     int pmg_py_mqtt_props(type, Py_ssize_t) except -1
 

@@ -27,6 +27,8 @@ enum {
     PMG_DATA_HTTP,
     PMG_DATA_WS,
     PMG_DATA_BYTES,
+    PMG_DATA_MDNS_REQ,
+    PMG_DATA_MDNS_RESP,
     PMG_DATA_MODBUS_REQ,
     PMG_DATA_MODBUS_RESP,
     PMG_DATA_MQTT,
@@ -58,6 +60,7 @@ int pmg_py_add_props(PyTypeObject *type, PyGetSetDef *defs);
 int pmg_py_conn_props(PyTypeObject *type, Py_ssize_t offset);
 int pmg_py_http_props(PyTypeObject *type, Py_ssize_t offset);
 int pmg_py_ws_props(PyTypeObject *type, Py_ssize_t offset);
+int pmg_py_mdns_props(PyTypeObject *type, Py_ssize_t offset, bool response);
 int pmg_py_modbus_props(PyTypeObject *type, Py_ssize_t offset, bool response);
 int pmg_py_mqtt_props(PyTypeObject *type, Py_ssize_t offset);
 

@@ -141,6 +141,10 @@ static int hook_open(struct mg_connection *c, struct mg_connection *listener, vo
 #define DATA_UPTIME(data) mp_obj_new_int_from_ull(*(const uint64_t *)(data))
 #define DATA_BYTES(data) mpy_bytes(*(const struct mg_str *)(data))
 #define DATA_HTTP(data) MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_HttpMessage, (data), self->c))
+#define DATA_MDNS_REQ(data) \
+    MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_MdnsRequest, (data), self->c))
+#define DATA_MDNS_RESP(data) \
+    MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_MdnsResponse, (data), self->c))
 #define DATA_MODBUS_REQ(data) \
     MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_ModbusRequest, (data), self->c))
 #define DATA_MODBUS_RESP(data) \

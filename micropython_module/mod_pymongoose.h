@@ -115,6 +115,8 @@ extern const mp_obj_type_t mpy_type_WsMessage;
 extern const mp_obj_type_t mpy_type_MqttMessage;
 extern const mp_obj_type_t mpy_type_Timer;
 extern const mp_obj_type_t mpy_type_TlsOpts;
+extern const mp_obj_type_t mpy_type_MdnsRequest;
+extern const mp_obj_type_t mpy_type_MdnsResponse;
 extern const mp_obj_type_t mpy_type_ModbusRequest;
 extern const mp_obj_type_t mpy_type_ModbusResponse;
 extern const mp_obj_type_t mpy_type_Error;
@@ -185,6 +187,10 @@ MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_http_stream_body_obj);
 #if PMG_HAS_FILES
 MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_serve_dir_obj);
 MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_serve_file_obj);
+#endif
+#if PMG_HAS_MDNS
+MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_mdns_query_obj);
+MP_DECLARE_CONST_FUN_OBJ_KW(mpy_manager_mdns_listen_obj);
 #endif
 #if PMG_HAS_MODBUS
 MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_modbus_reply_obj);

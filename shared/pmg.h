@@ -128,7 +128,7 @@ bool pmg_timer_active(const pmg_timer_t *t);
 // ---------------------------------------------------------------------------------------------
 // Connections
 
-enum { PMG_RAW, PMG_HTTP, PMG_WS, PMG_SNTP, PMG_MODBUS, PMG_MQTT }; // what stands above TCP or UDP
+enum { PMG_RAW, PMG_HTTP, PMG_WS, PMG_SNTP, PMG_MODBUS, PMG_MQTT, PMG_MDNS }; // what stands above TCP or UDP
 
 // URLs: tcp://host:port, udp://, http://, ws://, unix:///path. `proto` PMG_HTTP or PMG_RAW; the
 // binding derives it by pmg_url_proto() where the program does not say. -EADDRINUSE, -EACCES,
@@ -336,6 +336,40 @@ int pmg_broadcast_one(pmg_broadcast_t *b, struct mg_connection *c);
 // Asks for the time, now or once connected; MG_EV_SNTP_TIME or MG_EV_ERROR follow. While a request
 // is under way it does nothing. -EINVAL: no client of UDP; -EPIPE: closing.
 int pmg_sntp_request(struct mg_connection *c);
+#endif
+
+// ---------------------------------------------------------------------------------------------
+// Multicast DNS
+
+#if PMG_HAS_MDNS
+// What mdns_listen() is given: first the names (buf NULL: none), then each service with its TXT
+// strings (value.buf NULL: the key alone), then listen. -EINVAL, -ENOMEM. A draft that is not
+// listened to is dropped by the next one.
+int pmg_mdns_draft(pmg_mgr_t *m, struct mg_str name, struct mg_str iface);
+int pmg_mdns_draft_service(pmg_mgr_t *m, struct mg_str type, long port, struct mg_str instance);
+int pmg_mdns_draft_txt(pmg_mgr_t *m, struct mg_str key, struct mg_str value);
+// -EADDRNOTAVAIL: there is no such interface; -EADDRINUSE, -EACCES ...
+int pmg_mdns_listen(pmg_mgr_t *m, void *arg, struct mg_connection **out);
+// Asks for records of `name`, by multicast, once.
+int pmg_mdns_query(struct mg_connection *c, struct mg_str name, int type);
+// The host name that is ours, "name.local", or NULL while none is.
+const char *pmg_conn_mdns_name(struct mg_connection *c);
+
+typedef struct {
+    struct mg_str name; // with .local; a dot in a label has a backslash in front
+    int type;
+    bool is_unicast;  // the asker wants the answer for itself
+    bool is_answered; // by us, as far as it does not know the answer
+} pmg_mdns_req_t;
+
+typedef struct {
+    struct mg_str name, instance, host, address; // empty: nothing is said of it
+    struct mg_str txt;                           // for pmg_mdns_txt_next()
+    int type, ttl, port;                         // ttl 0: the record is withdrawn
+    char address_text[48];
+} pmg_mdns_resp_t;
+// Takes the next string off `rest`; false: there is none. value->buf NULL: the key alone.
+bool pmg_mdns_txt_next(struct mg_str *rest, struct mg_str *key, struct mg_str *value);
 #endif
 
 // ---------------------------------------------------------------------------------------------

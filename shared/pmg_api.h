@@ -24,6 +24,13 @@
 #ifndef PMG_HAS_MQTT
 #define PMG_HAS_MQTT 1
 #endif
+#ifndef PMG_HAS_MDNS
+#ifdef PMG_IO_LWIP // its backend does not multicast yet
+#define PMG_HAS_MDNS 0
+#else
+#define PMG_HAS_MDNS 1
+#endif
+#endif
 #ifndef PMG_HAS_MODBUS
 #define PMG_HAS_MODBUS 1
 #endif
@@ -60,6 +67,7 @@
     X(MG_EV_WAKEUP)          \
     PMG_CONSTANTS_STREAM(X)  \
     PMG_CONSTANTS_MODBUS(X)  \
+    PMG_CONSTANTS_MDNS(X)    \
     X(MG_EV_USER)            \
     X(WEBSOCKET_OP_CONTINUE) \
     X(WEBSOCKET_OP_TEXT)     \
@@ -96,6 +104,19 @@
 #define PMG_CONSTANTS_STREAM(X) X(MG_EV_HTTP_BODY)
 #else
 #define PMG_CONSTANTS_STREAM(X)
+#endif
+
+#if PMG_HAS_MDNS
+#define PMG_CONSTANTS_MDNS(X) \
+    X(MG_EV_MDNS_REQ)         \
+    X(MG_EV_MDNS_RESP)        \
+    X(MG_DNS_RTYPE_A)         \
+    X(MG_DNS_RTYPE_PTR)       \
+    X(MG_DNS_RTYPE_TXT)       \
+    X(MG_DNS_RTYPE_AAAA)      \
+    X(MG_DNS_RTYPE_SRV)
+#else
+#define PMG_CONSTANTS_MDNS(X)
 #endif
 
 #if PMG_HAS_MODBUS
@@ -160,6 +181,8 @@
 //   MQTT  MqttMessage            data: pmg_mqtt_msg_t *
 //   CODE  int                    data: const int *
 //   BYTES bytes                  data: struct mg_str *
+//   MDNS_REQ    MdnsRequest      data: pmg_mdns_req_t *
+//   MDNS_RESP   MdnsResponse     data: pmg_mdns_resp_t *
 //   MODBUS_REQ  ModbusRequest    data: pmg_modbus_msg_t *
 //   MODBUS_RESP ModbusResponse   data: pmg_modbus_msg_t *
 #define PMG_EVENT_DATA(X)     \
@@ -176,6 +199,7 @@
     X(MG_EV_WAKEUP, BYTES)    \
     X(MG_EV_HTTP_BODY, BYTES) \
     PMG_EVENT_DATA_MQTT(X)    \
+    PMG_EVENT_DATA_MDNS(X)    \
     PMG_EVENT_DATA_MODBUS(X)
 
 #if PMG_HAS_MQTT
@@ -185,6 +209,14 @@
     X(MG_EV_MQTT_OPEN, CODE)
 #else
 #define PMG_EVENT_DATA_MQTT(X)
+#endif
+
+#if PMG_HAS_MDNS
+#define PMG_EVENT_DATA_MDNS(X)  \
+    X(MG_EV_MDNS_REQ, MDNS_REQ) \
+    X(MG_EV_MDNS_RESP, MDNS_RESP)
+#else
+#define PMG_EVENT_DATA_MDNS(X)
 #endif
 
 #if PMG_HAS_MODBUS
@@ -221,7 +253,14 @@
     X(send_size, INT)     \
     X(local_addr, ADDR)   \
     X(remote_addr, ADDR)  \
-    PMG_CONN_PROPS_TLS(X)
+    PMG_CONN_PROPS_TLS(X) \
+    PMG_CONN_PROPS_MDNS(X)
+
+#if PMG_HAS_MDNS
+#define PMG_CONN_PROPS_MDNS(X) X(mdns_name, OPT_TEXT)
+#else
+#define PMG_CONN_PROPS_MDNS(X)
+#endif
 
 #if PMG_HAS_TLS
 #define PMG_CONN_PROPS_TLS(X) X(alpn, OPT_TEXT)
@@ -257,6 +296,7 @@
     X(resolve, 1, 1)           \
     X(resolve_cancel, 0, 0)    \
     PMG_CONN_METHODS_SNTP(X)   \
+    PMG_CONN_METHODS_MDNS(X)   \
     X(set_handler, 1, 1)       \
     X(error, 1, 1)             \
     X(drain, 0, 0)             \
@@ -290,6 +330,12 @@
     X(tls_free, 0, 0)
 #else
 #define PMG_CONN_METHODS_TLS(X)
+#endif
+
+#if PMG_HAS_MDNS
+#define PMG_CONN_METHODS_MDNS(X) X(mdns_query, 1, 255)
+#else
+#define PMG_CONN_METHODS_MDNS(X)
 #endif
 
 #if PMG_HAS_MODBUS
@@ -329,12 +375,19 @@
     PMG_MANAGER_METHODS_MQTT(X)   \
     PMG_MANAGER_METHODS_SNTP(X)   \
     PMG_MANAGER_METHODS_MODBUS(X) \
+    PMG_MANAGER_METHODS_MDNS(X)   \
     X(poll, 0, 255)               \
     X(run, 0, 255)                \
     X(broadcast, 1, 255)          \
     X(wakeup, 1, 255)             \
     X(timer_add, 2, 255)          \
     X(close, 0, 0)
+
+#if PMG_HAS_MDNS
+#define PMG_MANAGER_METHODS_MDNS(X) X(mdns_listen, 0, 255)
+#else
+#define PMG_MANAGER_METHODS_MDNS(X)
+#endif
 
 #if PMG_HAS_MODBUS
 #define PMG_MANAGER_METHODS_MODBUS(X) \
@@ -378,6 +431,24 @@
 #define PMG_WS_TEXT_PROPS(X) X(text, data)
 #define PMG_WS_BYTES_PROPS(X) X(data, data)
 #define PMG_WS_INT_PROPS(X) X(flags, flags)
+
+// X(name, kind, field of pmg_mdns_req_t or pmg_mdns_resp_t); kind is TEXT, INT, BOOL or DICT.
+#if PMG_HAS_MDNS
+#define PMG_MDNS_REQ_PROPS(X)       \
+    X(name, TEXT, name)             \
+    X(type, INT, type)              \
+    X(is_unicast, BOOL, is_unicast) \
+    X(is_answered, BOOL, is_answered)
+#define PMG_MDNS_RESP_PROPS(X)  \
+    X(name, TEXT, name)         \
+    X(type, INT, type)          \
+    X(ttl, INT, ttl)            \
+    X(instance, TEXT, instance) \
+    X(host, TEXT, host)         \
+    X(address, TEXT, address)   \
+    X(port, INT, port)          \
+    X(txt, DICT, txt)
+#endif
 
 // X(name, field of pmg_modbus_msg_t), and what the binding makes of the message.
 #if PMG_HAS_MODBUS
@@ -426,7 +497,16 @@
     X(Timer)              \
     PMG_CLASSES_TLS(X)    \
     PMG_CLASSES_MODBUS(X) \
+    PMG_CLASSES_MDNS(X)   \
     X(Error)
+
+#if PMG_HAS_MDNS
+#define PMG_CLASSES_MDNS(X) \
+    X(MdnsRequest)          \
+    X(MdnsResponse)
+#else
+#define PMG_CLASSES_MDNS(X)
+#endif
 
 #if PMG_HAS_MODBUS
 #define PMG_CLASSES_MODBUS(X) \

@@ -134,6 +134,11 @@ void pmg_conn_free(struct mg_connection *c) {
     pmg_dns_forget(c);
     pmg_file_close(c);
     pmg_tls_end(c);
+#if PMG_HAS_MDNS
+    if (x->proto == PMG_MDNS) {
+        pmg_mdns_end(c);
+    }
+#endif
     pmg_io_close(c);
 #if PMG_HAS_MODBUS
     if (x->proto == PMG_MODBUS) {
@@ -282,6 +287,9 @@ static void deadline_fired(pmg_timer_t *t) {
         case PMG_DL_TLS: pmg_fatal(c, "TLS: the handshake timed out"); break;
 #if PMG_HAS_MODBUS
         case PMG_DL_MODBUS: pmg_modbus_timeout(c); break;
+#endif
+#if PMG_HAS_MDNS
+        case PMG_DL_MDNS: pmg_mdns_timeout(c); break;
 #endif
         case PMG_DL_DRAIN:
         case PMG_DL_LINGER: pmg_close(c); break;
@@ -553,6 +561,7 @@ int pmg_recv_consume(struct mg_connection *c, size_t len) {
             c->is_websocket          ? "WebSocket"
             : x->proto == PMG_MODBUS ? "Modbus"
             : x->proto == PMG_MQTT   ? "MQTT"
+            : x->proto == PMG_MDNS   ? "mDNS"
                                      : "HTTP");
     }
     size_t have = c->recv.len - x->recv_off;

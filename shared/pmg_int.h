@@ -96,6 +96,7 @@ typedef struct {
 } pmg_modbus_t;
 #endif
 
+typedef struct pmg_mdns pmg_mdns_t;
 typedef struct pmg_file pmg_file_t;
 typedef struct pmg_stream pmg_stream_t;
 typedef struct pmg_request pmg_request_t;
@@ -124,7 +125,8 @@ enum {
     PMG_DL_SNTP,
     PMG_DL_TLS,
     PMG_DL_MODBUS,
-    PMG_DL_MQTT
+    PMG_DL_MQTT,
+    PMG_DL_MDNS
 };
 
 typedef struct {
@@ -169,6 +171,7 @@ typedef struct {
     unsigned watched : 1;     // the backend's
     unsigned connected : 1;
     unsigned url_tls : 1; // the URL's scheme asks for TLS
+    unsigned multicast : 1; // datagrams know their interface
     unsigned evicted : 1; // closed to make room
     unsigned cut : 1;     // the end of the stream came without TLS saying so
     union {
@@ -179,6 +182,7 @@ typedef struct {
         pmg_modbus_t modbus;
 #endif
         pmg_mqtt_t *mqtt; // NULL in a listener
+        pmg_mdns_t *mdns;
     } u;
 } pmg_conn_t;
 
@@ -217,6 +221,10 @@ struct pmg_mgr {
     unsigned char *tls_ahead; // for pmg_tls.c to read into, or NULL
 #endif
     pmg_io_mgr_t io;
+#if PMG_HAS_MDNS
+    unsigned iface;         // where the last multicast datagram came in, 0 if that is not known
+    pmg_mdns_t *mdns_draft; // what mdns_listen() is being given
+#endif
     int err;
     int log_level; // that `hooks` are made for
     char err_text[160];
@@ -451,6 +459,13 @@ void pmg_mqtt_free(struct mg_connection *c);
 #define pmg_mqtt_eof(c) ((void)(c))
 #define pmg_mqtt_by_hand(c, buf, len) ((void)(c), (void)(buf), (void)(len))
 #define pmg_mqtt_free(c) ((void)(c))
+#endif
+
+// pmg_mdns.c, pmg_mdns_open.c
+#if PMG_HAS_MDNS
+void pmg_mdns_timeout(struct mg_connection *c);
+void pmg_mdns_end(struct mg_connection *c); // says goodbye and frees all
+void pmg_mdns_undraft(pmg_mgr_t *m);
 #endif
 
 // pmg_tls.c: what the loop asks of it

@@ -12,6 +12,7 @@
 #define PMG_IO_H
 
 #include "mongoose.h"
+#include "pmg_api.h"
 
 #if defined(ESP_PLATFORM) && !defined(PMG_IO_ESP)
 #define PMG_IO_ESP 1
@@ -89,6 +90,22 @@ void pmg_io_wake(struct pmg_mgr *m); // ends a wait, from any thread
 // Guards the wake-up queue against other threads.
 void pmg_io_lock(struct pmg_mgr *m);
 void pmg_io_unlock(struct pmg_mgr *m);
+
+#if PMG_HAS_MDNS
+// Multicast, IPv4. Addresses and masks in network byte order; index 0: not known.
+typedef struct {
+    uint32_t ip, mask;
+    unsigned index;
+} pmg_iface_t;
+// The interfaces that are up and can multicast, or the one that has the address `only`. Their number.
+int pmg_io_ifaces(pmg_iface_t *out, int max, uint32_t only);
+// As pmg_io_listen(), for UDP on a port that others may have, too. pmg_io_read() then sets m->iface.
+int pmg_io_mcast_open(struct mg_connection *c);
+int pmg_io_mcast_join(struct mg_connection *c, uint32_t group, const pmg_iface_t *i);
+// Sends to c->rem by this interface.
+long pmg_io_mcast_send(struct mg_connection *c, const pmg_iface_t *i, const void *buf, size_t len);
+long pmg_io_mcast_read(struct mg_connection *c, void *buf, size_t len); // for pmg_io_read()
+#endif
 
 // Implemented by the loop. `error` is set when the peer is gone though nothing was asked.
 void pmg_io_ready(struct mg_connection *c, int mask, bool error);

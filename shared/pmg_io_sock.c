@@ -371,6 +371,11 @@ int pmg_io_dns_servers(struct mg_addr *out, int max) {
 long pmg_io_read(struct mg_connection *c, void *buf, size_t len) {
     addr_t s;
     ssize_t n;
+#if PMG_HAS_MDNS
+    if (pmg_x(c)->multicast) {
+        return pmg_io_mcast_read(c, buf, len);
+    }
+#endif
     do {
         if (c->is_udp) {
             socklen_t slen = sizeof(s);

@@ -25,6 +25,8 @@
 #define PMG_MSG_TLS_OPTS "%s must be TlsOpts, not %s"
 #define PMG_MSG_STRS "%s must be a sequence of str, not %s"
 #define PMG_MSG_CONNECTIONS "%s must hold Connection objects, not %s"
+#define PMG_MSG_SERVICE "a service is a tuple: type, port, then a dict for its txt, then its name"
+#define PMG_MSG_DICT "%s must be a dict or None, not %s"
 #define PMG_MSG_NEGATIVE "%s must not be negative"
 #define PMG_MSG_NUL "%s must not contain a NUL"
 #define PMG_MSG_JSON_PATH "a JSON path begins with $, and . or [ follows"

@@ -61,6 +61,9 @@ void pmg_mgr_free(pmg_mgr_t *m, bool silent) {
     m->closing = true; // refuses new connections and timers: the loop below ends
     m->silent = silent;
     pmg_timers_free(m);
+#if PMG_HAS_MDNS
+    pmg_mdns_undraft(m);
+#endif
     while (m->first != NULL) {
         m->first->is_closing = 1;
         pmg_conn_free(m->first);

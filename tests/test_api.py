@@ -15,10 +15,7 @@ from targets import ROOT
 MONGOOSE = "MONGOOSE_DIR"
 
 #: Events of Mongoose that Python does not have, with the reason.
-NOT_YET = {
-    "MG_EV_MDNS_REQ": "mDNS has its own issue",
-    "MG_EV_MDNS_RESP": "mDNS has its own issue",
-}
+NOT_YET: dict[str, str] = {}
 
 #: Lists that are no names of a Python object, and what they are instead.
 OTHER_LISTS = {
@@ -36,6 +33,12 @@ OTHER_LISTS = {
     "PMG_CONSTANTS_TLS": "part of PMG_CONSTANTS",
     "PMG_CLASSES_TLS": "part of PMG_CLASSES",
     "PMG_LIMITS_TLS": "part of PMG_LIMITS",
+    "PMG_CONN_METHODS_MDNS": "part of PMG_CONN_METHODS",
+    "PMG_CONN_PROPS_MDNS": "part of PMG_CONN_PROPS",
+    "PMG_CONSTANTS_MDNS": "part of PMG_CONSTANTS",
+    "PMG_CLASSES_MDNS": "part of PMG_CLASSES",
+    "PMG_EVENT_DATA_MDNS": "part of PMG_EVENT_DATA",
+    "PMG_MANAGER_METHODS_MDNS": "part of PMG_MANAGER_METHODS",
     "PMG_CONN_METHODS_MODBUS": "part of PMG_CONN_METHODS",
     "PMG_CONSTANTS_MODBUS": "part of PMG_CONSTANTS",
     "PMG_CLASSES_MODBUS": "part of PMG_CLASSES",
@@ -69,6 +72,8 @@ CLASSES = {
     ),
     "Timer": ("PMG_TIMER_METHODS", "PMG_TIMER_PROPS"),
     "TlsOpts": ("PMG_TLS_OPTS_PROPS",),
+    "MdnsRequest": ("PMG_MDNS_REQ_PROPS",),
+    "MdnsResponse": ("PMG_MDNS_RESP_PROPS",),
     "ModbusRequest": ("PMG_MODBUS_INT_PROPS", "PMG_MODBUS_OBJECT_PROPS"),
     "ModbusResponse": (
         "PMG_MODBUS_INT_PROPS",
@@ -87,7 +92,7 @@ def public(x):
     return sorted(name for name in dir(x) if name[:1] != "_")
 
 def handler(c, ev, data):
-    if type(data).__name__[:4] in ("Http", "WsMe", "Modb", "Mqtt"):
+    if type(data).__name__[:4] in ("Http", "WsMe", "Modb", "Mqtt", "Mdns"):
         seen.setdefault(type(data).__name__, (public(data), [type(getattr(data, n)).__name__ for n in public(data)]))
     if ev == MG_EV_HTTP_MSG and not c.is_client:
         c.ws_upgrade(data)
@@ -95,6 +100,11 @@ def handler(c, ev, data):
         c.ws_send("x")
     elif ev == MG_EV_MODBUS_REQ:
         c.modbus_reply(error=1)
+
+def mdns(m):
+    # One asks, the other hears; an answer is what a name announces of itself.
+    m.mdns_listen(interface=HOST).mdns_query("pmg-api-test")
+    m.mdns_listen(name="pmg-api-test", interface=HOST)
 
 def modbus(m):
     m.modbus_connect(url("modbus", port_of(m.modbus_listen(url("modbus"))))).modbus_read(3, 0)
@@ -104,8 +114,9 @@ def look():
         timer = m.timer_add(1000, lambda: None)
         c = m.ws_connect(url("ws", port_of(m.listen(url("http")))))
         modbus(m)
+        mdns(m)
         m.mqtt_connect(url("mqtt", port_of(m.mqtt_listen(url("mqtt")))))
-        wanted = ("WsMessage", "ModbusResponse", "MqttMessage")
+        wanted = ("WsMessage", "ModbusResponse", "MqttMessage", "MdnsRequest", "MdnsResponse")
         poll_until(m, lambda: all(name in seen for name in wanted))
         for each in (m, c, timer, TlsOpts()):
             seen[type(each).__name__] = (public(each), [type(getattr(each, n)).__name__ for n in public(each)])
@@ -138,6 +149,7 @@ def data_kinds():
         m.ws_connect(url("ws", port))
         m.connect(url("http", port)).send(get(method="PUT", body="x"))
         modbus(m)
+        mdns(m)
         m.mqtt_connect(url("mqtt", port_of(m.mqtt_listen(url("mqtt")))))
         m.sntp_connect(url("udp", port_of(m.listen(url("udp"), clock))))
         wanted = (
@@ -147,6 +159,8 @@ def data_kinds():
             "MG_EV_HTTP_BODY",
             "MG_EV_MODBUS_RESP",
             "MG_EV_MQTT_MSG",
+            "MG_EV_MDNS_REQ",
+            "MG_EV_MDNS_RESP",
         )
         poll_until(m, lambda: all(name in kinds for name in wanted))
     return kinds
@@ -163,6 +177,8 @@ PYTHON_TYPES = {
     "MQTT": "MqttMessage",
     "CODE": "int",
     "BYTES": "bytes",
+    "MDNS_REQ": "MdnsRequest",
+    "MDNS_RESP": "MdnsResponse",
     "MODBUS_REQ": "ModbusRequest",
     "MODBUS_RESP": "ModbusResponse",
 }

@@ -24,6 +24,10 @@ class Sandboxed:
     def listen(self, url, *args, **kwargs):
         return self.real.listen(free(url), *args, **kwargs)
 
+    def mdns_listen(self, *args, **kwargs):
+        kwargs["interface"] = HOST
+        return self.real.mdns_listen(*args, **kwargs)
+
     def run(self, poll_ms=100):
         for _ in range(20):
             self.real.poll(1)

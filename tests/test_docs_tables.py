@@ -41,6 +41,8 @@ CLASSES = {
         ],
     ),
     "TlsOpts": ("tls", [], ["PMG_TLS_OPTS_PROPS"]),
+    "MdnsRequest": ("mdns", [], ["PMG_MDNS_REQ_PROPS"]),
+    "MdnsResponse": ("mdns", [], ["PMG_MDNS_RESP_PROPS"]),
     "ModbusRequest": ("modbus", [], ["PMG_MODBUS_INT_PROPS", "PMG_MODBUS_OBJECT_PROPS"]),
     "ModbusResponse": (
         "modbus",
@@ -60,6 +62,8 @@ DATA_TYPES = {
     "MQTT": "`MqttMessage`",
     "CODE": "`int`",
     "BYTES": "`bytes`",
+    "MDNS_REQ": "`MdnsRequest`",
+    "MDNS_RESP": "`MdnsResponse`",
     "MODBUS_REQ": "`ModbusRequest`",
     "MODBUS_RESP": "`ModbusResponse`",
 }
@@ -203,7 +207,7 @@ def test_fields_of_version():
 def test_constants():
     events = {row[0].strip("`") for row in cells(section(page("events"), "## All events"))}
     opcodes = {row[0].strip("`") for row in cells(section(page("websocket"), "## Opcodes"))}
-    modbus = {row[0].strip("`") for row in cells(page("modbus"))} & set(rows("PMG_CONSTANTS"))
+    modbus = {row[0].strip("`") for row in cells(page("modbus") + page("mdns"))} & set(rows("PMG_CONSTANTS"))
     mqtt = {row[0].strip("`") for row in cells(page("mqtt")) if row[0].startswith("`MQTT_")}
     levels = {row[0].strip("`") for row in cells(section(page("log"), "## Levels"))}
     found = (events | opcodes | modbus | mqtt | levels) - {"event", "constant"}

@@ -2,15 +2,18 @@
 """The small programs of examples/, started as a user does; the dashboard has a file of its own."""
 
 import http.server
+import re
 import threading
 
 import httpx
 import pytest
 from clients import Raw
+from mdns_peer import unique
 from pymodbus.client import ModbusTcpClient
 from targets import ROOT
 from time_servers import TimeServer, reply
 from websockets.sync.client import connect
+from zeroconf import ServiceInfo, Zeroconf
 
 EXAMPLES = ROOT / "examples"
 
@@ -21,12 +24,17 @@ pytestmark = pytest.mark.needs("process")
 
 @pytest.fixture
 def run(target, request):
-    """Starts a program on a free port; gives the port. At the end Ctrl-C must end it well."""
+    """Starts a program on a free port; gives the port. At the end Ctrl-C must end it well.
+
+    One that announces no port is given as the running program.
+    """
     started = request.node.devices = []
 
-    def run(name, *arguments):
+    def run(name, *arguments, announced=True):
         running = target.run(EXAMPLES / name, *(arguments or ("0",)))
         started.append(running)
+        if not announced:
+            return running
         return int(running.line().rpartition(":")[2].split()[0])
 
     yield run
@@ -107,6 +115,22 @@ def test_ntp_time(target, request):
         finally:
             running.kill()
     assert running.console.split("\n") == ["2020-02-02 20:20:02 UTC"]
+
+@pytest.mark.needs("multicast")
+def test_find_services(run):
+    kind = f"_{unique()}._tcp"
+    running = run("find_services.py", kind, "127.0.0.1", announced=False)
+    line = running.expect(f"find-services.{kind}.local")
+    assert re.fullmatch(r"at find-services(-\d+)?\.local \(127\.0\.0\.1\), port \d+", line)
+    port = int(line.split()[-1])
+    assert httpx.get(f"http://127.0.0.1:{port}/").text == "This is find_services.py\n"
+    with Zeroconf(interfaces=["127.0.0.1"]) as zc:
+        info = ServiceInfo(f"{kind}.local.", f"Other.{kind}.local.", 1, server="o.local.")
+        info.addresses = [b"\x0a\x01\x02\x03"]
+        zc.register_service(info)
+        assert running.expect(f"Other.{kind}.local") == "at o.local (10.1.2.3), port 1"
+        zc.unregister_service(info)
+        running.expect("gone:")
 
 
 def test_every_example_is_tested():

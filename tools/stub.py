@@ -35,6 +35,8 @@ PROPERTIES = {
         "PMG_WS_TEXT_PROPS": "TEXT",
         "PMG_WS_INT_PROPS": "INT",
     },
+    "MdnsRequest": {"PMG_MDNS_REQ_PROPS": ""},
+    "MdnsResponse": {"PMG_MDNS_RESP_PROPS": ""},
     "ModbusRequest": {"PMG_MODBUS_INT_PROPS": "INT", "PMG_MODBUS_OBJECT_PROPS": "VALUES"},
     "ModbusResponse": {
         "PMG_MODBUS_INT_PROPS": "INT",
@@ -56,6 +58,7 @@ TYPES = {
     "TEXT": "str",
     "BYTES": "bytes",
     "VALUES": "tuple[int, ...]",
+    "DICT": "dict[str, bytes | None]",
 }
 
 

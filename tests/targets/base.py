@@ -55,6 +55,10 @@ def loopback():
         poll_until(m, lambda: MG_EV_ACCEPT in seen, 1000)
     return True
 
+def multicast():
+    with Manager() as m:
+        return m.mdns_listen(interface=HOST)
+
 def descriptors():
     import socket
     return socket.socket().fileno() >= 0
@@ -71,6 +75,7 @@ print("RUNTIME", sys.implementation.name, ".".join(str(n) for n in sys.implement
 print("VERSION", getattr(pymongoose, "__version__", "?"))
 can("threads", threads)
 can("loopback", loopback)
+can("multicast", multicast)
 can("ipv6", listens("tcp://[::1]:0"))
 can("unix-sockets", listens("unix://" + PARAMS["socket"]))
 can("descriptors", descriptors)

@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# Messages of multicast DNS, whose properties come from mdns.c, and the arguments of mdns_listen().
+
+
+@cython.final
+cdef class MdnsRequest:
+    """A question of another host, readable until the handler that received it returns."""
+
+    cdef pmg_py_view_t view
+
+    def __init__(self):
+        raise TypeError("cannot create 'MdnsRequest' instances")
+
+    def __bool__(self):
+        return self.view.msg != NULL
+
+
+@cython.final
+cdef class MdnsResponse:
+    """What another host says, readable until the handler that received it returns."""
+
+    cdef pmg_py_view_t view
+
+    def __init__(self):
+        raise TypeError("cannot create 'MdnsResponse' instances")
+
+    def __bool__(self):
+        return self.view.msg != NULL
+
+
+cdef mg_str optional_str(object o, const char *name) except *:
+    cdef mg_str s
+    s.buf = NULL
+    s.len = 0
+    if o is not None:
+        pmg_py_str(o, name, &s)
+    return s
+
+
+# Runs Python of the program's: the draft may be another one afterwards, which the core notices.
+cdef int mdns_service(Manager m, object service) except -1:
+    cdef mg_str key
+    cdef pmg_py_data_t value
+    cdef int rc
+    fields = service if isinstance(service, (tuple, list)) else ()
+    if not 2 <= len(fields) <= 4:
+        raise ValueError(text(PMG_MSG_SERVICE))
+    kind, port = fields[:2]
+    txt = fields[2] if len(fields) > 2 else None
+    name = fields[3] if len(fields) > 3 else None
+    cdef mg_str k = optional_str(kind, "type")
+    cdef mg_str n = optional_str(name, "name")
+    cdef int p = small_int_arg(port, "port")
+    if kind is None:
+        raise ValueError(text(PMG_MSG_SERVICE))
+    settle(m, pmg_mdns_draft_service(m.core(), k, p, n))
+    if txt is not None and not isinstance(txt, dict):
+        pmg_py_bad_type(PMG_MSG_DICT, "txt", txt)
+    for word, data in dict(txt or {}).items():
+        pmg_py_str(word, "a key", &key)
+        pmg_py_none(&value)
+        if data is not None:
+            pmg_py_data(data, "a value", &value)
+        rc = -EBADF
+        if m.m != NULL:
+            rc = pmg_mdns_draft_txt(m.m, key, value.s)
+        pmg_py_release(&value)
+        m.core()
+        settle(m, rc)
+    return 0
+
+
+cdef Connection mdns_listen(
+    Manager m, object handler, object name, object services, object interface
+):
+    cdef mg_connection *c = NULL
+    cdef mg_str host = optional_str(name, "name")
+    cdef mg_str iface = optional_str(interface, "interface")
+    pmg_py_callable(handler, "handler")
+    settle(m, pmg_mdns_draft(m.core(), host, iface))
+    for service in services:
+        mdns_service(m, service)
+    cdef bint held = hold(m)
+    try:
+        settle(m, pmg_mdns_listen(m.core(), <void *>handler, &c))
+        return <Connection>pmg_conn_obj(c)[0]
+    finally:
+        if held:
+            m.holder = 0

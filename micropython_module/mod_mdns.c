@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Multicast DNS: the two message views, mdns_query() of Connection and mdns_listen() of Manager.
+
+#include "mod_util.h"
+
+#if PMG_HAS_MDNS
+
+#define NONE {.u_rom_obj = MP_ROM_NONE}
+#define REQUIRED {.u_obj = MP_OBJ_NULL}
+#define PARSE_ARGS(n_args, pos_args, kw_args)                                              \
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];                                        \
+    mp_arg_parse_all((n_args) - 1, (pos_args) + 1, (kw_args), MP_ARRAY_SIZE(allowed_args), \
+        allowed_args, args)
+
+// ---------------------------------------------------------------------------------------------
+// Views
+
+static mp_obj_t make_dict(struct mg_str rest) {
+    struct mg_str key, value;
+    mp_obj_t dict = mp_obj_new_dict(0);
+    while (pmg_mdns_txt_next(&rest, &key, &value)) {
+        mp_obj_t k = mpy_text_replace(key);
+        mp_obj_t v = value.buf != NULL ? mpy_bytes(value) : mp_const_none;
+        // Of a key that comes twice the first counts (RFC 6763, section 6.4).
+        mp_map_elem_t *e =
+            mp_map_lookup(mp_obj_dict_get_map(dict), k, MP_MAP_LOOKUP_ADD_IF_NOT_FOUND);
+        if (e->value == MP_OBJ_NULL) {
+            e->value = v;
+        }
+    }
+    return dict;
+}
+
+#define MAKE_TEXT(field) mpy_text_replace(field)
+#define MAKE_INT(field) mp_obj_new_int(field)
+#define MAKE_BOOL(field) mp_obj_new_bool(field)
+#define MAKE_DICT(field) make_dict(field)
+
+#define PROP_CASE(name, kind, field) \
+    case MP_QSTR_##name: dest[0] = MAKE_##kind(msg->field); break;
+
+static void request_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
+    if (dest[0] != MP_OBJ_NULL) {
+        return; // read-only
+    }
+    const pmg_mdns_req_t *msg = mpy_view_get(self_in);
+    switch (attr) {
+        PMG_MDNS_REQ_PROPS(PROP_CASE)
+        default: break; // it has no methods
+    }
+}
+
+static void response_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
+    if (dest[0] != MP_OBJ_NULL) {
+        return; // read-only
+    }
+    const pmg_mdns_resp_t *msg = mpy_view_get(self_in);
+    switch (attr) {
+        PMG_MDNS_RESP_PROPS(PROP_CASE)
+        default: break; // it has no methods
+    }
+}
+
+MP_DEFINE_CONST_OBJ_TYPE(mpy_type_MdnsRequest, MP_QSTR_MdnsRequest, MP_TYPE_FLAG_NONE, unary_op,
+    mpy_view_unary_op, attr, request_attr);
+MP_DEFINE_CONST_OBJ_TYPE(mpy_type_MdnsResponse, MP_QSTR_MdnsResponse, MP_TYPE_FLAG_NONE, unary_op,
+    mpy_view_unary_op, attr, response_attr);
+
+// ---------------------------------------------------------------------------------------------
+// Connection
+
+static mp_obj_t conn_mdns_query(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_name, ARG_type };
+    static const mp_arg_t allowed_args[] = {
+        {MP_QSTR_name, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
+        {MP_QSTR_type, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(MG_DNS_RTYPE_PTR)}},
+    };
+    PARSE_ARGS(n_args, pos_args, kw_args);
+    struct mg_str name = mpy_get_str(args[ARG_name].u_obj, "name");
+    int type = mpy_get_small_int(args[ARG_type].u_obj, "type");
+    mpy_conn_t *self = mpy_conn_open(pos_args[0]);
+    return mpy_conn_done(self, MPY_ENGINE(pmg_mdns_query(self->c, name, type)));
+}
+MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_mdns_query_obj, 1, conn_mdns_query);
+
+// ---------------------------------------------------------------------------------------------
+// Manager
+
+static struct mg_str optional_str(mp_obj_t obj, const char *name) {
+    return obj != mp_const_none ? mpy_get_str(obj, name) : mg_str_n(NULL, 0);
+}
+
+static mpy_manager_t *checked(mp_obj_t mgr_in, int result) {
+    mpy_manager_t *mgr = mpy_manager_open(mgr_in);
+    mpy_check(mgr, mgr->m, result);
+    return mgr;
+}
+
+static void add_txt(mp_obj_t mgr_in, mp_obj_t key_in, mp_obj_t value_in) {
+    struct mg_str key = mpy_get_str(key_in, "a key"), value = mg_str_n(NULL, 0);
+    if (value_in != mp_const_none) {
+        mp_buffer_info_t info;
+        mpy_get_data(value_in, "a value", &info);
+        value = mg_str_n(info.buf != NULL ? info.buf : "", info.len);
+    }
+    mpy_manager_t *mgr = mpy_manager_open(mgr_in);
+    checked(mgr_in, MPY_ENGINE(pmg_mdns_draft_txt(mgr->m, key, value)));
+}
+
+static void add_service(mp_obj_t mgr_in, mp_obj_t service) {
+    size_t len = 0;
+    mp_obj_t *items = NULL;
+    if (mp_obj_is_type(service, &mp_type_tuple) || mp_obj_is_type(service, &mp_type_list)) {
+        mp_obj_get_array(service, &len, &items);
+    }
+    if (len < 2 || len > 4 || items[0] == mp_const_none) {
+        mpy_raise_result(-EINVAL, PMG_MSG_SERVICE);
+    }
+    mp_obj_t txt = len > 2 ? items[2] : mp_const_none;
+    struct mg_str type = mpy_get_str(items[0], "type");
+    struct mg_str name = len > 3 ? optional_str(items[3], "name") : mg_str_n(NULL, 0);
+    int port = mpy_get_small_int(items[1], "port");
+    mpy_manager_t *mgr = mpy_manager_open(mgr_in);
+    checked(mgr_in, MPY_ENGINE(pmg_mdns_draft_service(mgr->m, type, port, name)));
+    if (txt != mp_const_none) {
+        if (!mp_obj_is_dict_or_ordereddict(txt)) {
+            mpy_raise_type(PMG_MSG_DICT, "txt", txt);
+        }
+        mp_map_t *map = mp_obj_dict_get_map(txt);
+        for (size_t i = 0; i < map->alloc; i++) {
+            if (mp_map_slot_is_filled(map, i)) {
+                add_txt(mgr_in, map->table[i].key, map->table[i].value);
+            }
+        }
+    }
+}
+
+static mp_obj_t manager_mdns_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_handler, ARG_name, ARG_services, ARG_interface };
+    static const mp_arg_t allowed_args[] = {
+        {MP_QSTR_handler, MP_ARG_OBJ, NONE},
+        {MP_QSTR_name, MP_ARG_OBJ, NONE},
+        {MP_QSTR_services, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_PTR(&mp_const_empty_tuple_obj)}},
+        {MP_QSTR_interface, MP_ARG_KW_ONLY | MP_ARG_OBJ, NONE},
+    };
+    PARSE_ARGS(n_args, pos_args, kw_args);
+    mpy_open_t open = {
+        .handler = mpy_get_handler(args[ARG_handler].u_obj, "handler"),
+        .conn = NULL,
+    };
+    struct mg_str name = optional_str(args[ARG_name].u_obj, "name");
+    struct mg_str iface = optional_str(args[ARG_interface].u_obj, "interface");
+    mpy_manager_t *mgr = mpy_manager_open(pos_args[0]);
+    mpy_check(mgr, mgr->m, MPY_ENGINE(pmg_mdns_draft(mgr->m, name, iface)));
+    mp_obj_iter_buf_t buf;
+    mp_obj_t iterator = mp_getiter(args[ARG_services].u_obj, &buf), service;
+    while ((service = mp_iternext(iterator)) != MP_OBJ_STOP_ITERATION) {
+        add_service(pos_args[0], service);
+    }
+    struct mg_connection *c = NULL;
+    mgr = mpy_manager_open(pos_args[0]);
+    mpy_check(mgr, mgr->m, MPY_ENGINE(pmg_mdns_listen(mgr->m, &open, &c)));
+    return MP_OBJ_FROM_PTR(open.conn);
+}
+MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_mdns_listen_obj, 1, manager_mdns_listen);
+
+#endif

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A host on the loopback's multicast that says exactly what a test wants.
+
+What comes is read by zeroconf's parser. Others may use the same group meanwhile, other runs of this
+suite for one: tests use names that nobody else has, and look at nothing else.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import struct
+import time
+import uuid
+
+from zeroconf import DNSIncoming
+
+GROUP = "224.0.0.251"
+A, PTR, TXT, AAAA, SRV, NSEC, ANY = 1, 12, 16, 28, 33, 47, 255
+IN, TOP = 1, 0x8000
+RESPONSE = 0x8400
+
+
+def unique(prefix="t"):
+    return prefix + uuid.uuid4().hex[:10]
+
+
+def wire(name):
+    """A name, not compressed; labels are separated by dots, or given as a list."""
+    labels = name.split(".") if isinstance(name, str) else name
+    data = [label.encode() if isinstance(label, str) else label for label in labels]
+    return b"".join(bytes([len(label)]) + label for label in data) + b"\0"
+
+
+def question(name, kind, top=False):
+    return wire(name) + struct.pack(">HH", kind, IN | (TOP if top else 0))
+
+
+def record(name, kind, data, ttl=120, top=True):
+    head = wire(name) + struct.pack(">HHIH", kind, IN | (TOP if top else 0), ttl, len(data))
+    return head + data
+
+
+def ip(address):
+    return socket.inet_aton(address)
+
+
+def srv(port, host):
+    return struct.pack(">HHH", 0, 0, port) + wire(host)
+
+
+def message(questions=(), answers=(), authority=(), additional=(), flags=0, number=0):
+    parts = (questions, answers, authority, additional)
+    return struct.pack(">6H", number, flags, *map(len, parts)) + b"".join(map(b"".join, parts))
+
+
+class Peer:
+    def __init__(self, port=5353):
+        # An address of our own: what is sent to it by unicast reaches nobody else.
+        pid = os.getpid()
+        self.address = f"127.{1 + (pid >> 16 & 127)}.{pid >> 8 & 255}.{1 + pid % 254}"
+        self.unicast = self._socket(self.address, port)
+        self.unicast.setsockopt(socket.IPPROTO_IP, socket.IP_MULTICAST_IF, ip("127.0.0.1"))
+        self.port = self.unicast.getsockname()[1]
+        self.multicast = self._socket(GROUP, 5353)
+        group = ip(GROUP) + ip("127.0.0.1")
+        self.multicast.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
+
+    @staticmethod
+    def _socket(address, port):
+        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+        s.bind((address, port))
+        return s
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.unicast.close()
+        self.multicast.close()
+
+    def say(self, *args, **kwargs):
+        self.send(message(*args, **kwargs))
+
+    def send(self, data):
+        self.unicast.sendto(data, (GROUP, 5353))
+
+    def messages(self, s, timeout=10):
+        """What comes from others, as zeroconf reads it, until the time is over."""
+        deadline = time.monotonic() + timeout
+        while (left := deadline - time.monotonic()) > 0:
+            s.settimeout(left)
+            try:
+                data, sender = s.recvfrom(65536)
+            except TimeoutError:
+                return
+            if sender[0] == "127.0.0.1":  # not another peer like us, who may talk nonsense
+                found = DNSIncoming(data)
+                assert found.valid, data
+                self.sender = sender
+                yield found
+
+    def heard(self, name, kind=None, timeout=10, unicast=False):
+        """The first answer about this name, with the message that it was in; or (None, None)."""
+        for found in self.messages(self.unicast if unicast else self.multicast, timeout):
+            for answer in found.answers() if found.is_response() else ():
+                if answer.name.lower() == name.lower() + "." and kind in (None, answer.type):
+                    return answer, found
+        return None, None
+
+    def asked(self, name, timeout=10):
+        """The first question about this name."""
+        for found in self.messages(self.multicast, timeout):
+            if not found.is_response() and any(q.name == name + "." for q in found.questions):
+                return found
+        return None
