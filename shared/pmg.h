@@ -128,7 +128,15 @@ bool pmg_timer_active(const pmg_timer_t *t);
 // ---------------------------------------------------------------------------------------------
 // Connections
 
-enum { PMG_RAW, PMG_HTTP, PMG_WS, PMG_SNTP, PMG_MODBUS, PMG_MQTT, PMG_MDNS }; // what stands above TCP or UDP
+enum {
+    PMG_RAW,
+    PMG_HTTP,
+    PMG_WS,
+    PMG_SNTP,
+    PMG_MODBUS,
+    PMG_MQTT,
+    PMG_MDNS
+}; // what stands above TCP or UDP
 
 // URLs: tcp://host:port, udp://, http://, ws://, unix:///path. `proto` PMG_HTTP or PMG_RAW; the
 // binding derives it by pmg_url_proto() where the program does not say. -EADDRINUSE, -EACCES,

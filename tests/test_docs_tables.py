@@ -207,7 +207,9 @@ def test_fields_of_version():
 def test_constants():
     events = {row[0].strip("`") for row in cells(section(page("events"), "## All events"))}
     opcodes = {row[0].strip("`") for row in cells(section(page("websocket"), "## Opcodes"))}
-    modbus = {row[0].strip("`") for row in cells(page("modbus") + page("mdns"))} & set(rows("PMG_CONSTANTS"))
+    modbus = {row[0].strip("`") for row in cells(page("modbus") + page("mdns"))} & set(
+        rows("PMG_CONSTANTS")
+    )
     mqtt = {row[0].strip("`") for row in cells(page("mqtt")) if row[0].startswith("`MQTT_")}
     levels = {row[0].strip("`") for row in cells(section(page("log"), "## Levels"))}
     found = (events | opcodes | modbus | mqtt | levels) - {"event", "constant"}

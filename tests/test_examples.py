@@ -116,6 +116,7 @@ def test_ntp_time(target, request):
             running.kill()
     assert running.console.split("\n") == ["2020-02-02 20:20:02 UTC"]
 
+
 @pytest.mark.needs("multicast")
 def test_find_services(run):
     kind = f"_{unique()}._tcp"
