@@ -170,10 +170,10 @@ typedef struct {
     unsigned unlink_path : 1; // a socket file that we made
     unsigned watched : 1;     // the backend's
     unsigned connected : 1;
-    unsigned url_tls : 1; // the URL's scheme asks for TLS
+    unsigned url_tls : 1;   // the URL's scheme asks for TLS
     unsigned multicast : 1; // datagrams know their interface
-    unsigned evicted : 1; // closed to make room
-    unsigned cut : 1;     // the end of the stream came without TLS saying so
+    unsigned evicted : 1;   // closed to make room
+    unsigned cut : 1;       // the end of the stream came without TLS saying so
     union {
         pmg_http_t http;
         pmg_ws_t ws;
