@@ -38,7 +38,8 @@ static void write_line(struct mg_connection *c, const char *what, struct mg_str 
     pmg_port_log(line, n);
 }
 
-static void log_event(struct mg_connection *c, int ev, const void *data) {
+// Apart, so that its room is given back before the handler runs: a board's stack is small.
+__attribute__((noinline)) static void log_event(struct mg_connection *c, int ev, const void *data) {
     struct mg_str a = mg_str_n("", 0), b = a;
     const pmg_http_msg_t *hm = data;
     const pmg_ws_msg_t *wm = data;

@@ -50,6 +50,7 @@ def test_texts_are_hashed_as_utf8(device):
     ]
 
 
+@pytest.mark.needs("memory")
 def test_large_data(device):
     for name in "md5", "sha1", "sha256":
         assert (
@@ -126,6 +127,7 @@ def test_random(device):
     assert one != two
 
 
+@pytest.mark.needs("memory")
 def test_random_characters_are_equally_likely(device):
     """Of 62 kinds; a byte modulo 62 gives eight of them a quarter more often."""
     text = device.eval("random_str(62_000)")

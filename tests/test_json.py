@@ -166,6 +166,7 @@ def test_escapes(device):
     assert answers == list(cases.values())
 
 
+@pytest.mark.needs("memory")
 def test_nesting(device):
     """The deepest that is read, one more, and very much more."""
     for opening, closing in ("[", "]"), ('{"a":', "}"):
@@ -177,6 +178,7 @@ def test_nesting(device):
         assert device.eval(f"json_get({bomb!r} * 100_000, '$')") is None
 
 
+@pytest.mark.needs("memory")
 def test_numbers_beyond_a_double(device):
     huge = "9" * 308
     cases = [

@@ -216,6 +216,7 @@ def test_offsets(device):
     assert ask(device, [("http_parse_multipart", None)])[0][0] == "TypeError"
 
 
+@pytest.mark.needs("memory")
 @pytest.mark.timeout(30)
 def test_hostile_sizes(device):
     """Steps grow with the length, whatever it is made of."""

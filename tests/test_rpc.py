@@ -214,6 +214,7 @@ def test_methods(device):
     device.exec("raises(TypeError, r.add, 'x', None)")
 
 
+@pytest.mark.needs("memory")
 def test_large_batches(device):
     frame = '{"method": "sum", "id": 1}'
     assert len(process(device, f"[{', '.join([frame] * 64)}]")) == 64

@@ -207,6 +207,7 @@ def test_patterns_that_others_get_wrong(device):
     assert ask(device, [("match", *case) for case in cases]) == list(cases.values())
 
 
+@pytest.mark.needs("memory")
 @pytest.mark.timeout(20)
 def test_patterns_that_blow_up_elsewhere(device):
     """Steps are bounded by the product of the lengths."""

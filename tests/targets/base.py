@@ -81,6 +81,7 @@ can("unix-sockets", listens("unix://" + PARAMS["socket"]))
 can("descriptors", descriptors)
 can("littlefs", littlefs)
 can("fork", fork)
+can("memory", lambda: len(bytearray(8 << 20)))  # more than a board has
 """
 
 
