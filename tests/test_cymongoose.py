@@ -24,7 +24,7 @@ NOT_HERE = {
 }
 
 THEIRS = ast.parse((Path(cymongoose.__file__).parent / "_mongoose.pyi").read_text())
-OURS = ast.parse((ROOT / "cpython" / "pymongoose" / "__init__.pyi").read_text())
+OURS = ast.parse((ROOT / "typings" / "pymongoose" / "__init__.pyi").read_text())
 
 
 @pytest.fixture

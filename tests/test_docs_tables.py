@@ -10,7 +10,7 @@ from targets import ROOT
 
 DOCS = ROOT / "docs"
 SHARED = ROOT / "shared"
-STUB = ast.parse((ROOT / "cpython" / "pymongoose" / "__init__.pyi").read_text())
+STUB = ast.parse((ROOT / "typings" / "pymongoose" / "__init__.pyi").read_text())
 
 # Class -> its page, the lists of its methods, the lists of its properties.
 CLASSES = {
