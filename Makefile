@@ -13,8 +13,11 @@ VENV := .venv/bin
 BUILD := build
 export PYTHON
 
+# What must be built for a target; a serial port's board brings its own firmware.
+builds = $(filter cpython unix,$(1)) $(if $(filter pico,$(1)),firmware rig)
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test cpython unix firmware flash pico rig deps wheel bench figures docs check format clean
+.PHONY: help demo test test-long cpython unix firmware flash pico rig deps wheel bench figures docs check format clean
 .PHONY: sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig apt-esp32 check-esp32 test-esp32
 
 help: ## Say what the targets do.
@@ -24,9 +27,13 @@ demo: ## Serve examples/dashboard.py. TARGET=unix (default) or cpython, PORT=800
 demo: $(or $(TARGET),unix)
 	@tools/demo $(or $(TARGET),unix) $(PORT)
 
-test: ## Run the tests. TARGET="cpython unix" (default), K=expression picks tests.
-test: $(or $(TARGET),cpython unix) .venv/test.stamp | apt-test
+test: ## Run the tests. TARGET="cpython unix" (default), pico, /dev/ttyACM0 ...; K=expression picks.
+test: $(call builds,$(or $(TARGET),cpython unix)) .venv/test.stamp | apt-test
 	@$(VENV)/python -m pytest tests $(addprefix --target ,$(or $(TARGET),cpython unix)) $(if $(K),-k "$(K)")
+
+test-long: ## Run all tests of a slow target, those too that make test leaves out. TARGET=pico.
+test-long: $(call builds,$(or $(TARGET),pico)) .venv/test.stamp | apt-test
+	@$(VENV)/python -m pytest tests --long $(addprefix --target ,$(or $(TARGET),pico)) $(if $(K),-k "$(K)")
 
 sanitize: ## Run the tests on builds with ASan and UBSan, over epoll and over poll(), and with TSan. K= as above.
 sanitize: .venv/build.stamp .venv/test.stamp | apt-test

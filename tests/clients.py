@@ -16,7 +16,8 @@ from dataclasses import dataclass, field
 
 import h11
 
-TIMEOUT = 10
+#: Seconds; conftest.py multiplies it by a target's slowness.
+TIMEOUT = 10.0
 
 
 @dataclass
@@ -33,7 +34,8 @@ class Response:
 class Raw:
     """A TCP connection that speaks in bytes; as HTTP client it reads through h11."""
 
-    def __init__(self, address, timeout=TIMEOUT, receive_buffer=None):
+    def __init__(self, address, timeout=None, receive_buffer=None):
+        timeout = timeout or TIMEOUT
         if isinstance(address, str):
             self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.socket.settimeout(timeout)

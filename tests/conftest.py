@@ -16,14 +16,17 @@ import re
 import time
 from collections import Counter, defaultdict
 
+import clients
 import pytest
 from targets import DeviceError, all_targets, find_target
 
 #: Tests that skip for want of a capability, in a whole run: a new one must be meant.
-SKIPPED = {"cpython": 8, "unix": 3}
+SKIPPED = {"cpython": 14, "unix": 9}
 
 #: No test may hang; seconds.
 TEST_TIMEOUT = 90
+#: What clients wait for an answer; a slow target gets more.
+TIMEOUT = clients.TIMEOUT
 
 _all_targets = all_targets()
 _outcomes: dict[str, Counter] = defaultdict(Counter)
@@ -42,10 +45,15 @@ def pytest_addoption(parser):
         help=f"a Python to test: {', '.join(_all_targets)}, pico (emulated), or the serial port "
         "of a board (/dev/ttyACM0, a0, auto, socket://host:port); repeatable",
     )
+    parser.addoption(
+        "--long", action="store_true", help="run what a slow target's usual run leaves out, too"
+    )
 
 
 def pytest_configure(config):
     config.addinivalue_line("markers", "needs(*names): skipped where the target lacks one of them")
+    config.addinivalue_line("markers", "cost(seconds): what it takes on an emulated board")
+    config.addinivalue_line("markers", "long: left to make test-long")
     named = config.getoption("target") or list(_all_targets)
     for name in named:
         try:
@@ -66,10 +74,50 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("target", metafunc.config.pmg_targets, indirect=True, scope="session")
 
 
-def pytest_collection_modifyitems(items):
+def pytest_collection_modifyitems(config, items):
     for item in items:
         if not item.get_closest_marker("timeout"):
-            item.add_marker(pytest.mark.timeout(TEST_TIMEOUT))
+            name = item.callspec.params.get("target") if hasattr(item, "callspec") else None
+            slowness = _all_targets[name].slowness if name else 1
+            item.add_marker(pytest.mark.timeout(TEST_TIMEOUT * max(1, slowness / 2)))
+    if config.getoption("long"):
+        return
+    slow = [
+        i for i in items if hasattr(i, "callspec") and _is_slow(i.callspec.params.get("target"))
+    ]
+    left = set(_left_out(slow))
+    left |= {i for i in items if i.get_closest_marker("long")}
+    if left:
+        config.pmg_left = len(left)
+        config.hook.pytest_deselected(items=list(left))
+        items[:] = [item for item in items if item not in left]
+
+
+def _is_slow(name):
+    return name is not None and _all_targets[name].slowness > 4
+
+
+#: On a slow target the usual run takes this many seconds of each class of tests: of one test's
+#: cases the first ones, of one module's tests those that fit.
+CASES = 2
+USUAL_COST = 4
+MODULE_COST = 60
+
+
+def _left_out(items):
+    """What the usual run of a slow target leaves to --long."""
+    cases, spent, left = Counter(), Counter(), []
+    for item in items:
+        mark = item.get_closest_marker("cost")
+        cost = mark.args[0] if mark else USUAL_COST
+        cases[item.originalname, item.path] += 1
+        fits = cases[item.originalname, item.path] <= CASES
+        if mark is None:
+            fits = fits and spent[item.path] + cost <= MODULE_COST
+            spent[item.path] += cost
+        if not fits or item.get_closest_marker("long"):
+            left.append(item)
+    return left
 
 
 # ---- Fixtures ----------------------------------------------------------------------------------
@@ -81,7 +129,9 @@ def target(request, tmp_path_factory):
     if found.name not in _probed:
         found.probe(tmp_path_factory.mktemp("probe"))
         _probed[found.name] = found
-    return found
+    usual, clients.TIMEOUT = clients.TIMEOUT, TIMEOUT * found.slowness
+    yield found
+    clients.TIMEOUT = usual
 
 
 @pytest.fixture(autouse=True)
@@ -212,7 +262,7 @@ def pytest_sessionfinish(session, exitstatus):
     if exitstatus != 0 or not _whole_run(config) or config.option.collectonly:
         return
     for name in config.pmg_targets:
-        if _outcomes[name]["skipped"] != SKIPPED[name]:
+        if _outcomes[name]["skipped"] != SKIPPED.get(name, _outcomes[name]["skipped"]):
             _outcomes[name]["skips not as pinned"] = SKIPPED[name]
             session.exitstatus = pytest.ExitCode.TESTS_FAILED
 
@@ -222,6 +272,8 @@ def pytest_terminal_summary(terminalreporter):
         return
     write = terminalreporter.write_line
     terminalreporter.section("what ran where")
+    if left := getattr(terminalreporter.config, "pmg_left", 0):
+        write(f"left out: {left} tests of a slow target, which make test-long runs")
     for kind, count in _outcomes.items():
         target = _probed.get(kind)
         what = f"{target.runtime}, pymongoose {target.version}" if target else ""

@@ -309,7 +309,6 @@ def test_leaving_the_loop(shared, place, kind):
 # ---- Signals -----------------------------------------------------------------------------------
 
 
-@pytest.mark.needs("signals")
 @pytest.mark.parametrize("milliseconds", [60000, -1, 100])
 def test_ctrl_c_in_a_wait(device, milliseconds):
     running = device(
@@ -329,12 +328,11 @@ serve(m)
     start = time.monotonic()
     running.interrupt()
     running.expect("INTERRUPTED", 5)
-    assert time.monotonic() - start < 1
+    assert time.monotonic() - start < running.slowness
     with Raw(running.reach(running.port())) as raw:
         assert raw.ask(get("/")).body == b"ok", "usable afterwards"
 
 
-@pytest.mark.needs("signals")
 def test_ctrl_c_in_a_busy_handler(device):
     running = device(
         """
@@ -365,7 +363,6 @@ serve(m)
         assert raw.ask(get("/")).body == b"ok"
 
 
-@pytest.mark.needs("signals")
 def test_ctrl_c_again_and_again_under_load(device):
     """Interrupts at whatever moment: none is lost in the engine, none breaks it."""
     running = device(
@@ -405,7 +402,6 @@ serve(m)
         assert raw.ask(request, "POST").body == body.encode()
 
 
-@pytest.mark.needs("signals")
 def test_ctrl_c_ends_run(device):
     """run() returns and has closed the Manager: no traceback, ports free at once."""
     running = device(
@@ -435,7 +431,7 @@ raises(Error, m.poll, text="closed")
         start = time.monotonic()
         running.interrupt()
         assert running.expect("RETURNED") == "['MG_EV_CLOSE', 'MG_EV_CLOSE']"
-        assert time.monotonic() - start < 1
+        assert time.monotonic() - start < running.slowness
     assert "Traceback" not in running.console
 
 

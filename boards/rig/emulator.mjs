@@ -224,6 +224,9 @@ function debug(port) {
 
 const serial = await listen('serial', (data) => board.serial.send(data));
 const uart = await listen('uart', (data) => board.uarts[1].feed(data));
-if (options.gdb) debug(Number(options.gdb));
+if (options.gdb) {
+    board.plain = true;
+    debug(Number(options.gdb));
+}
 say({ event: 'ready', serial, uart });
 soon();

@@ -3,6 +3,7 @@
 // a USB serial port that work as MicroPython needs them, and faults that are seen.
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { Translator } from './translate.mjs';
 import { makeSerial } from './usb.mjs';
 import { makeUart } from './uart.mjs';
 
@@ -10,7 +11,7 @@ export const FLASH_BYTES = 2 << 20;
 const UARTS = [[0x40034, 'UART0', 20], [0x40038, 'UART1', 21]];
 const WATCHDOG = 0x40058;
 const ROM_BYTES = 0x4000;
-const CHUNK = 4000; // instructions between two looks at the wall's clock
+const CHUNK = 2000; // steps between two looks at the wall's clock
 // What a program may say by a bkpt instruction of the boot ROM (bootrom.c).
 const BREAKS = { 1: 'an interrupt without a vector table', 2: 'the program asked for the USB boot loader' };
 
@@ -73,6 +74,10 @@ const makeChip = ({ RP2040 }) =>
             const top = address >>> 24, low = address & 0xffffff;
             if (top === 0x20 && (low & 3) === 0 && this.fast && low < this.sram.length) {
                 this.sram32[low >> 2] = value;
+                if (this.codeMarks[low >> 5]) this.codeWritten(address);
+            } else if (top === 0x10) {
+                super.writeUint32(address, value);
+                this.flashWritten = true;
             } else if (address >>> 0 < ROM_BYTES) {
                 // The chip ignores it, and TinyUSB relies on that for endpoint 0 (at address 0).
                 if (address !== 0) this.onFault?.(`a store to ${hex(address)}, which is ROM`);
@@ -88,6 +93,7 @@ export class Board {
     // bootrom, flash: Uint8Array; on: { usb(data), uart(number, data), reset(reason), fault(what) }
     constructor(library, bootrom, flash, on) {
         Object.assign(this, { library, bootrom, flash, on });
+        this.plain = false; // interpret all, as a debugger needs it
         this.cyclesBefore = 0; // of chips that were reset
         this.fault = null;
         this.powerOn();
@@ -115,6 +121,7 @@ export class Board {
         }
         chip.bootrom.set(new Uint32Array(this.bootrom.buffer, this.bootrom.byteOffset, this.bootrom.length >> 2));
         chip.useFlash(this.flash);
+        this.translator = new Translator(chip, FLASH_BYTES);
         chip.core.VTOR = 0;
         chip.core.SP = chip.bootrom[0];
         chip.core.PC = chip.bootrom[1] & ~1;
@@ -146,9 +153,16 @@ export class Board {
         while (!this.fault) {
             const { core } = this.chip, { clock } = this;
             const nanos = 1e9 / this.chip.clkSys;
-            for (let i = 0; i < CHUNK; i++) {
-                if (core.waiting || this.watchdogFired || this.fault) break;
-                clock.tick(core.executeInstruction() * nanos);
+            if (this.plain) {
+                for (let i = 0; i < CHUNK && !core.waiting && !this.watchdogFired && !this.fault; i++) {
+                    clock.tick(core.executeInstruction() * nanos);
+                }
+            } else {
+                this.translator.run(this, clock, nanos, CHUNK);
+            }
+            if (this.chip.flashWritten) {
+                this.chip.flashWritten = false;
+                this.translator.flashWritten();
             }
             this.flush();
             if (this.watchdogFired) {

@@ -67,6 +67,9 @@ def littlefs():
     import vfs
     return vfs.VfsLfs2
 
+def memory():
+    return len(bytearray(8 << 20))
+
 def fork():
     import os
     return os.fork
@@ -80,6 +83,7 @@ can("ipv6", listens("tcp://[::1]:0"))
 can("unix-sockets", listens("unix://" + PARAMS["socket"]))
 can("descriptors", descriptors)
 can("littlefs", littlefs)
+can("memory", memory)
 can("fork", fork)
 can("memory", lambda: len(bytearray(8 << 20)))  # more than a board has
 """
@@ -98,6 +102,8 @@ class Device:
     #: Under which address the device's own are reached, and under which the device reaches us.
     host = "127.0.0.1"
     peer = "127.0.0.1"
+    #: Does the device see the ports of our sockets as they are?
+    sees_ports = True
     #: How much slower than a desktop it is: every timeout is multiplied by it.
     slowness = 1.0
 
@@ -269,6 +275,8 @@ class Target:
     name = "?"
     #: What `make test TARGET=` calls it.
     make_target = "?"
+    #: How much slower than a desktop it is; its devices have the same.
+    slowness = 1.0
     #: What would hang if it were probed.
     cannot: tuple[str, ...] = ()
 

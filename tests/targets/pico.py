@@ -24,7 +24,12 @@ PARTS = ROOT / "build" / "rig"
 GUEST, HOST = "10.0.2.15", "10.0.2.2"  # boards/rig/slirp.py
 
 
+class PicoDevice(SerialDevice):
+    sees_ports = False  # the network translates them
+
+
 class PicoTarget(SerialTarget):
+    device_type = PicoDevice
     cannot = ("threads",)  # the emulator has one core of the two
 
     def __init__(self, name: str = "pico") -> None:
@@ -39,6 +44,7 @@ class PicoTarget(SerialTarget):
         self._count = 0
         self._ports: dict[int, int] = {}
         self.fault = ""
+        self._was_reset = threading.Event()
 
     def absent(self) -> str | None:
         return None
@@ -77,6 +83,8 @@ class PicoTarget(SerialTarget):
             event = json.loads(line)
             if event.get("event") == "fault":
                 self._faulted(event)
+            if event.get("event") == "reset" and event["reason"] == "watchdog":
+                self._was_reset.set()
             if event.get("event") == "ready" or "answer" in event:
                 self._answers.put(event)
         self._answers.put({"error": "the rig has ended"})
@@ -133,6 +141,13 @@ class PicoTarget(SerialTarget):
 
     def hard_reset(self) -> None:
         self.ask("reset")
+
+    def restarted(self, device: SerialDevice) -> None:
+        if not self._was_reset.wait(10 * self.slowness):
+            raise DeviceError("the board did not restart")
+        self._was_reset.clear()
+        device.broke("the board was reset")
+        self.in_use = None
 
     def close(self) -> None:
         super().close()

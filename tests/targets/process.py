@@ -137,7 +137,7 @@ class ProcessTarget(Target):
         return None
 
     def own_capabilities(self) -> set[str]:
-        found = {"signals", "process", "host-files"}
+        found = {"signals", "process", "host-files", "host-network"}
         if _can_unshare():
             found.add("namespaces")
         return found | {"native-speed"} if ProcessDevice.slowness == 1 else found

@@ -13,6 +13,7 @@ import contextlib
 import io
 import os
 import re
+import select
 import socket
 import subprocess
 import tempfile
@@ -82,14 +83,20 @@ class SerialDevice(Device):
 
     def follow(self) -> None:
         """Begins to read what the script says; it has been given to the board."""
-        threading.Thread(target=self._read, daemon=True).start()
+        self._reader = threading.Thread(target=self._read, daemon=True)
+        self._reader.start()
 
     def _read(self) -> None:
-        port = self._target.port
+        descriptor = self._target.port.fileno()
         try:
             while self._part < 2:
-                self._received(port.read(max(1, port.in_waiting)))
-        except Exception as e:  # the port is gone
+                # In slices: what comes after the script's end is not for us.
+                if select.select([descriptor], [], [], 0.05)[0]:
+                    data = os.read(descriptor, 65536)
+                    if not data:
+                        raise OSError("it was closed")
+                    self._received(data)
+        except OSError as e:  # the port is gone
             if not self._failure:
                 self._failure = f"the serial port failed: {e}"
         if self._failure:
@@ -116,6 +123,8 @@ class SerialDevice(Device):
         self._failure = text
         self._feed(b"\n" + text.encode() + b"\n")
         self._part = 2
+        if threading.current_thread() is not self._reader:
+            self._reader.join()
 
     def _write(self, line: str) -> None:
         with contextlib.suppress(OSError):
@@ -126,6 +135,12 @@ class SerialDevice(Device):
 
     def reach(self, port: int) -> tuple[str, int]:
         return self._target.reach(port)
+
+    def reset(self) -> None:
+        """machine.reset(), whatever the script is doing."""
+        self.settled = True
+        self._write("exec 'import machine; machine.reset()'")
+        self._target.restarted(self)
 
     def ending(self) -> str | None:
         if not self._over.wait(10 * self.slowness):
@@ -144,6 +159,8 @@ class SerialDevice(Device):
 
 
 class SerialTarget(Target):
+    device_type = SerialDevice
+
     def __init__(self, name: str) -> None:
         super().__init__()
         self.name = self.make_target = name
@@ -228,6 +245,25 @@ class SerialTarget(Target):
             self.port.dtr = True
         time.sleep(self.slowness)
 
+    def restarted(self, device: SerialDevice) -> None:
+        """The board restarts: a USB port goes away and comes back."""
+        device.broke("the board was reset")
+        self.in_use = None
+        deadline = time.monotonic() + 10 * self.slowness
+        time.sleep(0.5 * self.slowness)
+        while True:
+            try:
+                self._transport.close()
+                self._open()
+                return
+            except (OSError, DeviceError):
+                if time.monotonic() > deadline:
+                    raise
+                time.sleep(0.5)
+
+    def own_capabilities(self) -> set[str]:
+        return {"board"}
+
     def hung(self, device: SerialDevice) -> None:
         device.broke("the board does not answer Ctrl-C")
         self.in_use = None
@@ -243,7 +279,7 @@ class SerialTarget(Target):
         elif self.in_use:
             self.in_use.retire()
         self._enter()
-        device = SerialDevice(self)
+        device = self.device_type(self)
         text = self.text(source, params, device)
         if self._compiled:
             self._give_compiled(text)
