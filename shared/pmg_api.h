@@ -19,7 +19,7 @@
 #define PMG_HAS_TLS 1
 #endif
 #ifndef PMG_HAS_STREAM // bodies in pieces and uploads to files
-#define PMG_HAS_STREAM PMG_HAS_FILES
+#define PMG_HAS_STREAM 1
 #endif
 #ifndef PMG_HAS_MQTT
 #define PMG_HAS_MQTT 1
