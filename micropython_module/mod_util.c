@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "py/mperrno.h"
 #include "py/objexcept.h"
 #include "py/objint.h"
 #include "py/objstr.h"
@@ -57,10 +58,39 @@ static void error_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
 MP_DEFINE_CONST_OBJ_TYPE(mpy_type_Error, MP_QSTR_Error, MP_TYPE_FLAG_NONE, make_new,
     mp_obj_exception_make_new, print, error_print, attr, error_attr, parent, &mp_type_RuntimeError);
 
+// A port may have numbers of its own, those of Python's `errno` there; the engine has libc's.
+#if MICROPY_USE_INTERNAL_ERRNO
+static int python_errno(int err) {
+    switch (err) {
+        case EADDRINUSE: return MP_EADDRINUSE;
+        case EAFNOSUPPORT: return MP_EAFNOSUPPORT;
+        case EALREADY: return MP_EALREADY;
+        case ECONNABORTED: return MP_ECONNABORTED;
+        case ECONNREFUSED: return MP_ECONNREFUSED;
+        case ECONNRESET: return MP_ECONNRESET;
+        case EHOSTUNREACH: return MP_EHOSTUNREACH;
+        case EINPROGRESS: return MP_EINPROGRESS;
+        case EISCONN: return MP_EISCONN;
+        case ENOBUFS: return MP_ENOBUFS;
+        case ENOTCONN: return MP_ENOTCONN;
+        case EOPNOTSUPP: return MP_EOPNOTSUPP;
+        case ETIMEDOUT: return MP_ETIMEDOUT;
+        // Numbers that MicroPython does not name; as on Linux, like the others.
+        case EDESTADDRREQ: return 89;
+        case EMSGSIZE: return 90;
+        case ENETUNREACH: return 101;
+        case EPROTO: return 71;
+        default: return err; // the first 34 are the same everywhere
+    }
+}
+#else
+#define python_errno(err) (err)
+#endif
+
 NORETURN void mpy_raise_error(int err, const char *text) {
     mp_obj_t args[2] = {
         mpy_text_replace(mg_str(text)),
-        MP_OBJ_NEW_SMALL_INT(err),
+        MP_OBJ_NEW_SMALL_INT(python_errno(err)),
     };
     nlr_raise(mp_obj_new_exception_args(&mpy_type_Error, 2, args));
 }
