@@ -17,7 +17,8 @@ export PYTHON
 builds = $(filter cpython unix,$(1)) $(if $(filter pico,$(1)),firmware rig)
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long cpython unix firmware flash pico rig deps wheel bench figures docs check format clean
+.PHONY: help demo test test-long cpython unix firmware flash size pico rig deps wheel bench figures docs
+.PHONY: check format clean
 .PHONY: sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig apt-esp32 check-esp32 test-esp32
 
 help: ## Say what the targets do.
@@ -62,9 +63,16 @@ firmware: ## Build a board's firmware: build/firmware/BOARD/firmware.*. BOARD=RP
 firmware: | $(if $(filter ESP32%,$(BOARD)),apt-build,apt-pico)
 	@tools/build-firmware $(or $(BOARD),RPI_PICO) $(VARIANT)
 
-flash: ## Write an ESP32's firmware to the board. BOARD= as above, DEVICE=/dev/ttyUSB0.
+flash: ## Put the firmware onto a board. BOARD= as above, DEVICE=serial port, or an RP2's drive.
 flash: .venv/flash.stamp
-	@tools/flash-esp32 "$(BOARD)" "$(VARIANT)" "$(DEVICE)"
+	@case "$(BOARD)" in \
+	ESP32*) tools/flash-esp32 "$(BOARD)" "$(VARIANT)" "$(DEVICE)" ;; \
+	*) $(MAKE) firmware .venv/test.stamp && tools/flash $(or $(BOARD),RPI_PICO) $(DEVICE) ;; \
+	esac
+
+size: ## Say what of the firmware takes how much flash and RAM. BOARD=; ARGS=--switches, per feature.
+size: firmware
+	@tools/size $(or $(BOARD),RPI_PICO) $(ARGS)
 
 check-esp32: ## Compile for ESP32 without ESP-IDF. ARGS=--stack, --size or --update.
 check-esp32: | apt-esp32

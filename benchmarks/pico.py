@@ -1,0 +1,305 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""The firmware in the emulated Pico, in simulated cycles: exact, whatever else this machine does.
+
+    pico.py [--firmware FILE] [--microdot FOLDER]   FOLDER holds the package microdot
+
+Prints a table. Cycles are those in which the board ran; those in which it slept do not count.
+"""
+
+from __future__ import annotations
+
+import argparse
+import base64
+import contextlib
+import hashlib
+import http.client
+import json
+import os
+import queue
+import socket
+import struct
+import subprocess
+import sys
+import tempfile
+import threading
+from pathlib import Path
+from typing import Any
+
+ROOT = Path(__file__).resolve().parents[1]
+PORT = 8000
+WAIT_S = 240
+HELLO, ECHOES, FRESH = 40, 40, 50
+BIG = bytes(i * 7 & 255 for i in range(1024)) * 200
+
+OURS = """
+import gc, os, hashlib
+gc.collect(); before = gc.mem_free()
+import pymongoose as pm
+gc.collect(); print("import", before - gc.mem_free())
+with open("/big.bin", "wb") as f:
+    for i in range(200): f.write(bytes(i * 7 & 255 for i in range(1024)))
+sums = {}
+def handler(c, ev, data):
+    if ev == pm.MG_EV_HTTP_HDRS and data.uri == "/up":
+        sums[c.id] = hashlib.sha256(); c.http_stream_body(data)
+    elif ev == pm.MG_EV_HTTP_BODY: sums[c.id].update(data)
+    elif ev == pm.MG_EV_HTTP_MSG:
+        uri = data.uri
+        if uri == "/": c.reply(200, "Hello, world!\\n", {"Content-Type": "text/plain"})
+        elif uri == "/ws": c.ws_upgrade(data)
+        elif uri == "/big": c.serve_file(data, "/big.bin")
+        elif uri == "/up": c.reply(200, sums.pop(c.id).digest().hex())
+        elif uri == "/mem": gc.collect(); c.reply(200, str(gc.mem_free()))
+    elif ev == pm.MG_EV_WS_MSG: c.ws_send(data.text)
+m = pm.Manager(handler)
+m.listen("http://0.0.0.0:8000")
+print("serving")
+m.run()
+"""
+
+MICRODOT = """
+import microdot, microdot.websocket, gc
+app = microdot.Microdot()
+@app.route("/")
+async def hello(request): return "Hello, world!\\n"
+@app.route("/ws")
+@microdot.websocket.with_websocket
+async def echo(request, ws):
+    while True: await ws.send(await ws.receive())
+print("serving")
+app.run(host="0.0.0.0", port=8000)
+"""
+
+
+class Board:
+    def __init__(self, firmware: Path) -> None:
+        command = [sys.executable, str(ROOT / "boards/rig/rig.py"), "--control"]
+        self.rig = subprocess.Popen(
+            [*command, "--firmware", str(firmware)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
+        )
+        self.events: queue.Queue[dict[str, Any]] = queue.Queue()
+        self.rest = b""
+        threading.Thread(target=self.listen, daemon=True).start()
+        self.serial = socket.create_connection(("127.0.0.1", self.wait("ready")["serial"]))
+        self.enter()
+        self.port = self.ask("forward", port=PORT)["port"]
+
+    def listen(self) -> None:
+        for line in self.rig.stdout or ():
+            self.events.put(json.loads(line))
+
+    def wait(self, kind: str) -> dict[str, Any]:
+        while True:
+            event = self.events.get(timeout=WAIT_S)
+            if event.get("event") == "fault":
+                sys.exit(f"the board stopped: {event}")
+            if kind in event or event.get("event") == kind:
+                return event
+
+    def ask(self, what: str, **arguments: Any) -> dict[str, Any]:
+        assert self.rig.stdin
+        self.rig.stdin.write(json.dumps({"do": what, "id": 1, **arguments}).encode() + b"\n")
+        self.rig.stdin.flush()
+        return self.wait("answer")
+
+    def until(self, mark: bytes, timeout: float = WAIT_S) -> bytes:
+        self.serial.settimeout(timeout)
+        while mark not in self.rest:
+            data = self.serial.recv(4096)
+            if not data:
+                sys.exit("the serial port was closed")
+            self.rest += data
+        found, _, self.rest = self.rest.partition(mark)
+        return found
+
+    def enter(self) -> None:
+        for _ in range(40):
+            self.serial.sendall(b"\r\x03\x03\x01")
+            with contextlib.suppress(TimeoutError):
+                self.until(b"raw REPL; CTRL-B to exit\r\n>", 3)
+                break
+        with contextlib.suppress(TimeoutError):
+            self.until(b"no such thing", 1)
+        self.rest = b""
+
+    def start(self, source: str) -> None:
+        self.serial.sendall(source.encode() + b"\x04")
+        self.until(b"OK")
+
+    def run(self, source: str) -> str:
+        self.start(source)
+        output, error = self.until(b"\x04"), self.until(b"\x04>")
+        if error:
+            sys.exit(error.decode())
+        return output.decode()
+
+    def interrupt(self) -> None:
+        self.serial.sendall(b"\x03")
+        self.until(b"\x04")
+        self.until(b"\x04>")
+        self.serial.sendall(b"\x04")  # a soft reset: the next one starts afresh
+        self.until(b"raw REPL; CTRL-B to exit\r\n>")
+
+    def cost(self) -> tuple[int, float]:
+        found = self.ask("cycles")
+        return found["cycles"], found["nanos"] / 1e6
+
+    def close(self) -> None:
+        assert self.rig.stdin
+        self.rig.stdin.close()
+        self.rig.wait(10)
+
+
+def hello(board: Board, connection: http.client.HTTPConnection | None) -> None:
+    link = connection or http.client.HTTPConnection("127.0.0.1", board.port, timeout=WAIT_S)
+    link.request("GET", "/")
+    if link.getresponse().read() != b"Hello, world!\n":
+        sys.exit("a wrong answer")
+    if connection is None:
+        link.close()
+
+
+def hello_cycles(board: Board, keep_alive: bool) -> float:
+    link = http.client.HTTPConnection("127.0.0.1", board.port, timeout=WAIT_S)
+    connection = link if keep_alive else None
+    hello(board, connection)
+    begun = board.cost()[0]
+    for _ in range(HELLO):
+        hello(board, connection)
+    found = (board.cost()[0] - begun) / HELLO
+    link.close()
+    return found
+
+
+def echo_cycles(board: Board) -> float:
+    link = socket.create_connection(("127.0.0.1", board.port))
+    link.settimeout(WAIT_S)
+    key = base64.b64encode(os.urandom(16)).decode()
+    head = "GET /ws HTTP/1.1\r\nHost: board\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+    head += f"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: {key}\r\n\r\n"
+    link.sendall(head.encode())
+    data = b""
+    while b"\r\n\r\n" not in data:
+        data += link.recv(4096)
+    text, mask = b"x" * 64, b"\x01\x02\x03\x04"
+    frame = struct.pack(">BB", 0x81, 0x80 | 64) + mask
+    frame += bytes(byte ^ mask[i & 3] for i, byte in enumerate(text))
+
+    def once() -> None:
+        link.sendall(frame)
+        answer = b""
+        while len(answer) < 66:
+            answer += link.recv(4096)
+        if answer != b"\x81\x40" + text:
+            sys.exit(f"a wrong echo: {answer!r}")
+
+    once()
+    begun = board.cost()[0]
+    for _ in range(ECHOES):
+        once()
+    found = (board.cost()[0] - begun) / ECHOES
+    link.close()
+    return found
+
+
+def first_byte_ms(board: Board) -> float:
+    """Simulated time from the connection's first packet to the end of a small reply, the worst."""
+    worst = 0.0
+    for _ in range(10):
+        begun = board.cost()[1]
+        hello(board, None)
+        worst = max(worst, board.cost()[1] - begun)
+    return worst
+
+
+def ours(board: Board) -> dict[str, str]:
+    found = {}
+    board.start(OURS)
+    found["GC heap taken by the import, bytes"] = board.until(b"\r\n").decode().split()[1]
+    board.until(b"serving")
+    found["hello, keep-alive, cycles"] = f"{hello_cycles(board, True):,.0f}"
+    found["hello, a connection each, cycles"] = f"{hello_cycles(board, False):,.0f}"
+    found["WebSocket echo of 64 bytes, cycles"] = f"{echo_cycles(board):,.0f}"
+    # The first connections differ: their time includes the other side's wall clock.
+    found["fresh connection to end of reply, simulated ms, worst of 10"] = (
+        f"{first_byte_ms(board):.1f}"
+    )
+    free = []
+    for _ in range(FRESH):
+        link = http.client.HTTPConnection("127.0.0.1", board.port, timeout=WAIT_S)
+        for _ in range(19):
+            hello(board, link)
+        link.request("GET", "/mem")
+        free.append(int(link.getresponse().read()))
+        link.close()
+    drift = sum(free[:10]) / 10 - sum(free[-10:]) / 10
+    found[f"heap lost over {FRESH} connections with 20 requests, bytes"] = f"{drift:.0f}"
+    found["heap free while serving, bytes"] = f"{free[-1]:,}"
+    link = http.client.HTTPConnection("127.0.0.1", board.port, timeout=WAIT_S)
+    begun = board.cost()[1]
+    link.request("GET", "/big")
+    right = hashlib.sha256(link.getresponse().read()).digest() == hashlib.sha256(BIG).digest()
+    speed = len(BIG) / 1.024 / (board.cost()[1] - begun)
+    found["200 KiB down: SHA-256, KiB/s simulated"] = (
+        f"{'right' if right else 'WRONG'}, {speed:.0f}"
+    )
+    begun = board.cost()[1]
+    link.request("POST", "/up", BIG[: 100 * 1024])
+    right = link.getresponse().read().decode() == hashlib.sha256(BIG[: 100 * 1024]).hexdigest()
+    speed = 100 * 1024 / 1.024 / (board.cost()[1] - begun)
+    found["100 KiB up: SHA-256, KiB/s simulated"] = f"{'right' if right else 'WRONG'}, {speed:.0f}"
+    link.close()
+    board.interrupt()
+    return found
+
+
+def put_microdot(board: Board, folder: Path) -> None:
+    """Compiled by mpy-cross: the board's memory would not do for the sources."""
+    tree = os.environ.get("MICROPYTHON_DIR") or subprocess.check_output(
+        [sys.executable, str(ROOT / "tools/deps.py"), "--path", "micropython"], text=True
+    )
+    cross = subprocess.check_output(
+        [str(ROOT / "tools/build-mpy-cross"), tree.strip()], text=True
+    ).strip()
+    board.run("import os\ntry: os.mkdir('/microdot')\nexcept OSError: pass")
+    for name in ("__init__", "microdot", "websocket", "helpers"):
+        with tempfile.NamedTemporaryFile(suffix=".mpy") as out:
+            command = [cross, "-march=armv6m", "-o", out.name, str(folder / f"microdot/{name}.py")]
+            subprocess.run(command, check=True)
+            data = Path(out.name).read_bytes()
+        board.run(f"f = open('/microdot/{name}.mpy', 'wb')")
+        for at in range(0, len(data), 1024):
+            board.run(f"f.write({data[at : at + 1024]!r})")
+        board.run("f.close()")
+
+
+def microdot(board: Board, folder: Path) -> dict[str, str]:
+    found = {}
+    put_microdot(board, folder)
+    board.start(MICRODOT)
+    board.until(b"serving")
+    found["hello, a connection each, cycles"] = f"{hello_cycles(board, False):,.0f}"
+    found["WebSocket echo of 64 bytes, cycles"] = f"{echo_cycles(board):,.0f}"
+    board.interrupt()
+    return found
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=(__doc__ or "").split("\n")[0])
+    default = ROOT / "build/firmware/RPI_PICO/firmware.uf2"
+    parser.add_argument("--firmware", type=Path, default=default)
+    parser.add_argument("--microdot", type=Path)
+    arguments = parser.parse_args()
+    board = Board(arguments.firmware)
+    columns = {"pymongoose": ours(board)}
+    if arguments.microdot:
+        columns["Microdot"] = microdot(board, arguments.microdot)
+    board.close()
+    print("| emulated Pico | " + " | ".join(columns) + " |\n|---|" + "---|" * len(columns))
+    for row in columns["pymongoose"]:
+        print(f"| {row} | " + " | ".join(c.get(row, "-") for c in columns.values()) + " |")
+
+
+if __name__ == "__main__":
+    main()
