@@ -266,3 +266,16 @@ def test_code_and_reason_come_once_after_our_own(server):
         assert raw.closed()
     server.until("('/c', 'CLOSE', None) in log")
     assert server.eval("log") == [("/c", "CTL", 8, b"\x03\xe8"), ("/c", "CLOSE", None)]
+
+
+@pytest.mark.needs("memory")
+def test_a_peer_that_pings_and_never_reads(server):
+    """Its pongs do not pile up: what the kernels' buffers do not take is bounded."""
+    flood = frame(9, b"x" * 125) * 1000
+    with Raw(server.reach(server.port()), receive_buffer=4096) as raw:
+        opened(server, raw, "/flood")
+        for _ in range(100):
+            raw.send(flood)
+        server.until("len(log) == 100000", 60)
+        assert 0 < server.eval("max(c.send_len for c in room('/flood'))") < 200000
+        server.exec("del log[:]")
