@@ -14,6 +14,8 @@
 #define HAS_PROCESSES 0
 #define MAX_FD FD_SETSIZE
 
+#undef IP_PKTINFO // without LWIP_NETBUF_RECVINFO it says nothing, and sendmsg() never heeds it
+
 // Macros with arguments: members of structures keep their names.
 #undef accept
 #undef bind

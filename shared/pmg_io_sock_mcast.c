@@ -5,15 +5,9 @@
 
 #if !defined(PMG_IO_LWIP)
 
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE // struct in_pktinfo
-#endif
-#include <errno.h>
-#include <fcntl.h>
-#include <netinet/in.h>
-#include <sys/socket.h>
-#include <unistd.h>
-#if defined(__unix__) || defined(__APPLE__)
+#include "pmg_io_sock.h"
+
+#if (defined(__unix__) || defined(__APPLE__)) && !defined(PMG_IO_ESP)
 #include <ifaddrs.h>
 #include <net/if.h>
 #define HAVE_IFADDRS 1
@@ -21,18 +15,12 @@
 #define HAVE_IFADDRS 0
 #endif
 
-#include "pmg_int.h"
-
 #if PMG_HAS_MDNS
 
 #define TTL 255 // RFC 6762, section 11
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0
 #endif
-
-static int fd_of(struct mg_connection *c) {
-    return (int)(ssize_t)c->fd;
-}
 
 #if HAVE_IFADDRS
 int pmg_io_ifaces(pmg_iface_t *out, int max, uint32_t only) {
@@ -93,8 +81,10 @@ int pmg_io_mcast_open(struct mg_connection *c) {
     if (fd < 0) {
         return -errno;
     }
-    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL) | O_NONBLOCK);
+    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL, 0) | O_NONBLOCK);
+#if HAS_PROCESSES
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
+#endif
     // The system may have a responder of its own on this port.
     (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 #ifdef SO_REUSEPORT
