@@ -109,6 +109,7 @@ int pmg_io_wait(pmg_mgr_t *m, int ms) {
         }
     }
     m->io.woken = false;
+    m->now = pmg_port_millis();
     if (r <= 0) {
         return r;
     }

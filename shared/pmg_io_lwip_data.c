@@ -409,6 +409,7 @@ int pmg_io_wait(pmg_mgr_t *m, int ms) {
         m->waiting = true;
         pmg_port_idle(ms); // returns at an interrupt, at the latest after a slice of its own
         m->waiting = false;
+        m->now = pmg_port_millis();
     }
     m->io.woken = false;
     if (m->io.starved) {

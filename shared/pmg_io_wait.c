@@ -156,6 +156,7 @@ static int wait(pmg_mgr_t *m, int ms) {
         int err = errno;
         pmg_port_wait_end(&state);
         m->waiting = false;
+        m->now = pmg_port_millis();
         errno = err;
     } else {
         n = epoll_wait(m->io.poll_fd, evs, EVENTS_PER_WAIT, 0);
@@ -226,6 +227,7 @@ static int wait(pmg_mgr_t *m, int ms) {
     int err = errno;
     if (ms != 0) {
         pmg_port_wait_end(&state);
+        m->now = pmg_port_millis();
     }
     m->waiting = false;
     if (r < 0) {

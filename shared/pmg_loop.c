@@ -468,9 +468,6 @@ int pmg_mgr_poll(pmg_mgr_t *m, int ms) {
     m->polling = true;
     m->now = pmg_port_millis();
     err = pmg_io_wait(m, timeout);
-    if (timeout != 0) {
-        m->now = pmg_port_millis();
-    }
     if (!m->stop) {
         pmg_wakeups_run(m);
     }
