@@ -100,7 +100,7 @@ figures: ## Put the last make bench into docs/figures/ and benchmarks/README.md.
 
 docs: ## Build the documentation's site: build/docs/index.html. Warnings are errors.
 docs: .venv/docs.stamp
-	@$(VENV)/python -m sphinx -W --keep-going -q -b html docs $(BUILD)/docs
+	@$(VENV)/python -m sphinx -W --keep-going -E -q -b html docs $(BUILD)/docs
 	@echo "docs: $(BUILD)/docs/index.html"
 
 check: ## Check format, style, spelling and types; lint the C.
