@@ -293,8 +293,7 @@ static void deliver(struct mg_connection *c, int ev, uint8_t *p, size_t len, int
 static void control(struct mg_connection *c, uint8_t *p, const frame_t *f) {
     pmg_ws_t *w = &pmg_x(c)->u.ws;
     // A peer that pings and never reads gets no more pongs; nor without memory for one.
-    if (f->op == WEBSOCKET_OP_PING && !w->close_sent &&
-        pmg_conn_send_len(c) <= PMG_PIPELINE_MAX) {
+    if (f->op == WEBSOCKET_OP_PING && !w->close_sent && pmg_conn_send_len(c) <= PMG_PIPELINE_MAX) {
         (void)send_frame(c, p, f->len, WEBSOCKET_OP_PONG);
     }
     if (f->op == WEBSOCKET_OP_PONG && w->pinged && f->len == sizeof(ping) - 1 &&
