@@ -44,7 +44,9 @@ static void error_text(pmg_lookup_t *l, char *text, size_t size) {
     static const char *const rcodes[] = {"", "FORMERR", "SERVFAIL", "", "NOTIMP", "REFUSED"};
     pmg_addr_t server = {.port = 0};
     const char *name = l->name;
-    if (l->m->dns->conf.servers > l->server) {
+    if (pmg_dns_is_local(l->asked)) {
+        mg_snprintf(server.host, sizeof(server.host), "the local network");
+    } else if (l->m->dns->conf.servers > l->server) {
         pmg_addr_text(&l->m->dns->conf.server[l->server], &server);
     }
     switch (l->result) {
@@ -59,6 +61,12 @@ static void error_text(pmg_lookup_t *l, char *text, size_t size) {
         case BROKEN:
             mg_snprintf(text, size, "name lookup: unusable answer from %s about %s", server.host,
                 name);
+            break;
+        case NO_HOST:
+            mg_snprintf(text, size, "name lookup: nobody near answers to %s", name);
+            break;
+        case NO_MDNS:
+            mg_snprintf(text, size, "name lookup: this build has no mDNS to ask for %s", name);
             break;
         case BAD_NAME: mg_snprintf(text, size, "no valid name: %s", name); break;
         case SYSTEM:
@@ -190,6 +198,7 @@ int pmg_dns_start(struct mg_connection *c, struct mg_str host, const struct mg_a
         name[i] = (char)(ch >= 'A' && ch <= 'Z' ? ch + 'a' - 'A' : ch);
     }
     name[n] = '\0';
+    absolute = absolute || pmg_dns_is_local(name);
     pmg_waiter_t *w = get_dns(m) != NULL ? pmg_alloc(sizeof(*w)) : NULL;
     pmg_lookup_t *l = w != NULL ? begin(m, name, absolute, addr) : NULL;
     if (l == NULL) {

@@ -85,6 +85,17 @@ void pmg_dns_cache_clear(pmg_dns_entry_t **cache);
 void pmg_dns_sort(pmg_mgr_t *m, pmg_dns_addrs_t *addrs); // whom to try first (RFC 6724)
 
 // ---------------------------------------------------------------------------------------------
+// pmg_dns_local.c
+bool pmg_dns_is_local(const char *name); // in lower case: does it end in .local?
+#if PMG_HAS_MDNS
+// Opens c's socket and asks all neighbors for the IPv4 addresses of `name`. 0 or why not.
+int pmg_dns_local_ask(struct mg_connection *c, uint16_t id, const char *name);
+// Takes the addresses from what c has received; false: no answer to that. *ttl becomes the least.
+bool pmg_dns_local_parse(struct mg_connection *c, uint16_t id, const char *name, uint32_t *ttl,
+    pmg_dns_addrs_t *out);
+#endif
+
+// ---------------------------------------------------------------------------------------------
 // pmg_dns_query.c
 
 // Results of a query or lookup besides the RCODEs.
@@ -96,6 +107,8 @@ enum {
     NO_SERVER,
     BROKEN,
     BAD_NAME,
+    NO_HOST, // of .local
+    NO_MDNS,
     SYSTEM
 };
 

@@ -10,6 +10,8 @@
 #define WRONG_MAX 64
 #define TRY_MAX_MS 30000
 #define TCP_MS 5000
+// Questions by multicast: at once, after a second and after two more (RFC 6762, 5.2).
+#define LOCAL_TRIES 3
 
 // ---------------------------------------------------------------------------------------------
 // Queries
@@ -24,7 +26,7 @@ static void close_query(pmg_query_t *q) {
     }
 }
 
-// Opens a connection to a server and, of UDP, asks. 0 or why not.
+// Opens a connection to a server (NULL: to all neighbors) and, of UDP, asks. 0 or why not.
 static int open_query(pmg_lookup_t *l, pmg_query_t *q, const struct mg_addr *server) {
     uint8_t buf[PMG_DNS_QUERY_MAX];
     struct mg_connection *c = pmg_conn_new_inner(l->m);
@@ -37,9 +39,21 @@ static int open_query(pmg_lookup_t *l, pmg_query_t *q, const struct mg_addr *ser
     c->pfn = pfn;
     c->is_client = 1;
     c->is_udp = !q->tcp;
-    c->rem = *server;
     q->c = c;
     pmg_random(l->m, &q->id, sizeof(q->id));
+#if PMG_HAS_MDNS
+    if (server == NULL) {
+        int failed = pmg_dns_local_ask(c, q->id, l->asked);
+        if (failed < 0) {
+            close_query(q);
+            return failed;
+        }
+        x->connected = 1;
+        pmg_wants(c);
+        return 0;
+    }
+#endif
+    c->rem = *server;
     int err = pmg_io_connect(c, NULL);
     if (q->tcp && (err == 0 || err == -EINPROGRESS)) {
         c->is_connecting = 1;
@@ -59,12 +73,40 @@ static int open_query(pmg_lookup_t *l, pmg_query_t *q, const struct mg_addr *ser
     return err;
 }
 
+// Asks the neighbors, who are silent where they do not know. Gives up as ask() does.
+static void ask_near(pmg_lookup_t *l, pmg_query_t *q) {
+#if PMG_HAS_MDNS
+    if (l->m->dns->conf.fixed && l->m->dns->conf.servers == 0) { // dns=[] asks nobody
+        q->result = NO_SERVER;
+        return;
+    }
+    if (q->tries == LOCAL_TRIES) {
+        q->result = l->last == SYSTEM ? SYSTEM : NO_HOST;
+        return;
+    }
+    l->last = NO_HOST;
+    q->due = pmg_port_millis() + (q->tries++ == 1 ? 2000 : 1000);
+    int err = open_query(l, q, NULL);
+    if (err < 0) { // a network may come up meanwhile
+        l->err = err;
+        l->last = SYSTEM;
+    }
+#else
+    (void)l;
+    q->result = NO_MDNS;
+#endif
+}
+
 // Asks the next server, or gives up: then q->result is no longer PENDING. `result` is what the
 // last try met.
 static void ask(pmg_lookup_t *l, pmg_query_t *q, int result) {
     const pmg_dns_conf_t *conf = &l->m->dns->conf;
     close_query(q);
     q->tcp = false;
+    if (pmg_dns_is_local(l->asked)) {
+        ask_near(l, q);
+        return;
+    }
     for (;;) {
         if (result != PENDING) {
             l->last = (uint8_t)result;
@@ -181,7 +223,7 @@ static void ask_step(pmg_lookup_t *l) {
     l->q[0].type = PMG_DNS_A;
     l->q[1].type = PMG_DNS_AAAA;
     l->q[0].result = l->q[1].result = PENDING;
-    if (pmg_io_route(l->m, &any6) == -EAFNOSUPPORT) {
+    if (pmg_dns_is_local(l->asked) || pmg_io_route(l->m, &any6) == -EAFNOSUPPORT) {
         l->q[1].result = NO_ADDRESS;
     }
     for (int i = 0; i < 2; i++) {
@@ -254,6 +296,16 @@ static void answered(pmg_lookup_t *l, pmg_query_t *q, const uint8_t *msg, size_t
     advance(l);
 }
 
+#if PMG_HAS_MDNS
+static void answered_near(pmg_lookup_t *l, pmg_query_t *q) {
+    if (pmg_dns_local_parse(q->c, q->id, l->asked, &l->ttl, &l->found)) {
+        close_query(q);
+        q->result = FOUND;
+        advance(l);
+    }
+}
+#endif
+
 static void tcp_read(pmg_lookup_t *l, pmg_query_t *q) {
     struct mg_connection *c = q->c;
     size_t len = c->recv.len >= 2 ? (size_t)(c->recv.buf[0] << 8 | c->recv.buf[1]) : 0;
@@ -291,6 +343,10 @@ static void pfn(struct mg_connection *c, int ev, void *data) {
         tcp_ask(l, q);
     } else if (ev == MG_EV_READ && q->tcp) {
         tcp_read(l, q);
+#if PMG_HAS_MDNS
+    } else if (ev == MG_EV_READ && pmg_x(c)->multicast) {
+        answered_near(l, q);
+#endif
     } else if (ev == MG_EV_READ) {
         answered(l, q, c->recv.buf, c->recv.len);
     } else if (ev == MG_EV_ERROR || ev == MG_EV_CLOSE) {

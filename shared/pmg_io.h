@@ -99,7 +99,8 @@ typedef struct {
 } pmg_iface_t;
 // The interfaces that are up and can multicast, or the one that has the address `only`. Their number.
 int pmg_io_ifaces(pmg_iface_t *out, int max, uint32_t only);
-// As pmg_io_listen(), for UDP on a port that others may have, too. pmg_io_read() then sets m->iface.
+// As pmg_io_listen(), for UDP on a port that others may have, too, unless it is 0. pmg_io_read() then
+// sets m->iface.
 int pmg_io_mcast_open(struct mg_connection *c);
 int pmg_io_mcast_join(struct mg_connection *c, uint32_t group, const pmg_iface_t *i);
 // Sends to c->rem by this interface.

@@ -85,11 +85,12 @@ int pmg_io_mcast_open(struct mg_connection *c) {
 #if HAS_PROCESSES
     (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
 #endif
-    // The system may have a responder of its own on this port.
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    if (c->loc.port != 0) { // the system may have a responder of its own on this port
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 #ifdef SO_REUSEPORT
-    (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+        (void)setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
 #endif
+    }
     (void)setsockopt(fd, IPPROTO_IP, IP_MULTICAST_TTL, &ttl, sizeof(ttl));
     (void)setsockopt(fd, IPPROTO_IP, IP_MULTICAST_LOOP, &on, sizeof(unsigned char));
 #ifdef IP_PKTINFO

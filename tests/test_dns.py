@@ -493,3 +493,22 @@ def test_dns_argument(shared):
         'b"127.0.0.1"': "TypeError",
     }.items():
         script.exec(f"raises({error}, Manager, dns={given})")
+
+
+def test_local_name_where_nobody_is_asked(shared, target, zone):
+    """dns=[] is for .local, too; what cannot multicast says that."""
+    script = shared(LOOKUPS, dns=[zone])
+    script.exec(
+        """
+errors = []
+second = Manager(dns=[])
+second.connect("tcp://x.local:1", lambda c, ev, data: ev == MG_EV_ERROR and errors.append(data))
+poll_until(second, lambda: errors)
+second.close()
+"""
+    )
+    if "multicast" in target.capabilities:
+        text = "name lookup: no name server is known to ask for x.local"
+    else:
+        text = "name lookup: this build has no mDNS to ask for x.local"
+    assert script.eval("errors") == [text]
