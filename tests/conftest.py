@@ -13,6 +13,7 @@ Both give a targets.Device. When a script ends, its live counters must be zero.
 from __future__ import annotations
 
 import re
+import signal
 import time
 from collections import Counter, defaultdict
 
@@ -51,6 +52,8 @@ def pytest_addoption(parser):
 
 
 def pytest_configure(config):
+    # In the background of a shell Ctrl-C is ignored, and the scripts would inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     config.addinivalue_line("markers", "needs(*names): skipped where the target lacks one of them")
     config.addinivalue_line("markers", "cost(seconds): what it takes on an emulated board")
     config.addinivalue_line("markers", "long: left to make test-long")

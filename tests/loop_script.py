@@ -68,6 +68,8 @@ CALLS = {
     "tls_free": lambda c: c.tls_free(),
     "http_stream_body": lambda c: c.http_stream_body(max_size=0),
     "http_request": lambda c: c.http_request("GET", "/"),
+    "http_request": lambda c: c.http_request("GET", "/"),
+    "mdns_query": lambda c: c.mdns_query("a.local"),
     "http_basic_auth": lambda c: c.http_basic_auth("a", "b"),
     "resolve": lambda c: c.resolve("127.0.0.1"),
     "mqtt_pub": lambda c: c.mqtt_pub("a", "b"),
@@ -98,7 +100,7 @@ def assert_closed(c):
         eq(e.errno, EBADF, name)
     eq(c.drain(), None)
     eq(c.close(), None)
-    eq(c.alpn, None)
+    eq((c.alpn, c.mdns_name), (None, None))
     for name in FLAGS:
         eq(getattr(c, name), False, name)
     for name in SIZES:
