@@ -92,7 +92,7 @@ static void body_framing(struct mg_connection *c, const pmg_http_msg_t *hm,
 static int chunk_size(struct mg_connection *c, const char *base, size_t len) {
     pmg_http_t *h = &pmg_x(c)->u.http;
     const char *p = base + h->pos, *end = base + len;
-    const char *eol = memchr(p, '\n', (size_t)(end - p));
+    const char *eol = p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
     if (eol == NULL ? end - p > CHUNK_LINE_MAX : eol - p > CHUNK_LINE_MAX) {
         return 400;
     }
@@ -139,7 +139,7 @@ static int chunk_size(struct mg_connection *c, const char *base, size_t len) {
 static int trailer(struct mg_connection *c, const char *base, size_t len, bool *done) {
     pmg_http_t *h = &pmg_x(c)->u.http;
     const char *p = base + h->pos, *end = base + len;
-    const char *eol = memchr(p, '\n', (size_t)(end - p));
+    const char *eol = p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
     if (over((size_t)((eol != NULL ? eol : end) - base) - h->scan, pmg_m(c)->limits.max_head)) {
         return 431;
     }

@@ -85,7 +85,6 @@ can("descriptors", descriptors)
 can("littlefs", littlefs)
 can("memory", memory)
 can("fork", fork)
-can("memory", lambda: len(bytearray(8 << 20)))  # more than a board has
 """
 
 
