@@ -164,9 +164,35 @@ def one(address="192.0.2.1", ttl=60):
 @contextlib.contextmanager
 def dnsmasq(folder, *lines):
     """A dnsmasq that knows these lines of its configuration alone; gives its port."""
+    for _ in range(5):  # another program may take the port meanwhile
+        port = _free_for_both()
+        process, log = _start_dnsmasq(folder, port, lines)
+        deadline = time.monotonic() + 30
+        while not _answers(port) and process.poll() is None:
+            assert time.monotonic() < deadline, log.read_text()
+        if process.poll() is None:
+            break
+    else:
+        raise AssertionError(log.read_text())
+    try:
+        yield port
+    finally:
+        process.terminate()
+        process.wait()
+
+
+def _free_for_both():
+    """A port that neither UDP nor TCP uses, nor remembers a connection on."""
+    while True:
+        port = free_port()
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
+            with contextlib.suppress(OSError):
+                s.bind(("127.0.0.1", port))
+                return port
+
+
+def _start_dnsmasq(folder, port, lines):
     program = shutil.which("dnsmasq", path=os.environ.get("PATH", "") + ":/usr/sbin")
-    port = free_port(socket.SOCK_DGRAM)
-    conf = folder / "dnsmasq.conf"
     common = (
         f"port={port}",
         "listen-address=127.0.0.1",
@@ -179,25 +205,16 @@ def dnsmasq(folder, *lines):
         "local=/test/",
         "local-ttl=60",
     )
+    conf, log = folder / "dnsmasq.conf", folder / "dnsmasq.log"
     conf.write_text("\n".join((*common, *lines)) + "\n")
-    log = open(folder / "dnsmasq.log", "w+")
-    process = subprocess.Popen(
-        [program, f"--conf-file={conf}", f"--pid-file={folder / 'dnsmasq.pid'}"],
-        stdin=subprocess.DEVNULL,
-        stdout=log,
-        stderr=subprocess.STDOUT,
-    )
-    try:
-        deadline = time.monotonic() + 30
-        while not _answers(port):
-            assert process.poll() is None and time.monotonic() < deadline, (
-                folder / "dnsmasq.log"
-            ).read_text()
-        yield port
-    finally:
-        process.terminate()
-        process.wait()
-        log.close()
+    with open(log, "w") as out:
+        process = subprocess.Popen(
+            [program, f"--conf-file={conf}", f"--pid-file={folder / 'dnsmasq.pid'}"],
+            stdin=subprocess.DEVNULL,
+            stdout=out,
+            stderr=subprocess.STDOUT,
+        )
+    return process, log
 
 
 def _answers(port):
