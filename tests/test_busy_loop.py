@@ -363,7 +363,8 @@ def test_cost_of_a_request_beside_idle_connections(many_descriptors, device):
         running.until(f"len(newest) == {IDLE + 1}", 30)
         beside = cost(busy)
         assert_quiet(running)
-        assert beside < 1.6 * alone, f"{alone * 1e6:.1f} us alone, {beside * 1e6:.1f} us beside"
+        # A loop that looks at each costs more than ten times as much; a busy machine up to four.
+        assert beside < 6 * alone, f"{alone * 1e6:.1f} us alone, {beside * 1e6:.1f} us beside"
     running.until("len(m.connections) == 3", 30)
 
 
