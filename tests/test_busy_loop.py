@@ -362,9 +362,11 @@ def test_cost_of_a_request_beside_idle_connections(many_descriptors, device):
             raw.send(request)
         running.until(f"len(newest) == {IDLE + 1}", 30)
         beside = cost(busy)
+        for _ in range(4):  # what else runs here may blur a whole round
+            if beside >= 1.6 * alone:
+                beside = min(beside, cost(busy))
         assert_quiet(running)
-        # A loop that looks at each costs more than ten times as much; a busy machine up to four.
-        assert beside < 6 * alone, f"{alone * 1e6:.1f} us alone, {beside * 1e6:.1f} us beside"
+        assert beside < 1.6 * alone, f"{alone * 1e6:.1f} us alone, {beside * 1e6:.1f} us beside"
     running.until("len(m.connections) == 3", 30)
 
 
