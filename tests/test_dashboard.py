@@ -166,7 +166,8 @@ def test_page(base, browser, target, tmp_path):
     # The download.
     browser.find_element(By.ID, "download").click()
     file = tmp_path / "readings.csv"
-    until(browser, file.exists, "the file is there")
+    # The browser makes the file first and fills it afterwards.
+    until(browser, lambda: file.exists() and file.stat().st_size, "the file is there")
     lines = file.read_text().splitlines()
     assert lines[0] == "milliseconds,temperature,target,power" and len(lines) > 20
 
