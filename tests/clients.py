@@ -2,6 +2,9 @@
 """Clients and servers of the host that say exactly which bytes go over the wire.
 
 Whatever a server of ours answers is read by h11, which refuses what RFC 9112 does not allow.
+
+Every wait of the host is `seconds(n)`: n on a desktop, more on a slow target. What a device is to
+reach listens on `here()`, or comes from `listen()`; the device finds it by `peer(scheme, port)`.
 """
 
 from __future__ import annotations
@@ -15,9 +18,39 @@ import threading
 from dataclasses import dataclass, field
 
 import h11
+import httpx
+import websockets.sync.client
 
-#: Seconds; conftest.py multiplies it by a target's slowness.
-TIMEOUT = 10.0
+_slowness = 1.0
+_here = "127.0.0.1"
+
+
+def adapt(target=None):
+    """For the target that is tested now: the waits, and where it finds servers of this host."""
+    global _slowness, _here
+    _slowness, _here = (target.slowness, target.here) if target else (1.0, "127.0.0.1")
+    # What calls that name no timeout wait: this object is the default argument of them all.
+    usual = httpx._config.DEFAULT_TIMEOUT_CONFIG
+    usual.connect = usual.read = usual.write = usual.pool = seconds()
+    for option in ("open_timeout", "close_timeout", "ping_timeout"):
+        websockets.sync.client.connect.__kwdefaults__[option] = seconds(20)
+
+
+def seconds(usual=10.0):
+    """How long to wait for what takes at most `usual` seconds on a desktop."""
+    return usual * _slowness
+
+
+def here():
+    """The address of this host where a device reaches a server; the device knows it as PEER."""
+    return _here
+
+
+def listen(port=0):
+    """A listening socket that the device can reach."""
+    listener = socket.create_server((_here, port), family=socket.AF_INET)
+    listener.settimeout(seconds())
+    return listener
 
 
 @dataclass
@@ -35,7 +68,7 @@ class Raw:
     """A TCP connection that speaks in bytes; as HTTP client it reads through h11."""
 
     def __init__(self, address, timeout=None, receive_buffer=None):
-        timeout = timeout or TIMEOUT
+        timeout = timeout or seconds()
         if isinstance(address, str):
             self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
             self.socket.settimeout(timeout)
@@ -183,13 +216,13 @@ class Server:
     What `talk` returns is in `results`; what it raises is raised again at the end of the block.
     """
 
-    def __init__(self, talk, host="127.0.0.1", count=1):
+    def __init__(self, talk, host=None, count=1):
         self.talk = talk
         self.count = count
         self.results = []
         self._failure = None
-        self._listener = socket.create_server((host, 0), family=socket.AF_INET)
-        self._listener.settimeout(TIMEOUT)
+        self._listener = socket.create_server((host or _here, 0), family=socket.AF_INET)
+        self._listener.settimeout(seconds())
         self.port = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._run, daemon=True)
 
@@ -197,7 +230,7 @@ class Server:
         try:
             for _ in range(self.count):
                 connection, _ = self._listener.accept()
-                connection.settimeout(TIMEOUT)
+                connection.settimeout(seconds())
                 raw = Raw.__new__(Raw)
                 raw.socket = connection
                 with raw:
@@ -211,7 +244,7 @@ class Server:
 
     def __exit__(self, kind, *_):
         if kind is None:
-            self._thread.join(TIMEOUT)
+            self._thread.join(seconds())
             assert not self._thread.is_alive(), "the device did not come or go on"
         self._listener.close()
         if kind is None and self._failure:
@@ -227,7 +260,7 @@ def raw_get(server, path, headers="", method="GET"):
 def free_port(kind=socket.SOCK_STREAM):
     """A port that nobody has now; it may be taken a moment later."""
     with socket.socket(socket.AF_INET, kind) as s:
-        s.bind(("127.0.0.1", 0))
+        s.bind((_here, 0))
         return s.getsockname()[1]
 
 

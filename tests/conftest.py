@@ -12,22 +12,27 @@ Both give a targets.Device. When a script ends, its live counters must be zero.
 
 from __future__ import annotations
 
+import os
 import re
 import signal
+import tempfile
 import time
 from collections import Counter, defaultdict
+from pathlib import Path
 
 import clients
+import costs
 import pytest
-from targets import DeviceError, all_targets, find_target
+from targets import ROOT, DeviceError, all_targets, find_target
 
 #: Tests that skip for want of a capability, in a whole run: a new one must be meant.
 SKIPPED = {"cpython": 14, "unix": 9}
 
 #: No test may hang; seconds.
 TEST_TIMEOUT = 90
-#: What clients wait for an answer; a slow target gets more.
-TIMEOUT = clients.TIMEOUT
+
+#: Where a failed test leaves the console of its device.
+ARTIFACTS = ROOT / "build" / "artifacts"
 
 _all_targets = all_targets()
 _outcomes: dict[str, Counter] = defaultdict(Counter)
@@ -77,69 +82,70 @@ def pytest_generate_tests(metafunc):
         metafunc.parametrize("target", metafunc.config.pmg_targets, indirect=True, scope="session")
 
 
+@pytest.hookimpl(trylast=True)
 def pytest_collection_modifyitems(config, items):
+    if all(_all_targets[name].short_runs for name in config.pmg_targets):
+        # What concerns no target is tested with the others.
+        items[:] = [item for item in items if _target_of(item)]
     for item in items:
         if not item.get_closest_marker("timeout"):
-            name = item.callspec.params.get("target") if hasattr(item, "callspec") else None
+            name = _target_of(item)
             slowness = _all_targets[name].slowness if name else 1
             item.add_marker(pytest.mark.timeout(TEST_TIMEOUT * max(1, slowness / 2)))
     if config.getoption("long"):
         return
-    slow = [
-        i for i in items if hasattr(i, "callspec") and _is_slow(i.callspec.params.get("target"))
-    ]
-    left = set(_left_out(slow))
-    left |= {i for i in items if i.get_closest_marker("long")}
-    if left:
-        config.pmg_left = len(left)
-        config.hook.pytest_deselected(items=list(left))
+    left = [item for item in items if item.get_closest_marker("long")]
+    for name in config.pmg_targets:
+        if _all_targets[name].short_runs and not config.option.collectonly:
+            left += costs.left_out(_of_target(items, name))
+    if left := set(left):
+        config.pmg_left = [item for item in items if item in left]
+        config.hook.pytest_deselected(items=config.pmg_left)
         items[:] = [item for item in items if item not in left]
 
 
-def _is_slow(name):
-    return name is not None and _all_targets[name].slowness > 4
+def _target_of(item):
+    return item.callspec.params.get("target") if hasattr(item, "callspec") else None
 
 
-#: On a slow target the usual run takes this many seconds of each class of tests: of one test's
-#: cases the first ones, of one module's tests those that fit.
-CASES = 2
-USUAL_COST = 4
-MODULE_COST = 60
+def _of_target(items, name):
+    """The tests that will run there: not those that will skip."""
+    found = [item for item in items if _target_of(item) == name]
+    if not found:
+        return []
+    try:
+        has = _probe(_all_targets[name]).capabilities
+    except DeviceError as e:
+        pytest.exit(str(e), returncode=1)
+    return [item for item in found if _wanted(item) <= has]
 
 
-def _left_out(items):
-    """What the usual run of a slow target leaves to --long."""
-    cases, spent, left = Counter(), Counter(), []
-    for item in items:
-        mark = item.get_closest_marker("cost")
-        cost = mark.args[0] if mark else USUAL_COST
-        cases[item.originalname, item.path] += 1
-        fits = cases[item.originalname, item.path] <= CASES
-        if mark is None:
-            fits = fits and spent[item.path] + cost <= MODULE_COST
-            spent[item.path] += cost
-        if not fits or item.get_closest_marker("long"):
-            left.append(item)
-    return left
+def _wanted(item):
+    return {name for mark in item.iter_markers("needs") for name in mark.args}
+
+
+def _probe(found):
+    if found.name not in _probed:
+        with tempfile.TemporaryDirectory(prefix="pymongoose-probe-") as folder:
+            found.probe(Path(folder))
+        _probed[found.name] = found
+    return found
 
 
 # ---- Fixtures ----------------------------------------------------------------------------------
 
 
 @pytest.fixture(scope="session")
-def target(request, tmp_path_factory):
-    found = _all_targets[request.param]
-    if found.name not in _probed:
-        found.probe(tmp_path_factory.mktemp("probe"))
-        _probed[found.name] = found
-    usual, clients.TIMEOUT = clients.TIMEOUT, TIMEOUT * found.slowness
+def target(request):
+    found = _probe(_all_targets[request.param])
+    clients.adapt(found)
     yield found
-    clients.TIMEOUT = usual
+    clients.adapt()
 
 
 @pytest.fixture(autouse=True)
 def _needs(request):
-    wanted = {name for mark in request.node.iter_markers("needs") for name in mark.args}
+    wanted = _wanted(request.node)
     if wanted and "target" in request.fixturenames:
         target = request.getfixturevalue("target")
         if lacking := wanted - target.capabilities:
@@ -232,11 +238,20 @@ def _rerun(item, target):
     return f"make test{f' TARGET={target.make_target}' if target else ''} K={quoted}"
 
 
+def _saved(item, running):
+    """The path of a file with what the device printed since its script began."""
+    name = re.sub(r"[^\w.\[\]-]+", "_", item.nodeid.removeprefix("tests/"))[:150]
+    ARTIFACTS.mkdir(parents=True, exist_ok=True)
+    path = ARTIFACTS / f"console-{name}-{list(item.devices).index(running)}.txt"
+    path.write_text(running.whole_console + "\n", errors="backslashreplace")
+    return os.path.relpath(path)
+
+
 @pytest.hookimpl(wrapper=True)
 def pytest_runtest_makereport(item, call):
     report = yield
     setattr(item, f"report_{report.when}", report)
-    name = item.callspec.params.get("target") if hasattr(item, "callspec") else None
+    name = _target_of(item)
     kind = name or "host alone"
     _seconds[kind] += call.duration
     if report.skipped and name:
@@ -248,6 +263,7 @@ def pytest_runtest_makereport(item, call):
     if report.failed:
         for running in getattr(item, "devices", ()):
             report.sections.append(("console of the device", running.console[-20000:]))
+            report.sections.append(("all of that console", _saved(item, running)))
         report.sections.append(("run it again", _rerun(item, _all_targets.get(name))))
     return report
 
@@ -275,8 +291,10 @@ def pytest_terminal_summary(terminalreporter):
         return
     write = terminalreporter.write_line
     terminalreporter.section("what ran where")
-    if left := getattr(terminalreporter.config, "pmg_left", 0):
-        write(f"left out: {left} tests of a slow target, which make test-long runs")
+    if left := getattr(terminalreporter.config, "pmg_left", []):
+        write(f"left out: {len(left)} tests of a slow target, which make test-long runs:")
+        for line in costs.by_module(left):
+            write(line)
     for kind, count in _outcomes.items():
         target = _probed.get(kind)
         what = f"{target.runtime}, pymongoose {target.version}" if target else ""
@@ -297,7 +315,7 @@ def wait_for():
     """Waits until condition() is true, asking often; for what gives no event to wait for."""
 
     def wait(condition, what="the condition", timeout=10):
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + clients.seconds(timeout)
         while not (result := condition()):
             assert time.monotonic() < deadline, f"{what} did not come true in {timeout} s"
             time.sleep(0.005)

@@ -9,7 +9,7 @@ import subprocess
 import time
 
 import paho.mqtt.client as paho
-from clients import TIMEOUT, Raw, free_port
+from clients import Raw, free_port, seconds
 from paho.mqtt.enums import CallbackAPIVersion
 from pki import pki
 
@@ -55,7 +55,7 @@ keyfile {folder}/key.pem
             stdout=self.log,
             stderr=subprocess.STDOUT,
         )
-        deadline = time.monotonic() + TIMEOUT
+        deadline = time.monotonic() + seconds()
         while True:
             try:
                 socket.create_connection(("127.0.0.1", self.tls), 1).close()
@@ -72,7 +72,7 @@ keyfile {folder}/key.pem
 
     def publish(self, topic, message, *options):
         run = ["mosquitto_pub", "-p", str(self.port), "-t", topic, "-m", message, *options]
-        subprocess.run(run, check=True, timeout=TIMEOUT)
+        subprocess.run(run, check=True, timeout=seconds())
 
 
 class Client(paho.Client):
@@ -99,20 +99,20 @@ class Client(paho.Client):
     def open(self, **kwargs):
         self.connect(*self.address, **kwargs)
         self.loop_start()
-        return self.codes.get(timeout=TIMEOUT)
+        return self.codes.get(timeout=seconds())
 
     def listen(self, topic, qos=0):
         self.subscribe(topic, qos)
-        return [reason.value for reason in self.subscribed.get(timeout=TIMEOUT)]
+        return [reason.value for reason in self.subscribed.get(timeout=seconds())]
 
     def next(self):
         """(topic, payload, qos, retain) of the next message."""
-        m = self.messages.get(timeout=TIMEOUT)
+        m = self.messages.get(timeout=seconds())
         return m.topic, m.payload, m.qos, m.retain
 
     def send(self, topic, payload, qos=0, retain=False, **kwargs):
         """Publishes and waits for the acknowledgment."""
-        self.publish(topic, payload, qos, retain, **kwargs).wait_for_publish(TIMEOUT)
+        self.publish(topic, payload, qos, retain, **kwargs).wait_for_publish(seconds())
 
     def __enter__(self):
         return self

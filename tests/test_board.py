@@ -9,7 +9,7 @@ import time
 
 import h11
 import pytest
-from clients import TIMEOUT, Raw
+from clients import Raw, seconds
 from pki import pki
 
 pytestmark = pytest.mark.needs("board")
@@ -181,7 +181,7 @@ def other():
         with tls(running.reach(8444)) as raw:
             raw.send("hello")
             assert raw.recv_exactly(17) == b"micropython hello"
-        running._answer(TIMEOUT)
+        running._answer(seconds())
 
 
 @pytest.mark.cost(40)

@@ -8,7 +8,7 @@ import time
 
 import pytest
 import websockets.sync.server
-from clients import TIMEOUT, free_port
+from clients import free_port, seconds
 from pki import pki
 from tls_script import REQUEST, VERSIONS, TlsServer, context, opened
 
@@ -86,7 +86,7 @@ def test_websocket_client(script, tmp_path):
     got = []
 
     def talk(ws):
-        got.append(ws.recv(TIMEOUT))
+        got.append(ws.recv(seconds()))
         ws.send("from the host")
         time.sleep(0.2)
 
@@ -98,7 +98,7 @@ def test_websocket_client(script, tmp_path):
         script.until("('client', 'WS', 'from the host') in log")
         script.eval("reset()")
         server.shutdown()
-        thread.join(TIMEOUT)
+        thread.join(seconds())
     assert got == ["from the device"]
 
 

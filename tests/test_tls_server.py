@@ -9,7 +9,7 @@ import threading
 
 import pytest
 import websockets.sync.client
-from clients import TIMEOUT, Raw
+from clients import Raw, seconds
 from pki import pki
 from tls_script import BIG, REQUEST, VERSIONS, context, dial, opened
 
@@ -103,7 +103,7 @@ def test_websocket_server(script):
     uri = f"wss://localhost:{port}/ws"
     with websockets.sync.client.connect(uri, ssl=context(), proxy=None) as ws:
         ws.send("hello")
-        assert ws.recv(TIMEOUT) == "echo hello"
+        assert ws.recv(seconds()) == "echo hello"
 
 
 def test_goodbye(script):
@@ -169,4 +169,4 @@ def drink(n):
     total, most = script.eval("drink(50000)", 20)
     assert total == 50000 and most <= 1000
     script.exec("slow.close(); del slow")
-    thread.join(TIMEOUT)
+    thread.join(seconds())

@@ -7,7 +7,7 @@ import ssl
 import subprocess
 
 import pytest
-from clients import TIMEOUT
+from clients import seconds
 from pki import pki
 from tls_script import REQUEST, VERSIONS, TlsServer, context, opened
 
@@ -26,7 +26,7 @@ def test_server(script, version):
     made = context(version=version)
     session = None
     for resumed in (False, True, True):
-        plain = socket.create_connection(("127.0.0.1", port), TIMEOUT)
+        plain = socket.create_connection(("127.0.0.1", port), seconds())
         with made.wrap_socket(plain, server_hostname="localhost", session=session) as s:
             s.sendall(REQUEST.encode())
             assert b"GET /x 0" in s.recv(1000)
@@ -56,13 +56,13 @@ def test_server_with_client_certificates(script, tmp_path):
     made = context(version=ssl.TLSVersion.TLSv1_2, own="client", tmp_path=tmp_path)
     session = None
     for resumed in (False, True):
-        plain = socket.create_connection(("127.0.0.1", port), TIMEOUT)
+        plain = socket.create_connection(("127.0.0.1", port), seconds())
         with made.wrap_socket(plain, server_hostname="localhost", session=session) as s:
             s.sendall(b"abc")
             assert s.recv(3) == b"abc" and s.session_reused == resumed
             session = s.session
     other = script.listen("tls", name="asks too", fn="echo", ca=pki()["other_ca"].cert)
-    plain = socket.create_connection(("127.0.0.1", other), TIMEOUT)
+    plain = socket.create_connection(("127.0.0.1", other), seconds())
     with pytest.raises((ssl.SSLError, OSError)):
         with made.wrap_socket(plain, server_hostname="localhost", session=session) as s:
             s.sendall(b"abc")

@@ -3,8 +3,8 @@
 
 import socket
 
-import clients
 import pytest
+from clients import seconds
 
 SERVER = """
 log = []
@@ -34,7 +34,7 @@ def server(shared):
 @pytest.fixture
 def client(server):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
-        s.settimeout(clients.TIMEOUT)
+        s.settimeout(seconds())
         s.connect(server.reach(server.port()))
         yield s
 
@@ -106,7 +106,7 @@ def test_answers_go_to_the_sender(server):
     address = server.reach(server.port())
     sockets = [socket.socket(socket.AF_INET, socket.SOCK_DGRAM) for _ in range(4)]
     for n, s in enumerate(sockets):
-        s.settimeout(clients.TIMEOUT)
+        s.settimeout(seconds())
         s.sendto(b"from %d" % n, address)
     for n, s in enumerate(sockets):
         assert s.recvfrom(100) == (b"from %d" % n, address)
@@ -115,7 +115,7 @@ def test_answers_go_to_the_sender(server):
 
 def test_client(server):
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as host:
-        host.settimeout(clients.TIMEOUT)
+        host.settimeout(seconds())
         host.bind(("127.0.0.1", 0))
         server.exec(
             f"""
@@ -155,7 +155,7 @@ def test_nobody_listens(server):
 def test_ipv6(device):
     running = device(SERVER.replace('url("udp")', '"udp://[::1]:0"'))
     with socket.socket(socket.AF_INET6, socket.SOCK_DGRAM) as s:
-        s.settimeout(clients.TIMEOUT)
+        s.settimeout(seconds())
         s.sendto(b"six", ("::1", running.port()))
         assert s.recvfrom(100)[0] == b"six"
         mine = s.getsockname()

@@ -144,6 +144,8 @@ class Rig:
                 self.tell(event)
             elif kind == "fault":
                 self._fault(event)
+            elif "registers" in event:
+                self.tell({**event, "where": self._where(event)})
             else:
                 self.tell(event)
 

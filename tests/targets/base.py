@@ -166,6 +166,11 @@ class Device:
         """All that the script printed since mark()."""
         return "\n".join(self._log[self._mark :])
 
+    @property
+    def whole_console(self) -> str:
+        """All that the script printed."""
+        return "\n".join(self._log)
+
     def mark(self) -> None:
         """Starts a new part of the console, and forgets the lines that nobody took."""
         self._mark = len(self._log)
@@ -276,6 +281,11 @@ class Target:
     make_target = "?"
     #: How much slower than a desktop it is; its devices have the same.
     slowness = 1.0
+    #: All of the suite takes it too long for a usual run.
+    short_runs = False
+    #: Under which address the device reaches this host, and on which of its own the host listens.
+    peer = "127.0.0.1"
+    here = "127.0.0.1"
     #: What would hang if it were probed.
     cannot: tuple[str, ...] = ()
 

@@ -30,6 +30,7 @@ class PicoDevice(SerialDevice):
 
 class PicoTarget(SerialTarget):
     device_type = PicoDevice
+    short_runs = True
     cannot = ("threads",)  # the emulator has one core of the two
 
     def __init__(self, name: str = "pico") -> None:
@@ -141,6 +142,15 @@ class PicoTarget(SerialTarget):
 
     def hard_reset(self) -> None:
         self.ask("reset")
+
+    def hung(self, device: SerialDevice) -> None:
+        """Where it hangs is for the console; the next script begins with a reset."""
+        where = self.ask("state")
+        lines = ["the board does not answer Ctrl-C"]
+        lines += ["  ".join(f"{k} {v}" for k, v in where["registers"].items())]
+        self.fault = "\n".join(lines + where["where"])
+        device.broke(self.fault)
+        self.in_use = None
 
     def restarted(self, device: SerialDevice) -> None:
         if not self._was_reset.wait(10 * self.slowness):

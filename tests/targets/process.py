@@ -119,6 +119,7 @@ class ProcessTarget(Target):
     def __init__(self, name: str, program: Path, options: list[str], build: str) -> None:
         super().__init__()
         self.name = self.make_target = name
+        self.slowness = ProcessDevice.slowness
         self.program = program
         self.options = options
         self.build = build

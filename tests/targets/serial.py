@@ -166,7 +166,6 @@ class SerialTarget(Target):
         self.name = self.make_target = name
         self.slowness = 2.0
         self.address = ""
-        self.peer = "127.0.0.1"
         self.about = ""
         self.in_use: SerialDevice | None = None
         self._transport: Any = None
@@ -215,7 +214,7 @@ class SerialTarget(Target):
             raise DeviceError(f"{self.name} has no network: its boot.py must bring one up")
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.connect((self.address, 9))
-            self.peer = s.getsockname()[0]
+            self.peer = self.here = s.getsockname()[0]
 
     def _enter(self) -> None:
         """To the prompt of a freshly reset raw REPL, by stronger and stronger means."""

@@ -1,0 +1,39 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""What the usual run of a slow target takes of the suite, and what it leaves to `make test-long`.
+
+A usual run takes of each test its first cases, and of each module what fits; a test states
+what it costs beside the others by `@pytest.mark.cost(seconds)`.
+"""
+
+from collections import Counter, defaultdict
+
+#: How many cases of one test, and of one with TLS, whose handshakes take seconds.
+CASES, TLS_CASES = 2, 1
+#: Seconds of the emulated Pico on a computer that does nothing else: a test without a cost mark,
+#: what a module may take, and all.
+USUAL_COST, MODULE_COST = 1.5, 20
+
+
+def left_out(items):
+    """The tests that a usual run leaves out."""
+    cases, spent, left = Counter(), Counter(), []
+    for item in items:
+        mark = item.get_closest_marker("cost")
+        cost = mark.args[0] if mark else USUAL_COST
+        cases[item.originalname, item.path] += 1
+        most = TLS_CASES if item.path.name.startswith("test_tls") else CASES
+        fits = cases[item.originalname, item.path] <= most
+        if fits and mark is None:
+            fits = spent[item.path] + cost <= MODULE_COST
+            spent[item.path] += cost if fits else 0
+        if not fits:
+            left.append(item)
+    return left
+
+
+def by_module(items):
+    """A line for each module of how many of its tests they are."""
+    count = defaultdict(int)
+    for item in items:
+        count[item.path.name] += 1
+    return [f"  {number:>4} of {name}" for name, number in sorted(count.items())]
