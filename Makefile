@@ -30,7 +30,7 @@ demo: $(call builds,$(or $(TARGET),unix)) $(if $(filter pico,$(TARGET)),.venv/te
 
 test: ## Run the tests. TARGET="cpython unix" (default), pico, /dev/ttyACM0 ...; K=expression picks.
 test: $(call builds,$(or $(TARGET),cpython unix)) .venv/test.stamp | apt-test
-	@$(VENV)/python -m pytest tests $(addprefix --target ,$(or $(TARGET),cpython unix)) $(if $(K),-k "$(K)")
+	@$(VENV)/python tools/suite.py "$(or $(TARGET),cpython unix)" tests $(if $(K),-k "$(K)")
 
 test-long: ## Run all tests of a slow target, those too that make test leaves out. TARGET=pico.
 test-long: $(call builds,$(or $(TARGET),pico)) .venv/test.stamp | apt-test

@@ -54,6 +54,11 @@ def pytest_addoption(parser):
     parser.addoption(
         "--long", action="store_true", help="run what a slow target's usual run leaves out, too"
     )
+    parser.addoption(
+        "--only",
+        choices=["targets", "host"],
+        help="the tests that run on targets, or those that need none (tools/suite.py: side by side)",
+    )
 
 
 def pytest_configure(config):
@@ -70,6 +75,8 @@ def pytest_configure(config):
             raise pytest.UsageError(
                 f"there is no target {name!r}: there are cpython, unix, pico and serial ports"
             ) from None
+        if config.getoption("only") == "host":
+            continue
         if absent := _all_targets[name].absent():
             pytest.exit(f"skipped: {absent}", returncode=0)
         if missing := _all_targets[name].missing():
@@ -87,6 +94,12 @@ def pytest_collection_modifyitems(config, items):
     if all(_all_targets[name].short_runs for name in config.pmg_targets):
         # What concerns no target is tested with the others.
         items[:] = [item for item in items if _target_of(item)]
+    if only := config.getoption("only"):
+        kinds = {True: [], False: []}
+        for item in items:
+            kinds[bool(_target_of(item)) == (only == "targets")].append(item)
+        config.hook.pytest_deselected(items=kinds[False])
+        items[:] = kinds[True]
     for item in items:
         if not item.get_closest_marker("timeout"):
             name = _target_of(item)
@@ -153,8 +166,9 @@ def _needs(request):
 
 
 def _failed(request):
+    # After Ctrl-C there is no report.
     report = getattr(request.node, "report_call", None)
-    return report is not None and report.failed
+    return report is None or report.failed
 
 
 def _assert_ended_clean(device):
@@ -279,6 +293,8 @@ def _whole_run(config):
 def pytest_sessionfinish(session, exitstatus):
     config = session.config
     if exitstatus != 0 or not _whole_run(config) or config.option.collectonly:
+        return
+    if config.getoption("only") == "host":
         return
     for name in config.pmg_targets:
         if _outcomes[name]["skipped"] != SKIPPED.get(name, _outcomes[name]["skipped"]):

@@ -1,0 +1,139 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Run the tests of several targets side by side: suite.py "TARGETS" [option of pytest ...]
+
+Most of a run is waiting, so each target has a pytest of its own, and so have the tests that need
+no target. The first report is seen as it grows, the others after it, then a summary; all are kept
+in build/suite/. One target alone is one pytest, which runs all.
+"""
+
+from __future__ import annotations
+
+import ctypes
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+LOGS = ROOT / "build" / "suite"
+PR_SET_PDEATHSIG = 1
+NO_TESTS = 5
+
+libc = ctypes.CDLL(None)
+
+
+def die_with_parent() -> None:
+    libc.prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+class Part:
+    """One pytest, whose report goes to a file."""
+
+    def __init__(self, name: str, command: list[str]) -> None:
+        self.name = name
+        self.log = LOGS / (re.sub(r"\W+", "-", name) + ".log")
+        self.begun = time.monotonic()
+        self.seconds: float | None = None
+        with self.log.open("wb") as out:
+            # In a group of its own: what ends it is sent once, whether Ctrl-C or a signal to us.
+            self.process = subprocess.Popen(
+                command,
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=subprocess.STDOUT,
+                cwd=ROOT,
+                start_new_session=True,
+                preexec_fn=die_with_parent,
+            )
+        self.report = self.log.open("rb")
+
+    def poll(self) -> int | None:
+        code = self.process.poll()
+        if code is not None and self.seconds is None:
+            self.seconds = time.monotonic() - self.begun
+        return code
+
+    def last_line(self) -> str:
+        """What pytest says of the whole."""
+        lines = self.log.read_text(errors="replace").split("\n")
+        last = next((line for line in reversed(lines) if line.strip()), "")
+        return re.sub(r"\x1b\[[\d;]*m", "", last).strip("= ")
+
+
+def follow(part: Part, parts: list[Part]) -> None:
+    """Shows what is not shown yet of a report, until it is complete."""
+    while True:
+        ended = [each.poll() for each in parts][parts.index(part)] is not None
+        if data := part.report.read():
+            sys.stdout.buffer.write(data)
+            sys.stdout.buffer.flush()
+        elif ended:
+            return
+        else:
+            time.sleep(0.1)
+
+
+def stop(parts: list[Part]) -> None:
+    for part in parts:
+        if part.poll() is None:
+            part.process.send_signal(signal.SIGINT)
+
+
+def interrupted(number: int, frame: object) -> None:
+    raise KeyboardInterrupt
+
+
+def main() -> int:
+    targets, options = list(dict.fromkeys(sys.argv[1].split())), sys.argv[2:]
+    pytest = [sys.executable, "-m", "pytest", *options]
+    if len(targets) == 1:
+        os.chdir(ROOT)
+        os.execv(pytest[0], [*pytest, "--target", targets[0]])
+    pytest[1:1] = ["-u"]
+    if sys.stdout.isatty():
+        pytest.append("--color=yes")
+    signal.signal(signal.SIGTERM, interrupted)
+    signal.signal(signal.SIGINT, interrupted)
+    LOGS.mkdir(parents=True, exist_ok=True)
+    parts: list[Part] = []
+    shown = None
+    stopped = False
+    try:
+        for name in targets:
+            command = [*pytest, "--target", name, "--only", "targets"]
+            parts.append(Part(name, command))
+        command = [*pytest, "--only", "host"]
+        for name in targets:
+            command += ["--target", name]
+        parts.append(Part("host alone", command))
+        for part in parts:
+            shown = part
+            print(f"\n== {part.name}", flush=True)
+            follow(part, parts)
+    except KeyboardInterrupt:
+        stopped = True
+        stop(parts)
+        if shown:
+            follow(shown, parts)
+        for part in parts:
+            part.process.wait()
+            part.poll()
+    codes = [part.process.returncode for part in parts]
+    bad = [code for code in codes if code not in (0, NO_TESTS)]
+    print("\n== summary")
+    for part, code in zip(parts, codes, strict=True):
+        said = {0: "ok", NO_TESTS: "nothing to run"}.get(
+            code, "stopped" if stopped else f"FAILED ({code})"
+        )
+        print(f"  {part.name:<12} {said:<14} {part.seconds or 0:4.0f} s  {part.last_line()}")
+    if stopped:
+        return 130
+    return max(map(abs, bad)) if bad else min(codes)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
