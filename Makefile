@@ -24,8 +24,8 @@ builds = $(filter cpython unix,$(1)) $(if $(filter pico,$(1)),firmware rig)
 help: ## Say what the targets do.
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
-demo: ## Serve examples/dashboard.py. TARGET=unix (default), cpython or pico (emulated), PORT=8000.
-demo: $(call builds,$(or $(TARGET),unix)) $(if $(filter pico,$(TARGET)),.venv/test.stamp)
+demo: ## Serve examples/dashboard.py. TARGET=unix (default), cpython, pico (emulated), a board's serial port. PORT=8000.
+demo: $(call builds,$(or $(TARGET),unix)) $(if $(filter-out unix cpython,$(TARGET)),.venv/test.stamp)
 	@tools/demo $(or $(TARGET),unix) $(PORT)
 
 test: ## Run the tests. TARGET="cpython unix" (default), pico, /dev/ttyACM0 ...; K=expression picks.

@@ -31,7 +31,8 @@ from pymongoose import (
     __version__,
 )
 
-KEEP = 600  # readings
+# Readings that are kept: fewer where memory is short.
+KEEP = min(600, gc.mem_free() // 400) if hasattr(gc, "mem_free") else 600
 LIMITS = {"target": (20, 90), "interval_ms": (50, 5000)}
 SLOW_CLIENT = 65536  # bytes unsent: it misses readings until it has caught up
 

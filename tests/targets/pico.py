@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .base import DeviceError
-from .process import ROOT, _die_with_parent
+from .process import ROOT, ProcessDevice, _die_with_parent
 from .serial import SerialDevice, SerialTarget
 
 RIG = ROOT / "boards" / "rig" / "rig.py"
@@ -139,6 +139,14 @@ class PicoTarget(SerialTarget):
             self.fault = ""
             self.hard_reset()
         return super().start(source, params)
+
+    def own_capabilities(self) -> set[str]:
+        return super().own_capabilities() | {"demo"}
+
+    def demo(self, chart: Path) -> ProcessDevice:
+        """What `make demo TARGET=pico` runs: an emulated board of its own."""
+        command = [sys.executable, str(ROOT / "tools/demo-board"), "pico", "0", str(chart)]
+        return ProcessDevice(command, dict(os.environ))
 
     def hard_reset(self) -> None:
         self.ask("reset")

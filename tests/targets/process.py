@@ -138,7 +138,7 @@ class ProcessTarget(Target):
         return None
 
     def own_capabilities(self) -> set[str]:
-        found = {"signals", "process", "host-files", "host-network"}
+        found = {"signals", "process", "host-files", "host-network", "demo"}
         if _can_unshare():
             found.add("namespaces")
         return found | {"native-speed"} if ProcessDevice.slowness == 1 else found
@@ -153,6 +153,10 @@ class ProcessTarget(Target):
         """Runs a program as a user would: nothing is put around it."""
         command = [str(self.program), *self.options, str(script), *args]
         return ProcessDevice(command, {**self.env, **(env or {})})
+
+    def demo(self, chart: Path) -> ProcessDevice:
+        """What `make demo` runs, on a free port."""
+        return self.run(ROOT / "examples/dashboard.py", "0", "--chart", str(chart))
 
 
 def all_targets() -> dict[str, ProcessTarget]:
