@@ -9,9 +9,9 @@ from collections import Counter, defaultdict
 
 #: How many cases of one test, and of one with TLS, whose handshakes take seconds.
 CASES, TLS_CASES = 2, 1
-#: Seconds of the emulated Pico on a computer that does nothing else: a test without a cost mark,
-#: what a module may take, and all.
-USUAL_COST, MODULE_COST = 1.5, 20
+#: Seconds of the emulated Pico on a computer that does nothing else: a test on a script that others
+#: share, one that starts its own, and what those of a module without a cost mark may take.
+SHARED_COST, OWN_COST, MODULE_COST = 0.4, 2, 20
 
 
 def left_out(items):
@@ -19,7 +19,8 @@ def left_out(items):
     cases, spent, left = Counter(), Counter(), []
     for item in items:
         mark = item.get_closest_marker("cost")
-        cost = mark.args[0] if mark else USUAL_COST
+        usual = OWN_COST if "device" in item.fixturenames else SHARED_COST
+        cost = mark.args[0] if mark else usual
         cases[item.originalname, item.path] += 1
         most = TLS_CASES if item.path.name.startswith("test_tls") else CASES
         fits = cases[item.originalname, item.path] <= most

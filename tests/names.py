@@ -13,7 +13,7 @@ import threading
 import time
 from collections import namedtuple
 
-from clients import free_port
+from clients import free_port, here, seconds
 
 A, CNAME, TXT, AAAA = 1, 5, 16, 28
 OK, FORMERR, SERVFAIL, NXDOMAIN, NOTIMP, REFUSED = range(6)
@@ -73,12 +73,12 @@ class NameServer:
         self.queries: list[Query] = []
         self.udp = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
         while True:
-            self.udp.bind(("127.0.0.1", 0))
+            self.udp.bind((here(), 0))
             self.port = self.udp.getsockname()[1]
             self.tcp = socket.socket()
             self.tcp.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
             try:
-                self.tcp.bind(("127.0.0.1", self.port))
+                self.tcp.bind((here(), self.port))
                 break
             except OSError:
                 self.udp.close()
@@ -135,7 +135,7 @@ class NameServer:
 
     def _answer_tcp(self, conn, peer):
         with conn, contextlib.suppress(OSError):
-            conn.settimeout(10)
+            conn.settimeout(seconds())
             data = b""
             while len(data) < 2 or len(data) < 2 + struct.unpack(">H", data[:2])[0]:
                 more = conn.recv(4096)
@@ -187,7 +187,7 @@ def _free_for_both():
         port = free_port()
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             with contextlib.suppress(OSError):
-                s.bind(("127.0.0.1", port))
+                s.bind((here(), port))
                 return port
 
 
@@ -195,7 +195,7 @@ def _start_dnsmasq(folder, port, lines):
     program = shutil.which("dnsmasq", path=os.environ.get("PATH", "") + ":/usr/sbin")
     common = (
         f"port={port}",
-        "listen-address=127.0.0.1",
+        f"listen-address={here()}",
         "bind-interfaces",
         "no-resolv",
         "no-hosts",
@@ -221,7 +221,7 @@ def _answers(port):
     question = struct.pack(">HHHHHH", 1, 0x0100, 1, 0, 0, 0) + encode_name("x.test") + b"\0\1\0\1"
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.settimeout(0.2)
-        s.connect(("127.0.0.1", port))
+        s.connect((here(), port))
         try:
             s.send(question)
             return s.recv(512)

@@ -14,10 +14,14 @@ import struct
 log = []
 late = []
 
-def make_body(blocks):
-    # Each block of 64 KB begins with its number and differs from itself moved by anything.
-    rest = (bytes(range(251)) * 262)[:65532]
-    return b"".join([struct.pack(">I", n) + rest for n in range(blocks)])
+def make_body(size, block):
+    # Each block begins with its number and differs from itself moved by anything.
+    body = bytearray()
+    rest = (bytes(range(251)) * (block // 251 + 1))[: block - 4]
+    for n in range(size // block):
+        body += struct.pack(">I", n)
+        body += rest
+    return body
 
 def stream(c, left):
     def more():
@@ -41,8 +45,8 @@ def web(c, ev, data):
             stream(c, 5)
         elif data.uri == "/chunks":
             c.reply(200, headers={"Transfer-Encoding": "chunked"})
-            for start in range(0, len(big), 1 << 18):
-                c.http_chunk(big[start : start + (1 << 18)])
+            for start in range(0, len(big), piece):
+                c.http_chunk(big[start : start + piece])
             c.http_chunk("")
         elif data.method == "POST":
             c.reply(200, "%d" % len(data.body_bytes))
@@ -78,7 +82,8 @@ def events():
 m = Manager(web, max_send=64 << 20, **PARAMS.get("limits", {}))
 announce("PORT", m.listen(url("http")))
 announce("RAW", m.listen(url("tcp"), raw))
-big = make_body(PARAMS.get("blocks", 320))
+big = make_body(PARAMS.get("size", 0), PARAMS.get("block", 1))
+piece = len(big) // 8
 serve(m)
 """
 
@@ -98,10 +103,15 @@ def ended(running, count=1):
     return found
 
 
-def check_big(data, blocks=320):
-    assert len(data) == blocks << 16
-    rest = (bytes(range(251)) * 262)[:65532]
-    for n in range(blocks):
-        block = data[n << 16 : (n + 1) << 16]
-        assert block[:4] == struct.pack(">I", n), f"block {n} is another one"
-        assert block[4:] == rest, f"block {n} is damaged"
+def big_of(target):
+    """Parameters of the script: 20 MB where there is room, in blocks of 64 KB."""
+    return {"size": target.size(20 << 20, 24 << 10), "block": target.size(1 << 16, 1 << 10)}
+
+
+def check_big(data, size, block):
+    assert len(data) == size
+    rest = (bytes(range(251)) * (block // 251 + 1))[: block - 4]
+    for n in range(size // block):
+        each = data[n * block : (n + 1) * block]
+        assert each[:4] == struct.pack(">I", n), f"block {n} is another one"
+        assert each[4:] == rest, f"block {n} is damaged"

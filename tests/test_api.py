@@ -352,6 +352,7 @@ def copy_tree(folder):
     return folder
 
 
+@pytest.mark.needs("process")
 @pytest.mark.timeout(300)
 def test_a_new_row_is_all_that_a_new_constant_takes(target, mongoose, tmp_path):
     """A copy of this tree with one more row in pmg_api.h is built: the Python has the constant."""

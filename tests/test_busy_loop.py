@@ -245,10 +245,10 @@ def test_waiting_for_a_server(server, scheme):
 # ---- Deadlines ---------------------------------------------------------------------------------
 
 
-def test_timer_among_idle_connections(server):
+def test_timer_among_idle_connections(server, target):
     """A wait ends when the next thing is due, not before and not much later."""
     with contextlib.ExitStack() as stack:
-        for _ in range(50):
+        for _ in range(target.size(50, 8)):
             raw = stack.enter_context(connect(server, request=REQUEST.format("/")))
             assert raw.response().status == 200
         server.exec(
@@ -301,9 +301,9 @@ serve(m)
 
 
 @pytest.mark.parametrize("kind", ["http", "websocket", "raw"])
-def test_buffers_of_an_idle_connection(server, kind):
+def test_buffers_of_an_idle_connection(server, target, kind):
     """Whatever went through them, they are gone when they are empty."""
-    data = b"x" * 1000000
+    data = b"x" * target.size(1000000, 8000)
     with connect(server, "ECHO" if kind == "raw" else "PORT") as raw:
         if kind == "http":
             body = data.decode()

@@ -172,7 +172,7 @@ def test_cancel_of_one_of_many(device):
         running.exec("kept[1].close()")
 
 
-@pytest.mark.needs("loopback")
+@pytest.mark.needs("host-network")
 def test_resolve_leads_to_the_next_address(device):
     with socket.create_server(("127.0.0.1", 0)) as listener:
         port = listener.getsockname()[1]

@@ -25,7 +25,7 @@ def handler(c, ev, m):
             c.reply(200, "fine")
             return
         elif m.uri == "/memory":
-            c.reply(200, bytes(1 << 60))
+            c.reply(200, bytes(sys.maxsize // 2))
         raise ValueError("oops at " + m.uri)
     elif ev == MG_EV_WS_MSG:
         if m.text == "raise":

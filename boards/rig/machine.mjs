@@ -9,7 +9,7 @@ import { makeUart } from './uart.mjs';
 
 export const FLASH_BYTES = 2 << 20;
 const UARTS = [[0x40034, 'UART0', 20], [0x40038, 'UART1', 21]];
-const WATCHDOG = 0x40058;
+const WATCHDOG = 0x40058, OSCILLATOR = 0x40060, RANDOM_BIT = 0x1c;
 const ROM_BYTES = 0x4000;
 const CHUNK = 2000; // steps between two looks at the wall's clock
 // What a program may say by a bkpt instruction of the boot ROM (bootrom.c).
@@ -87,6 +87,15 @@ const makeChip = ({ RP2040 }) =>
         }
     };
 
+// The ring oscillator's random bit: pseudo-random, the same in every run, and not again after a reset.
+let noise = 0x504d47;
+function randomBit() {
+    noise ^= noise << 13;
+    noise ^= noise >>> 17;
+    noise ^= noise << 5;
+    return noise & 1;
+}
+
 const hex = (n) => '0x' + (n >>> 0).toString(16).padStart(8, '0');
 
 export class Board {
@@ -114,6 +123,9 @@ export class Board {
         chip.onBreak = (code) => this.broke(chip.core.PC < ROM_BYTES ? BREAKS[code] : `bkpt #${code}`);
         this.uarts = UARTS.map(([page, name, irq], i) => (chip.uart[i] = chip.peripherals[page] = new library.Uart(chip, name, irq)));
         this.serial = new library.Serial(chip.usbCtrl, (data) => this.on.usb(data));
+        const oscillator = chip.peripherals[OSCILLATOR];
+        const plain = oscillator.readUint32.bind(oscillator);
+        oscillator.readUint32 = (offset) => (offset === RANDOM_BIT ? randomBit() : plain(offset));
         chip.peripherals[WATCHDOG].onWatchdogTrigger = () => (this.watchdogFired = true);
         if (watchdog) {
             chip.peripherals[WATCHDOG].scratchData.set(watchdog.scratchData);

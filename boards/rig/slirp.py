@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import ctypes
 import heapq
+import os
 import select
 import socket
 import sys
@@ -29,6 +30,7 @@ TO_POLL = {
     POLL_HUP: select.POLLHUP,
 }
 TRIES = 20
+SEND_BUFFER = 16384
 
 _p, _i = ctypes.c_void_p, ctypes.c_int
 SendPacket = ctypes.CFUNCTYPE(ctypes.c_ssize_t, _p, ctypes.c_size_t, _p)
@@ -131,7 +133,7 @@ class Network:
             TimerNew(self._timer_new),
             TimerFree(lambda number, _: self._timers.pop(number, None) and None),
             TimerMod(self._timer_mod),
-            PollFd(lambda fd, _: None),
+            PollFd(lambda fd, _: _keep_little(fd)),
             PollFd(lambda fd, _: None),
             Notify(lambda _: None),
         )
@@ -260,6 +262,13 @@ class Network:
 
     def _timer_mod(self, number: int, when: int, _: object) -> None:
         self._timers[number][2] = when
+
+
+def _keep_little(fd: int) -> None:
+    """The board is to feel how fast a peer reads: the system would keep megabytes for it."""
+    with socket.socket(fileno=os.dup(fd)) as s:
+        if s.type == socket.SOCK_STREAM:
+            s.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER)
 
 
 def _free_port() -> int:

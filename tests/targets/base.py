@@ -59,6 +59,17 @@ def multicast():
     with Manager() as m:
         return m.mdns_listen(interface=HOST)
 
+def udp_refusals():
+    seen = []
+    def handler(c, ev, data):
+        seen.append(ev)
+        if ev == MG_EV_CONNECT:
+            c.send("anyone?")
+    with Manager(handler) as m:
+        m.connect(peer("udp", 1))
+        poll_until(m, lambda: MG_EV_ERROR in seen, 500)
+    return True
+
 def descriptors():
     import socket
     return socket.socket().fileno() >= 0
@@ -81,6 +92,7 @@ can("loopback", loopback)
 can("multicast", multicast)
 can("ipv6", listens("tcp://[::1]:0"))
 can("unix-sockets", listens("unix://" + PARAMS["socket"]))
+can("udp-refusals", udp_refusals)
 can("descriptors", descriptors)
 can("littlefs", littlefs)
 can("memory", memory)
@@ -329,6 +341,14 @@ class Target:
             raise DeviceError(f"probing target {self.name}: {e}\n{device.console}") from None
         finally:
             device.kill()
+
+    def size(self, large: int, small: int) -> int:
+        """Of two amounts, of bytes or of connections, the one that the target has room for."""
+        return large if "memory" in self.capabilities else small
+
+    def folder(self, path: Path) -> str:
+        """Where the device finds the files of a folder of the host."""
+        return str(path)
 
     def own_capabilities(self) -> set[str]:
         """What follows from the kind of target rather than from a script."""

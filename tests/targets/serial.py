@@ -68,6 +68,41 @@ for name in ("WLAN", "LAN", "WIZNET5K"):
 """
 
 
+# Takes a folder's files; what an earlier run left there goes.
+STORE = """
+import os
+
+def folder(path):
+    os.mkdir(path)
+
+def begin(path):
+    global file
+    end()
+    file = open(path, "wb")
+
+def end():
+    if file:
+        file.close()
+
+def remove(path):
+    for name, kind, *_ in os.ilistdir(path):
+        if kind & 0x4000:
+            remove(path + "/" + name)
+        else:
+            os.remove(path + "/" + name)
+    os.rmdir(path)
+
+try:
+    remove(PARAMS["root"])
+except OSError:
+    pass
+folder(PARAMS["root"])
+file = None
+serve()
+"""
+STORE_PIECE = 1024
+
+
 class SerialDevice(Device):
     slowness = 2.0
 
@@ -170,6 +205,7 @@ class SerialTarget(Target):
         self.in_use: SerialDevice | None = None
         self._transport: Any = None
         self._compiled = False
+        self._folders: list[Path] = []
 
     # -- The port
 
@@ -266,6 +302,27 @@ class SerialTarget(Target):
     def hung(self, device: SerialDevice) -> None:
         device.broke("the board does not answer Ctrl-C")
         self.in_use = None
+
+    # -- Files
+
+    def folder(self, path: Path) -> str:
+        """A copy on the board, made once; links are not copied."""
+        there = f"/pymongoose-test-{path.name}"
+        if path not in self._folders:
+            device = self.start(STORE, {"root": there})
+            device.expect("SERVING")
+            for each in sorted(path.rglob("*")):
+                if each.is_symlink():
+                    continue
+                name = f"{there}/{each.relative_to(path).as_posix()}"
+                device.exec(f"folder({name!r})" if each.is_dir() else f"begin({name!r})")
+                data = b"" if each.is_dir() else each.read_bytes()
+                for start in range(0, len(data), STORE_PIECE):
+                    device.exec(f"file.write({data[start : start + STORE_PIECE]!r})")
+            device.exec("end()")
+            device.stop()
+            self._folders.append(path)
+        return there
 
     # -- Scripts
 
