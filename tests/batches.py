@@ -1,16 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Many calls of functions on a device in few questions, and how hypothesis makes them."""
 
+from clients import some
 from hypothesis import HealthCheck, settings
 
-# The same examples in every run: a failure today is a failure tomorrow.
-examples = settings(
-    max_examples=40,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=list(HealthCheck),
-)
+
+def examples(test):
+    """The same examples in every run: a failure today is a failure tomorrow."""
+    return settings(
+        max_examples=some(40),
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=list(HealthCheck),
+    )(test)
+
 
 SCRIPT = """
 def call(name, args, kwargs):

@@ -41,6 +41,11 @@ def seconds(usual=10.0):
     return usual * _slowness
 
 
+def some(usual):
+    """How many examples to try where a desktop tries as many: a board gets a tenth at least."""
+    return max(usual // 10, int(usual / _slowness))
+
+
 def here():
     """The address of this host where a device reaches a server; the device knows it as PEER."""
     return _here

@@ -239,7 +239,9 @@ def test_next_server_when_one_is_not_there(device, target):
         assert ask(running, "one.test") == "192.0.2.1"
         running = device(LOOKUPS, dns=[gone])
         running.expect("SERVING")
-        assert ask(running, "one.test") == f"name lookup: no answer from {target.peer} about one.test"
+        assert (
+            ask(running, "one.test") == f"name lookup: no answer from {target.peer} about one.test"
+        )
 
 
 def test_next_server_when_one_is_silent(device):

@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Bytes that nobody meant: whatever arrives, the server answers or closes, and lives on."""
 
-import socket
-
 import h11
 import pytest
-from clients import Raw, frame, ws_open
+from clients import Raw, frame, listen, some, ws_open
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
@@ -27,14 +25,17 @@ announce("PORT", m.listen(url("http")))
 serve(m)
 """
 
-# The same examples in every run: a failure today is a failure tomorrow.
-examples = settings(
-    max_examples=150,
-    deadline=None,
-    derandomize=True,
-    database=None,
-    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-)
+
+def examples(test):
+    """The same examples in every run: a failure today is a failure tomorrow."""
+    return settings(
+        max_examples=some(150),
+        deadline=None,
+        derandomize=True,
+        database=None,
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+    )(test)
+
 
 PIECES = st.one_of(
     st.sampled_from(
@@ -91,7 +92,7 @@ def conversations(draw):
 
 def exchange(address, pieces, opening=None):
     """Sends the pieces, hangs up half, and reads until the server closes, which it must."""
-    with Raw(address, timeout=10) as raw:
+    with Raw(address) as raw:
         if opening:
             opening(raw)
         try:
@@ -112,8 +113,6 @@ def alive(address):
         return raw.ask("GET / HTTP/1.1\r\nHost: d\r\n\r\n").status == 200
 
 
-@examples
-@given(pieces=conversations())
 def check_http(address, pieces):
     answer = exchange(address, pieces)
     # A strict client can read all of it.
@@ -150,18 +149,27 @@ def frames(draw):
     return [mutated(draw, out)]
 
 
-@examples
-@given(pieces=frames())
 def check_websocket(address, pieces):
     exchange(address, pieces, opening=lambda raw: ws_open(raw, "/ws"))
     assert alive(address)
 
 
 @pytest.mark.timeout(240)
-@pytest.mark.parametrize("check", [check_http, check_websocket], ids=["http", "websocket"])
-def test_server(shared, check):
+@pytest.mark.parametrize(
+    "check, made",
+    [(check_http, conversations()), (check_websocket, frames())],
+    ids=["http", "websocket"],
+)
+def test_server(shared, check, made):
     server = shared(SERVER)
-    check(server.reach(server.port()))
+    address = server.reach(server.port())
+
+    @examples
+    @given(pieces=made)
+    def run(pieces):
+        check(address, pieces)
+
+    run()
 
 
 # ---- Clients -----------------------------------------------------------------------------------
@@ -216,8 +224,7 @@ def test_client(shared, scheme):
     """Whatever a server sends before it closes, the client's connection ends."""
     client = shared(CLIENT)
     client.exec("count = 0")
-    listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(10)
+    listener = listen()
     done = 0
 
     @examples
