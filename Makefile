@@ -16,6 +16,11 @@ export PYTHON
 # What must be built for a target; a serial port's board brings its own firmware.
 builds = $(filter cpython unix,$(1)) $(if $(filter pico,$(1)),firmware rig)
 
+# What make test takes when no TARGET is named: the emulated Pico too, if its tools are there.
+ifneq ($(filter test,$(MAKECMDGOALS)),)
+TEST_TARGETS := $(or $(TARGET),cpython unix $(shell tools/apt-needs --have pico rig && echo pico))
+endif
+
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long cpython unix firmware flash size pico rig deps wheel bench figures docs
 .PHONY: check format clean
@@ -28,9 +33,10 @@ demo: ## Serve examples/dashboard.py. TARGET=unix (default), cpython, pico (emul
 demo: $(call builds,$(or $(TARGET),unix)) $(if $(filter-out unix cpython,$(TARGET)),.venv/test.stamp)
 	@tools/demo $(or $(TARGET),unix) $(PORT)
 
-test: ## Run the tests. TARGET="cpython unix" (default), pico, /dev/ttyACM0 ...; K=expression picks.
-test: $(call builds,$(or $(TARGET),cpython unix)) .venv/test.stamp | apt-test
-	@$(VENV)/python tools/suite.py "$(or $(TARGET),cpython unix)" tests $(if $(K),-k "$(K)")
+test: ## Run the tests. TARGET="cpython unix" (and pico, if its tools are there), /dev/ttyACM0; K=expression picks.
+test: $(call builds,$(TEST_TARGETS)) .venv/test.stamp | apt-test
+	@$(if $(TARGET)$(filter pico,$(TEST_TARGETS)),,echo "test: not on the emulated Pico: make test TARGET=pico installs its tools (about 450 MB) and runs there")
+	@$(VENV)/python tools/suite.py "$(TEST_TARGETS)" tests $(if $(K),-k "$(K)")
 
 test-long: ## Run all tests of a slow target, those too that make test leaves out. TARGET=pico.
 test-long: $(call builds,$(or $(TARGET),pico)) .venv/test.stamp | apt-test
