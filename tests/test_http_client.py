@@ -5,7 +5,7 @@ import http.server
 import threading
 
 import pytest
-from clients import Server, free_port
+from clients import Server, free_port, here, seconds
 
 CLIENT = """
 log = []
@@ -31,16 +31,20 @@ def fetch(port, request):
     conns.append(m.connect(peer("http", port), handler))
     conns[0].send(request)
 
-m = Manager(max_body=1 << 20, max_head=4096)
+m = Manager(max_body=PARAMS["max_body"], max_head=4096)
 serve(m)
 """
 
 GET = "GET /path HTTP/1.1\r\nHost: server\r\n\r\n"
 
 
+def max_body(target):
+    return target.size(1 << 20, 8192)
+
+
 @pytest.fixture
-def client(shared):
-    return shared(CLIENT)
+def client(shared, target):
+    return shared(CLIENT, max_body=max_body(target))
 
 
 def answers_of(client, response, request=GET, linger=False):
@@ -98,7 +102,7 @@ GOOD = {
     "reason-8bit": ("HTTP/1.1 200 Gr\xfcn\r\nContent-Length: 1\r\n\r\nx", [(200, b"x")]),
     "nul-in-body": (OK + "Content-Length: 3\r\n\r\na\0b", [(200, b"a\0b")]),
     "head-like-body": (OK + f"Content-Length: {len(OK)}\r\n\r\n{OK}", [(200, OK.encode())]),
-    "big": (OK + f"Content-Length: {1 << 20}\r\n\r\n" + "x" * (1 << 20), [(200, 1 << 20)]),
+    "big": lambda most: (OK + f"Content-Length: {most}\r\n\r\n" + "x" * most, [(200, most)]),
 }
 
 # Each of these ends in one MG_EV_ERROR; what came before it is listed.
@@ -130,8 +134,8 @@ BAD = {
     "header-nul": (OK + "Foo: b\0r\r\n\r\n", []),
     "header-bare-cr": (OK + "Foo: b\rr\r\n\r\n", []),
     "head-too-big": (OK + "Foo: " + "x" * 5000 + "\r\n\r\n", []),
-    "body-too-big": (OK + f"Content-Length: {(1 << 20) + 1}\r\n\r\n", []),
-    "until-close-too-big": (OK + "\r\n" + "x" * ((1 << 20) + 1), []),
+    "body-too-big": lambda most: (OK + f"Content-Length: {most + 1}\r\n\r\n", []),
+    "until-close-too-big": lambda most: (OK + "\r\n" + "x" * (most + 1), []),
     "unasked-second": (
         OK + "Content-Length: 1\r\n\r\nx" + OK + "Content-Length: 1\r\n\r\ny",
         [(200, b"x")],
@@ -140,16 +144,21 @@ BAD = {
 }
 
 
+def of_size(case, target):
+    """Those that are about the largest body are made for it."""
+    return case(max_body(target)) if callable(case) else case
+
+
 @pytest.mark.parametrize("case", GOOD)
-def test_good_response(client, case):
-    response, messages = GOOD[case]
+def test_good_response(client, target, case):
+    response, messages = of_size(GOOD[case], target)
     log = answers_of(client, response)
     assert log == [("msg", *message) for message in messages] + [("close",)]
 
 
 @pytest.mark.parametrize("case", BAD)
-def test_bad_response(client, case):
-    response, messages = BAD[case]
+def test_bad_response(client, target, case):
+    response, messages = of_size(BAD[case], target)
     log = answers_of(client, response, linger="cut" not in case and case != "nothing")
     assert [entry[0] for entry in log] == ["msg"] * len(messages) + ["error", "close"], log
     assert [entry[1:] for entry in log if entry[0] == "msg"] == messages
@@ -239,7 +248,7 @@ def test_headers_event_comes_first(client):
     def talk(raw):
         raw.recv_exactly_head()
         raw.send(OK + "Content-Length: 2\r\n\r\nh")
-        release.wait(10)
+        release.wait(seconds())
         raw.send("i")
 
     with Server(talk) as server:
@@ -302,7 +311,7 @@ class Echo(http.server.BaseHTTPRequestHandler):
 
 
 def test_against_the_standard_librarys_server(client):
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Echo) as server:
+    with http.server.ThreadingHTTPServer((here(), 0), Echo) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         client.exec(
@@ -317,12 +326,15 @@ def test_against_the_standard_librarys_server(client):
         client.exec("conns[0].close()")
         client.until("('close',) in log")
         server.shutdown()
-        thread.join(10)
+        thread.join(seconds())
 
 
 @pytest.mark.parametrize("deadline", ["head", "body", "gap"])
-def test_server_that_stalls(device, deadline):
-    running = device(CLIENT.replace("max_head=4096", "head_timeout=250, body_timeout=250"))
+def test_server_that_stalls(device, target, deadline):
+    running = device(
+        CLIENT.replace("max_head=4096", "head_timeout=250, body_timeout=250"),
+        max_body=max_body(target),
+    )
 
     def talk(raw):
         raw.recv_exactly_head()

@@ -107,6 +107,7 @@ def test_busy_connections_stay(server, connect):
     assert server.eval("log") == ["/begun"]
 
 
+@pytest.mark.needs("host-files")
 def test_a_request_that_has_just_arrived_is_answered(server, connect, tmp_path, wait_for):
     """It lies in the socket when room is needed: its connection is not idle."""
     old = [connect(f"/{n}") for n in range(3)]
@@ -136,6 +137,7 @@ def test_a_request_that_has_just_arrived_is_answered(server, connect, tmp_path, 
         raw.close()
 
 
+@pytest.mark.needs("loopback")
 def test_connect_makes_room_too(server, connect):
     one = connect("/1")
     connect("/2")

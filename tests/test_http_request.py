@@ -2,13 +2,12 @@
 """http_request(): what it sends, and conversations with servers nobody here wrote."""
 
 import hashlib
-import socket
 import threading
 
 import h11
 import pytest
 import uvicorn
-from clients import Server
+from clients import Server, listen, seconds
 
 CLIENT = r"""
 log = []
@@ -63,12 +62,12 @@ def parsed(data):
             return found
 
 
-def sent(client, code, mark):
+def sent(client, target, code, mark):
     """What these calls on a fresh connection `c` put on the wire, up to a mark."""
     with Server(lambda raw: raw.recv_until(mark)) as server:
         client.exec(f"connect({server.port})\nc.http_request('GET', '/mark')\n{code}")
         client.until("'CLOSE' in log")
-        host = ("Host", f"127.0.0.1:{server.port}")
+        host = ("Host", f"{target.peer}:{server.port}")
     (first, *rest) = parsed(server.results[0])
     assert first == ["GET", "/mark", [host], b""]
     return host, rest
@@ -115,10 +114,10 @@ CALLS = {
 
 
 @pytest.mark.parametrize("case", CALLS)
-def test_what_goes_out(client, case):
+def test_what_goes_out(client, target, case):
     code, wanted = CALLS[case]
     host, found = sent(
-        client, f"{code}\nc.http_request('GET', '/end')", b"GET /end HTTP/1.1\r\nHost"
+        client, target, f"{code}\nc.http_request('GET', '/end')", b"GET /end HTTP/1.1\r\nHost"
     )
     for request in found:  # Host may stand anywhere
         assert request[2].count(host) == 1
@@ -126,13 +125,13 @@ def test_what_goes_out(client, case):
     assert found[:-1] == wanted or (len(found) == len(wanted) and found == wanted)
 
 
-def test_own_host_and_connection_close(client):
+def test_own_host_and_connection_close(client, target):
     code = "c.http_request('GET', '/x', headers={'hOST': 'other', 'Connection': 'close'})"
-    host, found = sent(client, code, b"Connection: close\r\n\r\n")
+    host, found = sent(client, target, code, b"Connection: close\r\n\r\n")
     assert found == [["GET", "/x", [("hOST", "other"), ("Connection", "close")], b""]]
 
 
-def test_credentials_are_for_the_next_request(client):
+def test_credentials_are_for_the_next_request(client, target):
     code = (
         "c.http_basic_auth('Aladdin', 'open sesame')\n"
         "c.http_request('GET', '/x')\nc.http_request('GET', '/y')\n"
@@ -140,7 +139,7 @@ def test_credentials_are_for_the_next_request(client):
         "c.http_request('GET', '/z', headers={'Authorization': 'Bearer t'})\n"
         "c.http_request('DELETE', '/end')"
     )
-    host, found = sent(client, code, b"DELETE /end HTTP/1.1\r\nHost")
+    host, found = sent(client, target, code, b"DELETE /end HTTP/1.1\r\nHost")
     basic = ("Authorization", "Basic QWxhZGRpbjpvcGVuIHNlc2FtZQ==")
     assert found[0] == ["GET", "/x", [host, basic], b""]
     assert found[1] == ["GET", "/y", [host], b""]
@@ -235,26 +234,27 @@ async def application(scope, receive, send):
 @pytest.fixture(scope="module")
 def real():
     """The port of a uvicorn."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listen()
     config = uvicorn.Config(application, http="h11", lifespan="off", log_level="critical")
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [listener]})
     thread.start()
     yield listener.getsockname()[1]
     server.should_exit = True
-    thread.join(10)
+    thread.join(seconds())
 
 
 EMPTY = hashlib.sha256().hexdigest()
 
 
-def test_many_requests_on_one_connection(client, real):
+def test_many_requests_on_one_connection(client, target, real):
+    size = target.size(100000, 20000)
     client.exec(f"connect({real})")
     client.exec(
         "for path in ('/a', '/length', '/chunks', '/none', '/unchanged', '/moved'):\n c.http_request('GET', path)"
     )
     client.exec("c.http_request('HEAD', '/length')")
-    client.exec("c.http_request('POST', '/b', 'x' * 100000)")
+    client.exec(f"c.http_request('POST', '/b', 'x' * {size})")
     client.until("len(log) == 9")
     chunks = "".join(f"{n};" for n in range(100))
     assert client.eval("log") == [
@@ -266,7 +266,7 @@ def test_many_requests_on_one_connection(client, real):
         (304, "GET /unchanged 0", ""),
         (302, "GET /moved 0", ""),
         (200, "HEAD /length 0", ""),
-        (200, "POST /b 100000", hashlib.sha256(b"x" * 100000).hexdigest()),
+        (200, f"POST /b {size}", hashlib.sha256(b"x" * size).hexdigest()),
     ]
     client.exec("c.http_request('GET', '/last', headers={'Connection': 'close'})")
     client.until("log[-1] == 'CLOSE'")
@@ -274,12 +274,12 @@ def test_many_requests_on_one_connection(client, real):
 
 
 UPLOAD = r"""
-def upload(port, blocks, chunked):
+def upload(port, blocks, size, chunked):
     # A large body with back-pressure: never much is queued.
     state = {"n": 0, "most": 0}
     def more(c):
-        while state["n"] < blocks and c.send_len < 200000:
-            block = bytes([state["n"] % 251]) * 65536
+        while state["n"] < blocks and c.send_len < 3 * size:
+            block = bytes([state["n"] % 251]) * size
             c.http_chunk(block) if chunked else c.send(block)
             state["n"] += 1
             state["most"] = max(state["most"], c.send_len)
@@ -287,7 +287,7 @@ def upload(port, blocks, chunked):
                 c.http_chunk("")
     def handle(c, ev, data):
         if ev == MG_EV_CONNECT:
-            length = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": blocks << 16}
+            length = {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": blocks * size}
             c.http_request("PUT", "/up", headers=length)
             more(c)
         elif ev == MG_EV_WRITE:
@@ -303,11 +303,12 @@ def upload(port, blocks, chunked):
 
 
 @pytest.mark.parametrize("chunked", [True, False])
-def test_a_large_request_body(client, real, chunked):
+def test_a_large_request_body(client, target, real, chunked):
+    blocks, size = target.size(160, 40), target.size(65536, 2048)
     client.exec(UPLOAD)
-    client.exec(f"upload({real}, 160, {chunked})")
+    client.exec(f"upload({real}, {blocks}, {size}, {chunked})")
     client.until("len(log) == 2", 30)
-    digest = hashlib.sha256(b"".join(bytes([n % 251]) * 65536 for n in range(160))).hexdigest()
+    digest = hashlib.sha256(b"".join(bytes([n % 251]) * size for n in range(blocks))).hexdigest()
     seen, found, most = client.eval("log[0]")
-    assert (seen, found) == (f"PUT /up {160 << 16}", digest)
-    assert most < 300000
+    assert (seen, found) == (f"PUT /up {blocks * size}", digest)
+    assert most < 4.5 * size
