@@ -2,9 +2,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The firmware in the emulated Pico, in simulated cycles: exact, whatever else this machine does.
 
-    pico.py [--firmware FILE] [--microdot FOLDER]   FOLDER holds the package microdot
+    pico.py [--firmware FILE] [--microdot FOLDER] [--cycles-only] [--profile FOLDER]
 
-Prints a table. Cycles are those in which the board ran; those in which it slept do not count.
+The folder of --microdot holds the package microdot; that of --profile is given a profile for each
+row. Prints a table. Cycles are those in which the board ran; those in which it slept do not count.
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -31,6 +33,10 @@ ROOT = Path(__file__).resolve().parents[1]
 PORT = 8000
 WAIT_S = 240
 HELLO, ECHOES, FRESH = 40, 40, 50
+HELLO_REQUEST, HELLO_REPLY = 67, 79  # bytes of ours
+HELLO_ROW = "hello, keep-alive: cycles (packets in + out)"
+CLOSE = "hello, a connection each: cycles (packets)"
+ECHO = "WebSocket echo of 64 bytes: cycles (packets)"
 BIG = bytes(i * 7 & 255 for i in range(1024)) * 200
 
 OURS = """
@@ -59,6 +65,27 @@ print("serving")
 m.run()
 """
 
+# The least that a program of MicroPython's own sockets can do with the same bytes.
+SOCKETS = """
+import socket
+def whole(c, n):
+    have = c.recv(n)
+    while have and len(have) < n: have += c.recv(n - len(have))
+    return have
+s = socket.socket(); s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+s.bind(("0.0.0.0", 8000)); s.listen(4)
+print("serving")
+while True:
+    c = s.accept()[0]
+    try:
+        kind = whole(c, 1)
+        take, give = (int(n) for n in whole(c, 8).split())
+        reply = b"x" * give
+        while whole(c, take): c.write(reply)
+    except OSError: pass
+    c.close()
+"""
+
 MICRODOT = """
 import microdot, microdot.websocket, gc
 app = microdot.Microdot()
@@ -74,11 +101,14 @@ app.run(host="0.0.0.0", port=8000)
 
 
 class Board:
-    def __init__(self, firmware: Path) -> None:
+    def __init__(self, firmware: Path, profiles: Path | None = None) -> None:
         command = [sys.executable, str(ROOT / "boards/rig/rig.py"), "--control"]
-        self.rig = subprocess.Popen(
-            [*command, "--firmware", str(firmware)], stdin=subprocess.PIPE, stdout=subprocess.PIPE
-        )
+        command += ["--firmware", str(firmware)]
+        self.profiles = profiles
+        if profiles:
+            profiles.mkdir(parents=True, exist_ok=True)
+            command += ["--profile", str(profiles / "last")]
+        self.rig = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.events: queue.Queue[dict[str, Any]] = queue.Queue()
         self.rest = b""
         threading.Thread(target=self.listen, daemon=True).start()
@@ -146,6 +176,27 @@ class Board:
         found = self.ask("cycles")
         return found["cycles"], found["nanos"] / 1e6
 
+    def count(self, name: str, times: int, once: Callable[[], None]) -> str:
+        """Cycles of one time, and the packets on the link, in and out."""
+        once()
+        if self.profiles:
+            self.ask("profile")
+        cycles, packets = self.cost()[0], self.ask("packets")
+        for _ in range(times):
+            once()
+        cycles, after = self.cost()[0] - cycles, self.ask("packets")
+        if self.profiles:
+            self.ask("profile")
+            rows = []
+            for line in (self.profiles / "last").read_text().splitlines():
+                spent, entries, function = line.split("\t")
+                rows.append(
+                    f"{float(spent) / times:12,.0f} {float(entries) / times:8.1f}  {function}\n"
+                )
+            (self.profiles / name).write_text("".join(rows))
+        there, back = ((after[way] - packets[way]) / times for way in ("in", "out"))
+        return f"{cycles / times:,.0f} ({there:.1f} + {back:.1f})"
+
     def close(self) -> None:
         assert self.rig.stdin
         self.rig.stdin.close()
@@ -161,19 +212,26 @@ def hello(board: Board, connection: http.client.HTTPConnection | None) -> None:
         link.close()
 
 
-def hello_cycles(board: Board, keep_alive: bool) -> float:
+def hello_cycles(board: Board, who: str, keep_alive: bool) -> str:
     link = http.client.HTTPConnection("127.0.0.1", board.port, timeout=WAIT_S)
     connection = link if keep_alive else None
-    hello(board, connection)
-    begun = board.cost()[0]
-    for _ in range(HELLO):
-        hello(board, connection)
-    found = (board.cost()[0] - begun) / HELLO
+    name = f"{who}-hello" + ("" if keep_alive else "-close")
+    found = board.count(name, HELLO, lambda: hello(board, connection))
     link.close()
     return found
 
 
-def echo_cycles(board: Board) -> float:
+def take(link: socket.socket, size: int) -> bytes:
+    data = b""
+    while len(data) < size:
+        piece = link.recv(4096)
+        if not piece:
+            sys.exit("the connection was closed")
+        data += piece
+    return data
+
+
+def echo_cycles(board: Board, who: str) -> str:
     link = socket.create_connection(("127.0.0.1", board.port))
     link.settimeout(WAIT_S)
     key = base64.b64encode(os.urandom(16)).decode()
@@ -189,19 +247,38 @@ def echo_cycles(board: Board) -> float:
 
     def once() -> None:
         link.sendall(frame)
-        answer = b""
-        while len(answer) < 66:
-            answer += link.recv(4096)
+        answer = take(link, 66)
         if answer != b"\x81\x40" + text:
             sys.exit(f"a wrong echo: {answer!r}")
 
-    once()
-    begun = board.cost()[0]
-    for _ in range(ECHOES):
-        once()
-    found = (board.cost()[0] - begun) / ECHOES
+    found = board.count(f"{who}-echo", ECHOES, once)
     link.close()
     return found
+
+
+def raw_cycles(board: Board, name: str, size: int, reply: int) -> str:
+    """A request of so many bytes and its reply, without any protocol above TCP."""
+    link = socket.create_connection(("127.0.0.1", board.port))
+    link.settimeout(WAIT_S)
+    link.sendall(b"x%4d%4d" % (size, reply))
+
+    def once() -> None:
+        link.sendall(b"x" * size)
+        take(link, reply)
+
+    found = board.count(name, HELLO, once)
+    link.close()
+    return found
+
+
+def raw_close_cycles(board: Board) -> str:
+    def once() -> None:
+        with socket.create_connection(("127.0.0.1", board.port)) as link:
+            link.settimeout(WAIT_S)
+            link.sendall(b"x%4d%4d" % (HELLO_REQUEST, HELLO_REPLY) + b"x" * HELLO_REQUEST)
+            take(link, HELLO_REPLY)
+
+    return board.count("sockets-hello-close", HELLO, once)
 
 
 def first_byte_ms(board: Board) -> float:
@@ -214,14 +291,17 @@ def first_byte_ms(board: Board) -> float:
     return worst
 
 
-def ours(board: Board) -> dict[str, str]:
+def ours(board: Board, cycles_only: bool) -> dict[str, str]:
     found = {}
     board.start(OURS)
     found["GC heap taken by the import, bytes"] = board.until(b"\r\n").decode().split()[1]
     board.until(b"serving")
-    found["hello, keep-alive, cycles"] = f"{hello_cycles(board, True):,.0f}"
-    found["hello, a connection each, cycles"] = f"{hello_cycles(board, False):,.0f}"
-    found["WebSocket echo of 64 bytes, cycles"] = f"{echo_cycles(board):,.0f}"
+    found[HELLO_ROW] = hello_cycles(board, "ours", True)
+    found[CLOSE] = hello_cycles(board, "ours", False)
+    found[ECHO] = echo_cycles(board, "ours")
+    if cycles_only:
+        board.interrupt()
+        return found
     # The first connections differ: their time includes the other side's wall clock.
     found["fresh connection to end of reply, simulated ms, worst of 10"] = (
         f"{first_byte_ms(board):.1f}"
@@ -251,6 +331,18 @@ def ours(board: Board) -> dict[str, str]:
     speed = 100 * 1024 / 1.024 / (board.cost()[1] - begun)
     found["100 KiB up: SHA-256, KiB/s simulated"] = f"{'right' if right else 'WRONG'}, {speed:.0f}"
     link.close()
+    board.interrupt()
+    return found
+
+
+def sockets(board: Board) -> dict[str, str]:
+    board.start(SOCKETS)
+    board.until(b"serving")
+    found = {
+        HELLO_ROW: raw_cycles(board, "sockets-hello", HELLO_REQUEST, HELLO_REPLY),
+        CLOSE: raw_close_cycles(board),
+        ECHO: raw_cycles(board, "sockets-echo", 70, 66),
+    }
     board.interrupt()
     return found
 
@@ -285,8 +377,8 @@ def microdot(board: Board, folder: Path) -> dict[str, str]:
             hello(board, None)
             break
         time.sleep(1)
-    found["hello, a connection each, cycles"] = f"{hello_cycles(board, False):,.0f}"
-    found["WebSocket echo of 64 bytes, cycles"] = f"{echo_cycles(board):,.0f}"
+    found[CLOSE] = hello_cycles(board, "microdot", False)
+    found[ECHO] = echo_cycles(board, "microdot")
     board.interrupt()
     return found
 
@@ -296,9 +388,13 @@ def main() -> None:
     default = ROOT / "build/firmware/RPI_PICO/firmware.uf2"
     parser.add_argument("--firmware", type=Path, default=default)
     parser.add_argument("--microdot", type=Path)
+    parser.add_argument("--profile", type=Path)
+    parser.add_argument("--cycles-only", action="store_true")
     arguments = parser.parse_args()
-    board = Board(arguments.firmware)
-    columns = {"pymongoose": ours(board)}
+    board = Board(arguments.firmware, arguments.profile)
+    columns = {"pymongoose": ours(board, arguments.cycles_only)}
+    print(columns, file=sys.stderr)
+    columns["bare sockets"] = sockets(board)
     print(columns, file=sys.stderr)
     if arguments.microdot:
         columns["Microdot"] = microdot(board, arguments.microdot)

@@ -2,11 +2,12 @@
 // Runs a board: its USB serial port and UART1 as TCP ports of this machine's loopback, commands as
 // lines of JSON on standard input, events as lines of JSON on standard output. rig.py starts it.
 //
-//     node emulator.mjs --rp2040js DIR --bootrom FILE --firmware FILE [--flash FILE] [--gdb PORT]
+//     node emulator.mjs --rp2040js DIR --bootrom FILE --firmware FILE [--flash FILE] [--gdb PORT] [--profile FILE]
 import fs from 'node:fs';
 import net from 'node:net';
 import { parseArgs } from 'node:util';
 import { Board, FLASH_BYTES, load } from './machine.mjs';
+import { Profile } from './profile.mjs';
 
 const SLICE_MS = 4; // between two looks at sockets
 const AHEAD_MS = 2; // how far the board's clock may run before the wall's
@@ -14,7 +15,7 @@ const UF2_MAGIC = [0x0a324655, 0x9e5d5157];
 const FLASH_BASE = 0x10000000;
 
 const { values: options } = parseArgs({
-    options: Object.fromEntries(['rp2040js', 'bootrom', 'firmware', 'flash', 'gdb'].map((name) => [name, { type: 'string' }])),
+    options: Object.fromEntries(['rp2040js', 'bootrom', 'firmware', 'flash', 'gdb', 'profile'].map((name) => [name, { type: 'string' }])),
 });
 
 console.warn = () => {}; // rp2040js's, of registers that it does not have
@@ -66,6 +67,8 @@ const board = new Board(library, bootrom, flash, {
     reset: (reason) => say({ event: 'reset', reason }),
     fault: (what) => say({ event: 'fault', what, ...board.state() }),
 });
+const profile = options.profile ? new Profile(options.profile, options.firmware.replace(/\.\w+$/, '.elf')) : null;
+if (profile) board.translator.profile = board.profile = profile;
 
 function listen(kind, take) {
     return new Promise((resolve) => {
@@ -158,6 +161,7 @@ function poke() {
 const commands = {
     cycles: () => ({ cycles: board.cycles, nanos: Math.round(board.clock.nanos), idle_ms: Math.round(idleMs) }),
     state: () => board.state(),
+    profile: () => profile?.write(),
     save: () => saveFlash(),
     dtr: ({ on }) => board.serial.lines(on),
     reset: () => {
@@ -169,6 +173,7 @@ const commands = {
 
 function quit() {
     saveFlash();
+    profile?.write();
     process.exit(0);
 }
 

@@ -103,6 +103,7 @@ export class Board {
     constructor(library, bootrom, flash, on) {
         Object.assign(this, { library, bootrom, flash, on });
         this.plain = false; // interpret all, as a debugger needs it
+        this.profile = null;
         this.cyclesBefore = 0; // of chips that were reset
         this.fault = null;
         this.powerOn();
@@ -134,6 +135,7 @@ export class Board {
         chip.bootrom.set(new Uint32Array(this.bootrom.buffer, this.bootrom.byteOffset, this.bootrom.length >> 2));
         chip.useFlash(this.flash);
         this.translator = new Translator(chip, FLASH_BYTES);
+        this.translator.profile = this.profile;
         chip.core.VTOR = 0;
         chip.core.SP = chip.bootrom[0];
         chip.core.PC = chip.bootrom[1] & ~1;

@@ -56,20 +56,29 @@ class Rig:
         self.link = threading.Event()
         self.begun = time.monotonic()
         try:
-            self.network = slirp.Network(lambda packet: self.peer.packet(packet))
+            self.network = slirp.Network(self._to_board)
         except OSError as e:
             die(f"{e}; on Debian: apt-get install libslirp0")
         self.peer = Peer(
             self._to_uart,
-            self.network.packet,
+            self._from_board,
             socket.inet_aton(slirp.HOST),
             socket.inet_aton(slirp.GUEST),
             socket.inet_aton(slirp.NAMESERVER),
             self._link_up,
         )
+        self.packets = {"in": 0, "out": 0}
         self.poller = select.poll()
         self._rest = {"node": b"", "control": b""}
         self.failure = ""
+
+    def _to_board(self, packet: bytes) -> None:
+        self.packets["in"] += 1
+        self.peer.packet(packet)
+
+    def _from_board(self, packet: bytes) -> None:
+        self.packets["out"] += 1
+        self.network.packet(packet)
 
     # -- What is said
 
@@ -96,6 +105,8 @@ class Rig:
             command += ["--flash", str(a.flash)]
         if a.gdb:
             command += ["--gdb", str(a.gdb)]
+        if a.profile:
+            command += ["--profile", str(a.profile)]
         try:
             self.node = subprocess.Popen(
                 command,
@@ -185,6 +196,8 @@ class Rig:
             elif what == "unforward":
                 self.network.unforward(wanted["port"])
                 self.tell({"answer": number})
+            elif what == "packets":
+                self.tell({"answer": number, **self.packets})
             else:
                 self.node.stdin.write(json.dumps(wanted).encode() + b"\n")
                 self.node.stdin.flush()
@@ -303,6 +316,7 @@ def arguments_of(argv: list[str]) -> argparse.Namespace:
         help="keep the flash in this file; default: a fresh one",
     )
     add("--gdb", type=int, metavar="PORT", help="serve a debugger: target remote :PORT")
+    add("--profile", type=Path, metavar="FILE", help="count cycles by function, into this file")
     add("--no-link", action="store_true", help="leave the board and its network link alone")
     add("--control", action="store_true", help="commands and events as lines of JSON, for programs")
     add("--node", default="node", help="the Node.js to use (18 or newer)")

@@ -16,8 +16,8 @@ const reg = (n) => `r${n}`;
 const bits = (v, low, count) => (v >> low) & ((1 << count) - 1);
 
 export class Trace {
-    constructor(start, read16, constant) {
-        Object.assign(this, { start, read16, constant });
+    constructor(start, read16, constant, through = true) {
+        Object.assign(this, { start, read16, constant, through }); // through: along calls and jumps
         this.lines = [];
         this.used = new Set();
         this.dirty = new Set();
@@ -191,6 +191,10 @@ ${this.loops ? '}' : ''}`;
     follow(target, cycles) {
         if (target === this.start) {
             this.emit(this.jump(target, cycles));
+            return 'end';
+        }
+        if (!this.through) {
+            this.emit(this.leave(target | 0, cycles));
             return 'end';
         }
         this.cycles += cycles;

@@ -21,6 +21,7 @@ export class Translator {
         this.marks = (chip.codeMarks = new Uint8Array((RAM_BYTES >> GRANULE) + 1));
         this.writes = new Uint8Array(this.marks.length);
         this.registers = new Int32Array(core.registers.buffer);
+        this.profile = null; // a Profile (profile.mjs), attached before anything runs
         this.extra = 0; // cycles of slow accesses beyond those that a trace counts itself
         chip.codeWritten = (address) => this.written(address);
         const { sram, flash } = chip;
@@ -143,11 +144,20 @@ export class Translator {
         return cycles;
     }
 
+    profiledStep() {
+        const { core } = this;
+        if (core.interruptsUpdated && core.checkForInterrupts()) core.waiting = false;
+        const pc = core.registers[PC] & ~1;
+        const cycles = this.step();
+        this.profile.count(pc, cycles);
+        return cycles;
+    }
+
     // Runs so many steps at the most; stops when the core waits, or `board` has something to see to.
     run(board, clock, nanos, steps) {
         const { core } = this;
         while (steps-- > 0 && !core.waiting && !board.watchdogFired && board.fault === null) {
-            clock.nanosCounter += this.step() * nanos;
+            clock.nanosCounter += (this.profile ? this.profiledStep() : this.step()) * nanos;
             const alarm = clock.nextAlarm;
             if (alarm !== null && alarm.nanos <= clock.nanosCounter) clock.tick(0);
         }
@@ -156,7 +166,7 @@ export class Translator {
     translate(pc, top) {
         const { chip } = this;
         const constant = (address) => (top !== 0x20 && address >>> 24 === top ? chip.readUint32(address) : null);
-        const trace = new Trace(pc, (address) => chip.readUint16(address), constant);
+        const trace = new Trace(pc, (address) => chip.readUint16(address), constant, !this.profile);
         const text = trace.build();
         if (text === null) return null;
         const inRam = [...trace.pages].filter((page) => page >>> (24 - GRANULE) === 0x20).map((page) => page & (0xffffff >> GRANULE));

@@ -13,7 +13,7 @@ include_directories(BEFORE ${PMG_RP2_DIR}/include)
 # `ssl` and pymongoose share one Mbed TLS: the port's configuration and some more.
 set(MBEDTLS_CONFIG_FILE ${PMG_RP2_DIR}/mbedtls_config.h)
 
-list(APPEND MICROPY_SOURCE_BOARD ${PMG_RP2_DIR}/net_board.c)
+list(APPEND MICROPY_SOURCE_BOARD ${PMG_RP2_DIR}/net_board.c ${PMG_RP2_DIR}/ppp_link.c)
 list(APPEND MICROPY_DEF_BOARD PMG_BOARD=1 PMG_IO_LWIP=1 ${PMG_DEFINES})
 
 # Flash is dearer than a few cycles.
@@ -23,9 +23,10 @@ endif()
 
 # Upstream's PPP calls lwIP without its lock, and its writes may run Python in the middle of lwIP.
 set_source_files_properties(${MICROPY_DIR}/extmod/network_ppp_lwip.c PROPERTIES
-    COMPILE_OPTIONS "-include;${PMG_RP2_DIR}/ppp_locked.h")
+    COMPILE_OPTIONS "-O2;-I${PMG_RP2_DIR};-include;${PMG_RP2_DIR}/ppp_locked.h")
 set_source_files_properties(${MICROPY_DIR}/extmod/machine_uart.c PROPERTIES
-    COMPILE_OPTIONS "-include;${PMG_RP2_DIR}/uart_wait.h")
+    COMPILE_OPTIONS "-O2;-I${PMG_RP2_DIR};-include;${PMG_RP2_DIR}/uart_wait.h")
+set_source_files_properties(${PMG_RP2_DIR}/ppp_link.c PROPERTIES COMPILE_OPTIONS -O2)
 
 # MicroPython's own board definitions hold the names of the pins.
 if(NOT EXISTS ${MICROPY_BOARD_DIR}/pins.csv)

@@ -13,7 +13,10 @@
 #include "netif/ppp/pppapi.h"
 #include "netif/ppp/pppos.h"
 
+#include "ppp_link.h"
 #include "ppp_output.h"
+
+int pmg_uart_any(mp_obj_t stream); // uart_port.h
 
 // A UART that sends nothing for so long (flow control, a wrong baud rate) loses the packet.
 #define PMG_PPP_WRITE_MS 500
@@ -22,13 +25,16 @@ static inline ppp_pcb *pmg_pppos_create(struct netif *netif, pppos_output_cb_fn 
     ppp_link_status_cb_fn status, void *ctx) {
     MICROPY_PY_LWIP_ENTER
     ppp_pcb *pcb = pppos_create(netif, output, status, ctx);
+    if (pcb != NULL) {
+        pmg_ppp_hook(pcb);
+    }
     MICROPY_PY_LWIP_EXIT
     return pcb;
 }
 
 static inline void pmg_pppos_input(ppp_pcb *pcb, u8_t *data, int len) {
     MICROPY_PY_LWIP_ENTER
-    pppos_input(pcb, data, len);
+    pmg_ppp_input(pcb, data, (size_t)len);
     MICROPY_PY_LWIP_EXIT
 }
 
@@ -54,28 +60,41 @@ static inline err_t pmg_ppp_free(ppp_pcb *pcb) {
 }
 
 static inline mp_uint_t pmg_ppp_read(mp_obj_t stream, void *buf, mp_uint_t size, int *err) {
-    mp_obj_t any[2];
-    mp_load_method_maybe(stream, MP_QSTR_any, any);
+    mp_int_t have = pmg_uart_any(stream);
+    mp_obj_t any[2] = {MP_OBJ_NULL, MP_OBJ_NULL};
+    if (have < 0) {
+        mp_load_method_maybe(stream, MP_QSTR_any, any);
+    }
     if (any[0] != MP_OBJ_NULL && any[1] != MP_OBJ_NULL) {
-        mp_uint_t have = mp_obj_get_int(mp_call_method_n_kw(0, 0, any));
-        if (have == 0) {
-            return 0;
-        }
-        size = have < size ? have : size;
+        have = mp_obj_get_int(mp_call_method_n_kw(0, 0, any));
+    }
+    if (have == 0) {
+        return 0;
+    }
+    if (have > 0 && (mp_uint_t)have < size) {
+        size = (mp_uint_t)have;
     }
     return mp_stream_rw(stream, buf, size, err, MP_STREAM_RW_READ);
 }
 
 static inline mp_uint_t pmg_ppp_write(mp_obj_t stream, const void *buf, mp_uint_t size, int *err) {
     const mp_stream_p_t *p = mp_get_stream(stream);
-    mp_uint_t sent = 0, begun = mp_hal_ticks_ms();
+    mp_uint_t sent = 0, begun = 0;
     pmg_ppp_output++;
-    while (sent < size && mp_hal_ticks_ms() - begun < PMG_PPP_WRITE_MS) {
+    for (;;) {
         mp_uint_t n = p->write(stream, (const char *)buf + sent, size - sent, err);
-        if (n != MP_STREAM_ERROR && n > 0) {
-            sent += n;
-            begun = mp_hal_ticks_ms();
-        } else if (n == MP_STREAM_ERROR && !mp_is_nonblocking_error(*err)) {
+        bool failed = n == MP_STREAM_ERROR;
+        if (failed && !mp_is_nonblocking_error(*err)) {
+            break;
+        }
+        sent += failed ? 0 : n;
+        if (sent == size) {
+            break;
+        }
+        mp_uint_t now = mp_hal_ticks_ms();
+        if ((!failed && n > 0) || begun == 0) {
+            begun = now;
+        } else if (now - begun >= PMG_PPP_WRITE_MS) {
             break;
         }
     }

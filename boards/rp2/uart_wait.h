@@ -14,3 +14,6 @@ static inline void pmg_uart_wait(mp_uint_t ms) {
 }
 
 #define mp_event_wait_ms pmg_uart_wait
+
+#undef MICROPY_PY_MACHINE_UART_INCLUDEFILE
+#define MICROPY_PY_MACHINE_UART_INCLUDEFILE "uart_port.h"

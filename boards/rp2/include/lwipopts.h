@@ -31,6 +31,10 @@ signed char pmg_loopback_pending(void (*poll)(struct netif *), struct netif *net
 #define tcpip_callback_fn void (*)(struct netif *)
 #define tcpip_try_callback pmg_loopback_pending
 
+// Without it each packet that comes stirs a pool of random bits, by MD5 and by waiting for the ring
+// oscillator: 20,000 cycles. Nothing but a PPP server's challenge would use that pool.
+#define PPP_MD5_RANDM (0)
+
 #include_next "lwipopts.h"
 
 #undef MEMP_NUM_UDP_PCB

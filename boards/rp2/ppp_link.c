@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The bytes of a PPP link, in front of lwIP's pppos.c, which spends a hundred cycles on each: here it
+// is about twenty. What a packet holds is taken and given in runs; flags, escapes, control packets
+// and whatever else is rare goes on to pppos.c. With the lwIP lock held.
+
+#include "py/mpconfig.h"
+
+#if MICROPY_PY_NETWORK_PPP_LWIP
+
+#include <string.h>
+#include "lwip/pbuf.h"
+#include "lwip/sys.h"
+#include "netif/ppp/ppp_impl.h"
+#include "netif/ppp/pppos.h"
+#include "ppp_link.h"
+
+#define FLAG 0x7e
+#define ESCAPE 0x7d
+#define ESCAPED 0x20
+#define FCS_BEGIN 0xffff
+#define FCS_HEAD 0x191c // after the bytes of head[]
+#define CHUNK 256
+
+static const u8_t head[] = {0xff, 0x03, 0x00, PPP_IP}; // of an IPv4 packet, uncompressed
+
+// The frame check of RFC 1662, section C.2, without its table.
+static inline u32_t fcs_add(u32_t fcs, u32_t c) {
+    u32_t x = (u8_t)(fcs ^ c);
+    x = (u8_t)(x ^ (x << 4));
+    return (fcs >> 8) ^ (x << 8) ^ (x << 3) ^ (x >> 4);
+}
+
+// The 32 characters that the two ends may agree to escape.
+static u32_t control_map(const u8_t *accm) {
+    return accm[0] | (u32_t)accm[1] << 8 | (u32_t)accm[2] << 16 | (u32_t)accm[3] << 24;
+}
+
+static inline bool special(u32_t c, u32_t map) {
+    return (u8_t)(c - ESCAPE) <= FLAG - ESCAPE || (c < 32 && (map >> c & 1));
+}
+
+// ---- Input ---------------------------------------------------------------------------------------
+
+// As much of the run as is a packet's plain data and fits its buffer.
+static size_t take(pppos_pcb *os, const u8_t *data, size_t len) {
+    struct pbuf *p = os->in_tail;
+    u32_t map = control_map(os->in_accm), fcs = os->in_fcs;
+    u8_t *out = (u8_t *)p->payload + p->len;
+    size_t room = (size_t)(PBUF_POOL_BUFSIZE - p->len), n = 0;
+    for (room = room < len ? room : len; n < room; n++) {
+        u32_t c = data[n];
+        if (special(c, map)) {
+            break;
+        }
+        out[n] = (u8_t)c;
+        fcs = fcs_add(fcs, c);
+    }
+    p->len = (u16_t)(p->len + n);
+    os->in_fcs = (u16_t)fcs;
+    return n;
+}
+
+void pmg_ppp_input(ppp_pcb *ppp, const u8_t *data, size_t len) {
+    pppos_pcb *os = ppp->link_ctx_cb;
+    while (len > 0) {
+        size_t n = 0;
+        if (os->open && !os->in_escaped) {
+            if (os->in_state == PDDATA && os->in_tail != NULL) {
+                n = take(os, data, len);
+            } else if (os->in_state == PDADDRESS && len >= sizeof(head) &&
+                       memcmp(data, head, sizeof(head)) == 0 && control_map(os->in_accm) == 0) {
+                os->in_protocol = PPP_IP;
+                os->in_state = PDDATA;
+                os->in_fcs = FCS_HEAD;
+                n = sizeof(head);
+            }
+        }
+        if (n == 0) {
+            pppos_input(ppp, data, n = 1);
+        }
+        data += n;
+        len -= n;
+    }
+}
+
+// ---- Output --------------------------------------------------------------------------------------
+
+typedef struct {
+    ppp_pcb *ppp;
+    u32_t map, fcs;
+    size_t len;
+    bool failed;
+} writer_t;
+
+static u8_t chunk[CHUNK]; // one packet is sent at a time
+
+static void flush(writer_t *w) {
+    pppos_pcb *os = w->ppp->link_ctx_cb;
+    if (w->len > 0 && !w->failed) {
+        w->failed = os->output_cb(w->ppp, chunk, w->len, w->ppp->ctx_cb) != w->len;
+    }
+    w->len = 0;
+}
+
+static void put(writer_t *w, const u8_t *data, size_t len) {
+    u32_t map = w->map, fcs = w->fcs;
+    size_t n = w->len;
+    for (const u8_t *end = data + len; data < end;) {
+        u32_t c = *data++;
+        if (n > CHUNK - 2) {
+            w->len = n;
+            flush(w);
+            n = 0;
+        }
+        fcs = fcs_add(fcs, c);
+        if (special(c, map)) {
+            chunk[n++] = ESCAPE;
+            c ^= ESCAPED;
+        }
+        chunk[n++] = (u8_t)c;
+    }
+    w->fcs = fcs;
+    w->len = n;
+}
+
+static void put_flag(writer_t *w) {
+    if (w->len == CHUNK) {
+        flush(w);
+    }
+    chunk[w->len++] = FLAG;
+}
+
+static err_t output(ppp_pcb *ppp, void *ctx, struct pbuf *p, u_short protocol) {
+    pppos_pcb *os = ctx;
+    u32_t now = sys_now();
+    writer_t w = {.ppp = ppp, .map = control_map(os->out_accm), .fcs = FCS_BEGIN};
+    if (now - os->last_xmit >= PPP_MAXIDLEFLAG) {
+        put_flag(&w);
+    }
+    const u8_t begin[] = {0xff, 0x03, (u8_t)(protocol >> 8), (u8_t)protocol};
+    size_t from = os->accomp ? 2 : 0;
+    put(&w, begin + from, 2 - from);
+    from = os->pcomp && protocol <= 0xff ? 3 : 2;
+    put(&w, begin + from, 4 - from);
+    for (; p != NULL; p = p->next) {
+        put(&w, p->payload, p->len);
+    }
+    u32_t fcs = ~w.fcs;
+    const u8_t end[] = {(u8_t)fcs, (u8_t)(fcs >> 8)};
+    put(&w, end, sizeof(end));
+    put_flag(&w);
+    flush(&w);
+    os->last_xmit = w.failed ? 0 : now; // 0: the next packet begins with a flag
+    return w.failed ? ERR_IF : ERR_OK;
+}
+
+void pmg_ppp_hook(ppp_pcb *ppp) {
+    static struct link_callbacks callbacks;
+    callbacks = *ppp->link_cb;
+    callbacks.netif_output = output;
+    ppp->link_cb = &callbacks;
+}
+
+#endif
