@@ -1,6 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# What is frozen into firmware; a board's manifest includes this file.
+# What is frozen into firmware; a board's manifest includes this file. `without` names what is left
+# out, as the C is told: "PMG_HAS_MQTT=0;PMG_HAS_RPC=0".
 # ruff: noqa: F821
 
+options.defaults(without="")
 include("$(MPY_DIR)/extmod/asyncio")
-package("pymongoose", base_path="../shared/python")
+
+_files = ["__init__.py"]
+if "PMG_HAS_MQTT=0" not in options.without:
+    _files += ["mqtt.py"]
+if "PMG_HAS_RPC=0" not in options.without and "PMG_HAS_UTIL=0" not in options.without:
+    _files += ["jwt.py", "rpc.py"]
+package("pymongoose", tuple(_files), base_path="../shared/python")

@@ -4,16 +4,42 @@
 from clients import some
 from hypothesis import HealthCheck, settings
 
+#: Characters of one question: a board has to compile it in what its script leaves of the heap.
+QUESTION = 4000
 
-def examples(test):
+
+def examples(check, count=40):
     """The same examples in every run: a failure today is a failure tomorrow."""
     return settings(
-        max_examples=some(40),
+        max_examples=some(count),
         deadline=None,
         derandomize=True,
         database=None,
         suppress_health_check=list(HealthCheck),
-    )(test)
+    )(check)
+
+
+def portions(items):
+    """A list of literals in parts that fit a question."""
+    part, size = [], 0
+    for item in items:
+        length = len(repr(item)) + 2
+        if part and size + length > QUESTION:
+            yield part
+            part, size = [], 0
+        part.append(item)
+        size += length
+    if part:
+        yield part
+
+
+def each(device, function, items, *arguments):
+    """The concatenated results of function(items, *arguments), which gives one for each item."""
+    rest = "".join(f", {argument!r}" for argument in arguments)
+    results = []
+    for part in portions(items):
+        results += device.eval(f"{function}({part!r}{rest})", 60)
+    return results
 
 
 SCRIPT = """
@@ -34,8 +60,8 @@ serve()
 
 def ask(device, calls):
     """Results of (name, *arguments); an exception is (its type's name, its text)."""
-    answers = device.eval(f"calls({[(name, args, {}) for name, *args in calls]!r})", 60)
-    return [as_float(answer) for answer in answers]
+    questions = [(name, args, {}) for name, *args in calls]
+    return [as_float(answer) for answer in each(device, "calls", questions)]
 
 
 def ask_kw(device, name, *args, **kwargs):

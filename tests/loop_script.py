@@ -96,11 +96,13 @@ SIZES = ("recv_len", "send_len", "recv_size", "send_size")
 
 def assert_closed(c):
     for name, call in CALLS.items():
+        if not hasattr(Connection, name):
+            continue  # a protocol that was left out
         e = raises(Error, call, c, text="closed")
         eq(e.errno, EBADF, name)
     eq(c.drain(), None)
     eq(c.close(), None)
-    eq((c.alpn, c.mdns_name), (None, None))
+    eq((c.alpn, getattr(c, "mdns_name", None)), (None, None))
     for name in FLAGS:
         eq(getattr(c, name), False, name)
     for name in SIZES:

@@ -6,7 +6,7 @@ import hmac
 
 import jwt
 import pytest
-from batches import examples
+from batches import each, examples
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -86,7 +86,7 @@ def test_no_bit_of_a_token_can_change(device):
             changed.append(token[:at] + other + token[at + 1 :])
         changed.append(token[:at] + token[at + 1 :])
         changed.append(token[:at] + "=" + token[at:])
-    answers = device.eval(f"verify_all({changed!r}, {KEY!r})")
+    answers = each(device, "verify_all", changed, KEY)
     for bad, answer in zip(changed, answers, strict=True):
         assert isinstance(answer, str) and answer.startswith("token: "), bad
 
@@ -116,7 +116,7 @@ def test_algorithms(device):
     tokens = [signed(header, payload) for header in headers]
     tokens += [token.rpartition(".")[0] + "." for token in tokens]
     tokens.append(jwt.encode({"sub": "admin"}, None, algorithm="none"))
-    for answer in device.eval(f"verify_all({tokens!r}, {KEY!r})"):
+    for answer in each(device, "verify_all", tokens, KEY):
         assert answer == "token: not signed by HS256"
     tokens = [encode(b'{"alg":"HS256"}') + f".{encode(payload)}."]
     assert device.eval(f"verify_all({tokens!r}, {KEY!r})") == ["token: wrong signature"]
@@ -128,7 +128,7 @@ def test_tokens_that_are_none(device):
     header = encode(b'{"alg":"HS256"}')
     tokens = ["", ".", "..", "...", "a.b", "a.b.c.d", "\0", "é.é.é", "a.b.c" * 1000]
     tokens += [f"{header}.a.b", f"{header}.{header}.", f" {signed(b'{}', b'{}')}"]
-    for token, answer in zip(tokens, device.eval(f"verify_all({tokens!r}, {KEY!r})"), strict=True):
+    for token, answer in zip(tokens, each(device, "verify_all", tokens, KEY), strict=True):
         assert isinstance(answer, str) and answer.startswith("token: "), token
     for payload in b"", b"1", b"[]", b'"a"', b"null", b"{", b'{"a":1}x', b'{"a":\xff}', b"[" * 9000:
         token = signed(b'{"alg":"HS256"}', payload)
@@ -144,7 +144,7 @@ def test_claims_of_all_kinds(device):
     wanted = {"a": [1.5, -2, 100.0, [], {}, {"b": None}], "c": "\U0001f600", "d": True}
     assert device.eval(f"jwt_verify({token!r}, {KEY!r})") == wanted
     token = signed(b'{"alg":"HS256"}', b'{"a": ' + b"9" * 400 + b"}")
-    assert device.eval(f"jwt_verify({token!r}, {KEY!r})['a'] > 1e300")
+    assert device.eval(f"jwt_verify({token!r}, {KEY!r})['a'] > 1e30")  # whatever size of floats
     token = signed(b'{"alg":"HS256"}', b'{"a": ' + b"[" * 500 + b"]" * 500 + b"}")
     assert device.eval(f"type(verify({token!r}, {KEY!r})).__name__") in ("dict", "str")
 

@@ -5,7 +5,7 @@ import asyncio
 import threading
 
 import pytest
-from clients import Raw, Server
+from clients import Raw, Server, here, seconds
 from pymodbus.client import ModbusTcpClient
 from pymodbus.exceptions import ModbusIOException
 from pymodbus.server import ModbusTcpServer
@@ -66,7 +66,7 @@ def server(shared):
 @pytest.fixture
 def client(server):
     host, port = server.reach(server.port())
-    with ModbusTcpClient(host, port=port, timeout=10, retries=0) as client:
+    with ModbusTcpClient(host, port=port, timeout=seconds(), retries=0) as client:
         yield client
 
 
@@ -125,7 +125,7 @@ def test_never_answered(device):
     """modbus_timeout answers; the connection stays."""
     running = device(SERVER, timeout=100)
     host, port = running.reach(running.port())
-    with ModbusTcpClient(host, port=port, timeout=10, retries=0) as client:
+    with ModbusTcpClient(host, port=port, timeout=seconds(), retries=0) as client:
         assert client.read_holding_registers(1, device_id=67).exception_code == 4
         assert client.read_holding_registers(2).registers == [2]
 
@@ -245,9 +245,9 @@ def test_pipelined(server):
             assert raw.recv_exactly(11) == wanted
 
 
-def test_flood_of_a_client_that_does_not_read(server):
+def test_flood_of_a_client_that_does_not_read(server, target):
     """Its requests wait when too much is unsent; then all are answered."""
-    count = 40000
+    count = target.size(40000, 300)
     data = b"".join(adu("03 0000 007d", transaction=n & 0xFFFF) for n in range(count))
     with Raw(server.reach(server.port()), receive_buffer=4096) as raw:
         sender = threading.Thread(target=raw.send, args=(data,))
@@ -316,7 +316,7 @@ def test_urls_that_carry_it(server):
     server.exec("more = [m.listen(url('modbus'), handler), m.modbus_listen(url('tcp'), handler)]")
     for n in range(2):
         host, port = server.reach(server.eval(f"port_of(more[{n}])"))
-        with ModbusTcpClient(host, port=port, timeout=10, retries=0) as client:
+        with ModbusTcpClient(host, port=port, timeout=seconds(), retries=0) as client:
             assert client.read_holding_registers(3).registers == [3]
     server.exec("for c in more: c.close()")
 
@@ -337,7 +337,7 @@ class PymodbusServer:
         self.thread = threading.Thread(target=self.loop.run_until_complete, args=(self.main(),))
 
     async def main(self):
-        server = ModbusTcpServer(self.devices, address=("127.0.0.1", 0))
+        server = ModbusTcpServer(self.devices, address=(here(), 0))
         await server.serve_forever(background=True)
         self.port = server.transport.sockets[0].getsockname()[1]
         self.end = asyncio.Event()
@@ -347,7 +347,7 @@ class PymodbusServer:
 
     def __enter__(self):
         self.thread.start()
-        assert self.ready.wait(10)
+        assert self.ready.wait(seconds())
         return self
 
     def __exit__(self, *_):
@@ -554,6 +554,6 @@ def test_pymodbus_says_when_nobody_answers(device):
     """A check of the check: the peer's own timeout is no exception code."""
     running = device(SERVER, timeout=0)
     host, port = running.reach(running.port())
-    with ModbusTcpClient(host, port=port, timeout=0.2, retries=0) as client:
+    with ModbusTcpClient(host, port=port, timeout=seconds(0.2), retries=0) as client:
         with pytest.raises(ModbusIOException):
             client.read_holding_registers(1, device_id=67)

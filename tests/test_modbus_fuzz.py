@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Modbus frames that nobody meant, to a server and to a client."""
 
-import socket
-
 import pytest
-from clients import Raw
+from batches import examples
+from clients import Raw, listen
 from hypothesis import given
 from hypothesis import strategies as st
-from test_fuzz import examples, mutated
+from test_fuzz import mutated
 from test_modbus import CLIENT, SERVER, adu
 
 PDUS = st.one_of(
@@ -41,6 +40,10 @@ def requests(draw):
     return mutated(draw, data)
 
 
+def fuzz(check):
+    return examples(check, 150)
+
+
 def frames(data):
     """What a server sent, frame by frame; whatever came in, this is Modbus."""
     while data:
@@ -55,7 +58,7 @@ def test_server(shared):
     server = shared(SERVER)
     address = server.reach(server.port())
 
-    @examples
+    @fuzz
     @given(data=requests())
     def check(data):
         with Raw(address) as raw:
@@ -70,6 +73,7 @@ def test_server(shared):
         with Raw(address) as raw:
             raw.send(adu("03 0007 0001"))
             assert raw.recv_exactly(9)[:8] == adu("03 02 0000")[:8]
+        server.exec("registers.clear(); coils.clear(); seen.clear(); late.clear(); fail.clear()")
 
     check()
 
@@ -93,10 +97,9 @@ ANSWERS = st.one_of(
 def test_client(shared):
     """Whatever a server sends before it closes: answers come at most once, then the close."""
     client = shared(CLIENT)
-    listener = socket.create_server(("127.0.0.1", 0))
-    listener.settimeout(10)
+    listener = listen()
 
-    @examples
+    @fuzz
     @given(pieces=st.lists(ANSWERS, max_size=5), data=st.data())
     def check(pieces, data):
         client.exec(

@@ -2,7 +2,7 @@
 """MQTT clients against mosquitto."""
 
 import pytest
-from clients import free_port
+from clients import free_port, seconds
 from mqtt_peers import (
     CONNACK,
     PINGRESP,
@@ -185,7 +185,7 @@ def test_properties(client, broker):
             "clients['dev'].mqtt_pub('p', 'x', properties=[(1, 1), (2, 100), (3, 'text/x'),"
             "(8, 'back'), (9, b'\\0\\xff'), (38, ('k', 'v')), (38, ('k', 'w'))])"
         )
-        got = other.messages.get(timeout=10).properties
+        got = other.messages.get(timeout=seconds()).properties
         assert (got.PayloadFormatIndicator, got.ContentType, got.ResponseTopic) == (
             1,
             "text/x",
@@ -216,10 +216,10 @@ def test_properties(client, broker):
     )
 
 
-def test_large_message(client, broker):
+def test_large_message(client, broker, target):
     script = client()
     subscribe(script, "big", 1)
-    script.exec("big = bytes(range(251)) * 4000")
+    script.exec(f"big = bytes(range(251)) * {target.size(4000, 20)}")
     script.exec("clients['dev'].mqtt_pub('big', big, 1)")
     script.until("len(told('client', 'MSG')) == 1")
     assert script.eval("told('client', 'MSG')[0][1] == big")
@@ -252,10 +252,11 @@ def test_tls_of_an_unknown_authority(script, broker):
     assert "TLS" in script.eval("told('client', 'ERROR')")[0][0]
 
 
-def test_keep_alive(client, broker):
-    """mosquitto gives a client up that is silent for 1.5 s: the pings keep it."""
-    script = client(keepalive=1)
-    script.until(f"sum(e[0] == {PINGRESP} for e in told('client', 'CMD')) == 3")
+def test_keep_alive(client, broker, target):
+    """mosquitto gives a client up that is silent for 1.5 times as long: the pings keep it."""
+    script = client(keepalive=int(seconds(1)))
+    pings = target.size(3, 1)
+    script.until(f"sum(e[0] == {PINGRESP} for e in told('client', 'CMD')) == {pings}", 20)
     assert script.eval("told('client', 'CLOSE')") == []
 
 

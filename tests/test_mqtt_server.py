@@ -5,7 +5,7 @@ import ssl
 import subprocess
 
 import pytest
-from clients import Raw
+from clients import Raw, seconds
 from mqtt_peers import (
     CONNACK,
     CONNECT,
@@ -56,28 +56,30 @@ def errors(server):
 
 @VERSIONS
 @pytest.mark.parametrize("qos", [0, 1, 2])
-def test_message_and_echo(server, version, qos):
+def test_message_and_echo(server, target, version, qos):
+    size = target.size(80000, 2000)
     with Client(server.address, version) as client:
         assert client.listen("echo", 2) == [2]
         client.send("do/echo", "h\xe9llo", qos)
         assert client.next() == ("echo", "h\xe9llo".encode(), qos, False)
-        client.send("do/echo", b"\0\xff" * 40000, qos, True)
-        assert client.next() == ("echo", b"\0\xff" * 40000, qos, True)
+        client.send("do/echo", b"\0\xff" * (size // 2), qos, True)
+        assert client.next() == ("echo", b"\0\xff" * (size // 2), qos, True)
     server.until("('server', 'CLOSE') in log")
-    assert server.eval("[len(e[1]) for e in told('server', 'MSG')]") == [6, 80000]
+    assert server.eval("[len(e[1]) for e in told('server', 'MSG')]") == [6, size]
     assert errors(server) == []
 
 
 @VERSIONS
-def test_many_messages_in_order(server, version):
+def test_many_messages_in_order(server, target, version):
+    count = target.size(200, 30)
     with Client(server.address, version) as client:
         client.listen("echo", 2)
-        infos = [client.publish("do/echo", str(n), n % 3) for n in range(200)]
+        infos = [client.publish("do/echo", str(n), n % 3) for n in range(count)]
         for info in infos:
-            info.wait_for_publish(10)
-        seen = [int(client.next()[1]) for n in range(200)]
-        assert sorted(seen) == list(range(200))
-        assert [n for n in seen if n % 3 == 1] == list(range(1, 200, 3))
+            info.wait_for_publish(seconds())
+        seen = [int(client.next()[1]) for n in range(count)]
+        assert sorted(seen) == list(range(count))
+        assert [n for n in seen if n % 3 == 1] == list(range(1, count, 3))
 
 
 @VERSIONS
@@ -122,7 +124,7 @@ def test_handler_that_raises_refuses(server, version):
     assert len(server.eval("[str(e) for e in errors]")) == 1
 
 
-def test_session_present_and_properties(server):
+def test_session_present_and_properties(server, target):
     server.exec(
         "DO['was'] = lambda c, d: c.mqtt_ack(d, session_present=True,"
         "properties={19: 9, 38: ('a', 'b')})"
@@ -132,7 +134,7 @@ def test_session_present_and_properties(server):
     assert flags.session_present
     assert props.ServerKeepAlive == 9
     assert props.UserProperty == [("a", "b")]
-    assert props.MaximumPacketSize == 16777216
+    assert props.MaximumPacketSize == target.size(16777216, 8192)
     client.disconnect()
     client.loop_stop()
 
@@ -154,9 +156,9 @@ def test_subscriptions(server, version):
     )
     with Client(server.address, version, "do-pick") as client:
         client.subscribe([("a/+", 2), ("b/#", 2)])
-        assert [r.value for r in client.subscribed.get(timeout=10)] == [refused, 1]
+        assert [r.value for r in client.subscribed.get(timeout=seconds())] == [refused, 1]
         client.unsubscribe(["a/+", "b/#"])
-        client.subscribed.get(timeout=10)
+        client.subscribed.get(timeout=seconds())
     asked = server.eval("told('server', 'ASKED')")
     assert [topics for _, topics, _ in asked] == [
         [],
@@ -197,10 +199,10 @@ def test_mosquitto_clients(server):
     server.exec(
         "DO['all'] = lambda c, d: d.cmd == MQTT_CMD_SUBSCRIBE and c.mqtt_pub('to/you', 'hello', 2)"
     )
-    assert sub.communicate(timeout=10)[0] == "hello\n"
+    assert sub.communicate(timeout=seconds())[0] == "hello\n"
     for qos in "012":
         run = ["mosquitto_pub", "-V", "mqttv5", "-h", host, "-p", str(port), "-t", "t", "-m", qos]
-        subprocess.run([*run, "-q", qos], check=True, timeout=10)
+        subprocess.run([*run, "-q", qos], check=True, timeout=seconds())
     server.until("len(told('server', 'MSG')) == 3")
     assert [e[1:3] for e in server.eval("told('server', 'MSG')")] == [
         (b"0", 0),
@@ -459,7 +461,7 @@ def test_example(target, request):
             assert two.next() == ("room/a", b"kept", 1, True)
             assert two.listen("$share/g/x")[0] == 0x80
             one.unsubscribe("room/#")
-            one.subscribed.get(timeout=10)
+            one.subscribed.get(timeout=seconds())
             one.send("room/b", "for two", 2)
             assert two.next() == ("room/b", b"for two", 2, False)
             two.socket().close()  # without a word

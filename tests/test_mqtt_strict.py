@@ -2,8 +2,9 @@
 """MQTT packets that must be refused, in both directions: cut, oversized, out of turn, forged."""
 
 import pytest
-from clients import Raw, Server
-from hypothesis import HealthCheck, given, settings
+from batches import examples
+from clients import Raw, Server, seconds
+from hypothesis import given
 from hypothesis import strategies as st
 from mqtt_peers import (
     AUTH,
@@ -236,11 +237,12 @@ def test_largest_packet(server):
     refused(server, 5, b"\x30\xff\xff\x7f", LARGE, server.small)
 
 
-def test_too_many_unreleased(server):
+def test_too_many_unreleased(server, target):
+    most = target.size(1024, 32)
     with login(server.address, version=5) as raw:
-        for n in range(1024):
+        for n in range(most):
             raw.send(publish("t", b"", 2, n + 1, version=5))
-        for _ in range(1024):
+        for _ in range(most):
             assert read_packet(raw)[0] == PUBREC
         raw.send(publish("t", b"", 2, 2000, version=5))
         assert read_packet(raw) == (DISCONNECT, 0, b"\x93")
@@ -257,13 +259,13 @@ serve(m)
     )
     data = packet(PINGREQ) * 8_000_000
     with login(running.reach(running.port())) as raw:
-        raw.socket.settimeout(1)
+        raw.socket.settimeout(seconds(1))
         sent = 0
         with pytest.raises(TimeoutError):
             while sent < len(data):
                 sent += raw.socket.send(data[sent : sent + 65536])
         assert running.eval("max(c.send_len for c in m.connections)") < 300_000
-        raw.socket.settimeout(10)
+        raw.socket.settimeout(seconds())
         count = sent // 2
         assert raw.recv_exactly(2 * count) == packet(PINGRESP) * count
         if sent % 2:
@@ -438,24 +440,34 @@ def streams(draw):
     return bytes(data) + draw(st.binary(max_size=8))
 
 
-@settings(max_examples=100, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=streams())
-def test_damaged_streams(server, data):
+def test_damaged_streams(server):
     """Whatever comes: an answer or an end, never a message that is none, and the next is served."""
-    with Raw(server.address) as raw:
-        raw.send(data)
-        raw.half_close()
-        while got := read_packet(raw):
-            assert 2 <= got[0] <= 14
-    server.until("('server', 'CLOSE') in log")
-    for topic, payload, qos, *_ in server.eval("told('server', 'MSG')"):
-        assert topic and not set("+#\0") & set(topic) and 0 <= qos <= 2
-        assert len(payload) <= len(data)
-    assert server.eval("log.clear(), errors") == (None, [])
+
+    def hundred(check):
+        return examples(check, 100)
+
+    @hundred
+    @given(data=streams())
+    def check(data):
+        with Raw(server.address) as raw:
+            raw.send(data)
+            raw.half_close()
+            while got := read_packet(raw):
+                assert 2 <= got[0] <= 14
+        server.until("('server', 'CLOSE') in log")
+        for topic, payload, qos, *_ in server.eval("told('server', 'MSG')"):
+            assert topic and not set("+#\0") & set(topic) and 0 <= qos <= 2
+            assert len(payload) <= len(data)
+        assert server.eval("log.clear(), errors") == (None, [])
+
+    check()
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
-@given(data=st.binary(max_size=60))
-def test_anything_as_an_answer(server, data):
-    answer(server, packet(CONNACK, b"\0\0") + data, wait=False)
-    assert server.eval("log.clear(), errors") == (None, [])
+def test_anything_as_an_answer(server):
+    @examples
+    @given(data=st.binary(max_size=60))
+    def check(data):
+        answer(server, packet(CONNACK, b"\0\0") + data, wait=False)
+        assert server.eval("log.clear(), errors") == (None, [])
+
+    check()

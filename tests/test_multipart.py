@@ -4,7 +4,7 @@
 import io
 
 import pytest
-from batches import SCRIPT, ask, ask_kw, examples
+from batches import SCRIPT, ask, ask_kw, each, examples
 from hypothesis import given
 from hypothesis import strategies as st
 from multipart import MultipartError, MultipartParser
@@ -89,7 +89,7 @@ def test_every_cut_is_told(device):
     body = part(b"a", b"1") + part(b"b", b"--X\r", b'; filename="f"') + b"--X--"
     assert len(device.eval(f"form({body!r})")) == 2
     cuts = [body[:n] for n in range(1, len(body))]
-    answers = device.eval(f"forms({cuts!r})")
+    answers = each(device, "forms", cuts)
     for cut, answer in zip(cuts, answers, strict=True):
         # A lone dash is no boundary: nothing there is a form.
         assert (answer == [] and len(cut) < 2) or answer.startswith("this is no multipart form"), (
@@ -123,13 +123,14 @@ def other(body):
 
 def test_damaged_forms(device):
     """Whatever arrives: parts that lie in the body, or a ValueError; and no other reading of it."""
-    read = 0
+    read = bodies_made = 0
 
     @examples
     @given(st.lists(damaged(), min_size=30, max_size=30))
     def check(bodies):
-        nonlocal read
-        for body, answer in zip(bodies, device.eval(f"forms({bodies!r})"), strict=True):
+        nonlocal read, bodies_made
+        bodies_made += len(bodies)
+        for body, answer in zip(bodies, each(device, "forms", bodies), strict=True):
             if isinstance(answer, str):
                 assert answer.startswith("this is no multipart form: ")
                 continue
@@ -141,7 +142,7 @@ def test_damaged_forms(device):
                 assert [(n, f, c) for n, f, _, c in answer] == wanted, body
 
     check()
-    assert read > 50
+    assert read > bodies_made / 24
 
 
 def test_as_the_standard_has_it(device):
@@ -166,7 +167,7 @@ def test_as_the_standard_has_it(device):
         b"--X--\r\n": [],
         b"--X--": [],
     }
-    answers = device.eval(f"forms({list(good)!r})")
+    answers = each(device, "forms", good)
     for (body, wanted), answer in zip(good.items(), answers, strict=True):
         assert answer == wanted, body
     body = b"preamble\r\n--X no\r\n" + part(b"a", b"1") + end
@@ -198,7 +199,7 @@ def test_what_is_refused(device):
         part(b"a", b"1"): "ends within a part",
         part(b"a", b"1") + b"--X-": "ends within a part",
     }
-    answers = device.eval(f"forms({list(bad)!r})")
+    answers = each(device, "forms", bad)
     for (body, why), answer in zip(bad.items(), answers, strict=True):
         assert isinstance(answer, str) and why in answer, (body, answer)
 

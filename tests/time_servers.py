@@ -13,7 +13,7 @@ import threading
 import time
 
 import ntplib
-from clients import free_port
+from clients import free_port, here, seconds
 
 ERA = 1 << 32  # seconds of the protocol's 32 bits
 FROM_1900 = ntplib.NTP.NTP_DELTA
@@ -41,7 +41,7 @@ class TimeServer:
         self.answers = answers
         self.queries: list[ntplib.NTPPacket] = []
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind((here(), 0))
         self.port = self.socket.getsockname()[1]
         self._closing = False
         threading.Thread(target=self._serve, daemon=True).start()
@@ -107,7 +107,7 @@ def chrony(folder):
             stderr=subprocess.STDOUT,
         )
     try:
-        deadline = time.monotonic() + 10
+        deadline = time.monotonic() + seconds()
         while True:
             try:
                 ntplib.NTPClient().request("127.0.0.1", version=4, port=port, timeout=0.3)

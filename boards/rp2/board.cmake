@@ -40,3 +40,9 @@ if(EXISTS ${MICROPY_DIR}/lib/micropython-lib/README.md)
 else()
     set(MICROPY_FROZEN_MANIFEST ${PMG_RP2_DIR}/manifest.py)
 endif()
+
+# What the C leaves out is not frozen either.
+set(PMG_MANIFEST ${CMAKE_BINARY_DIR}/pmg_manifest.py)
+file(WRITE ${PMG_MANIFEST}
+    "include(\"${MICROPY_FROZEN_MANIFEST}\", without=\"${PMG_DEFINES}\")\n")
+set(MICROPY_FROZEN_MANIFEST ${PMG_MANIFEST})

@@ -7,12 +7,15 @@ from _pymongoose import __version__  # noqa: F401
 
 def __getattr__(name):
     # What is written in Python is imported when it is asked for: on a board it would cost memory.
-    if name in ("Rpc", "RpcReq"):
-        import pymongoose.rpc
+    try:
+        if name in ("Rpc", "RpcReq"):
+            import pymongoose.rpc
 
-        return getattr(pymongoose.rpc, name)
-    if name in ("jwt_sign", "jwt_verify"):
-        import pymongoose.jwt
+            return getattr(pymongoose.rpc, name)
+        if name in ("jwt_sign", "jwt_verify"):
+            import pymongoose.jwt
 
-        return getattr(pymongoose.jwt, name)
+            return getattr(pymongoose.jwt, name)
+    except ImportError:  # left out of this firmware
+        pass
     raise AttributeError("pymongoose has no attribute " + name)
