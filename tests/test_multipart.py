@@ -2,6 +2,7 @@
 """Multipart forms as real clients make them, cut and damaged; the parser of `multipart` beside ours."""
 
 import io
+import re
 
 import pytest
 from batches import SCRIPT, ask, ask_kw, each, examples
@@ -137,6 +138,9 @@ def test_damaged_forms(device):
             for _, _, _, content in answer:
                 assert content in body and b"\r\n--X\r\n" not in content
             wanted = other(body)
+            # The package takes "--X--" for the end in whatever line it begins.
+            if re.search(rb"--X--[^ \t\r]", body):
+                continue
             if wanted is not None and body.startswith(b"--X\r\n"):
                 read += 1
                 assert [(n, f, c) for n, f, _, c in answer] == wanted, body

@@ -301,6 +301,7 @@ def test_silent_server(script):
         assert len(server.queries) == 3
 
 
+@pytest.mark.needs("udp-refusals")
 def test_nobody_there(script):
     (text,) = ask(script, free_port(socket.SOCK_DGRAM))
     assert "refused" in text.lower()
