@@ -12,6 +12,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import os
+import secrets
 import socket
 import struct
 import threading
@@ -263,10 +264,22 @@ def raw_get(server, path, headers="", method="GET"):
 
 
 def free_port(kind=socket.SOCK_STREAM):
-    """A port that nobody has now; it may be taken a moment later."""
-    with socket.socket(socket.AF_INET, kind) as s:
-        s.bind((_here, 0))
-        return s.getsockname()[1]
+    """A port that nobody has now. It is none that the system gives to who asks for any, so that it
+    is hardly taken a moment later."""
+    try:
+        with open("/proc/sys/net/ipv4/ip_local_port_range") as f:
+            below = int(f.read().split()[0])
+    except (OSError, ValueError):
+        below = 0
+    while True:
+        # Not from random, whose numbers hypothesis makes the same in every process.
+        port = 10000 + secrets.randbelow(below - 10000) if below > 12000 else 0
+        with socket.socket(socket.AF_INET, kind) as s:
+            try:
+                s.bind((_here, port))
+            except OSError:
+                continue
+            return s.getsockname()[1]
 
 
 def cpu_seconds(pid):

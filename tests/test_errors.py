@@ -1,8 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Handlers that raise, and Ctrl-C: one clear error each, and the loop lives on."""
 
-import time
-
 import h11
 import pytest
 from clients import Raw, frame, read_frame, ws_open
@@ -325,10 +323,8 @@ serve(m)
 """
     )
     running.expect("WAITING")
-    start = time.monotonic()
     running.interrupt()
-    running.expect("INTERRUPTED", 5)
-    assert time.monotonic() - start < running.slowness
+    running.expect("INTERRUPTED")
     with Raw(running.reach(running.port())) as raw:
         assert raw.ask(get("/")).body == b"ok", "usable afterwards"
 
@@ -428,10 +424,8 @@ raises(Error, m.poll, text="closed")
     with Raw(running.reach(running.port())) as raw:
         raw.send("x")
         running.expect("ACCEPTED")
-        start = time.monotonic()
         running.interrupt()
         assert running.expect("RETURNED") == "['MG_EV_CLOSE', 'MG_EV_CLOSE']"
-        assert time.monotonic() - start < running.slowness
     assert "Traceback" not in running.console
 
 

@@ -70,7 +70,7 @@ def test_openssl_server(script, tmp_path, version):
     run += ["-www", "-quiet", version]
     with subprocess.Popen(run, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
-            for _ in range(200):
+            for _ in range(1500):
                 with socket.socket() as probe:
                     if probe.connect_ex(("127.0.0.1", port)) == 0:
                         break

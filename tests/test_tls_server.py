@@ -149,7 +149,7 @@ def listen_on(manager, cert, key):
     return port_of(c)
 def drink(n):
     start = ticks_ms()
-    while sum(len(t) for t in taken) < n and ticks_diff(ticks_ms(), start) < 8000:
+    while sum(len(t) for t in taken) < n and ticks_diff(ticks_ms(), start) < 30000:
         slow.poll(1)
         for c in slow.connections:
             if not c.is_listening:

@@ -78,7 +78,7 @@ def case_a_wait_is_interrupted():
         while not t.got:
             t.m.poll(30000)
         took = ticks_diff(ticks_ms(), start)
-        assert 40 <= took < 3000, took
+        assert 40 <= took < 20000, took
         poll_until(t.m, lambda: done)
 
 
@@ -156,7 +156,12 @@ def case_other_threads_may_do_nothing_else():
     errors = []
     with Target() as t:
         def attempt():
-            time.sleep(0.1)
+            try:  # until the other one is in poll()
+                while True:
+                    t.m.poll(0)
+                    time.sleep(0.001)
+            except Error:
+                pass
             for call in (
                 lambda: t.m.poll(0), lambda: t.m.poll(10), lambda: t.m.listen(url("tcp")),
                 lambda: t.m.connect(url("tcp", port_of(t.listener))), t.m.close,
@@ -170,7 +175,10 @@ def case_other_threads_may_do_nothing_else():
             t.m.wakeup(t.listener.id, "done")
         done = in_thread(attempt)
         while not t.got:
-            t.m.poll(3000)
+            try:
+                t.m.poll(30000)
+            except Error:
+                pass
         poll_until(t.m, lambda: done)
         eq(len(errors), 6)
         assert all("thread" in e for e in errors), errors
