@@ -37,8 +37,8 @@ def adapt(target=None):
         websockets.sync.client.connect.__kwdefaults__[option] = seconds(20)
 
 
-def seconds(usual=10.0):
-    """How long to wait for what takes at most `usual` seconds on a desktop."""
+def seconds(usual=20.0):
+    """How long to wait for what takes at most `usual` seconds on a desktop, a busy one too."""
     return usual * _slowness
 
 

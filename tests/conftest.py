@@ -29,7 +29,7 @@ from targets import ROOT, DeviceError, all_targets, find_target
 SKIPPED = {"cpython": 14, "unix": 9}
 
 #: No test may hang; seconds.
-TEST_TIMEOUT = 90
+TEST_TIMEOUT = 120
 
 #: Where a failed test leaves the console of its device.
 ARTIFACTS = ROOT / "build" / "artifacts"

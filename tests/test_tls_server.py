@@ -128,7 +128,7 @@ def test_echo_of_megabytes(script, version):
 
 def test_back_pressure(script):
     """Bytes that mbedTLS holds already are read when there is room again."""
-    script.exec("slow = Manager(handshake_timeout=1000, max_recv=1000)")
+    script.exec("slow = Manager(max_recv=1000)")
     pair = pki()["ec"]
     port = script.eval(
         f"listen_on(slow, {pair.cert!r}, {pair.key!r})"

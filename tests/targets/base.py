@@ -37,7 +37,7 @@ def threads():
     done = []
     _thread.start_new_thread(lambda: done.append(1), ())
     start = ticks_ms()
-    while not done and ticks_diff(ticks_ms(), start) < 2000:
+    while not done and ticks_diff(ticks_ms(), start) < 10000:
         time.sleep(0.01)
     return done
 
@@ -52,7 +52,7 @@ def loopback():
     with Manager() as m:
         listener = m.listen("tcp://127.0.0.1:0", lambda c, ev, data: seen.append(ev))
         m.connect("tcp://127.0.0.1:%d" % listener.local_addr[1])
-        poll_until(m, lambda: MG_EV_ACCEPT in seen, 1000)
+        poll_until(m, lambda: MG_EV_ACCEPT in seen, 5000)
     return True
 
 def multicast():
@@ -117,6 +117,8 @@ class Device:
     sees_ports = True
     #: How much slower than a desktop it is: every timeout is multiplied by it.
     slowness = 1.0
+    #: And by this, since a desktop may be busy.
+    patience = 1.0
 
     def __init__(self) -> None:
         self._lines: queue.Queue[str | None] = queue.Queue()
@@ -200,10 +202,11 @@ class Device:
 
     def expect(self, word: str, timeout: float = 10) -> str:
         """The rest of the next line that begins with `word`; lines before it are skipped."""
-        deadline = time.monotonic() + timeout * self.slowness
+        slowness = self.slowness * self.patience
+        deadline = time.monotonic() + timeout * slowness
         while True:
             left = max(deadline - time.monotonic(), 0.01)
-            line = self._get(self._lines, left / self.slowness, f"a line {word!r}")
+            line = self._get(self._lines, left / slowness, f"a line {word!r}")
             first, _, rest = line.partition(" ")
             if first == word:
                 return rest
@@ -225,7 +228,7 @@ class Device:
 
     def until(self, expression: str, timeout: float = 10) -> Any:
         """Has the script poll until the expression is true; returns its value."""
-        milliseconds = int(timeout * self.slowness * 1000)
+        milliseconds = int(timeout * self.slowness * self.patience * 1000)
         return self.eval(f"until({expression!r}, {milliseconds})", timeout + 5)
 
     def exec(self, statements: str, timeout: float = 10) -> None:
@@ -274,10 +277,11 @@ class Device:
     def _get(self, source: queue.Queue[str | None], timeout: float, what: str) -> str:
         if self._ended:
             raise DeviceError(f"waited for {what} of a script that has ended")
+        timeout *= self.slowness * self.patience
         try:
-            line = source.get(timeout=timeout * self.slowness)
+            line = source.get(timeout=timeout)
         except queue.Empty:
-            raise DeviceError(f"waited {timeout * self.slowness:g} s for {what}") from None
+            raise DeviceError(f"waited {timeout:g} s for {what}") from None
         if line is None:
             self._ended = True
             how = self.ending() or "without an error"

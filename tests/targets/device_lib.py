@@ -140,7 +140,7 @@ def raises(kind, fn, *args, text="", **kwargs):
     raise AssertionError("returned %r, wanted %s" % (result, kind.__name__))
 
 
-def poll_until(m, condition, ms=5000, what="condition"):
+def poll_until(m, condition, ms=15000, what="condition"):
     """Polls until condition() is true."""
     start = ticks_ms()
     while not condition():

@@ -32,6 +32,7 @@ def _die_with_parent() -> None:
 class ProcessDevice(Device):
     #: For builds that check themselves: how much slower those are.
     slowness = float(os.environ.get("PMG_TEST_SLOWNESS") or 1)
+    patience = 3.0
 
     def __init__(self, command: list[str], env: dict[str, str]) -> None:
         super().__init__()
@@ -77,7 +78,7 @@ class ProcessDevice(Device):
         """Waits for the end; negative: the signal that ended it."""
         self.settled = True
         try:
-            code = self.process.wait(timeout * self.slowness)
+            code = self.process.wait(timeout * self.slowness * self.patience)
         except subprocess.TimeoutExpired:
             raise DeviceError(f"the script did not end within {timeout:g} s") from None
         self._reader.join(timeout)
