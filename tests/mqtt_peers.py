@@ -177,9 +177,9 @@ def read_packet(raw):
             return first >> 4, first & 15, raw.recv_exactly(length)
 
 
-def login(address, **kwargs):
+def login(address, receive_buffer=None, **kwargs):
     """A raw client that has been let in."""
-    raw = Raw(address)
+    raw = Raw(address, receive_buffer=receive_buffer)
     raw.send(connect(**kwargs))
     assert read_packet(raw)[0] == CONNACK
     return raw
