@@ -87,11 +87,11 @@ def case_handler_that_forgets_everything():
 
 def case_userdata_cycles_are_freed():
     with Loop() as loop:
-        for n in range(10):
+        for n in range(PARAMS["some"]):
             c = loop.client()
             c.userdata = [c, loop]
             c.set_handler(lambda conn, ev, data, c=c: c)
-        loop.until(lambda: loop.count("server", "ACCEPT") == 10)
+        loop.until(lambda: loop.count("server", "ACCEPT") == PARAMS["some"])
     gc.collect()
     eq(live(), (0, 0, 0, 0))
 
@@ -109,21 +109,25 @@ def case_collect_in_every_handler():
             c.close()
     got = []
     with Loop("http", then) as loop:
-        for n in range(20):
+        count = 2 * PARAMS["some"]
+        for n in range(count):
+            if n == PARAMS["some"] < 10:
+                loop.until(lambda: len(got) == n)
             c = loop.client()
             c.send(get("/", method="POST", body="number %d" % n))
             del c
         gc.collect()
-        loop.until(lambda: len(got) == 20)
-        eq(sorted(got), sorted("number %d" % n for n in range(20)))
+        loop.until(lambda: len(got) == count)
+        eq(sorted(got), sorted("number %d" % n for n in range(count)))
 
 
-def case_two_hundred_connections():
+def case_many_connections():
+    many = 10 * PARAMS["some"] if PARAMS["some"] > 9 else PARAMS["some"]
     with Loop() as loop:
         for turn in range(2):
-            clients = [loop.client() for n in range(100)]
-            loop.until(lambda: loop.count("server", "ACCEPT") == 100 * (turn + 1))
-            eq(len(loop.m.connections), 201)
+            clients = [loop.client() for n in range(many)]
+            loop.until(lambda: loop.count("server", "ACCEPT") == many * (turn + 1))
+            eq(len(loop.m.connections), 2 * many + 1)
             for n, c in enumerate(clients):
                 if n % 3:
                     c.close()
@@ -132,8 +136,8 @@ def case_two_hundred_connections():
             del clients
             gc.collect()
             loop.until(lambda: len(loop.m.connections) == 1)
-        eq(loop.count("client", "CLOSE"), 200)
-        eq(loop.count("server", "CLOSE"), 200)
+        eq(loop.count("client", "CLOSE"), 2 * many)
+        eq(loop.count("server", "CLOSE"), 2 * many)
 
 
 # ---- Managers
@@ -227,8 +231,8 @@ CASES = re.findall(r"^def (case_\w+)", SCRIPT, re.MULTILINE)
 
 @pytest.mark.needs("loopback")
 @pytest.mark.parametrize("case", CASES)
-def test_manager(shared, case):
-    shared(SCRIPT).case(case)
+def test_manager(shared, target, case):
+    shared(SCRIPT, some=target.size(10, 4)).case(case)
 
 
 def test_managers_never_closed(device, target):

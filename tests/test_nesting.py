@@ -181,10 +181,10 @@ def case_connect_to_itself_until_the_limit():
     def then(c, ev, data):
         if ev == MG_EV_ACCEPT:
             loop.client()
-    with Loop("tcp", then, max_conns=50) as loop:
+    with Loop("tcp", then, max_conns=PARAMS["most"]) as loop:
         loop.client()
         loop.until(lambda: ("client", "CLOSE") in loop.seen)
-        eq(len(loop.m.connections), 49)
+        eq(len(loop.m.connections), PARAMS["most"] - 1)
         loop.client()
         e = raises(Error, loop.client, text="max_conns")
         eq(e.errno, ENOBUFS)
@@ -199,5 +199,5 @@ CASES = re.findall(r"^def (case_\w+)", SCRIPT, re.MULTILINE)
 
 @pytest.mark.needs("loopback")
 @pytest.mark.parametrize("case", CASES)
-def test_nesting(shared, case):
-    shared(SCRIPT).case(case)
+def test_nesting(shared, target, case):
+    shared(SCRIPT, most=target.size(50, 10)).case(case)
