@@ -42,24 +42,25 @@ BIG = bytes(i * 7 & 255 for i in range(1024)) * 200
 OURS = """
 import gc, os, hashlib
 gc.collect(); before = gc.mem_free()
-import pymongoose as pm
+import pymongoose
 gc.collect(); print("import", before - gc.mem_free())
+from pymongoose import Manager, MG_EV_HTTP_MSG, MG_EV_HTTP_HDRS, MG_EV_HTTP_BODY, MG_EV_WS_MSG
 with open("/big.bin", "wb") as f:
     for i in range(200): f.write(bytes(i * 7 & 255 for i in range(1024)))
 sums = {}
 def handler(c, ev, data):
-    if ev == pm.MG_EV_HTTP_HDRS and data.uri == "/up":
-        sums[c.id] = hashlib.sha256(); c.http_stream_body(max_size=0)
-    elif ev == pm.MG_EV_HTTP_BODY: sums[c.id].update(data)
-    elif ev == pm.MG_EV_HTTP_MSG:
+    if ev == MG_EV_HTTP_MSG:
         uri = data.uri
         if uri == "/": c.reply(200, "Hello, world!\\n", {"Content-Type": "text/plain"})
         elif uri == "/ws": c.ws_upgrade(data)
         elif uri == "/big": c.serve_file(data, "/big.bin")
         elif uri == "/up": c.reply(200, sums.pop(c.id).digest().hex())
         elif uri == "/mem": gc.collect(); c.reply(200, str(gc.mem_free()))
-    elif ev == pm.MG_EV_WS_MSG: c.ws_send(data.text)
-m = pm.Manager(handler)
+    elif ev == MG_EV_WS_MSG: c.ws_send(data.text)
+    elif ev == MG_EV_HTTP_BODY: sums[c.id].update(data)
+    elif ev == MG_EV_HTTP_HDRS and data.uri == "/up":
+        sums[c.id] = hashlib.sha256(); c.http_stream_body(max_size=0)
+m = Manager(handler)
 m.listen("http://0.0.0.0:8000")
 print("serving")
 m.run()

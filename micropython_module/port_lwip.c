@@ -14,6 +14,8 @@
 
 #if defined(PICO_BUILD)
 #include "hardware/sync.h"
+#include "hardware/timer.h"
+#include "shared/runtime/softtimer.h"
 
 // The port's lock is recursive and excludes the other core, too.
 void pmg_port_lwip_lock(void) {
@@ -62,9 +64,35 @@ void pmg_port_unlock(void) {
 }
 
 // A callback that was scheduled meanwhile must not wait for the next interrupt.
-void pmg_port_idle(int ms) {
-    if (MP_STATE_VM(sched_state) != MP_SCHED_PENDING &&
-        MP_STATE_MAIN_THREAD(mp_pending_exception) == MP_OBJ_NULL) {
+static bool wanted(void) {
+    return MP_STATE_VM(sched_state) == MP_SCHED_PENDING ||
+           MP_STATE_MAIN_THREAD(mp_pending_exception) != MP_OBJ_NULL;
+}
+
+#if defined(PICO_BUILD)
+
+#define LONGEST_MS 1000
+
+// A packet comes by a dozen interrupts, of which the last one matters. One alarm serves the whole wait.
+void pmg_port_idle(int ms, bool (*done)(void *arg), void *arg) {
+    if (wanted()) {
+        return;
+    }
+    uint32_t begun = time_us_32(), most = (uint32_t)(ms < 0 || ms > LONGEST_MS ? LONGEST_MS : ms);
+    soft_timer_entry_t alarm; // it only makes an interrupt
+    soft_timer_static_init(&alarm, SOFT_TIMER_MODE_ONE_SHOT, 0, NULL);
+    soft_timer_insert(&alarm, most);
+    do {
+        __wfe();
+    } while (!wanted() && !done(arg) && time_us_32() - begun < most * 1000);
+    soft_timer_remove(&alarm);
+}
+
+#else
+
+void pmg_port_idle(int ms, bool (*done)(void *arg), void *arg) {
+    (void)ms, (void)done, (void)arg;
+    if (!wanted()) {
 #ifdef MICROPY_INTERNAL_WFE
         MICROPY_INTERNAL_WFE(ms);
 #else
@@ -72,5 +100,7 @@ void pmg_port_idle(int ms) {
 #endif
     }
 }
+
+#endif
 
 #endif

@@ -401,13 +401,18 @@ static bool serve(pmg_sock_t *s) {
     return served;
 }
 
+static bool has_work(void *arg) {
+    pmg_io_mgr_t *io = &((pmg_mgr_t *)arg)->io;
+    return *(pmg_sock_t *volatile *)&io->ready != NULL || *(volatile bool *)&io->woken;
+}
+
 int pmg_io_wait(pmg_mgr_t *m, int ms) {
     if (m->io.ready == NULL && !m->io.woken && ms != 0) {
         if (m->io.starved && (ms < 0 || ms > STARVED_MS)) {
             ms = STARVED_MS;
         }
         m->waiting = true;
-        pmg_port_idle(ms); // returns at an interrupt, at the latest after a slice of its own
+        pmg_port_idle(ms, has_work, m); // at the latest it returns after a slice of its own
         m->waiting = false;
         m->now = pmg_port_millis();
     }

@@ -64,8 +64,10 @@ uint8_t *rom_memcpy(uint8_t *to, const uint8_t *from, uint32_t n) {
         for (; n >= 4; n -= 4, p += 4, from += 4)
             *(uint32_t *)(void *)p = *(const uint32_t *)(const void *)from;
     }
-    while (n > 0)
-        *p++ = *from++, n--;
+    // Seven cycles a byte, as the chip's own takes.
+    if (n > 0) do
+            n--, p[n] = from[n];
+        while (n > 0);
     return to;
 }
 

@@ -27,6 +27,9 @@ set_source_files_properties(${MICROPY_DIR}/extmod/network_ppp_lwip.c PROPERTIES
 set_source_files_properties(${MICROPY_DIR}/extmod/machine_uart.c PROPERTIES
     COMPILE_OPTIONS "-O2;-I${PMG_RP2_DIR};-include;${PMG_RP2_DIR}/uart_wait.h")
 set_source_files_properties(${PMG_RP2_DIR}/ppp_link.c PROPERTIES COMPILE_OPTIONS -O2)
+# ppp_link.c has the frame check's table.
+set_source_files_properties(${MICROPY_DIR}/lib/lwip/src/netif/ppp/pppos.c PROPERTIES
+    COMPILE_DEFINITIONS PPP_FCS_TABLE=0)
 
 # MicroPython's own board definitions hold the names of the pins.
 if(NOT EXISTS ${MICROPY_BOARD_DIR}/pins.csv)

@@ -20,6 +20,9 @@ static inline size_t pmg_ring_room(const ringbuf_t *r) {
 #define mp_machine_uart_read pmg_uart_read_slowly
 #define mp_machine_uart_write pmg_uart_write_slowly
 
+#define irq_set_exclusive_handler pmg_uart_set_handler
+
+static void pmg_uart_set_handler(uint number, irq_handler_t handler);
 static mp_uint_t mp_machine_uart_read(mp_obj_t self_in, void *buf, mp_uint_t size, int *err);
 static mp_uint_t mp_machine_uart_write(mp_obj_t self_in, const void *buf, mp_uint_t size, int *err);
 
@@ -27,6 +30,49 @@ static mp_uint_t mp_machine_uart_write(mp_obj_t self_in, const void *buf, mp_uin
 
 #undef mp_machine_uart_read
 #undef mp_machine_uart_write
+#undef irq_set_exclusive_handler
+
+#define SURE (UART_FIFO_TRIGGER_LEVEL_RX - 2) // bytes that are there when the level is reached
+
+// The greater part of what came, without asking the hardware for each byte. Some stay, so that it
+// sees the line fall silent after them; all else is left to the port's own interrupt.
+static inline void receive(machine_uart_obj_t *self) {
+    uart_hw_t *hw = uart_get_hw(self->uart);
+    ringbuf_t *r = &self->read_buffer;
+    if (!(self->mp_irq_trigger & UART_UARTMIS_RTMIS_BITS) || !read_mutex_try_lock(self)) {
+        return; // else the level is another one
+    }
+    uint8_t *last = r->buf + r->size - 1;
+    while ((hw->mis & UART_UARTMIS_RXMIS_BITS) && pmg_ring_room(r) >= SURE) {
+        uint8_t *to = r->buf + r->iput;
+        for (size_t n = SURE; n > 0; n--) {
+            uint32_t c = hw->dr;
+            if (!(c & UART_UARTDR_BE_BITS)) {
+                *to = (uint8_t)c;
+                to = to == last ? r->buf : to + 1;
+            }
+        }
+        __compiler_memory_barrier();
+        r->iput = (uint16_t)(to - r->buf);
+    }
+    read_mutex_unlock(self);
+}
+
+static void pmg_uart0_interrupt(void) {
+    receive(&machine_uart_obj[0]);
+    uart0_irq_handler();
+}
+
+static void pmg_uart1_interrupt(void) {
+    receive(&machine_uart_obj[1]);
+    uart1_irq_handler();
+}
+
+static void pmg_uart_set_handler(uint number, irq_handler_t handler) {
+    (void)handler;
+    irq_set_exclusive_handler(number,
+        number == UART0_IRQ ? pmg_uart0_interrupt : pmg_uart1_interrupt);
+}
 
 // The interrupt adds to this buffer at its other end only. What is there is taken at once; who wants
 // more waits as ever.
