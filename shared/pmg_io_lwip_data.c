@@ -105,6 +105,11 @@ void pmg_lwip_on_datagram(void *arg, struct udp_pcb *pcb, struct pbuf *p, const 
     pmg_lwip_ready(s);
 }
 
+// It may be asked without the lock, too: so each pointer is read once.
+static struct tcp_pcb *tcp_of(pmg_sock_t *s) {
+    return *(struct tcp_pcb *volatile *)&s->pcb.tcp;
+}
+
 int pmg_lwip_readiness(pmg_sock_t *s, int want) {
     bool gone = s->err != ERR_OK;
     int mask = 0;
@@ -114,8 +119,8 @@ int pmg_lwip_readiness(pmg_sock_t *s, int want) {
         mask = (s->dgram_count > 0 ? PMG_IO_READ : 0) | PMG_IO_WRITE;
     } else {
         mask = s->kept_len > s->kept_off || s->rx != NULL || s->eof || gone ? PMG_IO_READ : 0;
-        if (gone ||
-            (s->connected && (s->pcb.tcp == NULL || (tcp_sndbuf(s->pcb.tcp) > 0 && !s->starved)))) {
+        struct tcp_pcb *pcb = tcp_of(s);
+        if (gone || (s->connected && (pcb == NULL || (tcp_sndbuf(pcb) > 0 && !s->starved)))) {
             mask |= PMG_IO_WRITE;
         }
     }
@@ -361,22 +366,26 @@ static void feed_starved(pmg_mgr_t *m) {
     }
 }
 
-static pmg_sock_t *next_ready(pmg_mgr_t *m) {
+// What is ready, and for what.
+static pmg_sock_t *next_ready(pmg_mgr_t *m, int *mask, bool *gone) {
     PMG_LWIP_ENTER
     pmg_sock_t *s = m->io.ready;
     if (s != NULL) {
         pmg_lwip_unready(s);
+        *mask = s->c != NULL ? pmg_lwip_readiness(s, pmg_x(s->c)->io_mask) : 0;
+        *gone = s->err != ERR_OK;
     }
     PMG_LWIP_EXIT
     return s;
 }
 
-static bool serve(pmg_sock_t *s) {
+static bool ack_due(pmg_sock_t *s) {
+    struct tcp_pcb *pcb = s->is_udp || s->is_listener ? NULL : tcp_of(s);
+    return pcb != NULL && (pcb->flags & TF_ACK_DELAY);
+}
+
+static bool serve(pmg_sock_t *s, int mask, bool gone) {
     struct mg_connection *c = s->c;
-    PMG_LWIP_ENTER
-    int mask = pmg_lwip_readiness(s, pmg_x(c)->io_mask);
-    bool gone = s->err != ERR_OK;
-    PMG_LWIP_EXIT
     bool served = mask != 0 || gone;
     if (served) {
         pmg_io_ready(c, mask, gone);
@@ -387,13 +396,18 @@ static bool serve(pmg_sock_t *s) {
     if (!(pmg_x(c)->io_mask & PMG_IO_READ) && s->rx != NULL) {
         keep(s);
     }
+    // A look without the lock: what changes after it is told by a callback, which makes `s` ready.
+    // A pcb that was freed meanwhile lies in lwIP's table still.
+    if (!pmg_lwip_readiness(s, pmg_x(c)->io_mask) && !ack_due(s)) {
+        return served;
+    }
     PMG_LWIP_ENTER
     if (pmg_lwip_readiness(s, pmg_x(c)->io_mask)) {
         pmg_lwip_ready(s); // level triggered: there is more
     }
     // lwIP delays an acknowledgment for a reply to carry it. None came: a peer that sends a small
     // packet only when the one before was acknowledged would wait up to 250 ms.
-    if (!s->is_udp && !s->is_listener && s->pcb.tcp != NULL && (s->pcb.tcp->flags & TF_ACK_DELAY)) {
+    if (ack_due(s)) {
         tcp_set_flags(s->pcb.tcp, TF_ACK_NOW);
         (void)tcp_output(s->pcb.tcp);
     }
@@ -424,11 +438,13 @@ int pmg_io_wait(pmg_mgr_t *m, int ms) {
     // Each that is ready now once; what becomes ready meanwhile waits for the next turn. After a
     // stop the rest of the list stays where it is.
     for (size_t left = m->io.ready_len; left > 0 && !m->stop; left--) {
-        pmg_sock_t *s = next_ready(m);
+        int mask = 0;
+        bool gone = false;
+        pmg_sock_t *s = next_ready(m, &mask, &gone);
         if (s == NULL) {
             break;
         }
-        if (s->c != NULL && serve(s)) {
+        if (s->c != NULL && serve(s, mask, gone)) {
             n++;
         }
     }

@@ -65,9 +65,15 @@ uint8_t *rom_memcpy(uint8_t *to, const uint8_t *from, uint32_t n) {
             *(uint32_t *)(void *)p = *(const uint32_t *)(const void *)from;
     }
     // Seven cycles a byte, as the chip's own takes.
-    if (n > 0) do
-            n--, p[n] = from[n];
-        while (n > 0);
+    if (n > 0) {
+        uint32_t byte;
+        p += n, from += n, n = -n;
+        __asm volatile(".syntax unified; 1: ldrb %1, [%2, %0]; strb %1, [%3, %0]; adds %0, #1; bne "
+                       "1b"
+            : "+l"(n), "=&l"(byte)
+            : "l"(from), "l"(p)
+            : "cc", "memory");
+    }
     return to;
 }
 

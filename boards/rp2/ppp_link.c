@@ -48,26 +48,31 @@ static inline bool special(u32_t c, u32_t map) {
     return c - ESCAPE <= FLAG - ESCAPE || (c < 32 && (map >> c & 1));
 }
 
-// ---- Input ---------------------------------------------------------------------------------------
-
-// As much of the run as is a packet's plain data and fits its buffer. Where no control character is
-// to be dropped, as two ends mostly agree, there is one comparison for each byte.
-static size_t take(pppos_pcb *os, const u8_t *data, size_t len) {
-    struct pbuf *p = os->in_tail;
-    u32_t map = control_map(os->in_accm), fcs = os->in_fcs;
-    size_t room = (size_t)(PBUF_POOL_BUFSIZE - p->len);
-    u8_t *out = (u8_t *)p->payload + p->len;
-    const u8_t *from = data, *end = data + (room < len ? room : len);
-    while (from < end) {
+// Copies up to a flag or an escape; the number of bytes. Its few variables fit the registers.
+static MP_NOINLINE size_t copy_run(u8_t *to, const u8_t *from, const u8_t *end, u32_t *fcs_io) {
+    u32_t fcs = *fcs_io;
+    const u8_t *begin = from;
+    for (; from < end; from++) {
         u32_t c = *from;
-        if (c - ESCAPE <= FLAG - ESCAPE || (map != 0 && special(c, map))) {
+        if (c - ESCAPE <= FLAG - ESCAPE) {
             break;
         }
-        from++;
-        *out++ = (u8_t)c;
+        *to++ = (u8_t)c;
         fcs = fcs_add(fcs, c);
     }
-    size_t n = (size_t)(from - data);
+    *fcs_io = fcs;
+    return (size_t)(from - begin);
+}
+
+// ---- Input ---------------------------------------------------------------------------------------
+
+// As much of the run as is a packet's plain data and fits its buffer. Where control characters are
+// to be dropped, which two ends seldom agree on, all is left to pppos.c.
+static size_t take(pppos_pcb *os, const u8_t *data, size_t len) {
+    struct pbuf *p = os->in_tail;
+    size_t room = (size_t)(PBUF_POOL_BUFSIZE - p->len);
+    u32_t fcs = os->in_fcs;
+    size_t n = copy_run((u8_t *)p->payload + p->len, data, data + (room < len ? room : len), &fcs);
     p->len = (u16_t)(p->len + n);
     os->in_fcs = (u16_t)fcs;
     return n;
@@ -77,11 +82,11 @@ void pmg_ppp_input(ppp_pcb *ppp, const u8_t *data, size_t len) {
     pppos_pcb *os = ppp->link_ctx_cb;
     while (len > 0) {
         size_t n = 0;
-        if (os->open && !os->in_escaped) {
+        if (os->open && !os->in_escaped && control_map(os->in_accm) == 0) {
             if (os->in_state == PDDATA && os->in_tail != NULL) {
                 n = take(os, data, len);
             } else if (os->in_state == PDADDRESS && len >= sizeof(head) &&
-                       memcmp(data, head, sizeof(head)) == 0 && control_map(os->in_accm) == 0) {
+                       memcmp(data, head, sizeof(head)) == 0) {
                 os->in_protocol = PPP_IP;
                 os->in_state = PDDATA;
                 os->in_fcs = FCS_HEAD;
@@ -116,24 +121,27 @@ static void flush(writer_t *w) {
 }
 
 static void put(writer_t *w, const u8_t *data, size_t len) {
-    u32_t map = w->map, fcs = w->fcs;
-    u8_t *out = chunk + w->len;
     for (const u8_t *end = data + len; data < end;) {
-        u32_t c = *data++;
-        if (out > chunk + CHUNK - 2) {
-            w->len = (size_t)(out - chunk);
+        if (w->len > CHUNK - 2) {
             flush(w);
-            out = chunk;
         }
-        fcs = fcs_add(fcs, c);
-        if (c - ESCAPE <= FLAG - ESCAPE || (map != 0 && special(c, map))) {
-            *out++ = ESCAPE;
+        if (w->map == 0) {
+            size_t room = CHUNK - w->len, left = (size_t)(end - data);
+            size_t n = copy_run(chunk + w->len, data, data + (room < left ? room : left), &w->fcs);
+            w->len += n;
+            data += n;
+            if (n > 0) {
+                continue;
+            }
+        }
+        u32_t c = *data++;
+        w->fcs = fcs_add(w->fcs, c);
+        if (special(c, w->map)) {
+            chunk[w->len++] = ESCAPE;
             c ^= ESCAPED;
         }
-        *out++ = (u8_t)c;
+        chunk[w->len++] = (u8_t)c;
     }
-    w->fcs = fcs;
-    w->len = (size_t)(out - chunk);
 }
 
 static void put_flag(writer_t *w) {
