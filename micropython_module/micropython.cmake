@@ -43,6 +43,19 @@ set_source_files_properties(${PMG_MODULE_DIR}/mongoose_unit.c PROPERTIES COMPILE
     "${PMG_COMPILE_OPTIONS};-Wno-double-promotion;-Wno-float-conversion;-Wno-sign-compare;-Wno-unused-function;-Wno-unused-parameter;-Wno-unused-variable;-Wno-missing-field-initializers"
 )
 
+# See there why. mbedTLS is compiled with the firmware (rp2), or is a component of ESP-IDF.
+function(pmg_tls12_pss FOLDER)
+    set_source_files_properties(${FOLDER}/ssl_tls12_client.c ${ARGN} PROPERTIES
+        COMPILE_OPTIONS "-include;${PMG_TOP}/shared/pmg_tls12_pss.h;-I${FOLDER}"
+        OBJECT_DEPENDS ${PMG_TOP}/shared/pmg_tls12_pss.h)
+endfunction()
+if(TARGET mbedtls)
+    get_target_property(PMG_MBEDTLS_LIBRARY mbedtls SOURCE_DIR)
+    pmg_tls12_pss(${PMG_MBEDTLS_LIBRARY} TARGET_DIRECTORY mbedtls)
+elseif(MICROPY_LIB_MBEDTLS_DIR)
+    pmg_tls12_pss(${MICROPY_LIB_MBEDTLS_DIR}/library)
+endif()
+
 # Names are made from lists in a header, which the scan does not watch by itself. A change of it
 # runs CMake again, and that makes the module's own source look changed, which is watched.
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PMG_TOP}/shared/pmg_api.h)

@@ -10,6 +10,8 @@
 
 #include "lwip/sockets.h"
 
+bool pmg_io_esp_has_ip6(void); // has an interface an address that others reach?
+
 #define HAS_UNIX_SOCKETS 0
 #define HAS_PROCESSES 0
 #define MAX_FD FD_SETSIZE

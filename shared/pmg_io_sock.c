@@ -338,6 +338,11 @@ int pmg_io_route(pmg_mgr_t *m, const struct mg_addr *a) {
     addr_t s;
     socklen_t len = to_sock(a, &s);
     (void)m;
+#if defined(ESP_PLATFORM) // its own IPv6 addresses alone say that there is a way
+    if (a->is_ip6 && !pmg_io_esp_has_ip6()) {
+        return -EAFNOSUPPORT;
+    }
+#endif
     int fd = new_socket(s.sa.sa_family, SOCK_DGRAM);
     if (fd < 0) {
         return fd;
@@ -347,23 +352,6 @@ int pmg_io_route(pmg_mgr_t *m, const struct mg_addr *a) {
     close(fd);
     return err;
 }
-
-#if defined(PMG_IO_ESP) && !defined(__unix__)
-#include "lwip/dns.h"
-
-int pmg_io_dns_servers(struct mg_addr *out, int max) {
-    int n = 0;
-    for (u8_t i = 0; i < DNS_MAX_SERVERS && n < max; i++) {
-        const ip_addr_t *ip = dns_getserver(i);
-        if (!ip_addr_isany(ip) && IP_IS_V4(ip)) {
-            memset(&out[n], 0, sizeof(*out));
-            out[n].addr.ip4 = ip_2_ip4(ip)->addr;
-            out[n++].port = mg_htons(53);
-        }
-    }
-    return n;
-}
-#endif
 
 // ---------------------------------------------------------------------------------------------
 // Data

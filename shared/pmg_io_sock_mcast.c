@@ -7,12 +7,9 @@
 
 #include "pmg_io_sock.h"
 
-#if (defined(__unix__) || defined(__APPLE__)) && !defined(PMG_IO_ESP)
+#if !defined(ESP_PLATFORM)
 #include <ifaddrs.h>
 #include <net/if.h>
-#define HAVE_IFADDRS 1
-#else
-#define HAVE_IFADDRS 0
 #endif
 
 #if PMG_HAS_MDNS
@@ -22,7 +19,7 @@
 #define MSG_NOSIGNAL 0
 #endif
 
-#if HAVE_IFADDRS
+#if !defined(ESP_PLATFORM)
 int pmg_io_ifaces(pmg_iface_t *out, int max, uint32_t only) {
     struct ifaddrs *all = NULL;
     int n = 0;
@@ -50,25 +47,6 @@ int pmg_io_ifaces(pmg_iface_t *out, int max, uint32_t only) {
     }
     freeifaddrs(all);
     return n;
-}
-#else
-// The one that the system would send by.
-int pmg_io_ifaces(pmg_iface_t *out, int max, uint32_t only) {
-    struct sockaddr_in s = {.sin_family = AF_INET, .sin_port = 9};
-    socklen_t len = sizeof(s);
-    int fd = socket(AF_INET, SOCK_DGRAM, 0);
-    if (fd < 0) {
-        return -errno;
-    }
-    s.sin_addr.s_addr = htonl(0xe00000fb);
-    bool ok = max > 0 && connect(fd, (struct sockaddr *)&s, sizeof(s)) == 0 &&
-              getsockname(fd, (struct sockaddr *)&s, &len) == 0 && s.sin_addr.s_addr != 0;
-    close(fd);
-    if (!ok || (only != 0 && s.sin_addr.s_addr != only)) {
-        return 0;
-    }
-    out[0] = (pmg_iface_t) {.ip = s.sin_addr.s_addr};
-    return 1;
 }
 #endif
 

@@ -73,7 +73,8 @@ def pytest_configure(config):
             _all_targets.setdefault(name, find_target(name))
         except KeyError:
             raise pytest.UsageError(
-                f"there is no target {name!r}: there are cpython, unix, pico and serial ports"
+                f"there is no target {name!r}: there are cpython, unix, unix-esp32, pico and "
+                "serial ports"
             ) from None
         if config.getoption("only") == "host":
             continue

@@ -127,13 +127,13 @@ class NameServer:
     def _answer(self, query, peer):
         with contextlib.suppress(OSError):
             for each in self.answers(query) or ():
-                if callable(each):
-                    each(self.udp, peer)
-                    continue
                 if isinstance(each, tuple):
                     time.sleep(each[0])
                     each = each[1]
-                self.udp.sendto(each, peer)
+                if callable(each):
+                    each(self.udp, peer)
+                else:
+                    self.udp.sendto(each, peer)
 
     def _serve_tcp(self):
         while not self._closing:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The sockets under the loop: what a kernel and a peer may do to them. Nothing is simulated."""
 
+import contextlib
 import errno
 import os
 import resource
@@ -78,7 +79,7 @@ def test_accept_without_descriptors(device, target):
 
 
 @pytest.mark.needs("process")
-def test_connect_without_descriptors(device):
+def test_connect_without_descriptors(device, target):
     running = device(SERVER)
     running.expect("SERVING")
     before = resource.prlimit(running.pid, resource.RLIMIT_NOFILE)
@@ -96,13 +97,16 @@ def attempt(fn, *args):
         return type(e).__name__, getattr(e, "errno", None)
 c = attempt(m.connect, {address!r}, outward)
 listener = attempt(m.listen, url("tcp"))
-other = attempt(Manager)
+other = attempt(lambda: Manager().close())
 """
     )
     running.until("('MG_EV_CLOSE', None) in said")
     text = running.eval("[data for name, data in said if name == 'MG_EV_ERROR']")
     assert len(text) == 1 and "too many open files" in text[0].lower()
-    assert running.eval("listener, other") == (("Error", errno.EMFILE),) * 2
+    refused = ("Error", errno.EMFILE)
+    # Where a wait is a select(), a Manager takes no descriptor of its own.
+    of_a_manager = refused if "descriptors" in target.capabilities else None
+    assert running.eval("listener, other") == (refused, of_a_manager)
     resource.prlimit(running.pid, resource.RLIMIT_NOFILE, before)
     running.exec(f"c = m.connect({address!r}, outward)")
     running.until("c.is_writable")
@@ -364,14 +368,19 @@ serve(m)
     for n in range(20):
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as gone:
             gone.sendto(b"%d" % n, address)
+    running.exec("for n in range(20): m.poll(2)")
     with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
         s.settimeout(seconds())
         s.connect(address)
         for n in range(target.size(200, 8)):
             s.send(b"burst %d" % n)
-        # More than a kernel's buffer holds may be lost, but what comes is in order.
-        got = [int(s.recv(100).split()[1]) for _ in range(target.size(100, 4))]
-        assert got == sorted(set(got))
+        # More than a buffer holds may be lost, but what comes is in order.
+        got = [int(s.recv(100).split()[1])]
+        s.settimeout(0.5 * target.slowness)
+        with contextlib.suppress(TimeoutError):
+            while True:
+                got.append(int(s.recv(100).split()[1]))
+        assert len(got) >= 4 and got == sorted(set(got))
     assert running.eval("log") == []
 
 
@@ -479,7 +488,7 @@ serve(m)
         for _ in range(taken):
             assert read_frame(slow) == (2, True, False, b"x" * piece)
         running.until("members[0].send_len == 0")
-        running.exec("broadcast(0); [c.close() for c in members if c is members[1]]")
+        running.exec("broadcast(0); [c.drain() for c in members if c is members[1]]")
         assert read_frame(slow)[0] == 2, "and is in again"
         reader.join(seconds())
         assert not reader.is_alive()

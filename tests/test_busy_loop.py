@@ -95,7 +95,7 @@ def closed(server, *events):
 # ---- States ------------------------------------------------------------------------------------
 
 
-@pytest.mark.needs("process")
+@pytest.mark.needs("process", "many-sockets")
 def test_idle(server):
     server.exec("timers = [m.timer_add(1000000, lambda: None)]; udp = m.listen(url('udp'))")
     with contextlib.ExitStack() as stack:
@@ -193,7 +193,7 @@ def test_lingering(server):
         with contextlib.suppress(ConnectionError):  # the time may be over already
             for _ in range(10):
                 raw.send("x" * 10000)
-        assert_quiet(server, returns=10)
+        assert_quiet(server, returns=25)  # a small buffer takes 4 KB of it at a time
         server.until("'CLOSE' in log")
 
 
@@ -260,7 +260,7 @@ def test_waiting_for_a_server(server, scheme):
 def test_timer_among_idle_connections(server, target):
     """A wait ends when the next thing is due, not before and not much later."""
     with contextlib.ExitStack() as stack:
-        for _ in range(target.size(50, 8)):
+        for _ in range(target.sockets(50, 8)):
             raw = stack.enter_context(connect(server, request=REQUEST.format("/")))
             assert raw.response().status == 200
         server.exec(
@@ -350,7 +350,7 @@ def many_descriptors():
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-@pytest.mark.needs("process", "native-speed")
+@pytest.mark.needs("process", "native-speed", "many-sockets")
 def test_cost_of_a_request_beside_idle_connections(many_descriptors, device):
     """2,000 idle connections: one more request costs what it costs alone."""
     empty, running = device(SERVER, drain=1000), device(SERVER, drain=1000)
@@ -383,7 +383,7 @@ def test_cost_of_a_request_beside_idle_connections(many_descriptors, device):
     running.until("len(m.connections) == 3", 30)
 
 
-@pytest.mark.needs("process")
+@pytest.mark.needs("process", "many-sockets")
 def test_many_idle_connections_are_quiet(device):
     running = device(SERVER, drain=1000)
     address = running.reach(running.port())

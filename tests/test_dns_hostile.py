@@ -45,7 +45,9 @@ def both(forged):
 
     def answers(query):
         right = one(RIGHT)(query)
-        return [*forged(query), *right] if query.type == A else right
+        if query.type != A:
+            return right
+        return [(0.005, each) for each in (*forged(query), *right)]  # small buffers hold few
 
     return answers
 

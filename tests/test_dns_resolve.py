@@ -105,6 +105,7 @@ for bad in ("", "a b", "http://", "x://y", "a:99999", "unix:///x", "1.2.3"):
     c2.resolve_cancel()
     raises(ValueError, c2.resolve, bad)
     c2.close()
+    m.poll(0)
 raises(TypeError, c.resolve, 5)
 raises(TypeError, c.resolve)
 c.close()

@@ -530,7 +530,7 @@ def test_curl(base):
 def test_many_clients_at_once(server, target):
     """64 connections, ten requests each, interleaved; what a board has at a time."""
     address = server.reach(server.port())
-    clients = [Raw(address) for _ in range(target.size(64, 10))]
+    clients = [Raw(address) for _ in range(target.sockets(64, 10))]
     for turn in range(10):
         for n, raw in enumerate(clients):
             body = f"{turn}/{n}"

@@ -232,13 +232,13 @@ CASES = re.findall(r"^def (case_\w+)", SCRIPT, re.MULTILINE)
 @pytest.mark.needs("loopback")
 @pytest.mark.parametrize("case", CASES)
 def test_manager(shared, target, case):
-    shared(SCRIPT, some=target.size(10, 4)).case(case)
+    shared(SCRIPT, some=target.sockets(10, 4)).case(case)
 
 
 def test_managers_never_closed(device, target):
     """CPython collects a forgotten Manager, without a word to its handlers; on MicroPython, whose
     collector may run anywhere, it works on until it is closed or the program ends."""
-    count = target.size(20, 2)  # a board has few listeners
+    count = target.sockets(20, 2)  # a board has few listeners
     running = device(
         """
 def drop(n):

@@ -5,7 +5,7 @@ import pytest
 import soak
 
 
-@pytest.mark.needs("process")
+@pytest.mark.needs("process", "many-sockets")
 def test_soak(target):
     # A build that checks itself keeps freed memory for a while.
     native = "native-speed" in target.capabilities

@@ -546,7 +546,7 @@ def test_descriptor_that_is_no_listener(server):
 # ---- The limits of the system ---------------------------------------------------------------------
 
 
-@pytest.mark.needs("process")
+@pytest.mark.needs("process", "many-sockets")
 def test_descriptors_above_1024(device):
     """More connections than select() could watch."""
     wanted = 1200
@@ -575,6 +575,7 @@ def test_descriptors_above_1024(device):
 # ---- Many --------------------------------------------------------------------------------------
 
 
+@pytest.mark.needs("many-sockets")
 def test_many_connections_at_once(server, connect):
     clients = [connect() for _ in range(200)]
     for n, raw in enumerate(clients):

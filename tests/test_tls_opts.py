@@ -135,6 +135,6 @@ def round(n):
 """
     )
     before = script.eval("round(5)", 30)
-    for _ in range(20):
-        after = script.eval("round(10)", 60)
+    for _ in range(33):
+        after = script.eval("round(6)", 60)
     assert after == before

@@ -129,7 +129,10 @@ class Board:
         run([*command, *(f"-D{k}={v}" for k, v in settings.items())], self.folder / "log")
 
     def compile(self) -> None:
-        run(["ninja", "-C", str(self.folder), "main"], self.folder / "log")
+        run(["ninja", "-C", str(self.folder), "main", "mbedtls"], self.folder / "log")
+        rules = (self.folder / "build.ninja").read_text()
+        if not re.search(r"FLAGS = .*-include \S*pmg_tls12_pss\.h", rules):
+            raise SystemExit("check-esp32: mbedTLS is compiled without pmg_tls12_pss.h")
 
     def tool(self, name: str) -> str:
         return self.compiler[0].removesuffix("gcc") + name

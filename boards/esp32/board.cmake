@@ -9,6 +9,13 @@ list(APPEND SDKCONFIG_DEFAULTS ${PMG_ESP32_DIR}/sdkconfig.pymongoose)
 
 list(APPEND MICROPY_DEF_BOARD PMG_BOARD=1 ${PMG_DEFINES})
 
+# MicroPython starts the IDF's own mDNS with the Wi-Fi. It shares its port with nobody, so that
+# Manager.mdns_listen() would find it taken.
+if(NOT PMG_DEFINES MATCHES "PMG_HAS_MDNS=0")
+    list(APPEND MICROPY_DEF_BOARD MICROPY_HW_ENABLE_MDNS_QUERIES=0
+        MICROPY_HW_ENABLE_MDNS_RESPONDER=0)
+endif()
+
 # A full checkout has micropython-lib: then the port's usual frozen modules come along.
 if(EXISTS ${CMAKE_SOURCE_DIR}/../../lib/micropython-lib/README.md)
     set(MICROPY_FROZEN_MANIFEST ${PMG_ESP32_DIR}/manifest_full.py)

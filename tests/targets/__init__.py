@@ -5,7 +5,7 @@ import re
 
 from .base import Device, DeviceError, Target
 from .pico import PicoTarget
-from .process import ROOT, ProcessDevice, ProcessTarget, all_targets
+from .process import ROOT, ProcessDevice, ProcessTarget, all_targets, unix_esp32
 from .serial import SerialDevice, SerialTarget
 
 __all__ = [
@@ -27,6 +27,8 @@ def find_target(name: str) -> Target:
     """A target by what `make test TARGET=` calls it; KeyError if it is no name and no serial port."""
     if name in (known := all_targets()):
         return known[name]
+    if name == "unix-esp32":
+        return unix_esp32()
     if name == "pico":
         return PicoTarget()
     if re.fullmatch(r"/.+|\w+://.+|[acu]\d+|auto|COM\d+", name):

@@ -72,7 +72,16 @@ def udp_refusals():
 
 def descriptors():
     import socket
-    return socket.socket().fileno() >= 0
+    s = socket.socket()
+    s.bind(socket.getaddrinfo(HOST, 0)[0][-1])
+    s.listen(1)
+    with Manager() as m:
+        m.listen("tcp://%s:0" % HOST, fd=s.fileno())
+    return True
+
+def many_sockets():
+    with Manager(max_conns=70) as m:
+        return [m.listen("tcp://%s:0" % HOST) for n in range(64)]
 
 def littlefs():
     import vfs
@@ -94,6 +103,7 @@ can("ipv6", listens("tcp://[::1]:0"))
 can("unix-sockets", listens("unix://" + PARAMS["socket"]))
 can("udp-refusals", udp_refusals)
 can("descriptors", descriptors)
+can("many-sockets", many_sockets)
 can("littlefs", littlefs)
 can("memory", memory)
 can("fork", fork)
@@ -349,6 +359,10 @@ class Target:
     def size(self, large: int, small: int) -> int:
         """Of two amounts, of bytes or of connections, the one that the target has room for."""
         return large if "memory" in self.capabilities else small
+
+    def sockets(self, large: int, small: int) -> int:
+        """Of two numbers of connections, the one that the target has sockets for."""
+        return large if "many-sockets" in self.capabilities else small
 
     def folder(self, path: Path) -> str:
         """Where the device finds the files of a folder of the host."""

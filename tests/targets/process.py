@@ -172,3 +172,9 @@ def all_targets() -> dict[str, ProcessTarget]:
             "unix", program("PMG_TEST_UNIX", "build/unix/micropython"), UNIX_OPTIONS, "make unix"
         ),
     }
+
+
+def unix_esp32() -> ProcessTarget:
+    """MicroPython's unix port with the socket layer of an ESP32."""
+    program = ROOT / "build/unix-esp32/micropython"
+    return ProcessTarget("unix-esp32", program, UNIX_OPTIONS, "make test-esp32")

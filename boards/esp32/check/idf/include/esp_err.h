@@ -5,5 +5,6 @@
 #define PMG_CHECK_ESP_ERR_H
 
 typedef int esp_err_t;
+#define ESP_OK 0
 
 #endif

@@ -34,7 +34,19 @@ macro(idf_component_register)
     set(MICROPY_SOURCE_QSTR ${MICROPY_SOURCE_PY} ${MICROPY_SOURCE_USERMOD})
 endmacro()
 
+# As a component of the IDF, the one file of mbedTLS that is compiled with a header of ours.
+macro(stand_in_mbedtls)
+    set(part ${CMAKE_BINARY_DIR}/mbedtls)
+    configure_file(${MBEDTLS_DIR}/library/ssl_tls12_client.c ${part}/ssl_tls12_client.c COPYONLY)
+    file(WRITE ${part}/CMakeLists.txt "add_library(mbedtls STATIC ssl_tls12_client.c)
+        target_include_directories(mbedtls PRIVATE ${MBEDTLS_DIR}/library ${MBEDTLS_DIR}/include
+            ${STAND_IN_DIR}/include)
+        target_compile_definitions(mbedtls PRIVATE MBEDTLS_CONFIG_FILE=\"mbedtls/esp_config.h\")")
+    add_subdirectory(${part} ${part}/build)
+endmacro()
+
 macro(project name)
     _project(${name} C)
+    stand_in_mbedtls()
     include(${CMAKE_SOURCE_DIR}/main/CMakeLists.txt)
 endmacro()
