@@ -103,7 +103,7 @@ app.run(host="0.0.0.0", port=8000)
 
 class Board:
     def __init__(self, firmware: Path, profiles: Path | None = None) -> None:
-        command = [sys.executable, str(ROOT / "boards/rig/rig.py"), "--control"]
+        command = [sys.executable, str(ROOT / "boards/rig/rig.py"), "--control", "--seed", "1"]
         command += ["--firmware", str(firmware)]
         self.profiles = profiles
         if profiles:

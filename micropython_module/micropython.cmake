@@ -34,6 +34,12 @@ target_include_directories(usermod_pymongoose INTERFACE
 )
 target_compile_definitions(usermod_pymongoose INTERFACE MG_ARCH=MG_ARCH_CUSTOM)
 
+if(PICO_BOARD)
+    # port_pico.c puts a lock round them.
+    target_link_options(usermod_pymongoose INTERFACE
+        LINKER:--wrap=m_tracked_calloc LINKER:--wrap=m_tracked_free)
+endif()
+
 # By source file, because options of the target would reach the whole firmware.
 if(NOT PMG_COMPILE_OPTIONS)
     set(PMG_COMPILE_OPTIONS -O2)

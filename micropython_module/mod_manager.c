@@ -4,10 +4,14 @@
 // pointer, so a program that drops its last reference keeps a running loop; a soft reset runs the
 // finalizer, which closes every socket without calling Python.
 
+#include "py/gc.h"
 #include "py/mpstate.h"
 
 #include "mod_util.h"
 #include "pmg_port.h"
+#ifdef PMG_IO_LWIP
+#include "pmg_port_lwip.h"
+#endif
 
 // A wait is cut here, so that timers, scheduled callbacks and Ctrl-C get their turn. On the unix
 // port a signal ends the wait by itself, unless it must be held back (mod_pymongoose.h).
@@ -17,7 +21,12 @@
 #define SLICE_MS (50)
 #endif
 
-#if MICROPY_PY_THREAD
+#ifdef PMG_IO_LWIP
+// An interrupt may call wakeup(), too.
+#define LOCK_INIT(self)
+#define LOCK(self) pmg_port_lock()
+#define UNLOCK(self) pmg_port_unlock()
+#elif MICROPY_PY_THREAD
 #define LOCK_INIT(self) mp_thread_mutex_init(&(self)->lock)
 #define LOCK(self) mp_thread_mutex_lock(&(self)->lock, 1)
 #define UNLOCK(self) mp_thread_mutex_unlock(&(self)->lock)
@@ -176,7 +185,6 @@ static mp_obj_t manager_make_new(const mp_obj_type_t *type, size_t n_args, size_
     if (dns != mp_const_none) {
         mp_obj_get_array(dns, &n_servers, &servers);
     }
-    mpy_port_init();
 
     mpy_manager_t *self = mp_obj_malloc_with_finaliser(mpy_manager_t, type);
     self->m = NULL;
@@ -404,13 +412,33 @@ static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(manager_exit_obj, 4, 4, manager_exit)
 
 // The lock keeps close() from pulling the engine away under another thread's feet.
 static int locked_wakeup(mpy_manager_t *self, unsigned long id, const mp_buffer_info_t *data) {
+    struct pmg_wakeup *w = NULL;
+    int r = -EBADF;
+    if (id != 0 && (w = pmg_wakeup_new(id, data->buf, data->len)) == NULL) {
+        return -ENOMEM;
+    }
     LOCK(self);
-    int r = !self->closing ? pmg_mgr_wakeup(self->m, id, data->buf, data->len) : -EBADF;
+    if (!self->closing) {
+        r = pmg_wakeup_put(self->m, w);
+    }
     UNLOCK(self);
+    if (r < 0) {
+        pmg_wakeup_free(w);
+    }
     return r;
 }
 
-// The one method that any thread may call.
+#ifdef PMG_IO_LWIP
+// In a hard interrupt, where the heap is locked.
+static int irq_wakeup(mpy_manager_t *self, unsigned long id, const mp_buffer_info_t *data) {
+    LOCK(self);
+    int r = !self->closing ? pmg_mgr_wakeup_irq(self->m, id, data->buf, data->len) : -EBADF;
+    UNLOCK(self);
+    return r;
+}
+#endif
+
+// The one method that any thread may call, and an interrupt.
 static mp_obj_t manager_wakeup(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_connection_id, ARG_data };
     static const mp_arg_t allowed_args[] = {
@@ -427,7 +455,11 @@ static mp_obj_t manager_wakeup(size_t n_args, const mp_obj_t *pos_args, mp_map_t
     if (in_finalizer()) {
         mpy_check_caller(self);
     }
+#ifdef PMG_IO_LWIP
+    int r = gc_is_locked() ? irq_wakeup(self, id, &data) : locked_wakeup(self, id, &data);
+#else
     int r = MPY_ENGINE(locked_wakeup(self, id, &data));
+#endif
     if (r == -EBADF) {
         mpy_raise_error(EBADF, PMG_MSG_MGR_CLOSED);
     }

@@ -48,9 +48,6 @@ mpy_result_;                      \
 // The same for an expression without a value.
 #define MPY_ENGINE_DO(expr) ((void)MPY_ENGINE(((expr), 0)))
 
-// Before the first manager (port.c).
-void mpy_port_init(void);
-
 // ---------------------------------------------------------------------------------------------
 // Objects
 
@@ -71,7 +68,9 @@ typedef struct _mpy_manager_t {
     mp_obj_t pending; // an exception on its way out of the engine, or MP_OBJ_NULL
 #if MICROPY_PY_THREAD
     mp_uint_t thread;
+#ifndef PMG_IO_LWIP
     mp_thread_mutex_t lock; // holds `m` still while another thread is in wakeup()
+#endif
 #endif
 } mpy_manager_t;
 

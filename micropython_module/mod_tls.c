@@ -46,7 +46,6 @@ static mp_obj_t tls_opts_make_new(const mp_obj_type_t *type, size_t n_args, size
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed)];
     mp_arg_parse_all_kw_array(n_args, n_kw, all_args, MP_ARRAY_SIZE(allowed), allowed, args);
-    mpy_port_init();
 
     mpy_tls_opts_t *self = mp_obj_malloc_with_finaliser(mpy_tls_opts_t, type);
     self->conf = NULL;

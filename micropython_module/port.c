@@ -41,43 +41,17 @@
 // to libc, since wakeup() allocates on any thread and there the tracked list has no lock.
 #if MICROPY_TRACKED_ALLOC && !IS_UNIX
 
-#if MICROPY_PY_THREAD && !MICROPY_PY_THREAD_GIL
-static mp_thread_mutex_t memory_lock;
-#define MEMORY_LOCK() mp_thread_mutex_lock(&memory_lock, 1)
-#define MEMORY_UNLOCK() mp_thread_mutex_unlock(&memory_lock)
-#else
-#define MEMORY_LOCK()
-#define MEMORY_UNLOCK()
-#endif
-
-void mpy_port_init(void) {
-#if MICROPY_PY_THREAD && !MICROPY_PY_THREAD_GIL
-    static bool ready;
-    if (!ready) {
-        mp_thread_mutex_init(&memory_lock);
-        ready = true;
-    }
-#endif
-}
-
 void *pmg_port_alloc(size_t size) {
-    MEMORY_LOCK();
-    void *p = m_tracked_calloc(1, size);
-    MEMORY_UNLOCK();
-    return p;
+    return m_tracked_calloc(1, size);
 }
 
 void pmg_port_free(void *p) {
-    MEMORY_LOCK();
     m_tracked_free(p);
-    MEMORY_UNLOCK();
 }
 
 #elif !IS_UNIX && !defined(ESP_PLATFORM)
 #error "pymongoose needs MICROPY_TRACKED_ALLOC here: libc's heap on a board is tiny, or panics"
 #else
-
-void mpy_port_init(void) {}
 
 void *pmg_port_alloc(size_t size) {
     return malloc(size > 0 ? size : 1);
@@ -154,7 +128,7 @@ bool pmg_port_random(void *buf, size_t len) {
     return true;
 }
 
-#else
+#elif !defined(PICO_BUILD) // port_pico.c
 
 // os.urandom() is the port's own hardware source; 1.25 has no common function in C for it.
 bool pmg_port_random(void *buf, size_t len) {

@@ -54,13 +54,17 @@ void pmg_port_wake(void) {} // a wait is short
 
 #endif
 
-// A hard interrupt cannot allocate, so that wakeup() refuses before it comes to the queue.
+// All interrupts are off and, where there is one, the other core is shut out, too.
+static mp_uint_t lock_states[2];
+static uint8_t lock_depth;
+
 void pmg_port_lock(void) {
-    pmg_port_lwip_lock();
+    mp_uint_t state = MICROPY_BEGIN_ATOMIC_SECTION();
+    lock_states[lock_depth++] = state;
 }
 
 void pmg_port_unlock(void) {
-    pmg_port_lwip_unlock();
+    MICROPY_END_ATOMIC_SECTION(lock_states[--lock_depth]);
 }
 
 // A callback that was scheduled meanwhile must not wait for the next interrupt.

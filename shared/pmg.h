@@ -82,6 +82,17 @@ int pmg_mgr_poll(pmg_mgr_t *m, int ms);
 // id 0 only ends the wait. -ENOMEM without memory, -ENOBUFS past the budget: nothing was queued.
 int pmg_mgr_wakeup(pmg_mgr_t *m, unsigned long id, const void *data, size_t len);
 
+// The same in two steps: the second allocates nothing, so that a binding's lock, which keeps the
+// manager from being freed meanwhile, may hold interrupts off.
+struct pmg_wakeup *pmg_wakeup_new(unsigned long id, const void *data, size_t len);
+int pmg_wakeup_put(pmg_mgr_t *m, struct pmg_wakeup *w); // takes `w` if it returns 0; NULL as id 0
+void pmg_wakeup_free(struct pmg_wakeup *w);
+
+#ifdef PMG_IO_LWIP
+// The same from an interrupt. -EMSGSIZE when data is longer than a slot, -ENOBUFS when all are taken.
+int pmg_mgr_wakeup_irq(pmg_mgr_t *m, unsigned long id, const void *data, size_t len);
+#endif
+
 // Adds a name server, "udp://1.2.3.4:53", and asks none of the system's from now on; NULL adds none.
 // -EINVAL, -ENOMEM.
 int pmg_dns_server(pmg_mgr_t *m, const char *url);

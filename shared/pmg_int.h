@@ -19,12 +19,21 @@
 // A client that pipelines requests and reads no replies: with this much unsent the next one waits.
 #define PMG_PIPELINE_MAX (2 * PMG_READ_SIZE)
 // A send buffer up to this size is kept for the next connection instead of being freed.
+#ifdef PMG_BOARD
+#define PMG_SPARE_MAX 2048
+#else
 #define PMG_SPARE_MAX 16384
+#endif
 // Data that a signal or another thread asked to deliver, at most, per manager.
 #ifdef PMG_BOARD
 #define PMG_WAKEUP_BUDGET 4096
 #else
 #define PMG_WAKEUP_BUDGET (64u << 20)
+#endif
+// Wake-ups that interrupts, which cannot allocate, may have queued, and the data of each.
+#ifdef PMG_IO_LWIP
+#define PMG_WAKEUP_SLOTS 8
+#define PMG_WAKEUP_SLOT_SIZE 15
 #endif
 
 // ---------------------------------------------------------------------------------------------
@@ -206,6 +215,15 @@ struct pmg_mgr {
     const pmg_mqtt_login_t *login; // of the connection that is being made
 #endif
     struct pmg_wakeup *wake_first, *wake_last;
+#ifdef PMG_WAKEUP_SLOTS
+    struct {
+        unsigned long id;
+        unsigned char len;
+        char data[PMG_WAKEUP_SLOT_SIZE];
+    } wake_slot[PMG_WAKEUP_SLOTS]; // a ring
+    unsigned char wake_slot_first;
+    volatile unsigned char wake_slots;
+#endif
     size_t wake_bytes;
     size_t done;    // things done in this turn
     unsigned depth; // hooks on the stack

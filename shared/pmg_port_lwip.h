@@ -3,7 +3,8 @@
 // What a runtime supplies besides pmg_port.h where lwIP runs without an operating system.
 //
 //   pmg_port_lwip_lock, _unlock   exclude lwIP's interrupt; recursive
-//   pmg_port_lock, _unlock        exclude other threads, cores and interrupts, for a few stores
+//   pmg_port_lock, _unlock        exclude other threads, cores and interrupts, for a few stores;
+//                                 may be taken twice, not more
 //   pmg_port_idle                 sleeps until an interrupt has made done() true or wants the
 //                                 runtime's attention, at most ms and at most a slice of the
 //                                 runtime's choice; runs no Python and raises nothing

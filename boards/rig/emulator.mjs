@@ -2,11 +2,11 @@
 // Runs a board: its USB serial port and UART1 as TCP ports of this machine's loopback, commands as
 // lines of JSON on standard input, events as lines of JSON on standard output. rig.py starts it.
 //
-//     node emulator.mjs --rp2040js DIR --bootrom FILE --firmware FILE [--flash FILE] [--gdb PORT] [--profile FILE]
+//     node emulator.mjs --rp2040js DIR --bootrom FILE --firmware FILE [--flash FILE] [--gdb PORT] [--profile FILE] [--seed N]
 import fs from 'node:fs';
 import net from 'node:net';
 import { parseArgs } from 'node:util';
-import { Board, FLASH_BYTES, load } from './machine.mjs';
+import { Board, FLASH_BYTES, load, randomBits } from './machine.mjs';
 import { Profile } from './profile.mjs';
 
 const SLICE_MS = 4; // between two looks at sockets
@@ -15,7 +15,7 @@ const UF2_MAGIC = [0x0a324655, 0x9e5d5157];
 const FLASH_BASE = 0x10000000;
 
 const { values: options } = parseArgs({
-    options: Object.fromEntries(['rp2040js', 'bootrom', 'firmware', 'flash', 'gdb', 'profile'].map((name) => [name, { type: 'string' }])),
+    options: Object.fromEntries(['rp2040js', 'bootrom', 'firmware', 'flash', 'gdb', 'profile', 'seed'].map((name) => [name, { type: 'string' }])),
 });
 
 console.warn = () => {}; // rp2040js's, of registers that it does not have
@@ -66,7 +66,7 @@ const board = new Board(library, bootrom, flash, {
     uart: (number, data) => number === 1 && give('uart', data),
     reset: (reason) => say({ event: 'reset', reason }),
     fault: (what) => say({ event: 'fault', what, ...board.state() }),
-});
+}, randomBits(options.seed === undefined ? undefined : Number(options.seed)));
 const profile = options.profile ? new Profile(options.profile, options.firmware.replace(/\.\w+$/, '.elf')) : null;
 if (profile) board.translator.profile = board.profile = profile;
 

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 // A Raspberry Pi Pico: rp2040js's chip with a boot ROM, a flash that outlives resets, a UART and
 // a USB serial port that work as MicroPython needs them, and faults that are seen.
+import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
 import { Translator } from './translate.mjs';
@@ -9,7 +10,9 @@ import { makeUart } from './uart.mjs';
 
 export const FLASH_BYTES = 2 << 20;
 const UARTS = [[0x40034, 'UART0', 20], [0x40038, 'UART1', 21]];
-const WATCHDOG = 0x40058, OSCILLATOR = 0x40060, RANDOM_BIT = 0x1c;
+const WATCHDOG = 0x40058;
+const PADS = 0x4001c;
+const ROSC = 0x40060, RANDOMBIT = 0x1c;
 const ROM_BYTES = 0x4000;
 const CHUNK = 2000; // steps between two looks at the wall's clock
 // What a program may say by a bkpt instruction of the boot ROM (bootrom.c).
@@ -19,8 +22,9 @@ export async function load(folder) {
     const from = (name) => import(pathToFileURL(path.join(folder, 'dist', 'esm', name)).href);
     const all = await from('index.js');
     const { SimulationClock } = await from('clock/simulation-clock.js');
-    const library = { ...all, SimulationClock };
-    return { ...library, Uart: makeUart(library), Serial: makeSerial(library), Chip: makeChip(library), Clock: makeClock(library) };
+    const { UnimplementedPeripheral } = await from('peripherals/peripheral.js');
+    const library = { ...all, SimulationClock, UnimplementedPeripheral };
+    return { ...library, Uart: makeUart(library), Serial: makeSerial(library), Chip: makeChip(library), Clock: makeClock(library), Rosc: makeRosc(library) };
 }
 
 const makeClock = ({ SimulationClock }) =>
@@ -38,6 +42,48 @@ const makeClock = ({ SimulationClock }) =>
             this.nanosCounter = target;
         }
     };
+
+// Nothing is connected: a pin's level is that of its pull.
+function followPulls(chip) {
+    const pads = chip.peripherals[PADS], { writeUint32 } = pads;
+    pads.writeUint32 = (offset, value) => {
+        writeUint32.call(pads, offset, value);
+        const pin = chip.gpio[(offset >> 2) - 1];
+        if (pin && pin.rawInputValue !== (pin.pullupEnabled && !pin.pulldownEnabled)) {
+            pin.setInputValue(!pin.rawInputValue);
+        }
+    };
+}
+
+// The ring oscillator, of which programs use the random bit: else it would always be the same.
+const makeRosc = ({ UnimplementedPeripheral }) =>
+    class Rosc extends UnimplementedPeripheral {
+        constructor(chip, bit) {
+            super(chip, 'ROSC');
+            this.bit = bit;
+        }
+
+        readUint32(offset) {
+            return offset === RANDOMBIT ? this.bit() : super.readUint32(offset);
+        }
+    };
+
+// Bits that a seed decides (xorshift32), or that nobody can tell.
+export function randomBits(seed) {
+    let word = seed >>> 0 || 1, left = 0;
+    return () => {
+        if (seed === undefined && left-- === 0) {
+            [word, left] = [randomBytes(4).readUInt32LE(0), 31];
+        } else if (seed === undefined) {
+            word >>>= 1;
+        } else {
+            word ^= word << 13;
+            word ^= word >>> 17;
+            word ^= word << 5;
+        }
+        return word & 1;
+    };
+}
 
 // The paths that nearly all accesses take, straight to the arrays; and no store into the ROM.
 const makeChip = ({ RP2040 }) =>
@@ -87,21 +133,13 @@ const makeChip = ({ RP2040 }) =>
         }
     };
 
-// The ring oscillator's random bit: pseudo-random, the same in every run, and not again after a reset.
-let noise = 0x504d47;
-function randomBit() {
-    noise ^= noise << 13;
-    noise ^= noise >>> 17;
-    noise ^= noise << 5;
-    return noise & 1;
-}
-
 const hex = (n) => '0x' + (n >>> 0).toString(16).padStart(8, '0');
 
 export class Board {
-    // bootrom, flash: Uint8Array; on: { usb(data), uart(number, data), reset(reason), fault(what) }
-    constructor(library, bootrom, flash, on) {
-        Object.assign(this, { library, bootrom, flash, on });
+    // bootrom, flash: Uint8Array; on: { usb(data), uart(number, data), reset(reason), fault(what) };
+    // bit: what the oscillator's random bit is, each time
+    constructor(library, bootrom, flash, on, bit = randomBits()) {
+        Object.assign(this, { library, bootrom, flash, on, bit });
         this.plain = false; // interpret all, as a debugger needs it
         this.profile = null;
         this.cyclesBefore = 0; // of chips that were reset
@@ -124,10 +162,9 @@ export class Board {
         chip.onBreak = (code) => this.broke(chip.core.PC < ROM_BYTES ? BREAKS[code] : `bkpt #${code}`);
         this.uarts = UARTS.map(([page, name, irq], i) => (chip.uart[i] = chip.peripherals[page] = new library.Uart(chip, name, irq)));
         this.serial = new library.Serial(chip.usbCtrl, (data) => this.on.usb(data));
-        const oscillator = chip.peripherals[OSCILLATOR];
-        const plain = oscillator.readUint32.bind(oscillator);
-        oscillator.readUint32 = (offset) => (offset === RANDOM_BIT ? randomBit() : plain(offset));
         chip.peripherals[WATCHDOG].onWatchdogTrigger = () => (this.watchdogFired = true);
+        followPulls(chip);
+        chip.peripherals[ROSC] = new library.Rosc(chip, this.bit);
         if (watchdog) {
             chip.peripherals[WATCHDOG].scratchData.set(watchdog.scratchData);
             chip.peripherals[WATCHDOG].reason = watchdog.reason;

@@ -107,6 +107,8 @@ class Rig:
             command += ["--gdb", str(a.gdb)]
         if a.profile:
             command += ["--profile", str(a.profile)]
+        if a.seed is not None:
+            command += ["--seed", str(a.seed)]
         try:
             self.node = subprocess.Popen(
                 command,
@@ -317,6 +319,7 @@ def arguments_of(argv: list[str]) -> argparse.Namespace:
     )
     add("--gdb", type=int, metavar="PORT", help="serve a debugger: target remote :PORT")
     add("--profile", type=Path, metavar="FILE", help="count cycles by function, into this file")
+    add("--seed", type=int, metavar="N", help="random bits that repeat; default: others each time")
     add("--no-link", action="store_true", help="leave the board and its network link alone")
     add("--control", action="store_true", help="commands and events as lines of JSON, for programs")
     add("--node", default="node", help="the Node.js to use (18 or newer)")

@@ -35,6 +35,13 @@ signed char pmg_loopback_pending(void (*poll)(struct netif *), struct netif *net
 // oscillator: 20,000 cycles. Nothing but a PPP server's challenge would use that pool.
 #define PPP_MD5_RANDM (0)
 
+// lwIP's own first sequence numbers count up from the same one after each start: whoever knows a
+// board's uptime could forge packets of its connections. net_board.c makes them as RFC 6528 says.
+unsigned int pmg_tcp_isn(const void *local, unsigned short local_port, const void *remote,
+    unsigned short remote_port);
+#define LWIP_HOOK_TCP_ISN(local, local_port, remote, remote_port) \
+    pmg_tcp_isn(local, local_port, remote, remote_port)
+
 #include_next "lwipopts.h"
 
 #undef MEMP_NUM_UDP_PCB
