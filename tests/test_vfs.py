@@ -50,7 +50,7 @@ with open("/flash/secret.txt", "w") as f:
 
 def handler(c, ev, m):
     if ev == MG_EV_HTTP_HDRS and m.method == "PUT":
-        c.http_stream_body("/flash/www" + m.uri)
+        c.http_stream_body("/flash/www" + m.uri, max_size=0)
     elif ev == MG_EV_HTTP_MSG:
         if m.method == "PUT":
             c.reply(201, "stored")
@@ -171,7 +171,7 @@ def measure():
 
 def handler(c, ev, data):
     if ev == MG_EV_HTTP_HDRS and data.method == "PUT":
-        c.http_stream_body(NAME)
+        c.http_stream_body(NAME, max_size=0)
     elif ev == MG_EV_HTTP_MSG:
         if data.method == "PUT":
             c.reply(201)
