@@ -234,6 +234,7 @@ def test_limits_of_the_server_hold(client, broker):
     script.exec("clients['dev'].mqtt_pub('l', 'x', 1)")
 
 
+@pytest.mark.cost(8)
 def test_tls(script, broker):
     script.exec(f"opts = TlsOpts(ca={pki()['ca'].cert!r}, name='localhost')")
     script.exec(f"start('dev', {broker.tls}, 'mqtts'); clients['dev'].tls_init(opts)")
@@ -252,11 +253,11 @@ def test_tls_of_an_unknown_authority(script, broker):
     assert "TLS" in script.eval("told('client', 'ERROR')")[0][0]
 
 
-def test_keep_alive(client, broker, target):
-    """mosquitto gives a client up that is silent for 1.5 times as long: the pings keep it."""
-    script = client(keepalive=int(seconds(1)))
-    pings = target.size(3, 1)
-    script.until(f"sum(e[0] == {PINGRESP} for e in told('client', 'CMD')) == {pings}", 20)
+@pytest.mark.needs("process")  # mosquitto counts by another clock than an emulated board
+def test_keep_alive(client, broker):
+    """mosquitto gives a client up that is silent for 1.5 s: the pings keep it."""
+    script = client(keepalive=1)
+    script.until(f"sum(e[0] == {PINGRESP} for e in told('client', 'CMD')) == 3")
     assert script.eval("told('client', 'CLOSE')") == []
 
 
