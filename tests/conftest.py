@@ -110,7 +110,7 @@ def pytest_collection_modifyitems(config, items):
         return
     left = [item for item in items if item.get_closest_marker("long")]
     for name in config.pmg_targets:
-        if _all_targets[name].short_runs and not config.option.collectonly:
+        if _all_targets[name].short_runs:
             left += costs.left_out(_of_target(items, name))
     if left := set(left):
         config.pmg_left = [item for item in items if item in left]
@@ -317,6 +317,7 @@ def pytest_terminal_summary(terminalreporter):
         what = f"{target.runtime}, pymongoose {target.version}" if target else ""
         if about := getattr(target, "about", ""):
             write(f"{kind:<11} {about}")
+            write(f"{kind:<11} has {', '.join(sorted(target.capabilities))}")
         done = ", ".join(f"{count[k]} {k}" for k in ("passed", "failed", "skipped") if count[k])
         write(f"{kind:<11} {what:<44} {done} in {_seconds[kind]:.0f} s")
         if "skips not as pinned" in count:

@@ -359,6 +359,7 @@ serve(m)
         assert raw.ask(get("/")).body == b"ok"
 
 
+@pytest.mark.cost(15)
 def test_ctrl_c_again_and_again_under_load(device):
     """Interrupts at whatever moment: none is lost in the engine, none breaks it."""
     running = device(

@@ -51,7 +51,7 @@ def serve_for(c, m):
     elif what == "no-root":
         c.serve_dir(m, root + "/nowhere")
 
-m = Manager(handler)
+m = Manager(handler, max_head=16384)
 announce("PORT", m.listen(url("http")))
 serve(m)
 """
@@ -99,7 +99,7 @@ def root(target, tmp_path_factory):
     (folder / ".well-known" / ".env").write_text("secret")
     (folder / "sub" / ".well-known").mkdir()
     (folder / "sub" / ".well-known" / "token").write_text("secret")
-    (folder / "big.bin").write_bytes(os.urandom(target.size(1 << 20, 5 << 10)) * 20)
+    (folder / "big.bin").write_bytes(os.urandom(target.size(1 << 20, 2 << 10)) * 20)
     (folder / "link.txt").symlink_to("hello.txt")
     (folder / "dangling.txt").symlink_to("nowhere")
     return folder
@@ -488,7 +488,7 @@ def descriptors(device):
 
 
 def test_big_file_to_a_slow_client(server, big):
-    """20 MB in constant memory, while others are served; 100 KB on a board."""
+    """20 MB in constant memory, while others are served; 40 KB on a board."""
     piece = len(big) // 20
     with Raw(server.reach(server.port())) as raw:
         raw.send("GET /big.bin HTTP/1.1\r\nHost: d\r\n\r\n")

@@ -9,6 +9,7 @@ script begins with a soft reset and so with an empty heap; boot.py is run and br
 from __future__ import annotations
 
 import ast
+import base64
 import contextlib
 import io
 import os
@@ -71,6 +72,7 @@ for name in ("WLAN", "LAN", "WIZNET5K"):
 # Takes a folder's files; what an earlier run left there goes.
 STORE = """
 import os
+from binascii import a2b_base64
 
 def folder(path):
     os.mkdir(path)
@@ -100,7 +102,7 @@ folder(PARAMS["root"])
 file = None
 serve()
 """
-STORE_PIECE = 1024
+STORE_PIECE = 1536
 
 
 class SerialDevice(Device):
@@ -318,7 +320,8 @@ class SerialTarget(Target):
                 device.exec(f"folder({name!r})" if each.is_dir() else f"begin({name!r})")
                 data = b"" if each.is_dir() else each.read_bytes()
                 for start in range(0, len(data), STORE_PIECE):
-                    device.exec(f"file.write({data[start : start + STORE_PIECE]!r})")
+                    piece = base64.b64encode(data[start : start + STORE_PIECE]).decode()
+                    device.exec(f"file.write(a2b_base64({piece!r}))")
             device.exec("end()")
             device.stop()
             self._folders.append(path)
