@@ -49,9 +49,14 @@ def tls(address):
     return raw
 
 
-@pytest.mark.cost(300)
 @pytest.mark.timeout(7200)
-@pytest.mark.parametrize("resets", [5, pytest.param(50, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    "resets",
+    [
+        pytest.param(5, marks=pytest.mark.cost(60)),
+        pytest.param(50, marks=[pytest.mark.cost(300), pytest.mark.long]),
+    ],
+)
 def test_soft_resets(device, resets):
     """With a live listener and open clients, TLS among them: no port and no memory is lost."""
     pair = pki()["ec"]
