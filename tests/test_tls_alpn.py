@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The application's protocol is agreed on in the handshake (RFC 7301)."""
 
-import socket
 import ssl
 import subprocess
 
 import pytest
-from clients import Raw
+from clients import Raw, listen, seconds
 from tls_script import REQUEST, VERSIONS, TlsServer, context, dial, opened
 
 NONE_IN_COMMON = 120  # the alert of RFC 7301, section 3.2
 
 
 @pytest.fixture
-def script(shared):
-    yield from opened(shared)
+def script(shared, target):
+    yield from opened(shared, target)
 
 
 # Ours, theirs, what the server chooses.
@@ -39,7 +38,7 @@ def test_server_chooses(script, version, case):
         return served_by_openssl(script, port, theirs[0], version)
     if theirs:
         made.set_alpn_protocols(theirs)
-    with dial(port, made) as raw:
+    with dial(script, port, made) as raw:
         assert raw.socket.selected_alpn_protocol() == chosen
         assert raw.ask(REQUEST).status == 200
         assert script.eval("peers[-1].alpn, peers[0].alpn") == (chosen, None)
@@ -51,10 +50,10 @@ def test_server_chooses(script, version, case):
 
 
 def served_by_openssl(script, port, name, version):
-    run = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "localhost"]
+    run = ["openssl", "s_client", "-connect", "%s:%d" % script.reach(port), "-servername", "localhost"]
     run += ["-alpn", name, "-ign_eof", f"-{version.name.replace('v', '').lower()}"]
     request = "GET /s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    out = subprocess.run(run, input=request.encode(), capture_output=True, timeout=20)
+    out = subprocess.run(run, input=request.encode(), capture_output=True, timeout=seconds(20))
     assert b"ALPN protocol: " + name.encode() in out.stdout
     assert [e[2] for e in script.eval("log") if e[1] == "ALPN"] == [name]
 
@@ -65,7 +64,7 @@ def test_server_without_a_common_one(script, version):
     made = context(version=version)
     made.set_alpn_protocols(["http/1.1"])
     with pytest.raises(ssl.SSLError, match="(?i)application.protocol"):
-        dial(port, made)
+        dial(script, port, made)
     script.until("errors('server')")
     assert "no common application protocol" in script.eval("errors('server')")[0]
     assert script.eval("[e for e in log if e[1] == 'TLS_HS']") == []
@@ -96,7 +95,7 @@ def alert(number):
 
 def test_client_is_refused(script):
     """Python's server never refuses, so the alert is sent by hand."""
-    listener = socket.create_server(("127.0.0.1", 0))
+    listener = listen()
     with listener:
         script.connect(
             f"tls://localhost:{listener.getsockname()[1]}", "h2 alone", first="x", alpn=["h2"]
@@ -130,7 +129,7 @@ def test_server_answers_what_was_not_offered(script, tmp_path):
         b"\x00\x10\xff\xff\x00\x03\x02h2",
     ):
         script.exec("log.clear()")
-        with Raw(("127.0.0.1", port)) as raw:
+        with Raw(script.reach(port)) as raw:
             raw.send(hello.replace(right, wrong))
             raw.recv_all()
         script.until("errors('server')")

@@ -5,17 +5,19 @@ import socket
 import subprocess
 import threading
 import time
+from ipaddress import ip_address
 
 import pytest
 import websockets.sync.server
-from clients import free_port, seconds
-from pki import pki
-from tls_script import REQUEST, VERSIONS, TlsServer, context, opened
+from cryptography.x509 import IPAddress
+from clients import free_port, here, seconds
+from pki import LOCAL, make, pki
+from tls_script import OPTIONS, REQUEST, VERSIONS, TlsServer, context, opened
 
 
 @pytest.fixture
-def script(shared):
-    yield from opened(shared)
+def script(shared, target):
+    yield from opened(shared, target)
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda v: v.name)
@@ -38,8 +40,9 @@ def test_client(script, tmp_path, version, kind):
 
 
 def test_client_by_address(script, tmp_path):
-    with TlsServer(lambda raw: raw.recv(), context(True, own="ec", tmp_path=tmp_path)) as server:
-        script.connect(f"tls://127.0.0.1:{server.port}", first="hello")
+    own = make("localhost", pki()["ca"], (*LOCAL, IPAddress(ip_address(script.peer))))
+    with TlsServer(lambda raw: raw.recv(), context(True, own=own, tmp_path=tmp_path)) as server:
+        script.connect(f"tls://{script.peer}:{server.port}", first="hello")
         script.until("any(e[1] == 'TLS_HS' for e in log)")
     assert server.results == [b"hello"]
 
@@ -47,13 +50,14 @@ def test_client_by_address(script, tmp_path):
 def test_server_name(script, tmp_path):
     """SNI is the URL's host, or the name of the options, and never an address."""
     names = []
-    made = context(True, own="ec", tmp_path=tmp_path)
+    own = make("localhost", pki()["ca"], (*LOCAL, IPAddress(ip_address(script.peer))))
+    made = context(True, own=own, tmp_path=tmp_path)
     made.sni_callback = lambda sock, name, ctx: names.append(name)
     with TlsServer(lambda raw: raw.recv(), made, count=3) as server:
         for host, given in (
             ("localhost", {}),
-            ("127.0.0.1", {}),
-            ("127.0.0.1", {"name": "device.test"}),
+            (script.peer, {}),
+            (script.peer, {"name": "device.test"}),
         ):
             script.connect(f"tls://{host}:{server.port}", "sni" + str(given), first="x", **given)
             script.until("log and log[-1][1] in ('CLOSE', 'ERROR')")
@@ -62,17 +66,17 @@ def test_server_name(script, tmp_path):
     assert names == ["localhost", None, "device.test"]
 
 
-@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+@pytest.mark.parametrize("version", OPTIONS)
 def test_openssl_server(script, tmp_path, version):
     cert, key = pki()["rsa"].files(tmp_path)
     port = free_port()
-    run = ["openssl", "s_server", "-accept", f"127.0.0.1:{port}", "-cert", cert, "-key", key]
+    run = ["openssl", "s_server", "-accept", f"{here()}:{port}", "-cert", cert, "-key", key]
     run += ["-www", "-quiet", version]
     with subprocess.Popen(run, stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL) as process:
         try:
             for _ in range(1500):
                 with socket.socket() as probe:
-                    if probe.connect_ex(("127.0.0.1", port)) == 0:
+                    if probe.connect_ex((here(), port)) == 0:
                         break
                 time.sleep(0.02)
             script.connect(f"https://localhost:{port}/", first="GET / HTTP/1.0\r\n\r\n")
@@ -91,7 +95,7 @@ def test_websocket_client(script, tmp_path):
         time.sleep(0.2)
 
     made = context(True, own="ec", tmp_path=tmp_path)
-    with websockets.sync.server.serve(talk, "127.0.0.1", 0, ssl=made) as server:
+    with websockets.sync.server.serve(talk, here(), 0, ssl=made) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         script.connect(f"wss://localhost:{server.socket.getsockname()[1]}/", call="ws_connect")

@@ -7,8 +7,8 @@ from tls_script import TlsServer, context, opened
 
 
 @pytest.fixture
-def script(shared):
-    yield from opened(shared)
+def script(shared, target):
+    yield from opened(shared, target)
 
 
 # ---- TlsOpts -----------------------------------------------------------------------------------

@@ -10,8 +10,8 @@ from tls_script import REQUEST, VERSIONS, TlsServer, context, dial, opened
 
 
 @pytest.fixture
-def script(shared):
-    yield from opened(shared)
+def script(shared, target):
+    yield from opened(shared, target)
 
 
 # ---- Who is not trusted ------------------------------------------------------------------------
@@ -64,6 +64,7 @@ serve(m)
 """
 
 
+@pytest.mark.needs("host-files")
 def test_client_verifies_by_default(device, tmp_path):
     """Without tls_init() the system's roots decide."""
     (tmp_path / "roots.pem").write_bytes(pki()["ca"].cert + pki()["client"].cert)
@@ -76,16 +77,25 @@ def test_client_verifies_by_default(device, tmp_path):
             assert end in [e[0] for e in script.eval("log")]
 
 
+@pytest.mark.needs("board")
+def test_board_has_no_roots(script):
+    with Server(lambda raw: raw.recv()) as server:
+        script.exec(f"m.connect('tls://{script.peer}:{server.port}')")
+        script.until("log and log[-1][1] == 'CLOSE'")
+    assert server.results == [b""]
+    assert "give TlsOpts(ca=...)" in script.eval("errors('client')")[0]
+
+
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda v: v.name)
 def test_client_certificates(script, tmp_path, version):
     port = script.listen("tls", name="asks", fn="echo", ca=pki()["ca"].cert)
-    with dial(port, context(version=version, own="client", tmp_path=tmp_path)) as raw:
+    with dial(script, port, context(version=version, own="client", tmp_path=tmp_path)) as raw:
         raw.send("abc")
         assert raw.recv_exactly(3) == b"abc"
     for own, word in ((None, "missing"), ("stranger", "unknown CA")):
         script.exec("log.clear()")
         with pytest.raises((ssl.SSLError, OSError)):
-            with dial(port, context(version=version, own=own, tmp_path=tmp_path)) as raw:
+            with dial(script, port, context(version=version, own=own, tmp_path=tmp_path)) as raw:
                 raw.send("abc")
                 raw.recv_exactly(3)
         script.until("errors('server')")
@@ -98,7 +108,7 @@ def test_client_certificate_not_required(script, tmp_path):
         "tls", name="asks-only", fn="echo", ca=pki()["ca"].cert, skip_verification=True
     )
     for own in (None, "stranger"):
-        with dial(port, context(own=own, tmp_path=tmp_path)) as raw:
+        with dial(script, port, context(own=own, tmp_path=tmp_path)) as raw:
             raw.send("abc")
             assert raw.recv_exactly(3) == b"abc"
 
@@ -123,7 +133,7 @@ def test_client_gives_its_certificate(script, tmp_path, version):
 def test_alert_of_the_peer_is_named(script):
     port = script.listen()
     with pytest.raises(ssl.SSLError):
-        dial(port, context(trust="other_ca"))
+        dial(script, port, context(trust="other_ca"))
     script.until("errors('server')")
     assert "does not know the CA" in script.eval("errors('server')")[0]
 
@@ -135,7 +145,7 @@ def test_no_common_version(script, tmp_path):
     old.set_ciphers("ALL:@SECLEVEL=0")
     port = script.listen()
     with pytest.raises((ssl.SSLError, OSError)):
-        dial(port, old)
+        dial(script, port, old)
     script.until("errors('server')")
     assert "protocol version" in script.eval("errors('server')")[0]
 
@@ -145,7 +155,7 @@ def test_no_common_cipher(script):
     made.set_ciphers("DHE-RSA-AES128-GCM-SHA256")
     port = script.listen()
     with pytest.raises((ssl.SSLError, OSError)):
-        dial(port, made)
+        dial(script, port, made)
     script.until("errors('server')")
     assert "no common cipher" in script.eval("errors('server')")[0]
 
@@ -155,7 +165,7 @@ def test_no_common_cipher(script):
 
 def test_plain_http_on_a_tls_port(script):
     port = script.listen()
-    with Raw(("127.0.0.1", port)) as raw:
+    with Raw(script.reach(port)) as raw:
         assert raw.ask(REQUEST).status == 400
     script.until("errors('server')")
     assert "plain HTTP" in script.eval("errors('server')")[0]
@@ -175,7 +185,7 @@ def test_server_that_speaks_no_tls(script):
 @pytest.mark.parametrize("sent", [b"", b"\x16\x03\x01", b"\x16\x03\x01\x02\x00\x01\x00\x01\xfc"])
 def test_peer_leaves_inside_the_handshake(script, sent):
     port = script.listen()
-    with Raw(("127.0.0.1", port)) as raw:
+    with Raw(script.reach(port)) as raw:
         raw.send(sent)
     script.until("errors('server')")
     assert "during the handshake" in script.eval("errors('server')")[0]
@@ -186,7 +196,7 @@ def test_peer_leaves_inside_the_handshake(script, sent):
 )
 def test_junk(script, junk):
     port = script.listen()
-    with Raw(("127.0.0.1", port)) as raw:
+    with Raw(script.reach(port)) as raw:
         raw.send(junk)
         raw.recv_all()
     script.until("errors('server')")
@@ -195,7 +205,7 @@ def test_junk(script, junk):
 
 def test_handshake_has_a_deadline(script):
     port = script.listen()
-    with Raw(("127.0.0.1", port)) as raw, Server(lambda r: r.recv_all()) as mute:
+    with Raw(script.reach(port)) as raw, Server(lambda r: r.recv_all()) as mute:
         script.connect(f"tls://localhost:{mute.port}", first="x")
         raw.send(b"\x16\x03\x01")
         script.until("errors('server') and errors('client')", 5)
@@ -209,7 +219,7 @@ def test_slow_peer(script):
     port = script.listen()
     incoming, outgoing = ssl.MemoryBIO(), ssl.MemoryBIO()
     tls = context().wrap_bio(incoming, outgoing, server_hostname="localhost")
-    with Raw(("127.0.0.1", port)) as raw:
+    with Raw(script.reach(port)) as raw:
         while True:
             try:
                 tls.do_handshake()

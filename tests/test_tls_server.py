@@ -11,19 +11,19 @@ import pytest
 import websockets.sync.client
 from clients import Raw, seconds
 from pki import pki
-from tls_script import BIG, REQUEST, VERSIONS, context, dial, opened
+from tls_script import OPTIONS, REQUEST, VERSIONS, context, dial, opened
 
 
 @pytest.fixture
-def script(shared):
-    yield from opened(shared)
+def script(shared, target):
+    yield from opened(shared, target)
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda v: v.name)
 @pytest.mark.parametrize("kind", ["ec", "rsa"])
 def test_server(script, version, kind):
     port = script.listen(cert=kind)
-    with dial(port, context(version=version)) as raw:
+    with dial(script, port, context(version=version)) as raw:
         assert raw.socket.version() == version.name.replace("_", ".")
         for _ in range(3):
             assert raw.ask(REQUEST).body == b"GET /x 0"
@@ -35,7 +35,7 @@ def test_server_with_der(script):
     pair = pki()["ec"]
     port = script.listen(name="der", cert="ec")
     assert port
-    with dial(port, context()) as raw:
+    with dial(script, port, context()) as raw:
         assert raw.ask(REQUEST).status == 200
     script.exec(f"TlsOpts(cert={pair.cert_der!r}, key={pair.key_der!r})")
 
@@ -44,7 +44,7 @@ def test_tls_init_at_accept(script):
     """As the Connection document has it: the listener is told nothing."""
     script.exec(f"accept_opts = make('ec', cert={pki()['ec'].cert!r}, key={pki()['ec'].key!r})")
     port = script.eval("listen('https', None)")
-    with dial(port, context()) as raw:
+    with dial(script, port, context()) as raw:
         assert raw.ask(REQUEST).status == 200
     assert script.eval("log[:2]") == [("server", "ACCEPT"), ("server", "TLS_HS")]
 
@@ -52,14 +52,14 @@ def test_tls_init_at_accept(script):
 def test_listener_without_certificate(script):
     port = script.eval("listen('https', None)")
     with pytest.raises((ssl.SSLError, OSError)):
-        dial(port, context())
+        dial(script, port, context())
     script.until("errors('server')")
     assert "tls_init" in script.eval("errors('server')")[0]
 
 
 def test_tls_on_a_plain_listener(script):
     port = script.listen("tcp", fn="echo")
-    with dial(port, context()) as raw:
+    with dial(script, port, context()) as raw:
         raw.send("abc")
         assert raw.recv_exactly(3) == b"abc"
         assert script.eval("peers[-1].is_tls, peers[0].is_tls") == (True, True)
@@ -68,40 +68,42 @@ def test_tls_on_a_plain_listener(script):
 def test_tls_free_of_a_listener(script):
     port = script.listen("tcp", fn="echo")
     script.exec("peers[0].tls_free()")
-    with Raw(("127.0.0.1", port)) as raw:
+    with Raw(script.reach(port)) as raw:
         raw.send("plain")
         assert raw.recv_exactly(5) == b"plain"
 
 
 def test_curl(script, tmp_path):
     (tmp_path / "ca.pem").write_bytes(pki()["ca"].cert)
-    port = script.listen()
+    address, port = script.reach(script.listen())
     body = tmp_path / "body"
-    body.write_bytes(os.urandom(BIG))
-    curl = ["curl", "-sS", "--max-time", "30", "--cacert", str(tmp_path / "ca.pem")]
+    body.write_bytes(os.urandom(script.big))
+    curl = ["curl", "-sS", "--max-time", str(seconds(30)), "--cacert", str(tmp_path / "ca.pem")]
+    curl += ["--resolve", f"localhost:{port}:{address}"]
     out = subprocess.run([*curl, f"https://localhost:{port}/big"], check=True, capture_output=True)
-    assert hashlib.sha256(out.stdout).digest() == hashlib.sha256(b"0123456789" * 500000).digest()
-    upload = ["--data-binary", f"@{body}", "-H", "Expect:", f"https://127.0.0.1:{port}/up"]
+    assert hashlib.sha256(out.stdout).digest() == hashlib.sha256(b"0123456789" * (script.big // 10)).digest()
+    upload = ["--data-binary", f"@{body}", "-H", "Expect:", f"https://localhost:{port}/up"]
     out = subprocess.run([*curl, *upload], check=True, capture_output=True)
-    assert out.stdout == b"POST /up %d" % BIG
+    assert out.stdout == b"POST /up %d" % script.big
 
 
-@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+@pytest.mark.parametrize("version", OPTIONS)
 def test_openssl_client(script, tmp_path, version):
     (tmp_path / "ca.pem").write_bytes(pki()["ca"].cert)
     port = script.listen()
-    run = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "localhost"]
+    run = ["openssl", "s_client", "-connect", "%s:%d" % script.reach(port), "-servername", "localhost"]
     run += ["-CAfile", str(tmp_path / "ca.pem"), "-verify_return_error", "-ign_eof", version]
     request = "GET /s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    out = subprocess.run(run, input=request, capture_output=True, text=True, timeout=20)
+    out = subprocess.run(run, input=request, capture_output=True, text=True, timeout=seconds(20))
     assert out.returncode == 0 and "GET /s 0" in out.stdout
     assert "Verify return code: 0 (ok)" in out.stdout
 
 
 def test_websocket_server(script):
-    port = script.listen("wss")
-    uri = f"wss://localhost:{port}/ws"
-    with websockets.sync.client.connect(uri, ssl=context(), proxy=None) as ws:
+    address, port = script.reach(script.listen("wss"))
+    uri = f"wss://{address}:{port}/ws"
+    options = {"ssl": context(), "server_hostname": "localhost", "proxy": None}
+    with websockets.sync.client.connect(uri, **options) as ws:
         ws.send("hello")
         assert ws.recv(seconds()) == "echo hello"
 
@@ -109,7 +111,7 @@ def test_websocket_server(script):
 def test_goodbye(script):
     """What was sent arrives before the end, and the end is TLS's own, not a cut."""
     port = script.listen()
-    with dial(port, context()) as raw:
+    with dial(script, port, context()) as raw:
         raw.send(REQUEST.replace("\r\n\r\n", "\r\nConnection: close\r\n\r\n"))
         assert raw.recv_all().endswith(b"GET /x 0")
 
@@ -117,10 +119,10 @@ def test_goodbye(script):
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda v: v.name)
 def test_echo_of_megabytes(script, version):
     port = script.listen("tls", fn="echo")
-    data = os.urandom(BIG)
-    with dial(port, context(version=version)) as raw:
+    data = os.urandom(script.big)
+    with dial(script, port, context(version=version)) as raw:
         # In turns: an SSL object of Python's cannot read and write in two threads at once.
-        for start in range(0, BIG, 1 << 18):
+        for start in range(0, script.big, 1 << 18):
             piece = data[start : start + (1 << 18)]
             raw.send(piece)
             assert raw.recv_exactly(len(piece)) == piece
@@ -147,9 +149,9 @@ def listen_on(manager, cert, key):
     c = manager.listen(url("tls"), take)
     c.tls_init(make("ec", cert=cert, key=key))
     return port_of(c)
-def drink(n):
+def drink(n, ms):
     start = ticks_ms()
-    while sum(len(t) for t in taken) < n and ticks_diff(ticks_ms(), start) < 30000:
+    while sum(len(t) for t in taken) < n and ticks_diff(ticks_ms(), start) < ms:
         slow.poll(1)
         for c in slow.connections:
             if not c.is_listening:
@@ -160,13 +162,13 @@ def drink(n):
         port = script.eval(f"listen_on(slow, {pair.cert!r}, {pair.key!r})")
 
     def talk():
-        with dial(port, context()) as raw:
+        with dial(script, port, context()) as raw:
             raw.send(b"x" * 50000)
             raw.recv()
 
     thread = threading.Thread(target=talk, daemon=True)
     thread.start()
-    total, most = script.eval("drink(50000)", 20)
+    total, most = script.eval(f"drink(50000, {int(seconds(30000))})", 20)
     assert total == 50000 and most <= 1000
     script.exec("slow.close(); del slow")
     thread.join(seconds())

@@ -5,16 +5,18 @@ import re
 import socket
 import ssl
 import subprocess
+from ipaddress import ip_address
 
 import pytest
+from cryptography.x509 import IPAddress
 from clients import seconds
-from pki import pki
-from tls_script import REQUEST, VERSIONS, TlsServer, context, opened
+from pki import LOCAL, make, pki
+from tls_script import OPTIONS, REQUEST, VERSIONS, TlsServer, context, opened
 
 
 @pytest.fixture
-def script(shared):
-    yield from opened(shared)
+def script(shared, target):
+    yield from opened(shared, target)
 
 
 # ---- Ours is the server --------------------------------------------------------------------------
@@ -26,7 +28,7 @@ def test_server(script, version):
     made = context(version=version)
     session = None
     for resumed in (False, True, True):
-        plain = socket.create_connection(("127.0.0.1", port), seconds())
+        plain = socket.create_connection(script.reach(port), seconds())
         with made.wrap_socket(plain, server_hostname="localhost", session=session) as s:
             s.sendall(REQUEST.encode())
             assert b"GET /x 0" in s.recv(1000)
@@ -34,17 +36,17 @@ def test_server(script, version):
             session = s.session
 
 
-@pytest.mark.parametrize("version", ["-tls1_2", "-tls1_3"])
+@pytest.mark.parametrize("version", OPTIONS)
 def test_openssl_resumes(script, tmp_path, version):
     (tmp_path / "ca.pem").write_bytes(pki()["ca"].cert)
     port = script.listen()
-    run = ["openssl", "s_client", "-connect", f"127.0.0.1:{port}", "-servername", "localhost"]
+    run = ["openssl", "s_client", "-connect", "%s:%d" % script.reach(port), "-servername", "localhost"]
     run += ["-CAfile", str(tmp_path / "ca.pem"), "-verify_return_error", "-ign_eof", version]
     request = "GET /s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     said = []
     for option in ("-sess_out", "-sess_in"):
         again = [*run, option, str(tmp_path / "session")]
-        out = subprocess.run(again, input=request, capture_output=True, text=True, timeout=20)
+        out = subprocess.run(again, input=request, capture_output=True, text=True, timeout=seconds(20))
         assert out.returncode == 0 and "GET /s 0" in out.stdout
         said.append(re.search(r"^(New|Reused), TLS", out.stdout, re.MULTILINE)[1])
     assert said == ["New", "Reused"]
@@ -56,13 +58,13 @@ def test_server_with_client_certificates(script, tmp_path):
     made = context(version=ssl.TLSVersion.TLSv1_2, own="client", tmp_path=tmp_path)
     session = None
     for resumed in (False, True):
-        plain = socket.create_connection(("127.0.0.1", port), seconds())
+        plain = socket.create_connection(script.reach(port), seconds())
         with made.wrap_socket(plain, server_hostname="localhost", session=session) as s:
             s.sendall(b"abc")
             assert s.recv(3) == b"abc" and s.session_reused == resumed
             session = s.session
     other = script.listen("tls", name="asks too", fn="echo", ca=pki()["other_ca"].cert)
-    plain = socket.create_connection(("127.0.0.1", other), seconds())
+    plain = socket.create_connection(script.reach(other), seconds())
     with pytest.raises((ssl.SSLError, OSError)):
         with made.wrap_socket(plain, server_hostname="localhost", session=session) as s:
             s.sendall(b"abc")
@@ -118,11 +120,12 @@ def test_client_by_session_id(script, tmp_path, version):
 
 
 def test_other_options_share_no_session(script, tmp_path):
-    made = context(True, own="ec", tmp_path=tmp_path)
+    own = make("localhost", pki()["ca"], (*LOCAL, IPAddress(ip_address(script.peer))))
+    made = context(True, own=own, tmp_path=tmp_path)
     with TlsServer(answer, made, count=4) as server:
         connect(script, server.port, "one")
         connect(script, server.port, "two")
-        connect(script, server.port, "one", host="127.0.0.1")
+        connect(script, server.port, "one", host=script.peer)
         connect(script, server.port, "one")
     assert server.results == [False, False, False, True]
 

@@ -3,10 +3,9 @@
 
 import ssl
 
+import pytest
 from clients import Raw, Server
-from pki import pki
-
-BIG = 5_000_000
+from pki import NOW, pki
 
 SCRIPT = """
 log = []
@@ -76,16 +75,27 @@ def reset():
     settle()
     log.clear()
 
-m = Manager(handler, handshake_timeout=1000)
+try:
+    from machine import RTC  # a board's clock starts in the past
+    now = time.gmtime(PARAMS["now"])
+    RTC().datetime(now[:3] + (now[6],) + now[3:6] + (0,))
+except ImportError:
+    pass
+
+m = Manager(handler, handshake_timeout=PARAMS["handshake"])
 serve(m)
 globals().update(opts)  # where the end finds them
 opts.clear()
 """
 
 
-def opened(shared):
+def opened(shared, target):
     """The body of a fixture: a device that runs SCRIPT, left as it was found."""
-    device = shared(SCRIPT, big=BIG)
+    # As much as one body may have there.
+    big = 5_000_000 if "memory" in target.capabilities else 8_000
+    now = int(NOW.timestamp())
+    device = shared(SCRIPT, big=big, now=now, handshake=int(1000 * target.slowness))
+    device.big = big
 
     def listen(scheme="https", cert="ec", name=None, fn="None", **given):
         pair = pki()[cert]
@@ -94,6 +104,10 @@ def opened(shared):
         return device.eval(f"listen({scheme!r}, {name or cert!r}, {fn}, {arguments})")
 
     def connect(url, opts="ca", call="connect", ca="ca", first=None, **given):
+        if "//localhost:" in url and "host-network" not in target.capabilities:
+            # Who is localhost here is not to be found under that name from there.
+            url = url.replace("//localhost:", f"//{device.peer}:")
+            given.setdefault("name", "localhost")
         if ca:
             given["ca"] = pki()[ca].cert
         arguments = ", ".join(f"{k}={v!r}" for k, v in given.items())
@@ -114,17 +128,23 @@ def context(server=False, version=None, trust="ca", own=None, tmp_path=None):
     if trust:
         made.load_verify_locations(cadata=pki()[trust].cert.decode())
     if own:
-        made.load_cert_chain(*pki()[own].files(tmp_path))
+        pair = pki()[own] if isinstance(own, str) else own
+        made.load_cert_chain(*pair.files(tmp_path))
     return made
 
 
-def dial(port, made, name="localhost"):
-    raw = Raw(("127.0.0.1", port))
+def dial(script, port, made, name="localhost"):
+    raw = Raw(script.reach(port))
     raw.socket = made.wrap_socket(raw.socket, server_hostname=name, suppress_ragged_eofs=False)
     return raw
 
 
-VERSIONS = [ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3]
+VERSIONS = [
+    ssl.TLSVersion.TLSv1_2,
+    pytest.param(ssl.TLSVersion.TLSv1_3, marks=pytest.mark.needs("tls13")),
+]
+#: The same, as openssl is told.
+OPTIONS = ["-tls1_2", pytest.param("-tls1_3", marks=pytest.mark.needs("tls13"))]
 REQUEST = "GET /x HTTP/1.1\r\nHost: localhost\r\n\r\n"
 
 

@@ -55,6 +55,17 @@ def loopback():
         poll_until(m, lambda: MG_EV_ACCEPT in seen, 5000)
     return True
 
+def tls13():
+    hello = []
+    def take(c, ev, data):
+        if ev == MG_EV_READ:
+            hello.append(c.recv())
+    with Manager() as m:
+        port = m.listen("tcp://127.0.0.1:0", take).local_addr[1]
+        m.connect("tls://127.0.0.1:%d" % port).tls_init(TlsOpts(skip_verification=True))
+        poll_until(m, lambda: hello, 5000)
+    return b"\\x00\\x2b\\x00\\x05\\x04\\x03\\x04" in hello[0]  # RFC 8446, section 4.2.1
+
 def multicast():
     with Manager() as m:
         return m.mdns_listen(interface=HOST)
@@ -98,6 +109,7 @@ print("RUNTIME", sys.implementation.name, ".".join(str(n) for n in sys.implement
 print("VERSION", getattr(pymongoose, "__version__", "?"))
 can("threads", threads)
 can("loopback", loopback)
+can("tls13", tls13)
 can("multicast", multicast)
 can("ipv6", listens("tcp://[::1]:0"))
 can("unix-sockets", listens("unix://" + PARAMS["socket"]))
