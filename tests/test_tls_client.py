@@ -59,7 +59,7 @@ def test_server_name(script, tmp_path):
             (script.peer, {}),
             (script.peer, {"name": "device.test"}),
         ):
-            script.connect(f"tls://{host}:{server.port}", "sni" + str(given), first="x", **given)
+            script.connect(f"tls://{host}:{server.port}", f"sni {host} {given}", first="x", **given)
             script.until("log and log[-1][1] in ('CLOSE', 'ERROR')")
             assert script.eval("errors('client')") == []
             script.exec("log.clear()")
@@ -95,7 +95,7 @@ def test_websocket_client(script, tmp_path):
         time.sleep(0.2)
 
     made = context(True, own="ec", tmp_path=tmp_path)
-    with websockets.sync.server.serve(talk, here(), 0, ssl=made) as server:
+    with websockets.sync.server.serve(talk, here(), 0, ssl=made, open_timeout=seconds()) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
         script.connect(f"wss://localhost:{server.socket.getsockname()[1]}/", call="ws_connect")

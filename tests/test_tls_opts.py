@@ -94,16 +94,16 @@ except AttributeError:
 
 def test_when_it_is_too_late(script, tmp_path):
     with TlsServer(lambda raw: raw.recv(), context(True, own="ec", tmp_path=tmp_path)) as server:
-        script.exec(f"make('ca', ca={pki()['ca'].cert!r})")
+        script.exec(f"make('ca', ca={pki()['ca'].cert!r}, name='localhost')")
         twice = "c.tls_init(opts['ca']); c.tls_init(opts['ca'])"  # until it begins it may change
-        script.exec(f"c = m.connect('tls://localhost:{server.port}'); {twice}")
+        script.exec(f"c = m.connect('tls://{script.peer}:{server.port}'); {twice}")
         script.until("any(e[1] == 'TLS_HS' for e in log)")
         script.exec("raises(Error, c.tls_init, opts['ca'], text='begun')")
         script.exec("c.send('x')")
         script.until("log[-1][1] == 'CLOSE'")
 
 
-@pytest.mark.needs("loopback")
+@pytest.mark.needs("loopback", "memory")
 def test_many_share_one(script):
     """200 handshakes by one TlsOpts, both ends ours: what they took is given back."""
     port = script.listen("tls", fn="echo")

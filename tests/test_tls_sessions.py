@@ -119,6 +119,7 @@ def test_client_by_session_id(script, tmp_path, version):
     assert server.results == [False, True]
 
 
+@pytest.mark.needs("memory")  # a board keeps one session of each TlsOpts
 def test_other_options_share_no_session(script, tmp_path):
     own = make("localhost", pki()["ca"], (*LOCAL, IPAddress(ip_address(script.peer))))
     made = context(True, own=own, tmp_path=tmp_path)
@@ -166,6 +167,7 @@ def test_a_session_does_not_excuse_another_server(script, tmp_path, version):
     assert "unknown CA" in script.eval("errors('client')")[0]
 
 
+@pytest.mark.needs("memory")
 def test_memory_is_bounded(script, tmp_path):
     """Twelve hosts, as many as eight sessions."""
     made = context(True, own="ec", tmp_path=tmp_path)

@@ -73,6 +73,11 @@ def reset():
     peers.clear()
     accept_opts = None
     settle()
+    if MICROPYTHON:  # now, so that a board has the memory
+        for o in opts.values():
+            o.__del__()
+        opts.clear()
+        gc.collect()
     log.clear()
 
 try:
