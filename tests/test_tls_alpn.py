@@ -50,7 +50,14 @@ def test_server_chooses(script, version, case):
 
 
 def served_by_openssl(script, port, name, version):
-    run = ["openssl", "s_client", "-connect", "%s:%d" % script.reach(port), "-servername", "localhost"]
+    run = [
+        "openssl",
+        "s_client",
+        "-connect",
+        "%s:%d" % script.reach(port),
+        "-servername",
+        "localhost",
+    ]
     run += ["-alpn", name, "-ign_eof", f"-{version.name.replace('v', '').lower()}"]
     request = "GET /s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     out = subprocess.run(run, input=request.encode(), capture_output=True, timeout=seconds(20))

@@ -81,7 +81,10 @@ def test_curl(script, tmp_path):
     curl = ["curl", "-sS", "--max-time", str(seconds(30)), "--cacert", str(tmp_path / "ca.pem")]
     curl += ["--resolve", f"localhost:{port}:{address}"]
     out = subprocess.run([*curl, f"https://localhost:{port}/big"], check=True, capture_output=True)
-    assert hashlib.sha256(out.stdout).digest() == hashlib.sha256(b"0123456789" * (script.big // 10)).digest()
+    assert (
+        hashlib.sha256(out.stdout).digest()
+        == hashlib.sha256(b"0123456789" * (script.big // 10)).digest()
+    )
     upload = ["--data-binary", f"@{body}", "-H", "Expect:", f"https://localhost:{port}/up"]
     out = subprocess.run([*curl, *upload], check=True, capture_output=True)
     assert out.stdout == b"POST /up %d" % script.big
@@ -91,7 +94,14 @@ def test_curl(script, tmp_path):
 def test_openssl_client(script, tmp_path, version):
     (tmp_path / "ca.pem").write_bytes(pki()["ca"].cert)
     port = script.listen()
-    run = ["openssl", "s_client", "-connect", "%s:%d" % script.reach(port), "-servername", "localhost"]
+    run = [
+        "openssl",
+        "s_client",
+        "-connect",
+        "%s:%d" % script.reach(port),
+        "-servername",
+        "localhost",
+    ]
     run += ["-CAfile", str(tmp_path / "ca.pem"), "-verify_return_error", "-ign_eof", version]
     request = "GET /s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     out = subprocess.run(run, input=request, capture_output=True, text=True, timeout=seconds(20))
