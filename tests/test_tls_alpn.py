@@ -54,7 +54,7 @@ def served_by_openssl(script, port, name, version):
         "openssl",
         "s_client",
         "-connect",
-        "%s:%d" % script.reach(port),
+        ":".join(map(str, script.reach(port))),
         "-servername",
         "localhost",
     ]

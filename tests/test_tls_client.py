@@ -9,8 +9,8 @@ from ipaddress import ip_address
 
 import pytest
 import websockets.sync.server
-from cryptography.x509 import IPAddress
 from clients import free_port, here, seconds
+from cryptography.x509 import IPAddress
 from pki import LOCAL, make, pki
 from tls_script import OPTIONS, REQUEST, VERSIONS, TlsServer, context, opened
 

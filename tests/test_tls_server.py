@@ -98,7 +98,7 @@ def test_openssl_client(script, tmp_path, version):
         "openssl",
         "s_client",
         "-connect",
-        "%s:%d" % script.reach(port),
+        ":".join(map(str, script.reach(port))),
         "-servername",
         "localhost",
     ]

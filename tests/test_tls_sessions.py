@@ -8,8 +8,8 @@ import subprocess
 from ipaddress import ip_address
 
 import pytest
-from cryptography.x509 import IPAddress
 from clients import seconds
+from cryptography.x509 import IPAddress
 from pki import LOCAL, make, pki
 from tls_script import OPTIONS, REQUEST, VERSIONS, TlsServer, context, opened
 
@@ -44,7 +44,7 @@ def test_openssl_resumes(script, tmp_path, version):
         "openssl",
         "s_client",
         "-connect",
-        "%s:%d" % script.reach(port),
+        ":".join(map(str, script.reach(port))),
         "-servername",
         "localhost",
     ]
