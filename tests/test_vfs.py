@@ -205,5 +205,4 @@ def test_memory_does_not_grow_with_the_file(device):
         assert running.eval("os.listdir('/')").count("pmg_test.tmp") == 1
         running.stop()
     print("heap used by a transfer, down and up:", used)
-    for small, large in zip(*used, strict=True):
-        assert large - small < 1024, used
+    assert max(used[0] + used[1]) < 4096, used
