@@ -126,9 +126,27 @@ void rom_flash_program(uint32_t offset, const uint8_t *data, size_t n) {
 // ---- Floating point, by libgcc and newlib -------------------------------------------------------
 
 // Those that set no errno: there is no RAM for one.
-float __ieee754_sqrtf(float), __ieee754_expf(float), __ieee754_logf(float);
+float __ieee754_sqrtf(float), __ieee754_expf(float);
 float __ieee754_atan2f(float, float);
 float __kernel_sinf(float, float, int), __kernel_cosf(float, float);
+
+// Newer newlibs come here with what has no finite result, where their own would set errno.
+float __math_oflowf(uint32_t negative) {
+    return negative ? -__builtin_inff() : __builtin_inff();
+}
+
+float __math_divzerof(uint32_t negative) {
+    return __math_oflowf(negative);
+}
+
+float __math_uflowf(uint32_t negative) {
+    return negative ? -0.0f : 0.0f;
+}
+
+float __math_invalidf(float a) {
+    (void)a;
+    return __builtin_nanf("");
+}
 
 // libgcc's subtractions are as long as its additions; these take their place.
 float __aeabi_fadd(float, float);
@@ -219,6 +237,24 @@ static float f_tan(float a) {
     return f_sin(a) / f_cos(a);
 }
 
+// Smaller than newlib's: not all of it fits the ROM. log m is 2 artanh((m - 1) / (m + 1)), by its
+// series, for m from 0.7 to 1.4.
+static float f_log(float a) {
+    union {
+        float f;
+        uint32_t bits;
+    } v = {a};
+    if ((v.bits << 1) < 1u << 24) return -__builtin_inff(); // the chip knows no subnormal numbers
+    if (v.bits >= 0x7f800000) return v.bits == 0x7f800000 ? a : __builtin_nanf("");
+    int32_t exponent = (int32_t)(v.bits - 0x3f3504f3) >> 23;
+    v.bits -= (uint32_t)exponent << 23;
+    float s = (v.f - 1) / (v.f + 1), z = s * s, sum = 0;
+    for (int n = 9; n > 1; n -= 2)
+        sum = (sum + 1 / (float)n) * z;
+    float n = (float)exponent;
+    return n * 0.693359375f + (2 * s + (2 * s * sum - n * 2.12194440e-4f));
+}
+
 static double d_mul(double a, double b) {
     return a * b;
 }
@@ -251,7 +287,7 @@ __attribute__((used)) const entry_t rom_float_table[32] = {
     /* 20 */ NONE, E(f_to_u), NONE, E(f_from_i),
     /* 30 */ NONE, E(f_from_u), NONE, E(f_cos),
     /* 40 */ E(f_sin), E(f_tan), NONE, E(__ieee754_expf),
-    /* 50 */ E(__ieee754_logf), NONE, E(__ieee754_atan2f), E(f_from_i64),
+    /* 50 */ E(f_log), NONE, E(__ieee754_atan2f), E(f_from_i64),
     /* 60 */ NONE, E(f_from_u64), NONE, NONE,
     /* 70 */ NONE, NONE, NONE, E(f_to_d),
 };
