@@ -107,15 +107,14 @@ def test_100_mb_in_constant_memory(start, root, tmp_path):
             block = n.to_bytes(4, "big") + bytes(range(256)) * 256
             file.write(block)
             digest.update(block)
-    with connect(server) as raw:
-        raw.send(post("/warm", bytes(1 << 19)))
-        raw.response()
-    before = server.eval("rss()")
     url = "http://{}:{}/up.bin".format(*server.reach(server.port()))
     run = ["curl", "-sS", "-T", str(big), url]
-    assert subprocess.run(run, capture_output=True, timeout=60, check=True).stdout == b"stored"
-    # Python's own garbage of so many reads is collected when the heap is full, not before.
-    assert server.eval("rss()") - before < 3 << 10, "kilobytes that 100 MB left"
+    for _ in range(2):
+        # Python's own garbage of so many reads takes pages in the first round, the same in the next.
+        server.eval("__import__('gc').collect()")
+        before = server.eval("rss()")
+        assert subprocess.run(run, capture_output=True, timeout=60, check=True).stdout == b"stored"
+    assert server.eval("rss()") - before < 1 << 10, "kilobytes that 100 MB left"
     with (root / "up.bin").open("rb") as file:
         assert hashlib.file_digest(file, "sha256").hexdigest() == digest.hexdigest()
 
