@@ -94,7 +94,8 @@ def test_slow_peers_are_skipped_and_miss_it(server):
     ):
         opened(server, slow, "/slow")
         server.exec("data = 'x' * 1000000")
-        server.exec("for c in room('/slow'): c.ws_send(data); c.ws_send(data); c.ws_send(data)")
+        # The kernel itself may take four of them.
+        server.exec("for c in room('/slow'): [c.ws_send(data) for _ in range(8)]")
         server.until("all(c.send_len > 100000 for c in room('/slow'))")
         before = server.eval("[c.send_len for c in room('/slow')][0]")
         assert server.eval("m.broadcast('news')") == (1, 1)
