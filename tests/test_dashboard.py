@@ -188,7 +188,7 @@ def test_page(base, browser, target, tmp_path):
     browser.execute_script("document.getElementById('message').textContent = ''")
     if "process" in target.capabilities:  # a board has enough to do
         httpx.post(base + "/api/settings", json={"interval_ms": 50})
-        until(browser, lambda: points(browser)[0] >= 100, "a curve to look at")
+    until(browser, lambda: points(browser)[0] >= 100, "a curve to look at")
     ARTIFACTS.mkdir(parents=True, exist_ok=True)
     assert browser.save_screenshot(str(ARTIFACTS / f"dashboard-{target.name}.png"))
     dark = {"features": [{"name": "prefers-color-scheme", "value": "dark"}]}
