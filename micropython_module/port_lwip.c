@@ -77,19 +77,29 @@ static bool wanted(void) {
 
 #define LONGEST_MS 1000
 
-// A packet comes by a dozen interrupts, of which the last one matters. One alarm serves the whole wait.
+typedef struct {
+    soft_timer_entry_t entry; // first
+    volatile bool over;
+} alarm_t;
+
+static void ring(soft_timer_entry_t *entry) {
+    ((alarm_t *)entry)->over = true;
+}
+
+// A packet comes by a dozen interrupts, of which the last one matters. One alarm serves the whole
+// wait; it may come a part of a millisecond early, and there is no second one to wait for.
 void pmg_port_idle(int ms, bool (*done)(void *arg), void *arg) {
     if (wanted()) {
         return;
     }
     uint32_t begun = time_us_32(), most = (uint32_t)(ms < 0 || ms > LONGEST_MS ? LONGEST_MS : ms);
-    soft_timer_entry_t alarm; // it only makes an interrupt
-    soft_timer_static_init(&alarm, SOFT_TIMER_MODE_ONE_SHOT, 0, NULL);
-    soft_timer_insert(&alarm, most);
+    alarm_t alarm = {.over = false};
+    soft_timer_static_init(&alarm.entry, SOFT_TIMER_MODE_ONE_SHOT, 0, ring);
+    soft_timer_insert(&alarm.entry, most);
     do {
         __wfe();
-    } while (!wanted() && !done(arg) && time_us_32() - begun < most * 1000);
-    soft_timer_remove(&alarm);
+    } while (!wanted() && !done(arg) && !alarm.over && time_us_32() - begun < most * 1000);
+    soft_timer_remove(&alarm.entry);
 }
 
 #else
