@@ -81,7 +81,9 @@ class Dashboard:
         self.chart = chart
         self.heater = Heater()
         self.settings = {"target": self.heater.target, "interval_ms": 250}
-        self.readings = []  # [milliseconds, temperature, target, percent of power]
+        # [milliseconds, temperature, target, percent of power]; a board keeps room for all of them
+        self.readings = [None] * (KEEP + 1)
+        del self.readings[:]
         self.sockets = []
         self.streams = []
         self.requests = 0
