@@ -40,7 +40,7 @@ test: $(call builds,$(TEST_TARGETS)) .venv/test.stamp | apt-test
 
 test-long: ## Run all tests of a slow target, those too that make test leaves out. TARGET=pico.
 test-long: $(call builds,$(or $(TARGET),pico)) .venv/test.stamp | apt-test
-	@$(VENV)/python -m pytest tests --long $(addprefix --target ,$(or $(TARGET),pico)) $(if $(K),-k "$(K)")
+	@$(VENV)/python tools/suite.py "$(or $(TARGET),pico)" tests --long $(if $(K),-k "$(K)")
 
 sanitize: ## Run the tests on builds with ASan and UBSan, over epoll and over poll(), and with TSan. K= as above.
 sanitize: .venv/build.stamp .venv/test.stamp | apt-test

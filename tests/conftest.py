@@ -38,6 +38,7 @@ _all_targets = all_targets()
 _outcomes: dict[str, Counter] = defaultdict(Counter)
 _seconds: dict[str, float] = defaultdict(float)
 _probed: dict[str, object] = {}
+_about: dict[str, list[str]] = {}
 
 
 # ---- Options -----------------------------------------------------------------------------------
@@ -113,8 +114,8 @@ def pytest_collection_modifyitems(config, items):
         if _all_targets[name].short_runs:
             left += costs.left_out(_of_target(items, name))
     if left := set(left):
-        config.pmg_left = [item for item in items if item in left]
-        config.hook.pytest_deselected(items=config.pmg_left)
+        config.pmg_left = dict(Counter(item.path.name for item in left))
+        config.hook.pytest_deselected(items=[item for item in items if item in left])
         items[:] = [item for item in items if item not in left]
 
 
@@ -267,20 +268,42 @@ def pytest_runtest_makereport(item, call):
     report = yield
     setattr(item, f"report_{report.when}", report)
     name = _target_of(item)
-    kind = name or "host alone"
-    _seconds[kind] += call.duration
-    if report.skipped and name:
-        _outcomes[kind]["skipped"] += 1
-    elif report.failed:
-        _outcomes[kind]["failed"] += 1
-    elif report.when == "call":
-        _outcomes[kind]["passed"] += 1
+    report.kind = name or "host alone"
     if report.failed:
         for running in getattr(item, "devices", ()):
             report.sections.append(("console of the device", running.console[-20000:]))
             report.sections.append(("all of that console", _saved(item, running)))
         report.sections.append(("run it again", _rerun(item, _all_targets.get(name))))
     return report
+
+
+def pytest_runtest_logreport(report):
+    # Where pytest-xdist has workers, theirs come to the process that reports, too.
+    kind = getattr(report, "kind", "a worker")  # of pytest-xdist, which crashed
+    _seconds[kind] += report.duration
+    if report.skipped and kind != "host alone":
+        _outcomes[kind]["skipped"] += 1
+    elif report.failed:
+        _outcomes[kind]["failed"] += 1
+    elif report.when == "call":
+        _outcomes[kind]["passed"] += 1
+
+
+def _describe():
+    """What the probes found, a line or three of text for each target."""
+    for name, target in _probed.items():
+        lines = [f"{target.runtime}, pymongoose {target.version}"]
+        if about := getattr(target, "about", ""):
+            lines += [about, f"has {', '.join(sorted(target.capabilities))}"]
+        _about[name] = lines
+
+
+def pytest_testnodedown(node, error):
+    """A worker of pytest-xdist has ended."""
+    said = getattr(node, "workeroutput", {})
+    _about.update(said.get("about", {}))
+    if left := said.get("left"):
+        node.config.pmg_left = left
 
 
 def _whole_run(config):
@@ -293,6 +316,11 @@ def _whole_run(config):
 
 def pytest_sessionfinish(session, exitstatus):
     config = session.config
+    _describe()
+    if hasattr(config, "workerinput"):
+        config.workeroutput["about"] = _about
+        config.workeroutput["left"] = getattr(config, "pmg_left", [])
+        return
     if exitstatus != 0 or not _whole_run(config) or config.option.collectonly:
         return
     if config.getoption("only") == "host":
@@ -309,15 +337,14 @@ def pytest_terminal_summary(terminalreporter):
     write = terminalreporter.write_line
     terminalreporter.section("what ran where")
     if left := getattr(terminalreporter.config, "pmg_left", []):
-        write(f"left out: {len(left)} tests of a slow target, which make test-long runs:")
-        for line in costs.by_module(left):
-            write(line)
+        count = sum(left.values())
+        write(f"left out: {count} tests of a slow target, which make test-long runs:")
+        for module, number in sorted(left.items()):
+            write(f"  {number:>4} of {module}")
     for kind, count in _outcomes.items():
-        target = _probed.get(kind)
-        what = f"{target.runtime}, pymongoose {target.version}" if target else ""
-        if about := getattr(target, "about", ""):
-            write(f"{kind:<11} {about}")
-            write(f"{kind:<11} has {', '.join(sorted(target.capabilities))}")
+        what, *more = _about.get(kind, [""])
+        for line in more:
+            write(f"{kind:<11} {line}")
         done = ", ".join(f"{count[k]} {k}" for k in ("passed", "failed", "skipped") if count[k])
         write(f"{kind:<11} {what:<44} {done} in {_seconds[kind]:.0f} s")
         if "skips not as pinned" in count:

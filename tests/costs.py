@@ -5,7 +5,7 @@ A usual run takes of each test its first cases, and of each module what fits; a 
 what it costs beside the others by `@pytest.mark.cost(seconds)`.
 """
 
-from collections import Counter, defaultdict
+from collections import Counter
 
 #: How many cases of one test, and of one with TLS, whose handshakes take seconds.
 CASES, TLS_CASES = 2, 1
@@ -39,11 +39,3 @@ def left_out(items):
         if total > USUAL_RUN:
             left.append(item)
     return left
-
-
-def by_module(items):
-    """A line for each module of how many of its tests they are."""
-    count = defaultdict(int)
-    for item in items:
-        count[item.path.name] += 1
-    return [f"  {number:>4} of {name}" for name, number in sorted(count.items())]

@@ -4,7 +4,8 @@
 
 Most of a run is waiting, so each target has a pytest of its own, and so have the tests that need
 no target. The first report is seen as it grows, the others after it, then a summary; all are kept
-in build/suite/. One target alone is one pytest, which runs all.
+in build/suite/. One target alone is one pytest, which runs all. An emulated board is slow, so there
+is more than one of them, and each takes a test module at a time (pytest-xdist).
 """
 
 from __future__ import annotations
@@ -24,6 +25,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LOGS = ROOT / "build" / "suite"
 PROCESSES = ("cpython", "unix")
+BOARDS = max(2, min(4, len(os.sched_getaffinity(0))))  # emulated ones, each on a processor
 PR_SET_PDEATHSIG, CLONE_NEWNET = 1, 0x40000000
 SIOCADDRT, SIOCSIFFLAGS, IFF_UP, RTF_UP = 0x890B, 0x8914, 1, 1
 NO_TESTS = 5
@@ -127,12 +129,18 @@ def interrupted(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
+def choice(target: str) -> list[str]:
+    """pytest's options for a target."""
+    many = ["-n", str(BOARDS), "--dist", "loadfile"] if target == "pico" else []
+    return ["--target", target, *many]
+
+
 def main() -> int:
     targets, options = list(dict.fromkeys(sys.argv[1].split())), sys.argv[2:]
     pytest = [sys.executable, "-m", "pytest", *options]
     if len(targets) == 1:
         os.chdir(ROOT)
-        os.execv(pytest[0], [*pytest, "--target", targets[0]])
+        os.execv(pytest[0], [*pytest, *choice(targets[0])])
     pytest[1:1] = ["-u"]
     if sys.stdout.isatty():
         pytest.append("--color=yes")
@@ -148,7 +156,7 @@ def main() -> int:
     stopped = False
     try:
         for name in targets:
-            command = [*pytest, "--target", name, "--only", "targets"]
+            command = [*pytest, *choice(name), "--only", "targets"]
             parts.append(Part(name, command, apart and name in PROCESSES))
         if "--only" not in options:
             command = [*pytest, "--only", "host"]
