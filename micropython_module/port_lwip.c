@@ -97,6 +97,10 @@ void pmg_port_idle(int ms, bool (*done)(void *arg), void *arg) {
     soft_timer_static_init(&alarm.entry, SOFT_TIMER_MODE_ONE_SHOT, 0, ring);
     soft_timer_insert(&alarm.entry, most);
     do {
+        // What an interrupt asked for while PendSV's handler ran stays undone until this, and that
+        // may be the soft timers' own next alarm.
+        MICROPY_PY_PENDSV_ENTER;
+        MICROPY_PY_PENDSV_EXIT;
         __wfe();
     } while (!wanted() && !done(arg) && !alarm.over && time_us_32() - begun < most * 1000);
     soft_timer_remove(&alarm.entry);
