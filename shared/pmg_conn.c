@@ -438,7 +438,7 @@ static void addr(struct mg_connection *c, const struct mg_addr *a, bool local, p
     const char *path = local == !c->is_client ? pmg_x(c)->host : NULL;
     out->port = 0;
     out->is_ip6 = false;
-    mg_snprintf(out->host, sizeof(out->host), "%s", path != NULL ? path : "");
+    pmg_snprintf(out->host, sizeof(out->host), "%s", path != NULL ? path : "");
 }
 
 void pmg_conn_local_addr(struct mg_connection *c, pmg_addr_t *out) {

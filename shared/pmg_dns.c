@@ -45,35 +45,35 @@ static void error_text(pmg_lookup_t *l, char *text, size_t size) {
     pmg_addr_t server = {.port = 0};
     const char *name = l->name;
     if (pmg_dns_is_local(l->asked)) {
-        mg_snprintf(server.host, sizeof(server.host), "the local network");
+        pmg_snprintf(server.host, sizeof(server.host), "the local network");
     } else if (l->m->dns->conf.servers > l->server) {
         pmg_addr_text(&l->m->dns->conf.server[l->server], &server);
     }
     switch (l->result) {
-        case PMG_DNS_NXDOMAIN: mg_snprintf(text, size, "no such name: %s", name); break;
-        case NO_ADDRESS: mg_snprintf(text, size, "name without an address: %s", name); break;
+        case PMG_DNS_NXDOMAIN: pmg_snprintf(text, size, "no such name: %s", name); break;
+        case NO_ADDRESS: pmg_snprintf(text, size, "name without an address: %s", name); break;
         case NO_ANSWER:
-            mg_snprintf(text, size, "name lookup: no answer from %s about %s", server.host, name);
+            pmg_snprintf(text, size, "name lookup: no answer from %s about %s", server.host, name);
             break;
         case NO_SERVER:
-            mg_snprintf(text, size, "name lookup: no name server is known to ask for %s", name);
+            pmg_snprintf(text, size, "name lookup: no name server is known to ask for %s", name);
             break;
         case BROKEN:
-            mg_snprintf(text, size, "name lookup: unusable answer from %s about %s", server.host,
+            pmg_snprintf(text, size, "name lookup: unusable answer from %s about %s", server.host,
                 name);
             break;
         case NO_HOST:
-            mg_snprintf(text, size, "name lookup: nobody near answers to %s", name);
+            pmg_snprintf(text, size, "name lookup: nobody near answers to %s", name);
             break;
         case NO_MDNS:
-            mg_snprintf(text, size, "name lookup: this build has no mDNS to ask for %s", name);
+            pmg_snprintf(text, size, "name lookup: this build has no mDNS to ask for %s", name);
             break;
-        case BAD_NAME: mg_snprintf(text, size, "no valid name: %s", name); break;
+        case BAD_NAME: pmg_snprintf(text, size, "no valid name: %s", name); break;
         case SYSTEM:
-            mg_snprintf(text, size, "name lookup: asking %s: %s", server.host, strerror(-l->err));
+            pmg_snprintf(text, size, "name lookup: asking %s: %s", server.host, strerror(-l->err));
             break;
         default:
-            mg_snprintf(text, size, "name lookup: %s says %s about %s", server.host,
+            pmg_snprintf(text, size, "name lookup: %s says %s about %s", server.host,
                 l->result <= 5 ? rcodes[l->result] : "that it failed", name);
             break;
     }

@@ -141,7 +141,7 @@ static int say(struct mg_connection *c, const pmg_serve_t *o, int status, const 
     const char *value) {
     pmg_head_t h;
     char text[64];
-    int n = mg_snprintf(text, sizeof(text), "%d %s\n", status, pmg_http_reason(status));
+    int n = pmg_snprintf(text, sizeof(text), "%d %s\n", status, pmg_http_reason(status));
     int err = pmg_reply_begin(&h, c, status);
     if (err < 0) {
         return err;
@@ -235,7 +235,7 @@ static int send_file(struct mg_connection *c, const pmg_http_msg_t *hm, const pm
     fs->st(path, &size, &mtime);
     struct mg_str range_header = pmg_http_header(hm, mg_str("Range"));
     bool has_gz = status == 200 &&
-                  (size_t)mg_snprintf(name, sizeof(name), "%s.gz", path) < sizeof(name) &&
+                  (size_t)pmg_snprintf(name, sizeof(name), "%s.gz", path) < sizeof(name) &&
                   (fs->st(name, &gz_size, &gz_mtime) & (MG_FS_READ | MG_FS_DIR)) == MG_FS_READ;
     bool gzip = has_gz && range_header.len == 0 &&
                 accepts_gzip(pmg_http_header(hm, mg_str("Accept-Encoding")));
@@ -243,9 +243,9 @@ static int send_file(struct mg_connection *c, const pmg_http_msg_t *hm, const pm
         size = gz_size;
         mtime = gz_mtime;
     } else {
-        mg_snprintf(name, sizeof(name), "%s", path);
+        pmg_snprintf(name, sizeof(name), "%s", path);
     }
-    mg_snprintf(etag, sizeof(etag), "\"%llx.%llx%s\"", (unsigned long long)mtime,
+    pmg_snprintf(etag, sizeof(etag), "\"%llx.%llx%s\"", (unsigned long long)mtime,
         (unsigned long long)size, gzip ? ".gz" : "");
     if (status == 200 && etag_matches(pmg_http_header(hm, mg_str("If-None-Match")), etag)) {
         return say(c, o, 304, "ETag", etag);
@@ -256,7 +256,7 @@ static int send_file(struct mg_connection *c, const pmg_http_msg_t *hm, const pm
         (if_range.len == 0 || mg_strcmp(if_range, mg_str(etag)) == 0)) {
         int r = range(range_header, size, &from, &to);
         if (r == RANGE_BAD) {
-            mg_snprintf(text, sizeof(text), "bytes */%llu", (unsigned long long)size);
+            pmg_snprintf(text, sizeof(text), "bytes */%llu", (unsigned long long)size);
             return say(c, o, 416, "Content-Range", text);
         }
         if (r == RANGE_OK) {
@@ -293,7 +293,7 @@ static int send_file(struct mg_connection *c, const pmg_http_msg_t *hm, const pm
         err = header(&h, "Vary", "Accept-Encoding");
     }
     if (err == 0 && status == 206) {
-        mg_snprintf(text, sizeof(text), "bytes %llu-%llu/%llu", (unsigned long long)from,
+        pmg_snprintf(text, sizeof(text), "bytes %llu-%llu/%llu", (unsigned long long)from,
             (unsigned long long)to, (unsigned long long)size);
         err = header(&h, "Content-Range", text);
     }
@@ -363,8 +363,8 @@ static void put_url(listing_t *l, const char *s) {
         char text[4];
         bool plain = (*s >= '0' && *s <= '9') || (*s >= 'a' && *s <= 'z') ||
                      (*s >= 'A' && *s <= 'Z') || strchr("-._~", *s) != NULL;
-        int n = plain ? mg_snprintf(text, sizeof(text), "%c", *s)
-                      : mg_snprintf(text, sizeof(text), "%%%02X", (unsigned char)*s);
+        int n = plain ? pmg_snprintf(text, sizeof(text), "%c", *s)
+                      : pmg_snprintf(text, sizeof(text), "%%%02X", (unsigned char)*s);
         put(l, text, (size_t)n);
     }
 }
@@ -374,7 +374,7 @@ static void entry(const char *name, void *arg) {
     char path[MG_PATH_MAX], text[32];
     size_t size = 0;
     if ((name[0] == '.' && (!l->dotfiles || name[1] == '\0' || strcmp(name, "..") == 0)) ||
-        (size_t)mg_snprintf(path, sizeof(path), "%s/%s", l->dir, name) >= sizeof(path)) {
+        (size_t)pmg_snprintf(path, sizeof(path), "%s/%s", l->dir, name) >= sizeof(path)) {
         return;
     }
     bool dir = (l->fs->st(path, &size, NULL) & MG_FS_DIR) != 0;
@@ -384,7 +384,7 @@ static void entry(const char *name, void *arg) {
     put_html(l, name);
     puts_(l, dir ? "/</a></td><td></td></tr>\n" : "</a></td><td>");
     if (!dir) {
-        size_t len = mg_snprintf(text, sizeof(text), "%llu</td></tr>\n", (unsigned long long)size);
+        size_t len = pmg_snprintf(text, sizeof(text), "%llu</td></tr>\n", (unsigned long long)size);
         put(l, text, len);
     }
 }
@@ -393,7 +393,7 @@ static int send_listing(struct mg_connection *c, const pmg_http_msg_t *hm, const
     const char *dir) {
     listing_t l = {.fs = pmg_port_fs(), .dir = dir, .dotfiles = o->dotfiles};
     char uri[MG_PATH_MAX];
-    mg_snprintf(uri, sizeof(uri), "%.*s", (int)hm->uri.len, hm->uri.buf);
+    pmg_snprintf(uri, sizeof(uri), "%.*s", (int)hm->uri.len, hm->uri.buf);
     puts_(&l, "<!doctype html><html><head><meta charset=\"utf-8\"><title>Index of ");
     put_html(&l, uri);
     puts_(&l, "</title></head><body><h1>Index of ");
@@ -542,7 +542,7 @@ int pmg_serve_dir(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_s
         while (n > 1 && uri[0] == '/' && uri[1] == '/') { // "//host" would lead elsewhere
             uri++, n--;
         }
-        if ((size_t)mg_snprintf(to, sizeof(to), "%.*s/%s%.*s", (int)n, uri,
+        if ((size_t)pmg_snprintf(to, sizeof(to), "%.*s/%s%.*s", (int)n, uri,
                 hm->query.len > 0 ? "?" : "", (int)hm->query.len,
                 hm->query.len > 0 ? hm->query.buf : "") >= sizeof(to)) {
             return say(c, o, 414, NULL, NULL);

@@ -1,18 +1,48 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Hashes over Mongoose's, Base64 (RFC 4648) and random text.
+// Hashes over Mongoose's or Mbed TLS's, Base64 (RFC 4648) and random text.
 
-#include "pmg.h"
-
-#if PMG_HAS_UTIL
-
-// Mongoose's MD5 counts the bits of one call in 32 bits.
-#define HASH_SLICE ((size_t)1 << 28)
-#define HMAC_BLOCK 64
+#include "pmg_int.h"
 
 static const unsigned char *bytes(struct mg_str s) {
     return (const unsigned char *)s.buf;
 }
+
+#if defined(PMG_HASH_MBEDTLS) && !defined(NO_QSTR)
+
+// The firmware has these hashes anyway.
+#include "mbedtls/md5.h"
+#include "mbedtls/sha1.h"
+#include "mbedtls/sha256.h"
+
+void pmg_md5(struct mg_str data, uint8_t digest[16]) {
+    (void)mbedtls_md5(bytes(data), data.len, digest);
+}
+
+void pmg_sha1(struct mg_str data, uint8_t digest[20]) {
+    (void)mbedtls_sha1(bytes(data), data.len, digest);
+}
+
+typedef mbedtls_sha256_context sha256_t;
+
+static void sha256_init(sha256_t *ctx) {
+    mbedtls_sha256_init(ctx);
+    (void)mbedtls_sha256_starts(ctx, 0);
+}
+
+static void sha256_update(sha256_t *ctx, const void *data, size_t len) {
+    (void)mbedtls_sha256_update(ctx, data, len);
+}
+
+static void sha256_final(sha256_t *ctx, uint8_t digest[32]) {
+    (void)mbedtls_sha256_finish(ctx, digest);
+    mbedtls_sha256_free(ctx);
+}
+
+#else
+
+// Mongoose's MD5 counts the bits of one call in 32 bits.
+#define HASH_SLICE ((size_t)1 << 28)
 
 void pmg_md5(struct mg_str data, uint8_t digest[16]) {
     mg_md5_ctx ctx;
@@ -34,17 +64,35 @@ void pmg_sha1(struct mg_str data, uint8_t digest[20]) {
     mg_sha1_final(digest, &ctx);
 }
 
-void pmg_sha256(struct mg_str data, uint8_t digest[32]) {
-    mg_sha256_ctx ctx;
-    mg_sha256_init(&ctx);
-    mg_sha256_update(&ctx, bytes(data), data.len);
-    mg_sha256_final(digest, &ctx);
+typedef mg_sha256_ctx sha256_t;
+
+static void sha256_init(sha256_t *ctx) {
+    mg_sha256_init(ctx);
 }
+
+static void sha256_update(sha256_t *ctx, const void *data, size_t len) {
+    mg_sha256_update(ctx, data, len);
+}
+
+static void sha256_final(sha256_t *ctx, uint8_t digest[32]) {
+    mg_sha256_final(digest, ctx);
+}
+
+#endif
+
+void pmg_sha256(struct mg_str data, uint8_t digest[32]) {
+    sha256_t ctx;
+    sha256_init(&ctx);
+    sha256_update(&ctx, data.buf, data.len);
+    sha256_final(&ctx, digest);
+}
+
+#define HMAC_BLOCK 64
 
 // RFC 2104. Mongoose's own hashes a key of exactly one block, which is to be taken as it is.
 void pmg_hmac_sha256(struct mg_str key, struct mg_str data, uint8_t digest[32]) {
     uint8_t pad[HMAC_BLOCK] = {0};
-    mg_sha256_ctx ctx;
+    sha256_t ctx;
     if (key.len > HMAC_BLOCK) {
         pmg_sha256(key, pad);
     } else if (key.len > 0) {
@@ -53,17 +101,17 @@ void pmg_hmac_sha256(struct mg_str key, struct mg_str data, uint8_t digest[32]) 
     for (size_t i = 0; i < HMAC_BLOCK; i++) {
         pad[i] ^= 0x36;
     }
-    mg_sha256_init(&ctx);
-    mg_sha256_update(&ctx, pad, sizeof(pad));
-    mg_sha256_update(&ctx, bytes(data), data.len);
-    mg_sha256_final(digest, &ctx);
+    sha256_init(&ctx);
+    sha256_update(&ctx, pad, sizeof(pad));
+    sha256_update(&ctx, data.buf, data.len);
+    sha256_final(&ctx, digest);
     for (size_t i = 0; i < HMAC_BLOCK; i++) {
         pad[i] ^= 0x36 ^ 0x5c;
     }
-    mg_sha256_init(&ctx);
-    mg_sha256_update(&ctx, pad, sizeof(pad));
-    mg_sha256_update(&ctx, digest, 32);
-    mg_sha256_final(digest, &ctx);
+    sha256_init(&ctx);
+    sha256_update(&ctx, pad, sizeof(pad));
+    sha256_update(&ctx, digest, 32);
+    sha256_final(&ctx, digest);
     mg_bzero(pad, sizeof(pad));
 }
 
@@ -147,5 +195,3 @@ bool pmg_random_text(char *dst, size_t len) {
     mg_bzero(pool, sizeof(pool));
     return true;
 }
-
-#endif

@@ -7,6 +7,13 @@
 #include "pmg.h"
 #include "pmg_io.h"
 #include "pmg_port.h"
+#include "pmg_util.h"
+
+#if defined(__GNUC__) || defined(__clang__)
+#define PMG_FORMAT(fmt, args) __attribute__((format(printf, fmt, args)))
+#else
+#define PMG_FORMAT(fmt, args)
+#endif
 
 // Read this much at a time, into one buffer that all connections of a manager borrow in turn.
 #ifndef PMG_READ_SIZE
@@ -272,8 +279,11 @@ void pmg_buf_free(struct mg_iobuf *b);
 
 // pmg_mgr.c
 void pmg_live_add(int connections, int timers);
-// Formats with Mongoose's printf, whose %.80s reads 80 bytes whatever there is: write %.*s and PMG_CUT.
-int pmg_fail(pmg_mgr_t *m, int err, const char *fmt, ...);
+// Formats (pmg_text.c): %s %.*s %c %d %u %x %X %%, with l, ll, z, a width and 0. No floats. The
+// length is that of the whole text, as snprintf's. For a text of unknown length: %.*s and PMG_CUT.
+size_t pmg_snprintf(char *buf, size_t size, const char *fmt, ...) PMG_FORMAT(3, 4);
+size_t pmg_vsnprintf(char *buf, size_t size, const char *fmt, va_list *ap) PMG_FORMAT(3, 0);
+int pmg_fail(pmg_mgr_t *m, int err, const char *fmt, ...) PMG_FORMAT(3, 4);
 #define PMG_CUT(s) (int)strnlen(s, 80), (s)
 void pmg_random(pmg_mgr_t *m, void *buf, size_t len); // pooled, for masks
 void pmg_wakeups_run(pmg_mgr_t *m);

@@ -25,7 +25,7 @@ static void write_line(struct mg_connection *c, const char *what, struct mg_str 
     struct mg_str b) {
     char line[LINE_MAX_LEN];
     size_t room = sizeof(line) - 1; // for the newline
-    size_t n = mg_snprintf(line, room, "pymongoose %lu %s%s%.*s%s%.*s", c->id, what,
+    size_t n = pmg_snprintf(line, room, "pymongoose %lu %s%s%.*s%s%.*s", c->id, what,
         a.len > 0 ? " " : "", (int)(a.len < room ? a.len : room), a.buf, b.len > 0 ? " " : "",
         (int)(b.len < room ? b.len : room), b.buf);
     n = n < room ? n : room - 1;
@@ -48,7 +48,7 @@ __attribute__((noinline)) static void log_event(struct mg_connection *c, int ev,
         case MG_EV_ERROR: a = mg_str(data); break;
         case MG_EV_READ:
         case MG_EV_WRITE:
-            mg_snprintf(number, sizeof(number), "%lu", (unsigned long)*(const size_t *)data);
+            pmg_snprintf(number, sizeof(number), "%lu", (unsigned long)*(const size_t *)data);
             a = mg_str(number);
             break;
         case MG_EV_HTTP_HDRS:
@@ -59,7 +59,7 @@ __attribute__((noinline)) static void log_event(struct mg_connection *c, int ev,
             break;
         case MG_EV_WS_MSG:
         case MG_EV_WS_CTL:
-            mg_snprintf(number, sizeof(number), "%lu", (unsigned long)wm->data.len);
+            pmg_snprintf(number, sizeof(number), "%lu", (unsigned long)wm->data.len);
             a = mg_str(number);
             break;
         default: break;

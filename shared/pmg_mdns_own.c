@@ -45,7 +45,7 @@ void pmg_mdns_names(pmg_mdns_t *md) {
     static const uint8_t local[] = "\x05local";
     char suffix[16] = "";
     if (md->number > 0) {
-        mg_snprintf(suffix, sizeof(suffix), "-%u", md->number + 1u);
+        pmg_snprintf(suffix, sizeof(suffix), "-%u", md->number + 1u);
     }
     if (md->label[0] != '\0') {
         size_t n = put_label(md->host, md->label, suffix);
@@ -55,7 +55,7 @@ void pmg_mdns_names(pmg_mdns_t *md) {
         pmg_service_t *s = &md->service[i];
         suffix[0] = '\0';
         if (s->number > 0) {
-            mg_snprintf(suffix, sizeof(suffix), " (%u)", s->number + 1u);
+            pmg_snprintf(suffix, sizeof(suffix), " (%u)", s->number + 1u);
         }
         size_t n = put_label(s->wire, s->label[0] != '\0' ? s->label : md->label, suffix);
         memcpy(s->wire + n, s->type, sizeof(s->type));

@@ -221,7 +221,7 @@ static void set_addr(const pmg_msg_t *m, const pmg_rr_t *rr, pmg_mdns_resp_t *re
     pmg_addr_t text = {.port = 0};
     a.port = 1; // so that 0.0.0.0 is shown
     pmg_addr_text(&a, &text);
-    mg_snprintf(resp->address_text, sizeof(resp->address_text), "%s", text.host);
+    pmg_snprintf(resp->address_text, sizeof(resp->address_text), "%s", text.host);
     resp->address = mg_str(resp->address_text);
 }
 

@@ -120,8 +120,7 @@ struct mg_connection *pmg_mgr_next(pmg_mgr_t *m, struct mg_connection *c) {
 int pmg_fail(pmg_mgr_t *m, int err, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
-    // Mongoose's own: on a board libc's may know neither %zu nor %llu.
-    mg_vsnprintf(m->err_text, sizeof(m->err_text), fmt, &ap);
+    pmg_vsnprintf(m->err_text, sizeof(m->err_text), fmt, &ap);
     va_end(ap);
     for (char *p = m->err_text; *p != '\0'; p++) { // one line, so that no argument can forge a log
         if ((unsigned char)*p < ' ' || *p == 0x7f) {

@@ -267,7 +267,7 @@ static void client_packet(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
                 fire_cmd(c, msg);
             }
             if (msg->ack != 0) {
-                mg_snprintf(text, sizeof(text), "MQTT: the server refused the connection: %s (%d)",
+                pmg_snprintf(text, sizeof(text), "MQTT: the server refused the connection: %s (%d)",
                     pmg_mqtt_reason(q->version, msg->ack), msg->ack);
                 pmg_fatal(c, text);
             }
@@ -284,7 +284,7 @@ static void client_packet(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
         case MQTT_CMD_DISCONNECT:
             q->state = PMG_MQTT_DONE;
             fire_cmd(c, msg);
-            mg_snprintf(text, sizeof(text), "MQTT: the server disconnected: %s (%d)",
+            pmg_snprintf(text, sizeof(text), "MQTT: the server disconnected: %s (%d)",
                 pmg_mqtt_reason(5, msg->ack), msg->ack);
             pmg_fatal(c, text);
             break;

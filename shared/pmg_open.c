@@ -266,7 +266,7 @@ void pmg_connect_failed(struct mg_connection *c, int err) {
         return;
     }
     char text[96];
-    mg_snprintf(text, sizeof(text), "connect failed: %s", strerror(-err));
+    pmg_snprintf(text, sizeof(text), "connect failed: %s", strerror(-err));
     pmg_fatal(c, text);
 }
 

@@ -297,7 +297,7 @@ void pmg_http_refuse(struct mg_connection *c, int status) {
     }
     const char *reason = pmg_http_reason(status);
     char text[64];
-    int n = mg_snprintf(text, sizeof(text), "%d %s\n", status, reason);
+    int n = pmg_snprintf(text, sizeof(text), "%d %s\n", status, reason);
     if (pmg_reply_end(&h, mg_str_n(text, (size_t)n)) < 0) {
         pmg_close(c);
     }

@@ -400,7 +400,8 @@ int pmg_http_basic_auth(struct mg_connection *c, struct mg_str user, struct mg_s
         memcpy(plain + user.len + 1, pass.buf, pass.len);
         memcpy(auth, name, sizeof(name) - 1);
         size_t n = sizeof(name) - 1;
-        n += mg_base64_encode((unsigned char *)plain, len, auth + n, size - n);
+        pmg_base64_encode(mg_str_n(plain, len), auth + n);
+        n += (len + 2) / 3 * 4;
         memcpy(auth + n, "\r\n", 3);
         pmg_free(x->auth);
         x->auth = auth;

@@ -64,7 +64,7 @@ static const char *refusal(const uint8_t *packet, char *text, size_t size) {
                 return "SNTP: the server's clock is not synchronized";
             }
         }
-        mg_snprintf(text, size, "SNTP: the server refuses: %.*s", 4, code);
+        pmg_snprintf(text, size, "SNTP: the server refuses: %.*s", 4, code);
         return text;
     }
     if (packet[STRATUM] > STRATUM_MAX || packet[0] >> 6 == LEAP_UNKNOWN ||

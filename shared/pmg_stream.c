@@ -68,15 +68,15 @@ void pmg_stream_fail(struct mg_connection *c, int status, const char *text) {
 
 void pmg_stream_too_large(struct mg_connection *c) {
     char text[80];
-    mg_snprintf(text, sizeof(text), "HTTP body is larger than max_size, %zu bytes",
+    pmg_snprintf(text, sizeof(text), "HTTP body is larger than max_size, %zu bytes",
         pmg_x(c)->u.http.stream->max);
     pmg_stream_fail(c, 413, text);
 }
 
 static void file_failed(struct mg_connection *c, int err) {
     char text[160];
-    mg_snprintf(text, sizeof(text), "cannot write %.*s: %s", PMG_CUT(pmg_x(c)->u.http.stream->path),
-        strerror(-err));
+    pmg_snprintf(text, sizeof(text), "cannot write %.*s: %s",
+        PMG_CUT(pmg_x(c)->u.http.stream->path), strerror(-err));
     bool full = err == -ENOSPC || err == -EFBIG;
     pmg_stream_fail(c, full ? 507 : 500, text);
 }
@@ -90,7 +90,7 @@ static void part_name(pmg_mgr_t *m, const char *path, char *out, size_t size) {
     const char *name = slash != NULL ? slash + 1 : path;
     uint32_t number;
     pmg_random(m, &number, sizeof(number));
-    mg_snprintf(out, size, "%.*s.%s.%08x.part", (int)(name - path), path, name, (unsigned)number);
+    pmg_snprintf(out, size, "%.*s.%s.%08x.part", (int)(name - path), path, name, (unsigned)number);
 }
 #define PART_EXTRA sizeof("..12345678.part")
 

@@ -170,7 +170,7 @@ static bool names_address(const mbedtls_x509_crt *crt, const pmg_tls_t *t) {
 static void note_name(pmg_tls_t *t, const mbedtls_x509_crt *crt) {
     for (const mbedtls_x509_sequence *s = &crt->subject_alt_names; s != NULL; s = s->next) {
         if ((s->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK) == MBEDTLS_X509_SAN_DNS_NAME) {
-            mg_snprintf(t->named, sizeof(t->named), "%.*s", (int)s->buf.len, (char *)s->buf.p);
+            pmg_snprintf(t->named, sizeof(t->named), "%.*s", (int)s->buf.len, (char *)s->buf.p);
             return;
         }
     }
@@ -263,8 +263,8 @@ static int set_name(struct mg_connection *c, pmg_tls_t *t) {
         s.buf += name[0] == '[';
         s.len = end != NULL ? (size_t)(end - s.buf) : strlen(s.buf);
     }
-    mg_snprintf(host, sizeof(host), "%.*s", (int)s.len, s.buf);
-    mg_snprintf(t->wanted, sizeof(t->wanted), "%s", host);
+    pmg_snprintf(host, sizeof(host), "%.*s", (int)s.len, s.buf);
+    pmg_snprintf(t->wanted, sizeof(t->wanted), "%s", host);
     memset(&a, 0, sizeof(a));
     // An address is no server name (RFC 6066, section 3): it is looked for in the certificate alone.
     // ("localhost" is one to Mongoose, but a name here.)

@@ -176,7 +176,7 @@ typedef struct {
 static int bad(const out_t *out, const char *fmt, ...) {
     va_list ap;
     va_start(ap, fmt);
-    mg_vsnprintf(out->text, out->size, fmt, &ap);
+    pmg_vsnprintf(out->text, out->size, fmt, &ap);
     va_end(ap);
     return -EINVAL;
 }

@@ -22,29 +22,30 @@ static void verification(const pmg_tls_t *t, uint32_t flags, char *buf, size_t s
     const mbedtls_x509_time *when = &t->bad_time;
     const char *whose = t->c->is_client ? "server's" : "client's";
     if (flags & MBEDTLS_X509_BADCERT_MISSING) {
-        mg_snprintf(buf, size, "TLS: the %s certificate is missing", whose);
+        pmg_snprintf(buf, size, "TLS: the %s certificate is missing", whose);
     } else if (flags & MBEDTLS_X509_BADCERT_NOT_TRUSTED) {
-        mg_snprintf(buf, size, "TLS: the %s certificate is %s", whose,
+        pmg_snprintf(buf, size, "TLS: the %s certificate is %s", whose,
             t->self_signed ? "self-signed and of no known CA" : "signed by an unknown CA");
     } else if (flags & MBEDTLS_X509_BADCERT_EXPIRED) {
-        mg_snprintf(buf, size, "TLS: the %s certificate expired on %d-%02d-%02d: the clock says %d",
-            whose, when->year, when->mon, when->day, clock_year());
+        pmg_snprintf(buf, size,
+            "TLS: the %s certificate expired on %d-%02d-%02d: the clock says %d", whose, when->year,
+            when->mon, when->day, clock_year());
     } else if (flags & MBEDTLS_X509_BADCERT_FUTURE) {
-        mg_snprintf(buf, size,
+        pmg_snprintf(buf, size,
             "TLS: the %s certificate is not yet valid, but from %d-%02d-%02d: the clock says %d",
             whose, when->year, when->mon, when->day, clock_year());
     } else if (flags & MBEDTLS_X509_BADCERT_CN_MISMATCH) {
-        mg_snprintf(buf, size, "TLS: the %s certificate is for another name: wanted %s, got %s",
+        pmg_snprintf(buf, size, "TLS: the %s certificate is for another name: wanted %s, got %s",
             whose, t->wanted, t->named);
     } else if (flags & (MBEDTLS_X509_BADCERT_KEY_USAGE | MBEDTLS_X509_BADCERT_EXT_KEY_USAGE |
                            MBEDTLS_X509_BADCERT_NS_CERT_TYPE)) {
-        mg_snprintf(buf, size, "TLS: the %s certificate is made for another use", whose);
+        pmg_snprintf(buf, size, "TLS: the %s certificate is made for another use", whose);
     } else if (flags & (MBEDTLS_X509_BADCERT_BAD_MD | MBEDTLS_X509_BADCERT_BAD_PK |
                            MBEDTLS_X509_BADCERT_BAD_KEY)) {
-        mg_snprintf(buf, size, "TLS: the %s certificate uses an algorithm or key that is too weak",
+        pmg_snprintf(buf, size, "TLS: the %s certificate uses an algorithm or key that is too weak",
             whose);
     } else {
-        mg_snprintf(buf, size, "TLS: the %s certificate is refused (flags 0x%x)", whose,
+        pmg_snprintf(buf, size, "TLS: the %s certificate is refused (flags 0x%x)", whose,
             (unsigned)flags);
     }
 }
@@ -109,7 +110,7 @@ void pmg_tls_explain(const pmg_tls_t *t, int err, char *buf, size_t size) {
     } else if (err == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE || plain_alert(t, err)) {
         const unsigned char *p = plain_alert(t, err) ? t->ssl.in_hdr + RECORD_HEAD : t->ssl.in_msg;
         int alert = p[1];
-        mg_snprintf(buf, size, "TLS: the %s refused: %s (alert %d)",
+        pmg_snprintf(buf, size, "TLS: the %s refused: %s (alert %d)",
             t->c->is_client ? "server" : "client", alert_text(alert), alert);
         return;
     }
@@ -141,12 +142,12 @@ void pmg_tls_explain(const pmg_tls_t *t, int err, char *buf, size_t size) {
         default: break;
     }
     if (fixed != NULL) {
-        mg_snprintf(buf, size, "TLS: %s", fixed);
+        pmg_snprintf(buf, size, "TLS: %s", fixed);
         return;
     }
     char why[100] = "";
     mbedtls_strerror(err, why, sizeof(why));
-    mg_snprintf(buf, size, "TLS: %s (-0x%04x)", why, (unsigned)-err);
+    pmg_snprintf(buf, size, "TLS: %s (-0x%04x)", why, (unsigned)-err);
 }
 
 #endif

@@ -21,6 +21,16 @@ struct mg_str pmg_form_var(struct mg_str form, struct mg_str name);
 // for a percent sign without two hex digits.
 int pmg_percent_decode(struct mg_str raw, char *dst, bool plus);
 
+// ---------------------------------------------------------------------------------------------
+// SHA-1 and Base64 (pmg_hash.c; part of every build)
+
+void pmg_sha1(struct mg_str data, uint8_t digest[20]);
+// RFC 4648. `dst` holds PMG_BASE64_LEN(data.len).
+#define PMG_BASE64_LEN(n) (((n) + 2) / 3 * 4)
+void pmg_base64_encode(struct mg_str data, char *dst);
+// The length, at most text.len / 4 * 3; -EINVAL for anything but whole, padded Base64.
+long pmg_base64_decode(struct mg_str text, char *dst);
+
 #if PMG_HAS_UTIL
 
 // ---------------------------------------------------------------------------------------------
@@ -81,17 +91,11 @@ int pmg_match(struct mg_str s, struct mg_str pattern, struct mg_str *caps);
 size_t pmg_match_wildcards(struct mg_str pattern);
 
 // ---------------------------------------------------------------------------------------------
-// Hashes, Base64, random (pmg_hash.c)
+// More hashes, random (pmg_hash.c)
 
 void pmg_md5(struct mg_str data, uint8_t digest[16]);
-void pmg_sha1(struct mg_str data, uint8_t digest[20]);
 void pmg_sha256(struct mg_str data, uint8_t digest[32]);
 void pmg_hmac_sha256(struct mg_str key, struct mg_str data, uint8_t digest[32]);
-// RFC 4648. `dst` holds PMG_BASE64_LEN(data.len).
-#define PMG_BASE64_LEN(n) (((n) + 2) / 3 * 4)
-void pmg_base64_encode(struct mg_str data, char *dst);
-// The length, at most text.len / 4 * 3; -EINVAL for anything but whole, padded Base64.
-long pmg_base64_decode(struct mg_str text, char *dst);
 // So many of 0-9, A-Z, a-z, each as likely; false if the source of random numbers failed.
 bool pmg_random_text(char *dst, size_t len);
 

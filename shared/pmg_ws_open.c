@@ -4,17 +4,16 @@
 
 #include "pmg_int.h"
 
+#define KEY_LEN 24 // 16 bytes in Base64
+
 static void accept_key(struct mg_str key, char out[29]) {
     static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; // section 1.3
-    unsigned char digest[20];
-    char text[32];
-    mg_sha1_ctx ctx;
-    mg_sha1_init(&ctx);
-    mg_sha1_update(&ctx, (const unsigned char *)key.buf, key.len);
-    mg_sha1_update(&ctx, (const unsigned char *)guid, sizeof(guid) - 1);
-    mg_sha1_final(digest, &ctx);
-    mg_base64_encode(digest, sizeof(digest), text, sizeof(text));
-    memcpy(out, text, 28);
+    uint8_t digest[20];
+    char text[KEY_LEN + sizeof(guid)];
+    memcpy(text, key.buf, KEY_LEN);
+    memcpy(text + KEY_LEN, guid, sizeof(guid));
+    pmg_sha1(mg_str_n(text, KEY_LEN + sizeof(guid) - 1), digest);
+    pmg_base64_encode(mg_str_n((char *)digest, sizeof(digest)), out);
     out[28] = '\0';
 }
 
@@ -67,8 +66,7 @@ int pmg_ws_upgrade_begin(pmg_head_t *h, struct mg_connection *c, const pmg_http_
     }
     char decoded[32];
     if (hm->method.len != 3 || memcmp(hm->method.buf, "GET", 3) != 0 || pmg_x(c)->u.http.http10 ||
-        hm->body.len > 0 || key.len != 24 ||
-        mg_base64_decode(key.buf, key.len, decoded, sizeof(decoded)) != 16) {
+        hm->body.len > 0 || key.len != KEY_LEN || pmg_base64_decode(key, decoded) != 16) {
         return refuse_upgrade(h, 400, NULL, NULL, "Bad WebSocket handshake\n");
     }
     char accept[29];
@@ -103,13 +101,13 @@ int pmg_ws_upgrade_end(pmg_head_t *h) {
 int pmg_ws_request(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
     uint8_t nonce[16];
-    char key[32];
+    char key[KEY_LEN + 1] = "";
     pmg_ws_start(c, true);
     if (!pmg_port_random(nonce, sizeof(nonce))) {
         return -EIO;
     }
-    mg_base64_encode(nonce, sizeof(nonce), key, sizeof(key));
-    accept_key(mg_str(key), x->u.ws.u.accept);
+    pmg_base64_encode(mg_str_n((char *)nonce, sizeof(nonce)), key);
+    accept_key(mg_str_n(key, KEY_LEN), x->u.ws.u.accept);
     bool path = x->target[0] == '/';
     bool ok = pmg_out_str(c, path ? "GET " : "GET /") && pmg_out_str(c, x->target) &&
               pmg_out_str(c, " HTTP/1.1\r\nHost: ") &&
@@ -150,7 +148,7 @@ bool pmg_ws_read_handshake(struct mg_connection *c) {
     }
     struct mg_str accept = pmg_http_header(&hm, mg_str("Sec-WebSocket-Accept"));
     if (hm.status != 101) {
-        mg_snprintf(text, sizeof(text), "WebSocket handshake failed: the server answered %d",
+        pmg_snprintf(text, sizeof(text), "WebSocket handshake failed: the server answered %d",
             hm.status);
         pmg_fatal(c, text);
         return false;

@@ -14,7 +14,7 @@ include_directories(BEFORE ${PMG_RP2_DIR}/include)
 set(MBEDTLS_CONFIG_FILE ${PMG_RP2_DIR}/mbedtls_config.h)
 
 list(APPEND MICROPY_SOURCE_BOARD ${PMG_RP2_DIR}/net_board.c ${PMG_RP2_DIR}/ppp_link.c)
-list(APPEND MICROPY_DEF_BOARD PMG_BOARD=1 PMG_IO_LWIP=1 ${PMG_DEFINES})
+list(APPEND MICROPY_DEF_BOARD PMG_BOARD=1 PMG_IO_LWIP=1 PMG_HASH_MBEDTLS=1 ${PMG_DEFINES})
 
 # Flash is dearer than a few cycles.
 if(NOT PMG_COMPILE_OPTIONS)
