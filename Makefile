@@ -76,7 +76,7 @@ flash: .venv/flash.stamp
 	*) $(MAKE) firmware .venv/test.stamp && tools/flash $(or $(BOARD),RPI_PICO) $(DEVICE) ;; \
 	esac
 
-size: ## Say what of the firmware takes how much flash and RAM. BOARD=; ARGS=--switches, per feature.
+size: ## Say what of the firmware takes how much flash and RAM. BOARD=; ARGS=--switches, per feature; --update, into docs/size.md.
 size: firmware
 	@tools/size $(or $(BOARD),RPI_PICO) $(ARGS)
 
