@@ -17,6 +17,8 @@
 // port a signal ends the wait by itself, unless it must be held back (mod_pymongoose.h).
 #if (defined(__unix__) || defined(__APPLE__)) && !MICROPY_ASYNC_KBD_INTR
 #define SLICE_MS (250)
+#elif defined(ESP_PLATFORM)
+#define SLICE_MS (20) // select() sees none of them
 #else
 #define SLICE_MS (50)
 #endif
@@ -428,8 +430,8 @@ static int locked_wakeup(mpy_manager_t *self, unsigned long id, const mp_buffer_
     return r;
 }
 
-#ifdef PMG_IO_LWIP
-// In a hard interrupt, where the heap is locked.
+#ifdef PMG_WAKEUP_SLOTS
+// In a hard interrupt, where the heap is locked. (MicroPython runs none on ESP32.)
 static int irq_wakeup(mpy_manager_t *self, unsigned long id, const mp_buffer_info_t *data) {
     LOCK(self);
     int r = !self->closing ? pmg_mgr_wakeup_irq(self->m, id, data->buf, data->len) : -EBADF;
@@ -455,7 +457,7 @@ static mp_obj_t manager_wakeup(size_t n_args, const mp_obj_t *pos_args, mp_map_t
     if (in_finalizer()) {
         mpy_check_caller(self);
     }
-#ifdef PMG_IO_LWIP
+#ifdef PMG_WAKEUP_SLOTS
     int r = gc_is_locked() ? irq_wakeup(self, id, &data) : locked_wakeup(self, id, &data);
 #else
     int r = MPY_ENGINE(locked_wakeup(self, id, &data));

@@ -88,8 +88,13 @@ struct pmg_wakeup *pmg_wakeup_new(unsigned long id, const void *data, size_t len
 int pmg_wakeup_put(pmg_mgr_t *m, struct pmg_wakeup *w); // takes `w` if it returns 0; NULL as id 0
 void pmg_wakeup_free(struct pmg_wakeup *w);
 
-#ifdef PMG_IO_LWIP
-// The same from an interrupt. -EMSGSIZE when data is longer than a slot, -ENOBUFS when all are taken.
+#if defined(PMG_IO_LWIP) || defined(PMG_IO_ESP) || defined(ESP_PLATFORM)
+// Wake-ups that interrupts, which cannot allocate, may have queued, and the data of each.
+#define PMG_WAKEUP_SLOTS 8
+#define PMG_WAKEUP_SLOT_SIZE 15
+// The same from an interrupt, which must be off before the manager is freed. -EMSGSIZE when data is
+// longer than a slot, -ENOBUFS when all are taken. On ESP32 it lies in flash: not for an interrupt
+// that runs while flash is written (ESP_INTR_FLAG_IRAM).
 int pmg_mgr_wakeup_irq(pmg_mgr_t *m, unsigned long id, const void *data, size_t len);
 #endif
 

@@ -37,11 +37,6 @@
 #else
 #define PMG_WAKEUP_BUDGET (64u << 20)
 #endif
-// Wake-ups that interrupts, which cannot allocate, may have queued, and the data of each.
-#ifdef PMG_IO_LWIP
-#define PMG_WAKEUP_SLOTS 8
-#define PMG_WAKEUP_SLOT_SIZE 15
-#endif
 
 // ---------------------------------------------------------------------------------------------
 // State of the protocols, a union in each connection

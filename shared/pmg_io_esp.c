@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// How the socket backend waits on ESP-IDF: select() in slices, with the runtime's lock released.
+// How the socket backend waits on ESP-IDF: select(), with the runtime's lock released.
 //
-// A wake-up is a flag that is looked at between two slices. It costs none of the few sockets, and
-// may come from another task, the other core or an interrupt; it is seen after SLICE_MS at most.
+// A wake-up gives the semaphore that lwIP's select() waits for, as ESP-IDF's own select() does for
+// descriptors that are no sockets. It costs none of the few sockets, and comes from another task,
+// the other core or an interrupt. The semaphore is the task's own and serves all of its calls: one
+// that were left given would end the next call before its time. So each wait is woken once at most,
+// and takes what was given before it goes on.
 
 #if defined(PMG_IO_ESP) || (defined(ESP_PLATFORM) && !defined(NO_QSTR))
 
 #include "pmg_io_sock.h"
 
-#define SLICE_MS 20
-
 int pmg_io_init(pmg_mgr_t *m) {
+    memset(&m->io, 0, sizeof(m->io));
     portMUX_INITIALIZE(&m->io.lock);
-    m->io.woken = false;
     return 0;
 }
 
@@ -26,17 +27,55 @@ int pmg_io_check(pmg_mgr_t *m) {
     return 0;
 }
 
-// What it guards takes a few instructions and no memory.
+// What it guards takes a few instructions and no memory. Interrupts are off meanwhile, and may be
+// what asks for it.
 void pmg_io_lock(pmg_mgr_t *m) {
-    portENTER_CRITICAL(&m->io.lock);
+    portENTER_CRITICAL_SAFE(&m->io.lock);
 }
 
 void pmg_io_unlock(pmg_mgr_t *m) {
-    portEXIT_CRITICAL(&m->io.lock);
+    portEXIT_CRITICAL_SAFE(&m->io.lock);
 }
 
 void pmg_io_wake(pmg_mgr_t *m) {
+    pmg_io_lock(m);
+    sys_sem_t *waker = m->io.waker;
     m->io.woken = true;
+    m->io.waker = NULL;
+    m->io.giving = waker != NULL || m->io.giving;
+    pmg_io_unlock(m);
+    if (waker == NULL) {
+        return;
+    }
+    // Outside of the lock, where FreeRTOS may switch tasks.
+    if (!xPortInIsrContext()) {
+        sys_sem_signal(waker);
+    } else if (sys_sem_signal_isr(waker)) {
+        portYIELD_FROM_ISR();
+    }
+    __atomic_store_n(&m->io.giving, false, __ATOMIC_RELEASE);
+}
+
+// False: a wake-up came already.
+static bool arm(pmg_mgr_t *m, sys_sem_t *waker) {
+    pmg_io_lock(m);
+    bool idle = !m->io.woken;
+    m->io.waker = idle ? waker : NULL;
+    pmg_io_unlock(m);
+    return idle;
+}
+
+static void disarm(pmg_mgr_t *m, sys_sem_t *waker) {
+    pmg_io_lock(m);
+    bool used = m->io.waker == NULL;
+    m->io.waker = NULL;
+    pmg_io_unlock(m);
+    if (used) {
+        while (__atomic_load_n(&m->io.giving, __ATOMIC_ACQUIRE)) {
+            vTaskDelay(1); // who gives may be a task of less priority
+        }
+        (void)xSemaphoreTake(*waker, 0);
+    }
 }
 
 int pmg_io_watch(struct mg_connection *c, int mask) {
@@ -76,14 +115,19 @@ static void fill(pmg_mgr_t *m, sets_t *s) {
 static int look(pmg_mgr_t *m, sets_t *s, int ms) {
     struct timeval time = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
     void *state = NULL;
+    sys_sem_t *waker = ms != 0 ? sys_thread_sem_get() : NULL;
     fill(m, s);
     m->waiting = ms != 0;
     if (ms != 0) {
         pmg_port_wait_begin(&state);
+        if (!arm(m, waker)) {
+            time = (struct timeval) {0};
+        }
     }
     int r = select(s->end, &s->reads, &s->writes, &s->errors, &time);
     int err = errno;
     if (ms != 0) {
+        disarm(m, waker);
         pmg_port_wait_end(&state);
     }
     m->waiting = false;
@@ -95,8 +139,7 @@ int pmg_io_wait(pmg_mgr_t *m, int ms) {
     sets_t s;
     int r;
     for (;;) {
-        int slice = m->io.woken ? 0 : ms >= 0 && ms < SLICE_MS ? ms : SLICE_MS;
-        r = look(m, &s, slice);
+        r = look(m, &s, ms < 0 ? INT_MAX : ms);
         if (r != 0 || m->io.woken) {
             break;
         }

@@ -8,7 +8,10 @@
 #ifndef PMG_IO_ESP_H
 #define PMG_IO_ESP_H
 
+#include "freertos/semphr.h"
+#include "freertos/task.h"
 #include "lwip/sockets.h"
+#include "lwip/sys.h"
 
 bool pmg_io_esp_has_ip6(void); // has an interface an address that others reach?
 

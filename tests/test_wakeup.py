@@ -2,6 +2,7 @@
 """Manager.wakeup(): from other threads, and from the Manager's own."""
 
 import pytest
+from clients import seconds
 
 SCRIPT = r"""
 import _thread
@@ -80,6 +81,80 @@ def case_a_wait_is_interrupted():
         took = ticks_diff(ticks_ms(), start)
         assert 40 <= took < 20000, took
         poll_until(t.m, lambda: done)
+
+
+def case_waits_end_at_once():
+    # Not at the end of a slice: half of them within a few milliseconds, busy as the machine may be.
+    late = []
+    with Target() as t:
+        def send():
+            for n in range(41):
+                time.sleep(0.011)
+                asked[0] = ticks_ms()
+                t.m.wakeup(t.listener.id, "x")
+                while len(late) <= n:
+                    time.sleep(0.001)
+        asked = [0]
+        done = in_thread(send)
+        start = ticks_ms()
+        while len(late) < 41 and ticks_diff(ticks_ms(), start) < 20000:
+            t.m.poll(1000)
+            if len(t.got) > len(late):
+                late.append(ticks_diff(ticks_ms(), asked[0]))
+        poll_until(t.m, lambda: done)
+    eq(len(late), 41)
+    assert sorted(late)[20] <= PARAMS["prompt"], late
+
+
+def case_while_connections_come_and_go():
+    # A wake-up ends a wait and nothing else, at whatever moment it comes.
+    counts, closed = [0, 0], []
+    def client(c, ev, data):
+        if ev == MG_EV_CONNECT:
+            c.close()
+        elif ev == MG_EV_CLOSE:
+            closed.append(1)
+    with Target() as t:
+        def hammer(mine):
+            while len(closed) < 300:
+                counts[mine] += t.m.wakeup(t.listener.id, "x")
+                if counts[mine] % 7 == 0:
+                    time.sleep(0.0005)
+        done = in_thread(hammer, 0), in_thread(hammer, 1)
+        start, begun = ticks_ms(), 0
+        while len(closed) < 300 and ticks_diff(ticks_ms(), start) < 60000:
+            if begun < 300 and begun - len(closed) < 4:
+                t.m.connect(url("tcp", port_of(t.listener)), client)
+                begun += 1
+            t.m.poll(20)
+        eq(len(closed), 300)
+        poll_until(t.m, lambda: all(done))
+        poll_until(t.m, lambda: len(t.got) == sum(counts))
+
+
+def case_with_the_heap_locked():
+    # As in a hard interrupt. Where there are such, there is room for eight, short ones.
+    if not MICROPYTHON:
+        return
+    import micropython
+    told = bytearray(2)
+    short, long = b"fifteen bytes..", b"sixteen bytes..."
+    with Target() as t:
+        number = t.listener.id
+        for turn in range(3):
+            told[0] = told[1] = 0
+            micropython.heap_lock()
+            try:
+                for _ in range(20):
+                    told[t.m.wakeup(number, short)] += 1
+                fits = t.m.wakeup(number, long)
+            finally:
+                micropython.heap_unlock()
+            assert list(told) in ([12, 8], [0, 20]), list(told)
+            eq(fits, told[1] == 20)
+            t.got.clear()
+            poll_until(t.m, lambda: len(t.got) >= told[1] + fits)
+            eq(t.got[:told[1]], [(number, short)] * told[1])
 
 
 def case_big_payload():
@@ -194,4 +269,4 @@ CASES = [line[4:].split("(")[0] for line in SCRIPT.splitlines() if line.startswi
 @pytest.mark.needs("threads")
 @pytest.mark.parametrize("case", CASES)
 def test_wakeup(shared, case):
-    shared(SCRIPT).case(case)
+    shared(SCRIPT, prompt=seconds(5)).case(case)

@@ -9,6 +9,8 @@
 //   - a refused connection is ECONNRESET, one without an answer ECONNABORTED
 //   - select() tells of a reset by its third set, even where nothing else was asked
 //   - no more than FD_SETSIZE descriptors, no flags for socket() and accept()
+//   - select() waits for a semaphore of the thread's own, too, and another call aborts the program
+//     if that was left given
 #ifndef PMG_UNIX_LWIP_SOCKETS_H
 #define PMG_UNIX_LWIP_SOCKETS_H
 
@@ -22,6 +24,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "freertos/semphr.h"
+
 #undef SOCK_CLOEXEC
 #undef SOCK_NONBLOCK
 #undef SO_ACCEPTCONN
@@ -34,6 +38,7 @@ static inline int pmg_esp_made(int fd) {
     int size = PMG_ESP_BUFFER;
     const char *given = getenv("PMG_ESP_SOCKETS");
     int most = given != NULL ? atoi(given) : 16;
+    pmg_esp_call();
     if (fd < 0) {
         return fd;
     }
@@ -57,6 +62,7 @@ static inline int lwip_accept(int fd, struct sockaddr *addr, socklen_t *len) {
 }
 
 static inline int lwip_close(int fd) {
+    pmg_esp_call();
     __atomic_sub_fetch(&pmg_esp_sockets, 1, __ATOMIC_SEQ_CST);
     return close(fd);
 }
@@ -72,8 +78,9 @@ static inline int lwip_getsockopt(int fd, int level, int name, void *value, sock
 
 static inline int lwip_select(int end, fd_set *reads, fd_set *writes, fd_set *errors,
     struct timeval *time) {
-    struct pollfd fds[FD_SETSIZE];
-    int n = 0, ready = 0;
+    struct pollfd fds[FD_SETSIZE + 1];
+    int n = 0, ready = 0, ms = (int)(time->tv_sec * 1000 + time->tv_usec / 1000);
+    sys_sem_t sem = *sys_thread_sem_get();
     for (int fd = 0; fd < end; fd++) {
         int events = (FD_ISSET(fd, reads) ? POLLIN : 0) | (FD_ISSET(fd, writes) ? POLLOUT : 0);
         if (events != 0 || FD_ISSET(fd, errors)) {
@@ -81,7 +88,16 @@ static inline int lwip_select(int end, fd_set *reads, fd_set *writes, fd_set *er
             fds[n++].events = (short)events;
         }
     }
-    int r = poll(fds, (nfds_t)n, (int)(time->tv_sec * 1000 + time->tv_usec / 1000));
+    int r = poll(fds, (nfds_t)n, 0);
+    if (r == 0 && ms > 0) {
+        fds[n].fd = sem->fd;
+        fds[n].events = POLLIN;
+        r = poll(fds, (nfds_t)n + 1, ms);
+        // Woken by a socket, too, that one gives it again.
+        if (r == 1 && fds[n].revents != 0) {
+            (void)xSemaphoreTake(sem, 0);
+        }
+    }
     for (int i = 0; i < n && r >= 0; i++) {
         int fd = fds[i].fd, got = fds[i].revents;
         bool broken = (got & (POLLERR | POLLNVAL)) != 0, ended = broken || (got & POLLHUP) != 0;

@@ -4,10 +4,13 @@
 #ifndef PMG_CHECK_ARCH_SYS_ARCH_H
 #define PMG_CHECK_ARCH_SYS_ARCH_H
 
-typedef void *sys_sem_t;
+#include "freertos/semphr.h"
+typedef SemaphoreHandle_t sys_sem_t;
 typedef void *sys_mutex_t;
 typedef void *sys_mbox_t;
 typedef void *sys_thread_t;
 typedef int sys_prot_t;
+sys_sem_t *sys_thread_sem_get(void);
+int sys_sem_signal_isr(sys_sem_t *sem);
 
 #endif

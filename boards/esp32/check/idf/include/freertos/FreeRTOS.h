@@ -19,7 +19,16 @@ void spinlock_initialize(portMUX_TYPE *mux);
 void vPortEnterCritical(portMUX_TYPE *mux);
 void vPortExitCritical(portMUX_TYPE *mux);
 #define portMUX_INITIALIZE(mux) spinlock_initialize(mux)
+BaseType_t xPortInIsrContext(void);
+void vPortYieldFromISR(void);
 #define portENTER_CRITICAL(mux) vPortEnterCritical(mux)
 #define portEXIT_CRITICAL(mux) vPortExitCritical(mux)
+#define portENTER_CRITICAL_ISR(mux) vPortEnterCritical(mux)
+#define portEXIT_CRITICAL_ISR(mux) vPortExitCritical(mux)
+#define portENTER_CRITICAL_SAFE(mux) \
+    (xPortInIsrContext() ? portENTER_CRITICAL_ISR(mux) : portENTER_CRITICAL(mux))
+#define portEXIT_CRITICAL_SAFE(mux) \
+    (xPortInIsrContext() ? portEXIT_CRITICAL_ISR(mux) : portEXIT_CRITICAL(mux))
+#define portYIELD_FROM_ISR() vPortYieldFromISR()
 
 #endif

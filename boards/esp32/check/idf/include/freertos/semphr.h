@@ -9,5 +9,7 @@ typedef struct QueueDefinition *SemaphoreHandle_t;
 typedef struct {
     void *data[20];
 } StaticSemaphore_t;
+BaseType_t xQueueSemaphoreTake(SemaphoreHandle_t semaphore, TickType_t ticks);
+#define xSemaphoreTake(semaphore, ticks) xQueueSemaphoreTake(semaphore, ticks)
 
 #endif

@@ -7,5 +7,6 @@
 #include "freertos/FreeRTOS.h"
 typedef struct tskTaskControlBlock *TaskHandle_t;
 uint32_t ulTaskNotifyTake(BaseType_t clear, TickType_t ticks);
+void vTaskDelay(TickType_t ticks);
 
 #endif
