@@ -227,7 +227,7 @@ static mp_obj_t get_addr(mpy_conn_t *self, bool local) {
     return mpy_addr(&a);
 }
 
-#if PMG_HAS_TLS
+#if PMG_HAS_TLS || PMG_HAS_MDNS
 static mp_obj_t get_text(const char *s) {
     return s != NULL ? mpy_text(mg_str(s)) : mp_const_none;
 }
