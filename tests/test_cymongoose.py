@@ -86,7 +86,10 @@ def test_numbers_of_constants(device):
     assert dict(zip(names, ours, strict=True)) == {n: getattr(cymongoose, n) for n in names}
 
 
-@pytest.mark.parametrize("name, theirs, ours", list(signatures()), ids=lambda v: str(v)[:40])
+SIGNATURES = list(signatures())
+
+
+@pytest.mark.parametrize("name, theirs, ours", SIGNATURES, ids=[name for name, *_ in SIGNATURES])
 def test_signature(name, theirs, ours):
     """The same parameters in the same order; more may follow."""
     kind, _, attribute = name.partition(".")
