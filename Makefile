@@ -4,6 +4,7 @@
 #   PYTHON  the Python that makes .venv and runs the build scripts
 #   ONLY, ARGS  bench: which kinds of figures, and more options (ARGS=--help)
 #   BOARD   which board's firmware: a folder of boards/
+#   WIFI_SSID, WIFI_PSK  test, demo: the Wi-Fi that a board on a serial port joins
 #   PYMONGOOSE_CACHE, MONGOOSE_DIR, MICROPYTHON_DIR, MBEDTLS_DIR, LWIP_DIR, PICO_SDK_PATH,
 #   TINYUSB_DIR, CHARTJS_DIR  see tools/deps.py
 
@@ -29,11 +30,11 @@ endif
 help: ## Say what the targets do.
 	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
 
-demo: ## Serve examples/dashboard.py. TARGET=unix (default), cpython, pico (emulated), a board's serial port. PORT=8000.
+demo: ## Serve examples/dashboard.py. TARGET=unix (default), cpython, pico (emulated), a board's serial port (WIFI_SSID= WIFI_PSK=). PORT=8000.
 demo: $(call builds,$(or $(TARGET),unix)) $(if $(filter-out unix cpython,$(TARGET)),.venv/test.stamp)
 	@tools/demo $(or $(TARGET),unix) $(PORT)
 
-test: ## Run the tests. TARGET="cpython unix" (and pico, if its tools are there), /dev/ttyACM0; K=expression picks.
+test: ## Run the tests. TARGET="cpython unix" (and pico, if its tools are there), /dev/ttyACM0, /dev/ttyUSB0 WIFI_SSID= WIFI_PSK=; K=expression picks.
 test: $(call builds,$(TEST_TARGETS)) .venv/test.stamp | apt-test
 	@$(if $(TARGET)$(filter pico,$(TEST_TARGETS)),,echo "test: not on the emulated Pico: make test TARGET=pico installs its tools (about 450 MB) and runs there")
 	@$(VENV)/python tools/suite.py "$(TEST_TARGETS)" tests $(if $(K),-k "$(K)")
@@ -47,7 +48,7 @@ sanitize: .venv/build.stamp .venv/test.stamp | apt-test
 	@tools/sanitize $(if $(K),"$(K)")
 
 soak: ## Open and close 200,000 connections on each target. TARGET= as above, N=connections.
-soak: $(or $(TARGET),cpython unix) .venv/test.stamp
+soak: $(call builds,$(or $(TARGET),cpython unix)) .venv/test.stamp
 	@$(VENV)/python tests/soak.py $(addprefix --target ,$(TARGET)) $(if $(N),-n $(N))
 
 cpython: ## Build the CPython package and install it into .venv.

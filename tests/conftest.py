@@ -38,6 +38,7 @@ _all_targets = all_targets()
 _outcomes: dict[str, Counter] = defaultdict(Counter)
 _seconds: dict[str, float] = defaultdict(float)
 _probed: dict[str, object] = {}
+_unusable: dict[str, str] = {}  # why they could not be probed
 _about: dict[str, list[str]] = {}
 
 
@@ -130,8 +131,8 @@ def _of_target(items, name):
         return []
     try:
         has = _probe(_all_targets[name]).capabilities
-    except DeviceError as e:
-        pytest.exit(str(e), returncode=1)
+    except DeviceError:
+        return []  # the tests will say so
     return [item for item in found if _wanted(item) <= has]
 
 
@@ -141,8 +142,16 @@ def _wanted(item):
 
 def _probe(found):
     if found.name not in _probed:
-        with tempfile.TemporaryDirectory(prefix="pymongoose-probe-") as folder:
-            found.probe(Path(folder))
+        if found.name in _unusable:
+            raise DeviceError(_unusable[found.name])
+        try:
+            with tempfile.TemporaryDirectory(prefix="pymongoose-probe-") as folder:
+                found.probe(Path(folder))
+        except DeviceError as e:
+            _unusable[found.name] = str(e)
+            if "PYTEST_XDIST_WORKER" not in os.environ:  # which must not exit
+                pytest.exit(str(e), returncode=1)
+            raise
         _probed[found.name] = found
     return found
 

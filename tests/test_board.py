@@ -10,6 +10,7 @@ import h11
 import pytest
 from clients import Raw, seconds
 from pki import pki
+from targets.serial import board_network
 
 pytestmark = pytest.mark.needs("board")
 
@@ -332,9 +333,29 @@ def test_ctrl_c(device, where):
     running.until("len(m.connections) == 1", 30)
 
 
+@pytest.mark.cost(10)
+def test_a_board_without_wifi(target):
+    """`make test TARGET= WIFI_SSID=` says so, by the script that joins elsewhere."""
+    if target.in_use:
+        target.in_use.retire()
+    target.start("", {}).finish()
+    target._enter()
+    if b"True" in target._transport.exec("import network; print(hasattr(network, 'WLAN'))"):
+        pytest.skip("it has Wi-Fi")
+    with pytest.raises(board_network.NetworkError, match="this board has no Wi-Fi"):
+        board_network.find_address(target._transport, board_network.Wifi("nowhere", "none"))
+
+
 # Pin 2 is not connected: its pulls move it.
 WAKERS = """
 from machine import Pin, Timer
+
+# Some ports have soft timers, others so many of the chip's.
+def new_timer(**how):
+    try:
+        return Timer(**how)
+    except (TypeError, ValueError):
+        return Timer(0, **how)
 
 def handler(c, ev, data):
     if ev == MG_EV_WAKEUP:
@@ -370,10 +391,10 @@ def test_wakeup_from_a_timer(device):
     running = device(
         WAKERS
         + """
-timer = Timer(mode=Timer.ONE_SHOT, period=100, callback=lambda t: m.wakeup(number, "x" * 100))
+timer = new_timer(mode=Timer.ONE_SHOT, period=100, callback=lambda t: m.wakeup(number, "x" * 100))
 wait_for(1)
 eq(got, [b"x" * 100])
-timer = Timer(mode=Timer.PERIODIC, period=5, callback=lambda t: m.wakeup(number, "again"))
+timer = new_timer(mode=Timer.PERIODIC, period=5, callback=lambda t: m.wakeup(number, "again"))
 wait_for(30)
 timer.deinit()
 m.close()
@@ -384,14 +405,16 @@ print("FINE")
 
 
 @pytest.mark.cost(20)
-@pytest.mark.parametrize("hard", [False, True])
-def test_wakeup_from_a_pin(device, hard):
+@pytest.mark.parametrize(
+    "how", [{}, pytest.param({"hard": True}, marks=pytest.mark.needs("hard-interrupts"))]
+)
+def test_wakeup_from_a_pin(device, how):
     """An interrupt's handler, soft or hard, ends the wait and delivers its data."""
     running = device(
         WAKERS
         + """
-pin.irq(on_fall, Pin.IRQ_FALLING, hard=PARAMS["hard"])
-timer = Timer(mode=Timer.ONE_SHOT, period=100, callback=fall)
+pin.irq(on_fall, Pin.IRQ_FALLING, **PARAMS["how"])
+timer = new_timer(mode=Timer.ONE_SHOT, period=100, callback=fall)
 wait_for(1)
 pin.irq(None)
 m.poll(0)
@@ -401,12 +424,13 @@ m.close()
 eq(live(), (0, 0, 0, 0))
 print("FINE")
 """,
-        hard=hard,
+        how=how,
     )
     running.expect("FINE", 30)
 
 
 @pytest.mark.cost(20)
+@pytest.mark.needs("hard-interrupts")
 def test_wakeups_of_hard_interrupts_are_bounded(device):
     """Without memory there is room for eight, then the answer is False; nothing is half queued."""
     running = device(

@@ -101,6 +101,13 @@ def littlefs():
 def memory():
     return len(bytearray(8 << 20))
 
+def hard_interrupts():
+    from machine import Pin
+    pin = Pin(2, Pin.IN)
+    pin.irq(lambda p: None, Pin.IRQ_FALLING, hard=True)
+    pin.irq(None)
+    return True
+
 def fork():
     import os
     return os.fork
@@ -119,6 +126,7 @@ can("many-sockets", many_sockets)
 can("littlefs", littlefs)
 can("memory", memory)
 can("fork", fork)
+can("hard-interrupts", hard_interrupts)
 """
 
 

@@ -35,6 +35,7 @@ class PicoTarget(SerialTarget):
 
     def __init__(self, name: str = "pico") -> None:
         super().__init__(name)
+        self.wifi = None  # its network is the rig's
         self.firmware = Path(
             os.environ.get("PMG_TEST_FIRMWARE") or ROOT / "build/firmware/RPI_PICO/firmware.uf2"
         )

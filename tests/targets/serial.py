@@ -3,7 +3,9 @@
 
 A port is what pyserial opens (`/dev/ttyACM0`, `socket://host:port`), or one of mpremote's short
 forms: `a0` is /dev/ttyACM0, `u1` is /dev/ttyUSB1, `auto` is the first board that is found. Each
-script begins with a soft reset and so with an empty heap; boot.py is run and brings up the network.
+script begins with a soft reset and so with an empty heap; boot.py is run and brings up the network,
+or WIFI_SSID and WIFI_PSK of the environment name a Wi-Fi, which is joined before the first script
+and wherever it was lost since.
 """
 
 from __future__ import annotations
@@ -17,6 +19,7 @@ import re
 import select
 import socket
 import subprocess
+import sys
 import tempfile
 import threading
 import time
@@ -24,6 +27,9 @@ from pathlib import Path
 from typing import Any
 
 from .base import Device, DeviceError, Target
+
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
+import board_network  # noqa: E402
 
 MPY_VERSION = 6  # of the compiled form, for MicroPython 1.25
 END = b"\x04"
@@ -56,18 +62,6 @@ import os, sys
 print(repr((sys.implementation.name, sys.implementation.version[:3], os.uname().machine,
     os.uname().version, getattr(sys.implementation, "_mpy", 0) & 255)))
 """
-ADDRESS = """
-import network
-for name in ("WLAN", "LAN", "WIZNET5K"):
-    try:
-        found = getattr(network, name)().ifconfig()[0]
-        if found != "0.0.0.0":
-            print(found)
-            break
-    except (AttributeError, OSError, TypeError, ValueError):
-        pass
-"""
-
 
 # Takes a folder's files; what an earlier run left there goes.
 STORE = """
@@ -203,7 +197,8 @@ class SerialTarget(Target):
         self.name = self.make_target = name
         self.slowness = 2.0
         self.address = ""
-        self.about = ""
+        self.wifi = board_network.wanted_wifi()
+        self._board = ""
         self.in_use: SerialDevice | None = None
         self._transport: Any = None
         self._compiled = False
@@ -242,14 +237,21 @@ class SerialTarget(Target):
         self._enter()
         who = ast.literal_eval(self._transport.exec(WHO).decode())
         name, version, machine, build, mpy = who
-        self.about = f"{machine}, {name} {'.'.join(map(str, version))} ({build})"
+        self._board = f"{machine}, {name} {'.'.join(map(str, version))} ({build})"
         self._compiled = mpy == MPY_VERSION and mpy_cross() is not None
-        self._find_network()
+        self.address = ""
+
+    @property
+    def about(self) -> str:
+        """The board, and where it was found in which network."""
+        wifi = f" in the Wi-Fi {self.wifi.ssid!r}" if self.wifi else ""
+        return f"{self._board}, at {self.address}{wifi}" if self._board else ""
 
     def _find_network(self) -> None:
-        self.address = self._transport.exec(ADDRESS).decode().strip()
-        if not self.address:
-            raise DeviceError(f"{self.name} has no network: its boot.py must bring one up")
+        try:
+            self.address = board_network.find_address(self._transport, self.wifi)
+        except board_network.NetworkError as e:
+            raise DeviceError(f"{self.name}: {e}") from None
         with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as s:
             s.connect((self.address, 9))
             self.peer = self.here = s.getsockname()[0]
@@ -275,11 +277,14 @@ class SerialTarget(Target):
         time.sleep(self.slowness)
 
     def hard_reset(self) -> None:
-        """What the line can do: some boards restart when DTR comes back."""
+        """What the line can do: some boards restart when DTR comes back, an ESP32 while RTS is set."""
         with contextlib.suppress(OSError):
             self.port.dtr = False
+            self.port.rts = True
             time.sleep(0.5)
+            self.port.rts = False
             self.port.dtr = True
+            self.port.rts = True
         time.sleep(self.slowness)
 
     def restarted(self, device: SerialDevice) -> None:
@@ -338,6 +343,9 @@ class SerialTarget(Target):
         elif self.in_use:
             self.in_use.retire()
         self._enter()
+        # A soft reset leaves a Wi-Fi's link as it is; a hard one, or the network itself, may not.
+        if self.wifi or not self.address:
+            self._find_network()
         device = self.device_type(self)
         text = self.text(source, params, device)
         if self._compiled:
