@@ -25,7 +25,7 @@ typedef struct {
     portMUX_TYPE lock;
     volatile bool woken;
     volatile bool giving; // somebody is about to give `waker`'s semaphore
-    void *waker;          // what ends the wait that goes on: NULL when there is none, or it was used
+    void *waker;          // what ends the wait that goes on, once
 } pmg_io_mgr_t;
 #elif defined(PMG_IO_LWIP)
 typedef struct {
@@ -87,7 +87,7 @@ void pmg_io_unwatch(struct mg_connection *c);
 // Waits for readiness or a wake-up, at most ms (< 0: no limit), sets m->now if it waited, and calls
 // pmg_io_ready() for each connection that is ready, until m->stop. A signal ends the wait.
 int pmg_io_wait(struct pmg_mgr *m, int ms);
-void pmg_io_wake(struct pmg_mgr *m); // ends a wait, from any thread; on a board from interrupts, too
+void pmg_io_wake(struct pmg_mgr *m); // ends a wait, from any thread; on a board from interrupts
 
 // Guards the wake-up queue against other threads.
 void pmg_io_lock(struct pmg_mgr *m);

@@ -5,9 +5,10 @@
 For each board of boards/ESP32_*, MicroPython's real build rules are configured by CMake against a
 stand-in IDF project (boards/esp32/check), interned strings are collected, and our sources and
 Mongoose are compiled with warnings as errors: for rv32imc, the instruction set of C3 and C6, and
-for Xtensa. What stays undefined must be what boards/esp32/check/symbols.txt lists; --update writes
-that list anew, for review. --stack prints each function's use of the stack from STACK_LISTED bytes
-on, --size what each feature takes in flash.
+for Xtensa. Of them the linker keeps what the module needs, as it does in the firmware. What stays
+undefined then must be what boards/esp32/check/symbols.txt lists; --update writes that list anew, for
+review. --stack prints each function's use of the stack from STACK_LISTED bytes on, --size what each
+feature takes in flash; with --update they go into docs/esp32.md.
 
 Not checked: ESP-IDF itself, the link, and a run on a chip.
 """
@@ -25,6 +26,7 @@ from pathlib import Path
 TOP = Path(__file__).resolve().parent.parent
 CHECK = TOP / "boards" / "esp32" / "check"
 BUILD = TOP / "build" / "check-esp32"
+DOCS = TOP / "docs" / "esp32.md"
 
 #: Board, variant, compiler, its flags.
 RISCV = ("riscv64-unknown-elf-gcc", "-march=rv32imc -mabi=ilp32 --specs=picolibc.specs")
@@ -42,7 +44,10 @@ COMPILED = {"ESP32_GENERIC", "ESP32_GENERIC_C3"}
 
 #: No function may take more than this of the 16 KB that MicroPython's task has.
 STACK_MAX = 1600
-STACK_LISTED = 400
+STACK_LISTED = 500
+
+#: What the firmware's table of modules refers to: all else is there for its sake.
+ROOT_SYMBOL = "mpy_module_pymongoose"
 
 #: Helpers that a compiler calls by itself.
 COMPILER = re.compile(r"^__\w+(si|di|sf|df|ti|qi)\d?$|^__(mulsi3|riscv_\w+|atomic_\w+)$")
@@ -117,7 +122,6 @@ class Board:
             "MICROPY_BOARD_DIR": TOP / "boards" / self.name,
             "MICROPY_BOARD_VARIANT": self.variant,
             "USER_C_MODULES": TOP / "micropython_module" / "micropython.cmake",
-            "PMG_COMPILE_OPTIONS": "-Os",
             "PMG_DEFINES": defines,
             "MONGOOSE_DIR": self.paths["mongoose"],
             "LWIP_DIR": self.paths["lwip"],
@@ -133,43 +137,50 @@ class Board:
         rules = (self.folder / "build.ninja").read_text()
         if not re.search(r"FLAGS = .*-include \S*pmg_tls12_pss\.h", rules):
             raise SystemExit("check-esp32: mbedTLS is compiled without pmg_tls12_pss.h")
+        self.link()
 
     def tool(self, name: str) -> str:
         return self.compiler[0].removesuffix("gcc") + name
 
-    def undefined(self) -> set[str]:
-        """What libmain.a wants of others."""
-        whole = self.folder / "whole.o"
-        archive = str(self.folder / "libmain.a")
-        link = [self.tool("ld"), "-r", "-o", str(whole), "--whole-archive", archive]
+    def link(self) -> None:
+        """What the module needs of libmain.a, as one object."""
+        link = [self.tool("ld"), "-r", "--gc-sections", "-u", ROOT_SYMBOL, "-o", str(self.linked)]
         if "riscv" in self.compiler[0]:
             link[1:1] = ["-m", "elf32lriscv"]
-        run(link, self.folder / "log")
-        out = subprocess.run(
-            [self.tool("nm"), "-u", str(whole)], check=True, capture_output=True, text=True
-        ).stdout
-        return {line.split()[-1] for line in out.splitlines()}
+        run([*link, "--whole-archive", str(self.folder / "libmain.a")], self.folder / "log")
+
+    @property
+    def linked(self) -> Path:
+        return self.folder / "linked.o"
+
+    def ask(self, tool: str, *options: str) -> list[str]:
+        command = [self.tool(tool), *options, str(self.linked)]
+        return subprocess.run(
+            command, check=True, capture_output=True, text=True
+        ).stdout.splitlines()
+
+    def undefined(self) -> set[str]:
+        """What it wants of others."""
+        return {line.split()[-1] for line in self.ask("nm", "-u")}
 
     def stack(self) -> list[tuple[int, str]]:
-        """(bytes, function), the largest first."""
+        """(bytes, function and file), the largest first."""
+        # A part of a function that the compiler split has the whole one's name, and a suffix.
+        kept = {re.split(r"[.$]", line.split()[-1])[0] for line in self.ask("nm", "--defined-only")}
         found = []
         for path in self.folder.rglob("*.su"):
             for line in path.read_text().splitlines():
                 where, size, kind = line.split("\t")
                 if "dynamic" in kind and "bounded" not in kind:
                     raise SystemExit(f"check-esp32: {where}: takes stack without a bound")
-                found.append((int(size), where.rpartition(":")[2]))
+                name = re.split(r"[.$]", where.rpartition(":")[2])[0]
+                if name in kept:
+                    found.append((int(size), f"{name}, {Path(where.split(':')[0]).name}"))
         return sorted(found, reverse=True)
 
     def flash(self) -> int:
         """Bytes of code and constants."""
-        out = subprocess.run(
-            [self.tool("size"), "-t", str(self.folder / "libmain.a")],
-            check=True,
-            capture_output=True,
-            text=True,
-        ).stdout
-        text, data = out.splitlines()[-1].split()[:2]
+        text, data = self.ask("size")[-1].split()[:2]
         return int(text) + int(data)
 
 
@@ -197,31 +208,51 @@ def check_symbols(boards: list[Board], update: bool) -> None:
     raise SystemExit("check-esp32: boards/esp32/check/symbols.txt differs; --update rewrites it")
 
 
-def check_stack(boards: list[Board], listing: bool) -> None:
+def check_stack(boards: list[Board]) -> list[str]:
+    """Lines of a table: the functions that take most, by the board where they take more."""
+    most: dict[str, dict[str, int]] = {}
     for board in boards:
         used = board.stack()
-        say(
-            f"{board.label}: {len(used)} functions, most of the stack: {used[0][0]} by {used[0][1]}"
-        )
-        if listing:
-            print("".join(f"  {size:6} {name}\n" for size, name in used if size >= STACK_LISTED))
-        if used[0][0] > STACK_MAX:
-            raise SystemExit(
-                f"check-esp32: {used[0][1]} takes more than {STACK_MAX} bytes of stack"
-            )
+        size, name = used[0]
+        say(f"{board.label}: {len(used)} functions, most of the stack: {size} by {name}")
+        if size > STACK_MAX:
+            raise SystemExit(f"check-esp32: {name} takes more than {STACK_MAX} bytes of stack")
+        for size, name in reversed(used):
+            most.setdefault(name, {})[board.label] = size
+    labels = [board.label for board in boards]
+    lines = [f"| function | {' | '.join(f'`{label}`' for label in labels)} |"]
+    lines += ["|---" * (1 + len(labels)) + "|"]
+    for name, sizes in sorted(most.items(), key=lambda each: (-max(each[1].values()), each[0])):
+        if max(sizes.values()) >= STACK_LISTED:
+            cells = (f"{sizes[label]:,}" if label in sizes else "" for label in labels)
+            function, _, file = name.partition(", ")
+            lines.append(f"| `{function}`, `{file}` | {' | '.join(cells)} |")
+    return lines
 
 
-def print_sizes(board: Board) -> None:
+def size_table(board: Board) -> list[str]:
     text = (TOP / "shared" / "pmg_api.h").read_text()
-    switches = sorted(set(re.findall(r"^#define (PMG_HAS_\w+) 1", text, re.M)))
-    board.configure()
-    board.compile()
+    switches = re.findall(r"#ifndef (PMG_HAS_\w+)", text)
     all_in = board.flash()
-    say(f"{board.label}: {all_in} bytes of flash in all, before the linker drops what is not used")
-    for switch in switches:
-        board.configure(f"{switch}=0")
+    lines = [f"| `{board.label}` | flash, bytes |", "|---|---|", f"| all of it | {all_in:,} |"]
+    for names in [*([name] for name in switches), switches]:
+        board.configure(";".join(f"{name}=0" for name in names))
         board.compile()
-        print(f"  {switch}=0 saves {all_in - board.flash()}", flush=True)
+        what = f"`{names[0]}`" if len(names) == 1 else "all of these"
+        lines.append(f"| without {what} | {board.flash() - all_in:,} |")
+        say(lines[-1])
+    return lines
+
+
+def put(name: str, lines: list[str], update: bool) -> None:
+    if not update:
+        return print("\n".join(lines), flush=True)
+    start, end = f"<!-- {name}: tools/check_esp32.py --update -->\n", f"<!-- end of {name} -->"
+    head, _, rest = DOCS.read_text().partition(start)
+    _, found, tail = rest.partition(end)
+    if not found:
+        raise SystemExit(f"check-esp32: {DOCS.name} has no place for {name}")
+    DOCS.write_text(head + start + "\n" + "\n".join(lines) + "\n\n" + end + tail)
 
 
 def main(arguments: list[str]) -> int:
@@ -239,10 +270,13 @@ def main(arguments: list[str]) -> int:
     for board in compiled:
         board.compile()
         say(f"{board.label}: compiled by {board.compiler[0]}, warnings as errors")
-    check_symbols(compiled, "--update" in arguments)
-    check_stack(compiled, "--stack" in arguments)
+    update = "--update" in arguments
+    check_symbols(compiled, update)
+    table = check_stack(compiled)
+    if "--stack" in arguments:
+        put("stack", table, update)
     if "--size" in arguments:
-        print_sizes(next(board for board in compiled if board.compiler is RISCV))
+        put("flash", size_table(next(b for b in compiled if b.compiler is RISCV)), update)
     return 0
 
 

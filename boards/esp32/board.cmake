@@ -9,6 +9,11 @@ list(APPEND SDKCONFIG_DEFAULTS ${PMG_ESP32_DIR}/sdkconfig.pymongoose)
 
 list(APPEND MICROPY_DEF_BOARD PMG_BOARD=1 ${PMG_DEFINES})
 
+# A firmware has 1.9 MB of flash, most of which MicroPython takes.
+if(NOT PMG_COMPILE_OPTIONS)
+    set(PMG_COMPILE_OPTIONS -Os)
+endif()
+
 # MicroPython starts the IDF's own mDNS with the Wi-Fi. It shares its port with nobody, so that
 # Manager.mdns_listen() would find it taken.
 if(NOT PMG_DEFINES MATCHES "PMG_HAS_MDNS=0")
