@@ -70,10 +70,10 @@ firmware: ## Build a board's firmware: build/firmware/BOARD/firmware.*. BOARD=RP
 firmware: | $(if $(filter ESP32%,$(BOARD)),apt-build,apt-pico)
 	@tools/build-firmware $(or $(BOARD),RPI_PICO) $(VARIANT)
 
-flash: ## Put the firmware onto a board. BOARD= as above, DEVICE=serial port, or an RP2's drive.
+flash: ## Put the firmware onto a board. BOARD= as above, DEVICE=serial port, or an RP2's drive. ERASE=1: of an ESP32, its files too.
 flash: .venv/flash.stamp
 	@case "$(BOARD)" in \
-	ESP32*) tools/flash-esp32 "$(BOARD)" "$(VARIANT)" "$(DEVICE)" ;; \
+	ESP32*) tools/flash-esp32 "$(BOARD)" "$(VARIANT)" "$(DEVICE)" "$(ERASE)" ;; \
 	*) $(MAKE) firmware .venv/test.stamp && tools/flash $(or $(BOARD),RPI_PICO) $(DEVICE) ;; \
 	esac
 
