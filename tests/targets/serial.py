@@ -34,12 +34,14 @@ import board_network  # noqa: E402
 MPY_VERSION = 6  # of the compiled form, for MicroPython 1.25
 END = b"\x04"
 
-# Loads a compiled script from the serial port: compiling on the board takes seconds and memory.
+# Loads a compiled script from the serial port: compiling on the board takes seconds and memory. Its
+# place is made first: an ESP32's UART holds what comes in 20 ms, and a collection may take longer.
 LOADER = """
 import io, micropython, sys, vfs
 micropython.kbd_intr(-1)
+data = bytearray({size})
 print("GIVE")
-data = sys.stdin.buffer.read({size})
+sys.stdin.buffer.readinto(data)
 micropython.kbd_intr(3)
 class Script:
     def mount(self, *_): pass
