@@ -56,7 +56,8 @@ void pmg_io_wake(pmg_mgr_t *m) {
     __atomic_store_n(&m->io.giving, false, __ATOMIC_RELEASE);
 }
 
-// False: a wake-up came already.
+// False: a wake-up came already. Without memory for its semaphore a task has no `waker`, and its
+// wait is not ended before its time.
 static bool arm(pmg_mgr_t *m, sys_sem_t *waker) {
     pmg_io_lock(m);
     bool idle = !m->io.woken;
@@ -70,7 +71,7 @@ static void disarm(pmg_mgr_t *m, sys_sem_t *waker) {
     bool used = m->io.waker == NULL;
     m->io.waker = NULL;
     pmg_io_unlock(m);
-    if (used) {
+    if (used && waker != NULL) {
         while (__atomic_load_n(&m->io.giving, __ATOMIC_ACQUIRE)) {
             vTaskDelay(1); // who gives may be a task of less priority
         }

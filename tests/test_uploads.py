@@ -185,7 +185,10 @@ def test_no_such_folder(start, root):
         assert raw.response().status == 500
         assert raw.response().status == 201
     text, number = server.eval("(str(errors[0]), errors[0].errno)")
-    assert text.startswith("cannot write ") and "/none/f: " in text and number == 2
+    assert text.startswith("cannot write ") and number == 2
+    # An error shows 80 bytes of a path, and how long this one is, pytest decides.
+    shown = text.removeprefix("cannot write ").split(": ")[0]
+    assert shown.endswith("/none/f") or len(shown) == 80
     assert names(root) == ["g"]
 
 
