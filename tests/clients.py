@@ -263,6 +263,15 @@ def raw_get(server, path, headers="", method="GET"):
         return raw.ask(f"{method} {path} HTTP/1.1\r\nHost: d\r\n{headers}\r\n")
 
 
+def nobody_listens(address):
+    """A connection is refused there, or where a network forwards the port, closed at once."""
+    try:
+        with Raw(address) as raw:
+            return raw.closed()
+    except ConnectionRefusedError:
+        return True
+
+
 def free_port(kind=socket.SOCK_STREAM):
     """A port that nobody has now. It is none that the system gives to who asks for any, so that it
     is hardly taken a moment later."""

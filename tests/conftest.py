@@ -110,14 +110,21 @@ def pytest_collection_modifyitems(config, items):
             item.add_marker(pytest.mark.timeout(TEST_TIMEOUT * max(1, slowness / 2)))
     if config.getoption("long"):
         return
-    left = [item for item in items if item.get_closest_marker("long")]
+    left = {item for item in items if item.get_closest_marker("long")}
     for name in config.pmg_targets:
         if _all_targets[name].short_runs:
-            left += costs.left_out(_of_target(items, name))
-    if left := set(left):
+            wanted = [item for item in _of_target(items, name) if item not in left]
+            left |= set(costs.left_out(wanted, _boards(config)))
+    if left:
         config.pmg_left = dict(Counter(item.path.name for item in left))
         config.hook.pytest_deselected(items=[item for item in items if item in left])
         items[:] = [item for item in items if item not in left]
+
+
+def _boards(config):
+    """How many workers of pytest-xdist share the run, each with an emulated board of its own."""
+    worker = getattr(config, "workerinput", {})
+    return worker.get("workercount", 1)
 
 
 def _target_of(item):

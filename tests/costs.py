@@ -1,41 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """What the usual run of a slow target takes of the suite, and what it leaves to `make test-long`.
 
-A usual run takes of each test its first cases, and of each module what fits; a test states
-what it costs beside the others by `@pytest.mark.cost(seconds)`.
+A usual run takes what fits its minutes, the cheapest tests first. A test that costs much states
+what, by `@pytest.mark.cost(seconds)`; measured on the emulated Pico.
 """
 
-from collections import Counter
-
-#: How many cases of one test, and of one with TLS, whose handshakes take seconds.
-CASES, TLS_CASES = 2, 1
-#: Seconds of the emulated Pico on a computer that does nothing else: a test on a script that others
-#: share, one that starts its own, and what those of a module without a cost mark may take.
-SHARED_COST, OWN_COST, MODULE_COST = 0.25, 0.6, 15
-#: And all tests: those with a cost mark come in while there is room, the cheapest first.
+#: Seconds of a test that states nothing; the mean of 2,000.
+COST = 0.45
+#: And of all that each of the emulated boards is given.
 USUAL_RUN = 660
 
 
-def left_out(items):
-    """The tests that a usual run leaves out."""
-    cases, spent, left, marked = Counter(), Counter(), [], []
-    for item in items:
-        mark = item.get_closest_marker("cost")
-        usual = OWN_COST if "device" in item.fixturenames else SHARED_COST
-        cost = mark.args[0] if mark else usual
-        cases[item.originalname, item.path] += 1
-        most = TLS_CASES if item.path.name.startswith("test_tls") else CASES
-        fits = cases[item.originalname, item.path] <= most
-        if fits and mark is None:
-            fits = spent[item.path] + cost <= MODULE_COST
-            spent[item.path] += cost if fits else 0
-        if not fits:
-            left.append(item)
-        elif mark and not item.get_closest_marker("long"):
-            marked.append((cost, item))
-    total = sum(spent.values())
-    for cost, item in sorted(marked, key=lambda pair: pair[0]):
-        total += cost
-        if total > USUAL_RUN:
+def cost(item):
+    mark = item.get_closest_marker("cost")
+    return mark.args[0] if mark else COST
+
+
+def left_out(items, boards):
+    """The tests that a usual run leaves out, where so many boards share it."""
+    left, total = [], 0
+    for item in sorted(items, key=cost):  # stable: those of a module stay together
+        total += cost(item)
+        if total > USUAL_RUN * boards:
             left.append(item)
     return left

@@ -68,7 +68,6 @@ CALLS = {
     "tls_free": lambda c: c.tls_free(),
     "http_stream_body": lambda c: c.http_stream_body(max_size=0),
     "http_request": lambda c: c.http_request("GET", "/"),
-    "http_request": lambda c: c.http_request("GET", "/"),
     "mdns_query": lambda c: c.mdns_query("a.local"),
     "http_basic_auth": lambda c: c.http_basic_auth("a", "b"),
     "resolve": lambda c: c.resolve("127.0.0.1"),

@@ -54,8 +54,8 @@ def tls(address):
 @pytest.mark.parametrize(
     "resets",
     [
-        pytest.param(5, marks=pytest.mark.cost(60)),
-        pytest.param(50, marks=[pytest.mark.cost(300), pytest.mark.long]),
+        pytest.param(5, marks=pytest.mark.cost(8)),
+        pytest.param(50, marks=[pytest.mark.cost(70), pytest.mark.long]),
     ],
 )
 def test_soft_resets(device, resets):
@@ -75,7 +75,7 @@ def test_soft_resets(device, resets):
     assert max(free) - min(free) < 512, free
 
 
-@pytest.mark.cost(20)
+@pytest.mark.cost(4)
 def test_hard_reset_in_a_transfer(device):
     """machine.reset() while data flows: the board comes back, and its ports with it."""
     running = device(SERVER)
@@ -90,7 +90,7 @@ def test_hard_reset_in_a_transfer(device):
         assert len(raw.ask(REQUEST.format("/big")).body) == 8192
 
 
-@pytest.mark.cost(20)
+@pytest.mark.cost(2)
 def test_beside_asyncio_and_socket(device):
     """A server of asyncio's and a plain socket's client beside ours, in one program."""
     running = device(
@@ -151,7 +151,7 @@ m.close()
         assert other.recv_all() == b"asyncio from outside\n"
 
 
-@pytest.mark.cost(90)
+@pytest.mark.cost(10)
 def test_beside_ssl(device):
     """MicroPython's own ssl and ours take turns on one Mbed TLS."""
     pair = pki()["ec"]
@@ -207,7 +207,7 @@ def hog(left):
 """
 
 
-@pytest.mark.cost(60)
+@pytest.mark.cost(15)
 def test_exhausted_heap(device):
     """Python code takes all memory while serving: clients may be lost, the board is not."""
     running = device(HOG + SERVER)
@@ -245,7 +245,6 @@ def attempt(address):
         pass  # refused for want of memory
 
 
-@pytest.mark.cost(20)
 def test_large_buffers_are_given_back(device):
     """One heap for all: what a large reply took is Python's again once it was sent."""
     running = device(SERVER)
@@ -259,7 +258,6 @@ def test_large_buffers_are_given_back(device):
     assert max(free) - min(free) < 2500, free
 
 
-@pytest.mark.cost(20)
 def test_collection_inside_an_allocation(device):
     """The engine asks for memory, the collector runs, a finalizer gives the engine's memory back."""
     pair = pki()["ec"]
@@ -312,7 +310,6 @@ serve(m)
 """
 
 
-@pytest.mark.cost(20)
 @pytest.mark.parametrize("where", ["poll", "handler"])
 def test_ctrl_c(device, where):
     """It ends a wait and a handler that never returns; the server can go on."""
@@ -385,7 +382,6 @@ def on_fall(p):
 """
 
 
-@pytest.mark.cost(20)
 def test_wakeup_from_a_timer(device):
     """The callback of a machine.Timer, which the scheduler runs, ends the wait."""
     running = device(
@@ -404,7 +400,6 @@ print("FINE")
     running.expect("FINE", 30)
 
 
-@pytest.mark.cost(20)
 @pytest.mark.parametrize(
     "how", [{}, pytest.param({"hard": True}, marks=pytest.mark.needs("hard-interrupts"))]
 )
@@ -429,7 +424,6 @@ print("FINE")
     running.expect("FINE", 30)
 
 
-@pytest.mark.cost(20)
 @pytest.mark.needs("hard-interrupts")
 def test_wakeups_of_hard_interrupts_are_bounded(device):
     """Without memory there is room for eight, then the answer is False; nothing is half queued."""
@@ -465,7 +459,7 @@ print("FINE")
     running.expect("FINE", 30)
 
 
-@pytest.mark.cost(30)
+@pytest.mark.cost(5)
 def test_flash_write_while_serving(device):
     """Erasing and programming flash stops all interrupts; no byte of a transfer is lost."""
     running = device(

@@ -130,7 +130,7 @@ def pixels(browser):
     return browser.execute_script("return document.getElementById('chart').toDataURL()")
 
 
-@pytest.mark.cost(60)
+@pytest.mark.cost(50)
 @pytest.mark.timeout(600)
 def test_page(base, browser, target, tmp_path):
     browser.get(base)
@@ -226,7 +226,7 @@ def test_page_comes_back_after_a_restart(run, chart, browser):
 # ---- Without one -------------------------------------------------------------------------------
 
 
-@pytest.mark.cost(25)
+@pytest.mark.cost(12)
 def test_websocket_and_events(base):
     with connect(base.replace("http", "ws") + "/ws") as ws:
         hello = json.loads(ws.recv(seconds(10)))
@@ -274,7 +274,7 @@ BAD_SETTINGS = [
 ]
 
 
-@pytest.mark.cost(25)
+@pytest.mark.cost(12)
 def test_bad_settings(base):
     with httpx.Client(base_url=base) as client:
         for body, words in BAD_SETTINGS:
@@ -285,7 +285,7 @@ def test_bad_settings(base):
         assert client.get("/api/settings").json() == {"target": 60, "interval_ms": 250}
 
 
-@pytest.mark.cost(25)
+@pytest.mark.cost(12)
 def test_files_and_download(base, chart):
     with httpx.Client(base_url=base) as client:
         page = client.get("/")

@@ -9,6 +9,7 @@ no-run` are only compiled.
 import re
 
 import pytest
+from snippets import needs_of
 from targets import ROOT
 
 FILES = [ROOT / "README.md", *sorted((ROOT / "docs").rglob("*.md"))]
@@ -56,7 +57,10 @@ def blocks():
         for match in BLOCK.finditer(text):
             line = text[: match.start()].count("\n") + 2
             code = match[2]
-            yield pytest.param(path, imports, code, "no-run" in match[1], id=f"{path.name}:{line}")
+            no_run = "no-run" in match[1]
+            name = f"{path.name}:{line}"
+            needs = needs_of("" if no_run else code)
+            yield pytest.param(path, imports, code, no_run, id=name, marks=needs)
             lines = [found[0] for found in re.finditer(r"^(from|import) .*", code, re.MULTILINE)]
             imports += "".join(line.replace("(", "*") + "\n" for line in lines)
 

@@ -86,9 +86,10 @@ def case_methods_inside_the_close_event():
     looked = []
     def then(c, ev, data):
         if ev == MG_EV_CLOSE:
-            for call in CALLS.values():
+            for name, call in CALLS.items():
                 try:
-                    call(c)
+                    if hasattr(Connection, name):  # a build may lack a protocol
+                        call(c)
                 except (Error, ValueError):
                     pass
             for name in FLAGS + SIZES + ("local_addr", "remote_addr", "id", "handler"):

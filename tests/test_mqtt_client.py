@@ -16,7 +16,7 @@ from mqtt_peers import (
 from mqtt_script import SCRIPT
 from paho.mqtt.packettypes import PacketTypes
 from paho.mqtt.properties import Properties
-from pki import pki
+from pki import NOW, pki
 
 VERSIONS = pytest.mark.parametrize("version", [4, 5])
 
@@ -236,6 +236,7 @@ def test_limits_of_the_server_hold(client, broker):
 
 @pytest.mark.cost(8)
 def test_tls(script, broker):
+    script.exec(f"set_clock({int(NOW.timestamp())})")
     script.exec(f"opts = TlsOpts(ca={pki()['ca'].cert!r}, name='localhost')")
     script.exec(f"start('dev', {broker.tls}, 'mqtts'); clients['dev'].tls_init(opts)")
     script.until("told('client', 'OPEN')")

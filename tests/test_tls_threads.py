@@ -2,15 +2,16 @@
 """TlsOpts shared by Managers of several threads. tools/sanitize threads runs this under TSan."""
 
 import pytest
-from pki import pki
+from pki import NOW, pki
 
 SCRIPT = """
 import _thread
 
+set_clock(PARAMS["now"])
 THREADS = 1 if MICROPYTHON else 8  # there a TlsOpts belongs to one thread
 PER_THREAD = 12
 server_opts = TlsOpts(cert=PARAMS["cert"], key=PARAMS["key"], alpn=["echo", "other"])
-client_opts = TlsOpts(ca=PARAMS["ca"], alpn=["other", "echo"])
+client_opts = TlsOpts(ca=PARAMS["ca"], name="localhost", alpn=["other", "echo"])
 results = [None] * THREADS
 
 def worker(n):
@@ -31,9 +32,9 @@ def worker(n):
             listener = m.listen(url("tls"), serve_one)
             listener.tls_init(server_opts)
             for i in range(PER_THREAD):
-                own = TlsOpts(ca=PARAMS["ca"]) if i % 4 == 3 else client_opts
+                own = TlsOpts(ca=PARAMS["ca"], name="localhost") if i % 4 == 3 else client_opts
                 # The others' sessions are for the same name: only the ports differ.
-                m.connect("tls://localhost:%d" % port_of(listener), ask).tls_init(own)
+                m.connect(url("tls", port_of(listener)), ask).tls_init(own)
                 poll_until(m, lambda: len(seen) > i, 60000)
             own = None
         results[n] = seen
@@ -53,7 +54,8 @@ print("RESULTS", results)
 @pytest.mark.needs("loopback")
 def test_one_in_many_threads(device):
     pair = pki()["ec"]
-    script = device(SCRIPT, cert=pair.cert, key=pair.key, ca=pki()["ca"].cert)
+    now = int(NOW.timestamp())
+    script = device(SCRIPT, cert=pair.cert, key=pair.key, ca=pki()["ca"].cert, now=now)
     expected = [(b"hello", "echo"), (b"hello", "echo"), (b"hello", "echo"), (b"hello", None)] * 3
     results = eval(script.expect("RESULTS", 80))
     assert results == [expected] * len(results)

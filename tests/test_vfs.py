@@ -78,7 +78,7 @@ def put(running, uri, data):
 
 
 @pytest.mark.needs("littlefs")
-@pytest.mark.cost(20)
+@pytest.mark.cost(3)
 @pytest.mark.parametrize("kind", ["VfsLfs2", "VfsFat"])
 def test_mounted_file_system(device, target, kind):
     roomy = "memory" in target.capabilities
@@ -189,7 +189,7 @@ os.remove(NAME)
 
 
 @pytest.mark.needs("board")
-@pytest.mark.cost(60)
+@pytest.mark.cost(12)
 def test_memory_does_not_grow_with_the_file(device):
     """On a board's flash: the least free heap in a transfer is that of a small file."""
     used = []

@@ -2,7 +2,7 @@
 """WebSocket servers (RFC 6455), for the websockets library and for hand-made frames."""
 
 import pytest
-from clients import WS_ACCEPT, WS_KEY, Raw, frame, read_frame, ws_open
+from clients import WS_ACCEPT, WS_KEY, Raw, frame, read_frame, seconds, ws_open
 from websockets.exceptions import ConnectionClosed
 from websockets.sync.client import connect
 
@@ -80,16 +80,18 @@ def logged(server, entry):
 
 # ---- With a client that nobody here wrote ------------------------------------------------------
 
+LARGE = [pytest.param(n, marks=pytest.mark.needs("memory")) for n in (65535, 65536, 1 << 20)]
 
-@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 65535, 65536, 1 << 20])
+
+@pytest.mark.parametrize("size", [0, 1, 125, 126, 127, 8000, *LARGE])
 def test_echo(server, uri, size):
     text = "x" * (size - 2) + "\xe9" if size > 1 else "x" * size
     with connect(uri, max_size=None, compression=None) as ws:
         ws.send(text)
-        assert ws.recv(10) == text
+        assert ws.recv(seconds(10)) == text
         data = bytes(i * 7 & 255 for i in range(size))
         ws.send(data)
-        assert ws.recv(10) == data
+        assert ws.recv(seconds(10)) == data
     assert server.eval("log[:3]") == [
         ("open", "/", True),
         ("msg", TEXT, len(text.encode())),
@@ -101,15 +103,16 @@ def test_compression_is_not_agreed_to(uri):
     with connect(uri) as ws:
         assert ws.protocol.extensions == []
         ws.send("x" * 1000)
-        assert ws.recv(10) == "x" * 1000
+        assert ws.recv(seconds(10)) == "x" * 1000
 
 
-def test_fragments(server, uri):
+def test_fragments(server, target, uri):
+    last = " \u20ac" * target.size(5000, 1000)
     with connect(uri) as ws:
-        ws.send(["Gr\xfc", "", "\xdfe", " \u20ac" * 5000])
-        assert ws.recv(10) == "Gr\xfc\xdfe" + " \u20ac" * 5000
+        ws.send(["Gr\xfc", "", "\xdfe", last])
+        assert ws.recv(seconds(10)) == "Gr\xfc\xdfe" + last
         ws.send([b"a", b"\0", b"b"])
-        assert ws.recv(10) == b"a\0b"
+        assert ws.recv(seconds(10)) == b"a\0b"
     assert [entry[0] for entry in server.eval("log")].count("msg") == 2
 
 
@@ -117,18 +120,18 @@ def test_many_messages_in_order(uri):
     with connect(uri) as ws:
         for n in range(500):
             ws.send(str(n))
-        assert [ws.recv(10) for n in range(500)] == [str(n) for n in range(500)]
+        assert [ws.recv(seconds(10)) for n in range(500)] == [str(n) for n in range(500)]
 
 
 def test_burst_from_one_handler(uri):
     with connect(uri) as ws:
         ws.send("!burst")
-        assert [ws.recv(10) for n in range(500)] == [str(n) for n in range(500)]
+        assert [ws.recv(seconds(10)) for n in range(500)] == [str(n) for n in range(500)]
 
 
 def test_sending_right_after_the_upgrade(uri):
     with connect(uri + "/greet") as ws:
-        assert ws.recv(10) == "welcome"
+        assert ws.recv(seconds(10)) == "welcome"
 
 
 def test_subprotocol_and_extra_headers(uri):
@@ -140,7 +143,7 @@ def test_subprotocol_and_extra_headers(uri):
 def test_default_is_text(uri):
     with connect(uri) as ws:
         ws.send("!text")
-        assert ws.recv(10) == "default is text"
+        assert ws.recv(seconds(10)) == "default is text"
 
 
 def test_ping_is_answered(server, uri):
@@ -185,7 +188,7 @@ def test_close_by_the_server(server, uri, command, code, reason):
     with connect(uri) as ws:
         ws.send(command)
         with pytest.raises(ConnectionClosed):
-            ws.recv(10)
+            ws.recv(seconds(10))
         assert (ws.close_code, ws.close_reason) == (code, reason)
     logged(server, ("close", True))
     log = server.eval("log")
@@ -197,7 +200,7 @@ def test_http_and_websocket_side_by_side(server, uri):
     with Raw(address(server)) as raw, connect(uri) as ws:
         ws.send("a")
         assert raw.ask("GET /plain HTTP/1.1\r\nHost: d\r\n\r\n").body == b"plain"
-        assert ws.recv(10) == "a"
+        assert ws.recv(seconds(10)) == "a"
 
 
 # ---- The handshake, by hand --------------------------------------------------------------------

@@ -80,13 +80,7 @@ def reset():
         gc.collect()
     log.clear()
 
-try:
-    from machine import RTC  # a board's clock starts in the past
-    now = time.gmtime(PARAMS["now"])
-    RTC().datetime(now[:3] + (now[6],) + now[3:6] + (0,))
-except ImportError:
-    pass
-
+set_clock(PARAMS["now"])
 m = Manager(handler, handshake_timeout=PARAMS["handshake"])
 serve(m)
 globals().update(opts)  # where the end finds them

@@ -5,7 +5,8 @@
 Most of a run is waiting, so each target has a pytest of its own, and so have the tests that need
 no target. The first report is seen as it grows, the others after it, then a summary; all are kept
 in build/suite/. One target alone is one pytest, which runs all. An emulated board is slow, so there
-is more than one of them, and each takes a test module at a time (pytest-xdist).
+is more than one of them, and each takes a test module at a time (pytest-xdist); they want the
+processors for themselves, and come when the others have ended.
 """
 
 from __future__ import annotations
@@ -25,6 +26,7 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 LOGS = ROOT / "build" / "suite"
 PROCESSES = ("cpython", "unix")
+EMULATED, ALONE = "pico", "host alone"
 BOARDS = max(2, min(4, len(os.sched_getaffinity(0))))  # emulated ones, each on a processor
 PR_SET_PDEATHSIG, CLONE_NEWNET = 1, 0x40000000
 SIOCADDRT, SIOCSIFFLAGS, IFF_UP, RTF_UP = 0x890B, 0x8914, 1, 1
@@ -89,7 +91,7 @@ class Part:
                 stderr=subprocess.STDOUT,
                 cwd=ROOT,
                 start_new_session=True,
-                preexec_fn=in_own_network if apart else die_with_parent,
+                preexec_fn=in_own_network if apart and name in PROCESSES else die_with_parent,
             )
 
     def poll(self) -> int | None:
@@ -129,10 +131,13 @@ def interrupted(number: int, frame: object) -> None:
     raise KeyboardInterrupt
 
 
-def choice(target: str) -> list[str]:
-    """pytest's options for a target."""
-    many = ["-n", str(BOARDS), "--dist", "loadfile"] if target == "pico" else []
-    return ["--target", target, *many]
+def choice(name: str, targets: list[str]) -> list[str]:
+    """pytest's options for a part of the run."""
+    if name == ALONE:
+        return ["--only", "host", *(f"--target={each}" for each in targets)]
+    some = [] if targets == [name] else ["--only", "targets"]
+    many = ["-n", str(BOARDS), "--dist", "loadfile"] if name == EMULATED else []
+    return [f"--target={name}", *some, *many]
 
 
 def main() -> int:
@@ -140,7 +145,7 @@ def main() -> int:
     pytest = [sys.executable, "-m", "pytest", *options]
     if len(targets) == 1:
         os.chdir(ROOT)
-        os.execv(pytest[0], [*pytest, *choice(targets[0])])
+        os.execv(pytest[0], [*pytest, *choice(targets[0], targets)])
     pytest[1:1] = ["-u"]
     if sys.stdout.isatty():
         pytest.append("--color=yes")
@@ -151,22 +156,19 @@ def main() -> int:
     chart = [sys.executable, str(ROOT / "tools" / "deps.py"), "--path", "chartjs"]
     subprocess.run(chart, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     apart = can_have_own_network()
+    alone = [] if "--only" in options else [ALONE]
+    first = [name for name in targets if name != EMULATED] + alone
     parts: list[Part] = []
     shown = None
     stopped = False
     try:
-        for name in targets:
-            command = [*pytest, *choice(name), "--only", "targets"]
-            parts.append(Part(name, command, apart and name in PROCESSES))
-        if "--only" not in options:
-            command = [*pytest, "--only", "host"]
-            for name in targets:
-                command += ["--target", name]
-            parts.append(Part("host alone", command))
-        for part in parts:
-            shown = part
-            print(f"\n== {part.name}", flush=True)
-            follow(part, parts)
+        for wave in (first, [EMULATED] if EMULATED in targets else []):
+            begun = len(parts)
+            for name in wave:
+                parts.append(Part(name, [*pytest, *choice(name, targets)], apart))
+            for shown in parts[begun:]:
+                print(f"\n== {shown.name}", flush=True)
+                follow(shown, parts)
     except KeyboardInterrupt:
         stopped = True
         stop(parts)

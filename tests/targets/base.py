@@ -329,6 +329,8 @@ class Target:
     slowness = 1.0
     #: All of the suite takes it too long for a usual run.
     short_runs = False
+    #: The device's own address.
+    address = "127.0.0.1"
     #: Under which address the device reaches this host, and on which of its own the host listens.
     peer = "127.0.0.1"
     here = "127.0.0.1"

@@ -178,6 +178,17 @@ def get(path="/", host="device", headers="", method="GET", body=""):
     return "%s %s HTTP/1.1\r\nHost: %s\r\n%s\r\n%s" % (method, path, host, headers, body)
 
 
+def set_clock(now):
+    """A board's clock starts in the past; `now` is in seconds since 1970."""
+    try:
+        from machine import RTC
+    except ImportError:
+        return
+    epoch = 946684800 if time.gmtime(0)[0] == 2000 else 0
+    t = time.gmtime(now - epoch)
+    RTC().datetime(t[:3] + (t[6],) + t[3:6] + (0,))
+
+
 # ---- The end -------------------------------------------------------------------------------------
 
 
