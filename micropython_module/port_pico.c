@@ -6,6 +6,7 @@
 
 #if defined(PICO_BUILD) && !defined(NO_QSTR)
 
+#include <stddef.h>
 #include <string.h>
 
 #include "py/mpstate.h"
@@ -17,6 +18,7 @@
 
 #include "mongoose.h"
 #include "pmg_port.h"
+#include "pmg_util.h"
 
 // ---------------------------------------------------------------------------------------------
 // Memory
@@ -53,7 +55,8 @@ void __wrap_m_tracked_free(void *p) {
 // os.urandom() gives the ring oscillator's bits nearly as they are: biased, and each like the one
 // before when they are read fast. Here SHA-256 condenses many of them into a key, and each request
 // adds some; who learns the key cannot compute what it gave before.
-#define SEED_BYTES 512
+#define SEED_ROUNDS 16
+#define ROUND_BYTES 32
 #define MORE_BYTES 8
 
 static uint8_t key[32];
@@ -69,49 +72,56 @@ static uint8_t raw_byte(void) {
     return b;
 }
 
-// A new key of the old one, the clock and so many bytes. False when the bits stand still.
-static bool stir(unsigned count) {
-    mg_sha256_ctx ctx;
-    uint64_t now = time_us_64();
-    uint8_t b = 0;
+// A new key of the old one, the clock and at most ROUND_BYTES; how many of their bits are set.
+static unsigned stir(unsigned count) {
+    struct {
+        uint8_t key[sizeof(key)];
+        uint64_t now;
+        uint8_t bits[ROUND_BYTES];
+    } in;
     unsigned ones = 0;
-    mg_sha256_init(&ctx);
-    mg_sha256_update(&ctx, key, sizeof(key));
-    mg_sha256_update(&ctx, (const uint8_t *)&now, sizeof(now));
+    memcpy(in.key, key, sizeof(key));
+    in.now = time_us_64();
     for (unsigned i = 0; i < count; i++) {
-        b = raw_byte();
-        ones += (unsigned)__builtin_popcount(b);
-        mg_sha256_update(&ctx, &b, 1);
+        in.bits[i] = raw_byte();
+        ones += (unsigned)__builtin_popcount(in.bits[i]);
     }
-    mg_sha256_final(key, &ctx);
-    return count < SEED_BYTES || (ones > count / 2 && ones < 8 * count - count / 2);
+    pmg_sha256(mg_str_n((const char *)&in, offsetof(__typeof__(in), bits) + count), key);
+    mg_bzero((uint8_t *)&in, sizeof(in));
+    return ones;
 }
 
+// False when the bits stand still.
 static bool seed(void) {
     pico_unique_board_id_t id;
+    unsigned ones = 0, all = 8 * SEED_ROUNDS * ROUND_BYTES;
     pico_get_unique_board_id(&id);
     memcpy(key, id.id, sizeof(id.id)); // no secret, but no two boards start alike
-    return stir(SEED_BYTES);
+    for (int i = 0; i < SEED_ROUNDS; i++) {
+        ones += stir(ROUND_BYTES);
+    }
+    return ones > all / 16 && ones < all - all / 16;
 }
 
 bool pmg_port_random(void *buf, size_t len) {
     bool good = seeded || (seeded = seed());
     uint8_t *out = buf, block[32];
-    uint32_t counter = 0;
+    struct {
+        uint32_t counter;
+        uint8_t key[sizeof(key)];
+    } in = {.counter = 0};
     (void)stir(MORE_BYTES);
+    memcpy(in.key, key, sizeof(key));
     while (len > 0) {
-        mg_sha256_ctx ctx;
         size_t n = len < sizeof(block) ? len : sizeof(block);
-        counter++;
-        mg_sha256_init(&ctx);
-        mg_sha256_update(&ctx, (const uint8_t *)&counter, sizeof(counter));
-        mg_sha256_update(&ctx, key, sizeof(key));
-        mg_sha256_final(block, &ctx);
+        in.counter++;
+        pmg_sha256(mg_str_n((const char *)&in, sizeof(in)), block);
         memcpy(out, block, n);
         out += n;
         len -= n;
     }
     (void)stir(0);
+    mg_bzero((uint8_t *)&in, sizeof(in));
     return good;
 }
 

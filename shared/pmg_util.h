@@ -22,9 +22,10 @@ struct mg_str pmg_form_var(struct mg_str form, struct mg_str name);
 int pmg_percent_decode(struct mg_str raw, char *dst, bool plus);
 
 // ---------------------------------------------------------------------------------------------
-// SHA-1 and Base64 (pmg_hash.c; part of every build)
+// SHA-1, SHA-256 and Base64 (pmg_hash.c; part of every build)
 
 void pmg_sha1(struct mg_str data, uint8_t digest[20]);
+void pmg_sha256(struct mg_str data, uint8_t digest[32]);
 // RFC 4648. `dst` holds PMG_BASE64_LEN(data.len).
 #define PMG_BASE64_LEN(n) (((n) + 2) / 3 * 4)
 void pmg_base64_encode(struct mg_str data, char *dst);
@@ -94,7 +95,6 @@ size_t pmg_match_wildcards(struct mg_str pattern);
 // More hashes, random (pmg_hash.c)
 
 void pmg_md5(struct mg_str data, uint8_t digest[16]);
-void pmg_sha256(struct mg_str data, uint8_t digest[32]);
 void pmg_hmac_sha256(struct mg_str key, struct mg_str data, uint8_t digest[32]);
 // So many of 0-9, A-Z, a-z, each as likely; false if the source of random numbers failed.
 bool pmg_random_text(char *dst, size_t len);
