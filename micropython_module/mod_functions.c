@@ -361,8 +361,35 @@ static mp_obj_t module_millis(void) {
 }
 MP_DEFINE_CONST_FUN_OBJ_0(module_millis_obj, module_millis);
 
+// The level is the C side's and would outlive a soft reset: what dies in one puts it back.
+typedef struct {
+    mp_obj_base_t base;
+} log_reset_t;
+
+MP_REGISTER_ROOT_POINTER(void *mpy_log_reset);
+
+static mp_obj_t log_reset_del(mp_obj_t self) {
+    (void)self;
+    MP_STATE_VM(mpy_log_reset) = NULL;
+    pmg_log_set(MG_LL_NONE);
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(log_reset_del_obj, log_reset_del);
+
+static const mp_rom_map_elem_t log_reset_locals_table[] = {
+    {MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&log_reset_del_obj)},
+};
+static MP_DEFINE_CONST_DICT(log_reset_locals, log_reset_locals_table);
+
+static MP_DEFINE_CONST_OBJ_TYPE(log_reset_type, MP_QSTR_log_set, MP_TYPE_FLAG_NONE, locals_dict,
+    &log_reset_locals);
+
 static mp_obj_t module_log_set(mp_obj_t level_in) {
-    pmg_log_set(mpy_get_small_int(level_in, "level"));
+    int level = mpy_get_small_int(level_in, "level");
+    if (MP_STATE_VM(mpy_log_reset) == NULL && level > MG_LL_NONE) {
+        MP_STATE_VM(mpy_log_reset) = mp_obj_malloc_with_finaliser(log_reset_t, &log_reset_type);
+    }
+    pmg_log_set(level);
     return mp_const_none;
 }
 MP_DEFINE_CONST_FUN_OBJ_1(module_log_set_obj, module_log_set);

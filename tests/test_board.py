@@ -75,6 +75,13 @@ def test_soft_resets(device, resets):
     assert max(free) - min(free) < 512, free
 
 
+def test_the_log_ends_with_its_program(device):
+    running = device("log_set(MG_LL_VERBOSE)\nprint('SET')")
+    running.expect("SET")
+    running.finish()
+    assert device("print('LEVEL', log_get() == MG_LL_NONE)").expect("LEVEL") == "True"
+
+
 @pytest.mark.cost(4)
 def test_hard_reset_in_a_transfer(device):
     """machine.reset() while data flows: the board comes back, and its ports with it."""
