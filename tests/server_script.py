@@ -105,7 +105,7 @@ def ended(running, count=1):
 
 def big_of(target):
     """Parameters of the script: 20 MB where there is room, in blocks of 64 KB."""
-    return {"size": target.size(20 << 20, 24 << 10), "block": target.size(1 << 16, 1 << 10)}
+    return {"size": target.size(20 << 20, 16 << 10), "block": target.size(1 << 16, 1 << 10)}
 
 
 def check_big(data, size, block):

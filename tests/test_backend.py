@@ -124,7 +124,7 @@ def small_window(address, size=32768):
 
 @pytest.mark.parametrize("way", ["reply", "chunks", "websocket", "raw"])
 def test_short_writes(server, target, way):
-    """20 MB through a small window arrive as they were sent; on a board 24 KB, all its memory."""
+    """20 MB through a small window arrive as they were sent; on a board 16 KB, what it has in one piece."""
     with small_window(server.reach(server.port("RAW" if way == "raw" else "PORT"))) as raw:
         if way == "raw":
             raw.send("big")

@@ -4,7 +4,6 @@
 import re
 import socket
 import threading
-import time
 
 import pytest
 from clients import Server, free_port, listen

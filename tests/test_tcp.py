@@ -228,8 +228,7 @@ def test_slow_reader_gets_everything(server, connect, target):
     server.until("'none' in conns")
     count, size = target.size(300, 60), target.size(10000, 500)
     server.exec(
-        f"c = conns['none']; "
-        f"[c.send(bytes([n & 255]) * {size}) for n in range({count})]; c.drain()"
+        f"c = conns['none']; [c.send(bytes([n & 255]) * {size}) for n in range({count})]; c.drain()"
     )
     assert raw.recv_all() == b"".join(bytes([n & 255]) * size for n in range(count))
     server.until("('close', 'none') in log")

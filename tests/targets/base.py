@@ -113,7 +113,7 @@ def fork():
     return os.fork
 
 print("RUNTIME", sys.implementation.name, ".".join(str(n) for n in sys.implementation.version[:3]))
-print("VERSION", getattr(pymongoose, "__version__", "?"))
+print("VERSION %s, Mongoose %s" % (pymongoose.__version__, pymongoose.version.mongoose))
 can("threads", threads)
 can("loopback", loopback)
 can("tls13", tls13)
