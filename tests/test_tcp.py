@@ -411,62 +411,6 @@ def test_ipv6_outwards(device):
     running.until("len(m.connections) == 1")
 
 
-@pytest.mark.needs("unix-sockets")
-def test_unix_sockets(device, tmp_path):
-    path = str(tmp_path / "a.sock")
-    running = device(
-        """
-log = []
-def handler(c, ev, data):
-    if ev == MG_EV_ACCEPT:
-        log.append((c.local_addr, c.remote_addr[1:]))
-    elif ev == MG_EV_READ:
-        c.send(c.recv())
-m = Manager(handler)
-listener = m.listen("unix://" + PARAMS["path"])
-web = m.listen("unix://" + PARAMS["path"] + "2", lambda c, ev, d: c.reply(200, d.uri) if ev == MG_EV_HTTP_MSG else None, http=True)
-serve(m)
-""",
-        path=path,
-    )
-    running.expect("SERVING")
-    assert running.eval("listener.local_addr") == (path, 0, False)
-    with Raw(path) as raw:
-        raw.send("local")
-        assert raw.recv_exactly(5) == b"local"
-    assert running.eval("log[0]") == ((path, 0, False), (0, False))
-    with Raw(path + "2") as raw:
-        assert raw.ask("GET /u HTTP/1.1\r\nHost: x\r\n\r\n").body == b"/u"
-    running.exec(
-        "got = []; c = m.connect('unix://' + PARAMS['path'], lambda c, ev, d: got.append(ev))"
-    )
-    running.exec("c.send('out')")
-    running.until("c.recv_len == 3")
-    assert running.eval("c.recv()") == b"out"
-    running.exec("c.close(); listener.close(); web.close()")
-    running.until("len(m.connections) == 0")
-    with pytest.raises((ConnectionRefusedError, FileNotFoundError)):
-        Raw(path)
-
-
-@pytest.mark.needs("unix-sockets")
-def test_unix_socket_of_a_dead_process_is_taken_over(device, tmp_path):
-    """The file of a server that was killed does not stand in the way of the next."""
-    path = str(tmp_path / "b.sock")
-    with socket.socket(socket.AF_UNIX) as dead:
-        dead.bind(path)
-        dead.listen()
-    running = device(
-        "m = Manager(lambda c, ev, d: c.send(c.recv()) if ev == MG_EV_READ else None)\n"
-        "m.listen('unix://' + PARAMS['path'])\nserve(m)",
-        path=path,
-    )
-    running.expect("SERVING")
-    with Raw(path) as raw:
-        raw.send("alive")
-        assert raw.recv_exactly(5) == b"alive"
-
-
 # ---- What can go wrong at the start ------------------------------------------------------------
 
 

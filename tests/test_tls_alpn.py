@@ -2,11 +2,10 @@
 """The application's protocol is agreed on in the handshake (RFC 7301)."""
 
 import ssl
-import subprocess
 
 import pytest
-from clients import Raw, listen, seconds
-from tls_script import REQUEST, VERSIONS, TlsServer, context, dial, opened
+from clients import Raw, listen
+from tls_script import REQUEST, VERSIONS, TlsServer, context, dial, opened, openssl_client
 
 NONE_IN_COMMON = 120  # the alert of RFC 7301, section 3.2
 
@@ -29,13 +28,13 @@ SERVED = {
 
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda v: v.name)
 @pytest.mark.parametrize("case", SERVED)
-def test_server_chooses(script, version, case):
+def test_server_chooses(script, tmp_path, version, case):
     ours, theirs, chosen = SERVED[case]
     port = script.listen(name=f"alpn {ours}", alpn=ours)
     made = context(version=version)
     if theirs and case == "not ascii":
         # Python's ssl takes ASCII alone: the same bytes by openssl below.
-        return served_by_openssl(script, port, theirs[0], version)
+        return served_by_openssl(script, port, tmp_path, theirs[0], version)
     if theirs:
         made.set_alpn_protocols(theirs)
     with dial(script, port, made) as raw:
@@ -49,19 +48,10 @@ def test_server_chooses(script, version, case):
     assert noted == ([chosen] if chosen else [])
 
 
-def served_by_openssl(script, port, name, version):
-    run = [
-        "openssl",
-        "s_client",
-        "-connect",
-        ":".join(map(str, script.reach(port))),
-        "-servername",
-        "localhost",
-    ]
-    run += ["-alpn", name, "-ign_eof", f"-{version.name.replace('v', '').lower()}"]
-    request = "GET /s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    out = subprocess.run(run, input=request.encode(), capture_output=True, timeout=seconds(20))
-    assert b"ALPN protocol: " + name.encode() in out.stdout
+def served_by_openssl(script, port, folder, name, version):
+    option = f"-{version.name.replace('v', '').lower()}"
+    said = openssl_client(script, port, folder, "-alpn", name, option)
+    assert f"ALPN protocol: {name}" in said
     assert [e[2] for e in script.eval("log") if e[1] == "ALPN"] == [name]
 
 

@@ -11,7 +11,7 @@ import pytest
 import websockets.sync.client
 from clients import Raw, seconds
 from pki import pki
-from tls_script import OPTIONS, REQUEST, VERSIONS, context, dial, opened
+from tls_script import OPTIONS, REQUEST, VERSIONS, context, dial, opened, openssl_client
 
 
 @pytest.fixture
@@ -92,21 +92,8 @@ def test_curl(script, tmp_path):
 
 @pytest.mark.parametrize("version", OPTIONS)
 def test_openssl_client(script, tmp_path, version):
-    (tmp_path / "ca.pem").write_bytes(pki()["ca"].cert)
-    port = script.listen()
-    run = [
-        "openssl",
-        "s_client",
-        "-connect",
-        ":".join(map(str, script.reach(port))),
-        "-servername",
-        "localhost",
-    ]
-    run += ["-CAfile", str(tmp_path / "ca.pem"), "-verify_return_error", "-ign_eof", version]
-    request = "GET /s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
-    out = subprocess.run(run, input=request, capture_output=True, text=True, timeout=seconds(20))
-    assert out.returncode == 0 and "GET /s 0" in out.stdout
-    assert "Verify return code: 0 (ok)" in out.stdout
+    said = openssl_client(script, script.listen(), tmp_path, version)
+    assert "Verify return code: 0 (ok)" in said
 
 
 def test_websocket_server(script):

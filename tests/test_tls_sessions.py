@@ -4,14 +4,13 @@
 import re
 import socket
 import ssl
-import subprocess
 from ipaddress import ip_address
 
 import pytest
 from clients import seconds
 from cryptography.x509 import IPAddress
 from pki import LOCAL, make, pki
-from tls_script import OPTIONS, REQUEST, VERSIONS, TlsServer, context, opened
+from tls_script import OPTIONS, REQUEST, VERSIONS, TlsServer, context, opened, openssl_client
 
 
 @pytest.fixture
@@ -38,26 +37,11 @@ def test_server(script, version):
 
 @pytest.mark.parametrize("version", OPTIONS)
 def test_openssl_resumes(script, tmp_path, version):
-    (tmp_path / "ca.pem").write_bytes(pki()["ca"].cert)
     port = script.listen()
-    run = [
-        "openssl",
-        "s_client",
-        "-connect",
-        ":".join(map(str, script.reach(port))),
-        "-servername",
-        "localhost",
-    ]
-    run += ["-CAfile", str(tmp_path / "ca.pem"), "-verify_return_error", "-ign_eof", version]
-    request = "GET /s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
     said = []
     for option in ("-sess_out", "-sess_in"):
-        again = [*run, option, str(tmp_path / "session")]
-        out = subprocess.run(
-            again, input=request, capture_output=True, text=True, timeout=seconds(20)
-        )
-        assert out.returncode == 0 and "GET /s 0" in out.stdout
-        said.append(re.search(r"^(New|Reused), TLS", out.stdout, re.MULTILINE)[1])
+        out = openssl_client(script, port, tmp_path, version, option, str(tmp_path / "session"))
+        said.append(re.search(r"^(New|Reused), TLS", out, re.MULTILINE)[1])
     assert said == ["New", "Reused"]
 
 

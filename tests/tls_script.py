@@ -2,9 +2,10 @@
 """A device script that speaks TLS both ways, and Python's ssl on the host."""
 
 import ssl
+import subprocess
 
 import pytest
-from clients import Raw, Server
+from clients import Raw, Server, seconds
 from pki import NOW, pki
 
 SCRIPT = """
@@ -136,6 +137,20 @@ def dial(script, port, made, name="localhost"):
     raw = Raw(script.reach(port))
     raw.socket = made.wrap_socket(raw.socket, server_hostname=name, suppress_ragged_eofs=False)
     return raw
+
+
+def openssl_client(script, port, folder, *options):
+    """What `openssl s_client` prints that asks for /s, and trusts our authority alone."""
+    (folder / "ca.pem").write_bytes(pki()["ca"].cert)
+    run = ["openssl", "s_client", "-connect", ":".join(map(str, script.reach(port)))]
+    run += ["-servername", "localhost", "-CAfile", str(folder / "ca.pem")]
+    run += ["-verify_return_error", "-ign_eof", *options]
+    request = "GET /s HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n"
+    out = subprocess.run(
+        run, input=request, capture_output=True, encoding="utf-8", timeout=seconds(20)
+    )
+    assert out.returncode == 0 and "GET /s 0" in out.stdout
+    return out.stdout
 
 
 VERSIONS = [
