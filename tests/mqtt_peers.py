@@ -18,12 +18,11 @@ SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK, PINGREQ, PINGRESP, DISCONNECT, AUTH = 
 
 
 class Broker:
-    """A mosquitto of our own: plain, with a password (user/secret), and with TLS."""
+    """A mosquitto of our own, plain and with TLS: whoever gives a name is user/secret."""
 
     def __init__(self, folder, port=0):
         self.folder = folder
         self.port = port or free_port()
-        self.guarded = free_port()
         self.tls = free_port()
         files = {"ca": pki()["ca"].cert, "cert": pki()["ec"].cert, "key": pki()["ec"].key}
         for name, text in files.items():
@@ -33,14 +32,11 @@ class Broker:
         )
         (folder / "mosquitto.conf").write_text(
             f"""
-per_listener_settings true
 user root
-listener {self.port} 127.0.0.1
 allow_anonymous true
-listener {self.guarded} 127.0.0.1
 password_file {folder}/passwd
+listener {self.port} 127.0.0.1
 listener {self.tls} 127.0.0.1
-allow_anonymous true
 cafile {folder}/ca.pem
 certfile {folder}/cert.pem
 keyfile {folder}/key.pem

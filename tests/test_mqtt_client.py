@@ -146,7 +146,7 @@ def test_will_asked_for_at_the_end(client, broker):
 def test_password(script, broker, version):
     code = 5 if version == 4 else 135
     script.exec(
-        f"start('dev', {broker.guarded}, username='user', password='wrong', version={version})"
+        f"start('dev', {broker.port}, username='user', password='wrong', version={version})"
     )
     script.until("told('client', 'CLOSE')")
     assert script.eval("told('client', 'OPEN')") == [(code,)]
@@ -154,7 +154,7 @@ def test_password(script, broker, version):
         (f"MQTT: the server refused the connection: not authorized ({code})",)
     ]
     script.exec(
-        f"start('dev', {broker.guarded}, username='user', password='secret', version={version})"
+        f"start('dev', {broker.port}, username='user', password='secret', version={version})"
     )
     script.until("(0,) in told('client', 'OPEN')")
 
