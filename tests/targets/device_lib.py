@@ -99,6 +99,10 @@ def settle(ms=5000):
             break
         for m in _managers:
             m.poll(5)
+    if MICROPYTHON:
+        # The names in the host's commands stay for ever, and would come to lie behind garbage, all
+        # over a board's heap: then no large piece of it is left.
+        gc.collect()
     managers, connections, timers, blocks = live()
     extra = (managers - len(_managers), connections - len(_standing))
     return [(c.id, c.local_addr, c.remote_addr, c.is_closing) for c in left], extra
