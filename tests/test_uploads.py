@@ -155,19 +155,18 @@ def test_100_mb_in_constant_memory(start, root, tmp_path):
         assert hashlib.file_digest(file, "sha256").hexdigest() == digest.hexdigest()
 
 
-def test_two_uploads_of_one_file_do_not_mix(start):
+def test_two_uploads_of_one_file_do_not_mix(start, large):
     server = start()
-    size = 20000
     with connect(server) as one, connect(server) as two:
-        one.send(post("/f", b"1" * size)[:-1])
-        two.send(post("/f", b"2" * size)[:-1])
+        one.send(post("/f", b"1" * large)[:-1])
+        two.send(post("/f", b"2" * large)[:-1])
         server.until("len(names()) == 2")
         one.send("1")
         assert one.response().status == 201
-        assert server.eval("digest('f')") == hashlib.sha256(b"1" * size).digest()
+        assert server.eval("digest('f')") == hashlib.sha256(b"1" * large).digest()
         two.send("2")
         assert two.response().status == 201
-    assert server.eval("digest('f')") == hashlib.sha256(b"2" * size).digest()
+    assert server.eval("digest('f')") == hashlib.sha256(b"2" * large).digest()
     assert server.eval("names()") == ["f"]
 
 
