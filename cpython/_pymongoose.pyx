@@ -5,7 +5,7 @@
 """The engine of pymongoose on CPython; programs import it as `pymongoose`.
 
 What a class or function does is written in pymongoose's stub, `__init__.pyi`. The names come from
-shared/pmg_api.h: constants and the properties that C answers alone are generated from there.
+shared/base/names.h: constants and the properties that C answers alone are generated from there.
 """
 
 from pmg cimport *

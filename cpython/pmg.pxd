@@ -252,7 +252,7 @@ cdef extern from "Python.h":
     unsigned long PyThread_get_thread_ident()
 
 
-cdef extern from "pmg_port.h":
+cdef extern from "port/port.h":
     uint64_t pmg_port_millis()
 
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What CPython supplies to shared/, see pmg_port.h.
+// What CPython supplies to shared/, see port/port.h.
 
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
@@ -14,7 +14,7 @@
 #endif
 
 #include "pmg.h"
-#include "pmg_port.h"
+#include "port/port.h"
 
 // getentropy() serves so many bytes a call, on every system that has it.
 #define ENTROPY_MAX 256

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// pmg_api.h expanded: constants, limits, event data, and the properties that C answers alone.
+// base/names.h expanded: constants, limits, event data, and the properties that C answers alone.
 
 #include "tables.h"
 

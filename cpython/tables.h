@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The lists of pmg_api.h as tables that the module's start walks through.
+// The lists of base/names.h as tables that the module's start walks through.
 #ifndef PMG_TABLES_H
 #define PMG_TABLES_H
 

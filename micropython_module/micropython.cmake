@@ -23,7 +23,7 @@ if(NOT EXISTS ${MONGOOSE_DIR}/mongoose.c)
 endif()
 
 # Every source reached from here is scanned for interned strings; mongoose_unit.c hides itself.
-file(GLOB PMG_SOURCES CONFIGURE_DEPENDS ${PMG_TOP}/shared/*.c ${PMG_MODULE_DIR}/*.c)
+file(GLOB PMG_SOURCES CONFIGURE_DEPENDS ${PMG_TOP}/shared/*/*.c ${PMG_MODULE_DIR}/*.c)
 
 add_library(usermod_pymongoose INTERFACE)
 target_sources(usermod_pymongoose INTERFACE ${PMG_SOURCES})
@@ -52,8 +52,8 @@ set_source_files_properties(${PMG_MODULE_DIR}/mongoose_unit.c PROPERTIES COMPILE
 # See there why. mbedTLS is compiled with the firmware (rp2), or is a component of ESP-IDF.
 function(pmg_tls12_pss FOLDER)
     set_source_files_properties(${FOLDER}/ssl_tls12_client.c ${ARGN} PROPERTIES
-        COMPILE_OPTIONS "-include;${PMG_TOP}/shared/pmg_tls12_pss.h;-I${FOLDER}"
-        OBJECT_DEPENDS ${PMG_TOP}/shared/pmg_tls12_pss.h)
+        COMPILE_OPTIONS "-include;${PMG_TOP}/shared/tls/tls12_pss.h;-I${FOLDER}"
+        OBJECT_DEPENDS ${PMG_TOP}/shared/tls/tls12_pss.h)
 endfunction()
 if(TARGET mbedtls)
     get_target_property(PMG_MBEDTLS_LIBRARY mbedtls SOURCE_DIR)
@@ -64,8 +64,8 @@ endif()
 
 # Names are made from lists in a header, which the scan does not watch by itself. A change of it
 # runs CMake again, and that makes the module's own source look changed, which is watched.
-set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PMG_TOP}/shared/pmg_api.h)
-if(${PMG_TOP}/shared/pmg_api.h IS_NEWER_THAN ${PMG_MODULE_DIR}/modpymongoose.c)
+set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PMG_TOP}/shared/base/names.h)
+if(${PMG_TOP}/shared/base/names.h IS_NEWER_THAN ${PMG_MODULE_DIR}/modpymongoose.c)
     file(TOUCH ${PMG_MODULE_DIR}/modpymongoose.c)
 endif()
 

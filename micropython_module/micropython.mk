@@ -13,7 +13,8 @@ $(error No mongoose.c: run "make deps" in pymongoose, or set MONGOOSE_DIR)
 endif
 
 # Ours is scanned for interned strings, Mongoose is not.
-PMG_SRC_C := $(wildcard $(PMG_TOP)/shared/*.c) \
+PMG_SHARED_C := $(sort $(wildcard $(PMG_TOP)/shared/*/*.c))
+PMG_SRC_C := $(PMG_SHARED_C) \
     $(filter-out %/mongoose_unit.c,$(wildcard $(PMG_MODULE_DIR)/*.c))
 SRC_USERMOD_C += $(PMG_SRC_C)
 SRC_USERMOD_LIB_C += $(PMG_MODULE_DIR)/mongoose_unit.c
@@ -27,18 +28,19 @@ CFLAGS_USERMOD += -DPMG_HAS_TLS=0
 endif
 
 # See there why.
-PMG_TLS12_PSS := $(PMG_TOP)/shared/pmg_tls12_pss.h
+PMG_TLS12_PSS := $(PMG_TOP)/shared/tls/tls12_pss.h
 $(BUILD)/lib/mbedtls/library/ssl_tls12_client.o: CFLAGS += \
     -include $(PMG_TLS12_PSS) -I$(TOP)/lib/mbedtls/library
 $(BUILD)/lib/mbedtls/library/ssl_tls12_client.o: $(PMG_TLS12_PSS)
 
 # These reach our objects only; the port's -Os comes first and the last one holds.
 PMG_CFLAGS ?= -O2
-$(BUILD)/shared/pmg_%.o: CFLAGS += $(PMG_CFLAGS)
-$(BUILD)/micropython_module/%.o: CFLAGS += $(PMG_CFLAGS)
+# (MicroPython's own objects lie in $(BUILD)/shared/, too: ours are named one by one.)
+$(patsubst $(PMG_TOP)/%.c,$(BUILD)/%.o,$(PMG_SRC_C)) \
+$(BUILD)/micropython_module/mongoose_unit.o: CFLAGS += $(PMG_CFLAGS)
 $(BUILD)/micropython_module/mongoose_unit.o: CFLAGS += $(PMG_MONGOOSE_CFLAGS)
 PMG_MONGOOSE_CFLAGS := -Wno-double-promotion -Wno-float-conversion -Wno-sign-compare \
     -Wno-unused-function -Wno-unused-parameter -Wno-unused-variable -Wno-missing-field-initializers
 
 # Names are made from lists in headers, which the scan does not watch by itself.
-QSTR_GLOBAL_DEPENDENCIES += $(PMG_TOP)/shared/pmg_api.h
+QSTR_GLOBAL_DEPENDENCIES += $(PMG_TOP)/shared/base/names.h

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The functions of mod_functions.c, each declared by its row of pmg_api.h.
+// The functions of mod_functions.c, each declared by its row of base/names.h.
 #ifndef MOD_FUNCTIONS_H
 #define MOD_FUNCTIONS_H
 
 #include "py/obj.h"
 
-#include "pmg_api.h"
+#include "base/names.h"
 
 // By its arguments' number: none, one, two, two of which one may be left out, and by name.
 #define MPY_FUN_0_0 mp_obj_fun_builtin_fixed_t

@@ -8,9 +8,9 @@
 #include "py/mpstate.h"
 
 #include "mod_util.h"
-#include "pmg_port.h"
+#include "port/port.h"
 #ifdef PMG_IO_LWIP
-#include "pmg_port_lwip.h"
+#include "port/port_lwip.h"
 #endif
 
 // A wait is cut here, so that timers, scheduled callbacks and Ctrl-C get their turn. On the unix

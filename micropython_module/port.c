@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What shared/ asks of a runtime (pmg_port.h), for MicroPython's ports.
+// What shared/ asks of a runtime (port/port.h), for MicroPython's ports.
 
 #include <stdlib.h>
 #include <string.h>
@@ -11,7 +11,7 @@
 #include "py/runtime.h"
 
 #include "mod_pymongoose.h"
-#include "pmg_port.h"
+#include "port/port.h"
 
 #if defined(__unix__) || defined(__APPLE__)
 #define IS_UNIX 1

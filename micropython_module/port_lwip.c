@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What shared/pmg_io_lwip.c asks of a runtime (pmg_port_lwip.h), for MicroPython's ports with lwIP.
+// What shared/io/lwip.c asks of a runtime (port/port_lwip.h), for MicroPython's ports with lwIP.
 
 #include "py/mpconfig.h"
 
@@ -10,7 +10,7 @@
 #include "py/mpstate.h"
 #include "py/runtime.h"
 
-#include "pmg_port_lwip.h"
+#include "port/port_lwip.h"
 
 #if defined(PICO_BUILD)
 #include "hardware/sync.h"

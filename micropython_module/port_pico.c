@@ -17,8 +17,8 @@
 #include "pico/unique_id.h"
 
 #include "mongoose.h"
-#include "pmg_port.h"
-#include "pmg_util.h"
+#include "port/port.h"
+#include "util/util.h"
 
 // ---------------------------------------------------------------------------------------------
 // Memory

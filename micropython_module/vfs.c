@@ -14,7 +14,7 @@
 #include "shared/timeutils/timeutils.h"
 
 #include "mod_pymongoose.h"
-#include "pmg_port.h"
+#include "port/port.h"
 
 #if PMG_HAS_FILES && MICROPY_VFS
 

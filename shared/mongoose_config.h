@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // How Mongoose is built, the same on every target: as a codec library. Its own event loop, sockets,
-// TLS and logging are off; pmg_loop.c, pmg_io_*.c and the port supply what it asks for instead.
+// TLS and logging are off; core/loop.c, pmg_io_*.c and the port supply what it asks for instead.
 // Mongoose includes this file by itself because the build sets MG_ARCH=MG_ARCH_CUSTOM; where a
 // name scan runs without the build's definitions, the same value comes from here.
 #ifndef PMG_MONGOOSE_CONFIG_H
@@ -27,12 +27,12 @@
 #define MG_ENABLE_TCPIP 0
 #define MG_ENABLE_LOG 0
 #define MG_ENABLE_IPV6 1
-#define MG_ENABLE_CUSTOM_CALLOC 1 // mg_calloc, mg_free: pmg_port.c
+#define MG_ENABLE_CUSTOM_CALLOC 1 // mg_calloc, mg_free: base/mem.c
 #define MG_ENABLE_CUSTOM_MILLIS 1
 #define MG_ENABLE_CUSTOM_RANDOM 1
 #define MG_TLS MG_TLS_NONE
 
-// Granularity by which Mongoose's own appends grow a buffer; ours double (pmg_buf.c).
+// Granularity by which Mongoose's own appends grow a buffer; ours double (base/mem.c).
 #define MG_IO_SIZE 512
 
 // The host's file system on CPython; MicroPython gives its VFS through an adapter.

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What a binding calls. This header is the contract; pmg_int.h is for the files of shared/ only.
+// What a binding calls. This header is the contract; base/record.h is for the files of shared/ only.
 //
 // Errors    A function that can fail returns >= 0 or a negative errno; pmg_error_text() then says
 //           what was wrong in one line. A binding turns it into an exception by one table:
@@ -18,8 +18,8 @@
 #define PMG_H
 
 #include "mongoose.h"
-#include "pmg_api.h"
-#include "pmg_util.h"
+#include "base/names.h"
+#include "util/util.h"
 #include "pmg_version.h"
 
 // Events that Mongoose does not have: above all that it may add, and above a program's own numbers,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What a program can see is what shared/pmg_api.h lists, on every target, in both directions."""
+"""What a program can see is what shared/base/names.h lists, on every target, in both directions."""
 
 import os
 import re

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The rows of shared/pmg_api.h, read as the compiler reads them."""
+"""The rows of shared/base/names.h, read as the compiler reads them."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-HEADER = Path(__file__).resolve().parent.parent / "shared" / "pmg_api.h"
+HEADER = Path(__file__).resolve().parent.parent / "shared/base/names.h"
 
 
 @cache

@@ -755,7 +755,7 @@ class Manager:
     makes its own: a Manager made before must not be touched there. Dropped without close(), it
     closes everything silently on CPython; on MicroPython it lives until a soft reset. After close() every method but close() raises Error(EBADF).
 
-    Limits, in bytes and milliseconds, 0 for none; their defaults stand in shared/pmg_api.h:
+    Limits, in bytes and milliseconds, 0 for none; their defaults stand in shared/base/names.h:
 
         max_conns        connections at a time; more are refused at accept
         max_recv         raw bytes received: is_full turns true and reading stops

@@ -1,0 +1,184 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Timers and the deadlines of connections: one binary heap by due time. A deadline that only moves
+// later leaves its entry where it is; the entry is moved when it comes up early. So a keep-alive
+// connection pushes its idle deadline forward at every request at the price of one store.
+
+#include "../base/record.h"
+
+static void put(pmg_mgr_t *m, size_t i, pmg_timer_t *t) {
+    m->heap[i] = t;
+    t->heap_pos = i + 1; // 0 means: not in the heap
+}
+
+static void sift_up(pmg_mgr_t *m, size_t i, pmg_timer_t *t) {
+    while (i > 0 && m->heap[(i - 1) / 2]->due > t->due) {
+        put(m, i, m->heap[(i - 1) / 2]);
+        i = (i - 1) / 2;
+    }
+    put(m, i, t);
+}
+
+static void sift_down(pmg_mgr_t *m, size_t i, pmg_timer_t *t) {
+    for (;;) {
+        size_t child = 2 * i + 1;
+        if (child >= m->heap_len) {
+            break;
+        }
+        if (child + 1 < m->heap_len && m->heap[child + 1]->due < m->heap[child]->due) {
+            child++;
+        }
+        if (m->heap[child]->due >= t->due) {
+            break;
+        }
+        put(m, i, m->heap[child]);
+        i = child;
+    }
+    put(m, i, t);
+}
+
+bool pmg_heap_reserve(pmg_mgr_t *m, size_t n) {
+    if (n <= m->heap_size) {
+        return true;
+    }
+    size_t size = m->heap_size * 2 > n ? m->heap_size * 2 : n + 8;
+    pmg_timer_t **heap = pmg_alloc(size * sizeof(*heap));
+    if (heap == NULL) {
+        return false;
+    }
+    if (m->heap_len > 0) {
+        memcpy(heap, m->heap, m->heap_len * sizeof(*heap));
+    }
+    pmg_free(m->heap);
+    m->heap = heap;
+    m->heap_size = size;
+    return true;
+}
+
+void pmg_heap_set(pmg_timer_t *t, uint64_t due) {
+    pmg_mgr_t *m = t->mgr;
+    if (t->heap_pos == 0) {
+        t->due = due;
+        sift_up(m, m->heap_len++, t);
+        return;
+    }
+    bool later = due > t->due;
+    t->due = due;
+    if (later) {
+        sift_down(m, t->heap_pos - 1, t);
+    } else {
+        sift_up(m, t->heap_pos - 1, t);
+    }
+}
+
+void pmg_heap_remove(pmg_timer_t *t) {
+    pmg_mgr_t *m = t->mgr;
+    if (t->heap_pos == 0) {
+        return;
+    }
+    size_t i = t->heap_pos - 1;
+    pmg_timer_t *last = m->heap[--m->heap_len];
+    t->heap_pos = 0;
+    if (last != t) {
+        if (i > 0 && m->heap[(i - 1) / 2]->due > last->due) {
+            sift_up(m, i, last);
+        } else {
+            sift_down(m, i, last);
+        }
+    }
+}
+
+uint64_t pmg_heap_due(pmg_mgr_t *m) {
+    return m->heap_len > 0 ? m->heap[0]->due : UINT64_MAX;
+}
+
+static void destroy(pmg_timer_t *t) {
+    pmg_mgr_t *m = t->mgr;
+    pmg_heap_remove(t);
+    m->timers--;
+    pmg_live_add(0, -1);
+    m->hooks.timer_free(t);
+    pmg_free(t);
+}
+
+static void fire(pmg_timer_t *t) {
+    pmg_mgr_t *m = t->mgr;
+    if (t->period > 0) {
+        uint64_t next = t->due + t->period;
+        if (next <= m->now) { // turns that were missed are not made up for
+            next = m->now + t->period - (m->now - t->due) % t->period;
+        }
+        pmg_heap_set(t, next);
+    } else {
+        pmg_heap_remove(t);
+    }
+    m->firing = t;
+    m->firing_canceled = false;
+    m->depth++;
+    int r = m->hooks.timer(t);
+    m->depth--;
+    m->firing = NULL;
+    if (r == PMG_STOP) {
+        m->stop = true;
+    }
+    if (m->firing_canceled || t->heap_pos == 0) {
+        destroy(t);
+    }
+}
+
+int pmg_timer_add(pmg_mgr_t *m, uint64_t ms, bool repeat, bool run_now, void *arg,
+    pmg_timer_t **out) {
+    *out = NULL;
+    if (m->closing) {
+        return pmg_fail(m, -EBADF, "manager is closed");
+    }
+    pmg_timer_t *t = pmg_alloc(sizeof(*t));
+    if (t == NULL || !pmg_heap_reserve(m, m->count + m->timers + 1)) {
+        pmg_free(t);
+        return pmg_fail(m, -ENOMEM, "no memory for a timer");
+    }
+    memset(t, 0, sizeof(*t));
+    t->mgr = m;
+    t->arg = arg;
+    t->fn = fire;
+    t->period = repeat ? (ms > 0 ? ms : 1) : 0; // a period of 0 would starve the network
+    m->timers++;
+    pmg_live_add(0, 1);
+    uint64_t now = pmg_port_millis();
+    pmg_heap_set(t, run_now || ms == 0 ? now : (ms < UINT64_MAX - now ? now + ms : UINT64_MAX - 1));
+    if (m->waiting) {
+        pmg_io_wake(m);
+    }
+    *out = t;
+    return 0;
+}
+
+void pmg_timer_cancel(pmg_timer_t *t) {
+    if (t->mgr->firing == t) {
+        t->mgr->firing_canceled = true;
+    } else {
+        destroy(t);
+    }
+}
+
+bool pmg_timer_active(const pmg_timer_t *t) {
+    return t->heap_pos != 0 && !(t->mgr->firing == t && t->mgr->firing_canceled);
+}
+
+void pmg_timers_run(pmg_mgr_t *m) {
+    // Entries that a hook adds with delay 0 wait for the next turn: the network comes between.
+    size_t budget = m->heap_len + 1;
+    while (budget-- > 0 && m->heap_len > 0 && m->heap[0]->due <= m->now && !m->stop) {
+        m->heap[0]->fn(m->heap[0]);
+        m->done++;
+    }
+}
+
+void pmg_timers_free(pmg_mgr_t *m) {
+    for (size_t i = m->heap_len; i-- > 0;) {
+        if (i < m->heap_len && m->heap[i]->fn == fire) {
+            destroy(m->heap[i]);
+            i = m->heap_len; // destroy() reorders
+        }
+    }
+}

@@ -1,0 +1,97 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Names that end in .local: a one-shot question by multicast (RFC 6762, section 5.1), whose answer
+// comes by unicast from whoever has the name. No server is ever asked for them (section 22.1).
+
+#include "dns_int.h"
+#include "../mdns/mdns_int.h"
+
+bool pmg_dns_is_local(const char *name) {
+    size_t n = strlen(name);
+    return n > 6 && strcmp(name + n - 6, ".local") == 0;
+}
+
+#if PMG_HAS_MDNS
+
+#define GROUP mg_htonl(0xe00000fb) // 224.0.0.251
+#define LOOPBACK mg_htonl(0x7f000001)
+
+// Of this host too: a responder may serve the loopback alone.
+static int all_ifaces(pmg_iface_t *out) {
+    int n = pmg_io_ifaces(out, PMG_MDNS_IFACES, 0);
+    for (int i = 0; i < n; i++) {
+        if (out[i].ip == LOOPBACK) {
+            return n;
+        }
+    }
+    n = n < 0 ? 0 : n < PMG_MDNS_IFACES ? n : PMG_MDNS_IFACES - 1;
+    int more = pmg_io_ifaces(out + n, 1, LOOPBACK);
+    return more > 0 ? n + more : n;
+}
+
+int pmg_dns_local_ask(struct mg_connection *c, uint16_t id, const char *name) {
+    uint8_t buf[PMG_DNS_QUERY_MAX];
+    pmg_iface_t ifaces[PMG_MDNS_IFACES];
+    size_t len = pmg_dns_query(buf, id, name, PMG_DNS_A);
+    int n = all_ifaces(ifaces), result = -ENETUNREACH;
+    int err = pmg_io_mcast_open(c);
+    if (err < 0) {
+        return err;
+    }
+    buf[2] = 0; // nobody recurses here
+    memset(&c->rem, 0, sizeof(c->rem));
+    c->rem.addr.ip4 = GROUP;
+    c->rem.port = mg_htons(PMG_MDNS_PORT);
+    for (int i = 0; i < n; i++) {
+        long sent = pmg_io_mcast_send(c, &ifaces[i], buf, len);
+        if (sent >= 0 || sent == -EAGAIN) { // one that did not leave is lost like another
+            result = 0;
+        } else if (result < 0) {
+            result = (int)sent;
+        }
+    }
+    return result;
+}
+
+// From the port that only a responder has, and a network that this host is in (section 11).
+static bool is_near(const struct mg_addr *from) {
+    pmg_iface_t ifaces[PMG_MDNS_IFACES];
+    int n = from->port == mg_htons(PMG_MDNS_PORT) ? all_ifaces(ifaces) : 0;
+    for (int i = 0; i < n; i++) {
+        if (((from->addr.ip4 ^ ifaces[i].ip) & ifaces[i].mask) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+bool pmg_dns_local_parse(struct mg_connection *c, uint16_t id, const char *name, uint32_t *ttl,
+    pmg_dns_addrs_t *out) {
+    pmg_msg_t m = {c->recv.buf, c->recv.len};
+    uint8_t wire[PMG_MDNS_WIRE];
+    pmg_rr_t rr;
+    size_t pos = 12, before = out->count;
+    if (m.len < 12 || !(m.buf[2] & 0x80)) {
+        return false;
+    }
+    unsigned got = (unsigned)(m.buf[0] << 8 | m.buf[1]); // some answer with 0, as by multicast
+    if ((got != id && got != 0) || pmg_wire_from_text(mg_str(name), wire) < 0 ||
+        !pmg_wire_valid(&m) || !is_near(&c->rem)) {
+        return false;
+    }
+    for (int section = 0; section < 2; section++) {
+        for (unsigned n = pmg_wire_count(&m, section); n > 0; n--) {
+            pos = pmg_wire_read(&m, pos, section == 0, &rr);
+            if (section == 1 && rr.type == PMG_DNS_A && rr.class == PMG_CLASS_IN && rr.ttl > 0 &&
+                out->count < PMG_DNS_ADDRS && pmg_wire_equal(rr.name, wire)) {
+                struct mg_addr *a = &out->a[out->count++];
+                memset(a, 0, sizeof(*a));
+                memcpy(a->addr.ip, m.buf + rr.data, 4);
+                *ttl = rr.ttl < *ttl ? rr.ttl : *ttl;
+            }
+        }
+    }
+    return out->count > before;
+}
+
+#endif

@@ -1,0 +1,385 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The name resolver's questions to servers: tries, time-outs, the search list, UDP and TCP.
+
+#include "dns_int.h"
+
+// With the addresses of one family at hand, the other's answer is waited for so long (RFC 8305, 3).
+#define GRACE_MS 500
+// Datagrams that are no answer to the question, before the question is asked from another port.
+#define WRONG_MAX 64
+#define TRY_MAX_MS 30000
+#define TCP_MS 5000
+// Questions by multicast: at once, after a second and after two more (RFC 6762, 5.2).
+#define LOCAL_TRIES 3
+
+// ---------------------------------------------------------------------------------------------
+// Queries
+
+static void pfn(struct mg_connection *c, int ev, void *data);
+
+static void close_query(pmg_query_t *q) {
+    if (q->c != NULL) {
+        pmg_x(q->c)->obj = NULL;
+        pmg_close(q->c);
+        q->c = NULL;
+    }
+}
+
+// Opens a connection to a server (NULL: to all neighbors) and, of UDP, asks. 0 or why not.
+static int open_query(pmg_lookup_t *l, pmg_query_t *q, const struct mg_addr *server) {
+    uint8_t buf[PMG_DNS_QUERY_MAX];
+    struct mg_connection *c = pmg_conn_new_inner(l->m);
+    if (c == NULL) {
+        return -ENOMEM;
+    }
+    pmg_conn_t *x = pmg_x(c);
+    x->proto = PMG_INNER;
+    x->obj = l;
+    c->pfn = pfn;
+    c->is_client = 1;
+    c->is_udp = !q->tcp;
+    q->c = c;
+    pmg_random(l->m, &q->id, sizeof(q->id));
+#if PMG_HAS_MDNS
+    if (server == NULL) {
+        int failed = pmg_dns_local_ask(c, q->id, l->asked);
+        if (failed < 0) {
+            close_query(q);
+            return failed;
+        }
+        x->connected = 1;
+        pmg_wants(c);
+        return 0;
+    }
+#endif
+    c->rem = *server;
+    int err = pmg_io_connect(c, NULL);
+    if (q->tcp && (err == 0 || err == -EINPROGRESS)) {
+        c->is_connecting = 1;
+        pmg_wants(c);
+        return 0;
+    }
+    if (err == 0) {
+        x->connected = 1;
+        pmg_wants(c);
+        size_t len = pmg_dns_query(buf, q->id, l->asked, q->type);
+        long n = pmg_io_write(c, buf, len);
+        err = n >= 0 || n == -EAGAIN ? 0 : (int)n; // one that did not leave is lost like another
+    }
+    if (err < 0) {
+        close_query(q);
+    }
+    return err;
+}
+
+// Asks the neighbors, who are silent where they do not know. Gives up as ask() does.
+static void ask_near(pmg_lookup_t *l, pmg_query_t *q) {
+#if PMG_HAS_MDNS
+    if (l->m->dns->conf.fixed && l->m->dns->conf.servers == 0) { // dns=[] asks nobody
+        q->result = NO_SERVER;
+        return;
+    }
+    if (q->tries == LOCAL_TRIES) {
+        q->result = l->last == SYSTEM ? SYSTEM : NO_HOST;
+        return;
+    }
+    l->last = NO_HOST;
+    q->due = pmg_port_millis() + (q->tries++ == 1 ? 2000 : 1000);
+    int err = open_query(l, q, NULL);
+    if (err < 0) { // a network may come up meanwhile
+        l->err = err;
+        l->last = SYSTEM;
+    }
+#else
+    (void)l;
+    q->result = NO_MDNS;
+#endif
+}
+
+// Asks the next server, or gives up: then q->result is no longer PENDING. `result` is what the
+// last try met.
+static void ask(pmg_lookup_t *l, pmg_query_t *q, int result) {
+    const pmg_dns_conf_t *conf = &l->m->dns->conf;
+    close_query(q);
+    q->tcp = false;
+    if (pmg_dns_is_local(l->asked)) {
+        ask_near(l, q);
+        return;
+    }
+    for (;;) {
+        if (result != PENDING) {
+            l->last = (uint8_t)result;
+            l->server = q->tries > 0 && conf->servers > 0 ? (q->tries - 1) % conf->servers : 0;
+        }
+        if (conf->servers == 0) {
+            q->result = NO_SERVER;
+            return;
+        }
+        unsigned round = q->tries / conf->servers;
+        if (round >= conf->attempts) {
+            q->result = l->last;
+            return;
+        }
+        uint64_t wait = (uint64_t)conf->timeout << round;
+        q->due = pmg_port_millis() + (wait < TRY_MAX_MS ? wait : TRY_MAX_MS);
+        q->wrong = 0;
+        int err = open_query(l, q, &conf->server[q->tries++ % conf->servers]);
+        if (err == 0) {
+            return;
+        }
+        result = SYSTEM;
+        l->err = err;
+        if (err == -ENOMEM || err == -ENOBUFS || err == -EMFILE || err == -ENFILE) {
+            l->last = SYSTEM; // of this host, not of the server: waiting may help
+            return;
+        }
+    }
+}
+
+static void ask_by_tcp(pmg_lookup_t *l, pmg_query_t *q) {
+    close_query(q);
+    q->tcp = true;
+    q->due = pmg_port_millis() + TCP_MS;
+    int i = (q->tries - 1) % l->m->dns->conf.servers;
+    int err = open_query(l, q, &l->m->dns->conf.server[i]);
+    if (err < 0) {
+        l->err = err;
+        ask(l, q, SYSTEM);
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Lookups
+
+void pmg_dns_arm(pmg_lookup_t *l) {
+    uint64_t due = l->result != PENDING ? 0 : UINT64_MAX;
+    for (int i = 0; i < 2; i++) {
+        if (l->result == PENDING && l->q[i].result == PENDING && l->q[i].due < due) {
+            due = l->q[i].due;
+        }
+    }
+    pmg_heap_set(&l->timer, due);
+    if (l->m->waiting) {
+        pmg_io_wake(l->m);
+    }
+}
+
+// Puts the step's name into l->asked; false when there are no more. As libc does it: a name with
+// enough dots is asked for as it is first, any other with the search domains first.
+static bool step_name(pmg_lookup_t *l) {
+    const pmg_dns_conf_t *conf = &l->m->dns->conf;
+    unsigned dots = 0, searches = l->absolute ? 0 : conf->searches;
+    for (const char *p = l->name; *p != '\0'; p++) {
+        dots += *p == '.';
+    }
+    for (; l->step <= searches; l->step++) {
+        bool first = dots >= conf->ndots;
+        unsigned i = first ? l->step - 1u : l->step; // of the domain
+        size_t n = strlen(l->name);
+        memcpy(l->asked, l->name, n + 1);
+        if (first ? l->step == 0 : l->step == searches) {
+            return true;
+        }
+        const char *domain = conf->domains + conf->search[i];
+        if (n + 1 + strlen(domain) <= PMG_DNS_NAME_MAX) {
+            l->asked[n] = '.';
+            memcpy(l->asked + n + 1, domain, strlen(domain) + 1);
+            return true;
+        }
+    }
+    return false;
+}
+
+void pmg_dns_close_queries(pmg_lookup_t *l) {
+    close_query(&l->q[0]);
+    close_query(&l->q[1]);
+}
+
+static void finish(pmg_lookup_t *l, int result) {
+    pmg_dns_close_queries(l);
+    l->result = (uint8_t)result;
+}
+
+static void ask_step(pmg_lookup_t *l) {
+    static const struct mg_addr any6 = {.addr.ip = {0x20, 0x01}, .port = 0xffff, .is_ip6 = true};
+    uint8_t buf[PMG_DNS_QUERY_MAX];
+    if (!step_name(l)) {
+        finish(l, l->last);
+        return;
+    }
+    if (pmg_dns_query(buf, 0, l->asked, PMG_DNS_A) == 0) {
+        finish(l, BAD_NAME);
+        return;
+    }
+    l->grace = false;
+    l->found.count = 0;
+    l->ttl = UINT32_MAX;
+    if (pmg_dns_cache_get(&l->m->dns->cache, l->asked, pmg_port_millis(), &l->found)) {
+        finish(l, FOUND);
+        return;
+    }
+    memset(l->q, 0, sizeof(l->q));
+    l->q[0].type = PMG_DNS_A;
+    l->q[1].type = PMG_DNS_AAAA;
+    l->q[0].result = l->q[1].result = PENDING;
+    if (pmg_dns_is_local(l->asked) || pmg_io_route(l->m, &any6) == -EAFNOSUPPORT) {
+        l->q[1].result = NO_ADDRESS;
+    }
+    for (int i = 0; i < 2; i++) {
+        if (l->q[i].result == PENDING) {
+            ask(l, &l->q[i], PENDING);
+        }
+    }
+}
+
+// After a query ended: is the step done, is the lookup?
+static void advance(pmg_lookup_t *l) {
+    while (l->result == PENDING) {
+        bool open[2] = {l->q[0].result == PENDING, l->q[1].result == PENDING};
+        if (open[0] || open[1]) {
+            if (l->found.count > 0 && !l->grace && open[0] != open[1]) {
+                uint64_t limit = pmg_port_millis() + GRACE_MS;
+                pmg_query_t *q = &l->q[open[1]];
+                q->due = q->due < limit ? q->due : limit;
+                l->grace = true;
+            }
+            break;
+        }
+        if (l->found.count > 0) {
+            finish(l, FOUND);
+            break;
+        }
+        // What one of both says for certain counts more than that the other failed.
+        int a = l->q[0].result, b = l->q[1].result;
+        int result = a == PMG_DNS_NXDOMAIN || b == PMG_DNS_NXDOMAIN ? PMG_DNS_NXDOMAIN
+                     : a == NO_ADDRESS                              ? b
+                                                                    : a;
+        if (result == PMG_DNS_NXDOMAIN && l->last == NO_ADDRESS) {
+            result = NO_ADDRESS; // another step's name was there
+        }
+        l->last = (uint8_t)result;
+        if (result == NO_ANSWER || result == SYSTEM || result == NO_SERVER) {
+            finish(l, result);
+            break;
+        }
+        l->step++;
+        ask_step(l);
+    }
+    pmg_dns_arm(l);
+}
+
+static void answered(pmg_lookup_t *l, pmg_query_t *q, const uint8_t *msg, size_t len) {
+    pmg_dns_answer_t answer;
+    size_t before = l->found.count;
+    int err = pmg_dns_parse(msg, len, q->id, l->asked, q->type, &answer, &l->found);
+    if (err == -EAGAIN && !q->tcp && ++q->wrong < WRONG_MAX) {
+        return; // somebody else's: the true one may still come
+    }
+    if (err < 0) {
+        ask(l, q, err == -EAGAIN ? NO_ANSWER : BROKEN);
+    } else if (answer.cut && q->tcp) {
+        ask(l, q, BROKEN);
+    } else if (answer.cut) {
+        ask_by_tcp(l, q);
+    } else if (answer.rcode == PMG_DNS_NXDOMAIN || answer.rcode == PMG_DNS_OK) {
+        close_query(q);
+        q->result = answer.rcode == PMG_DNS_NXDOMAIN ? PMG_DNS_NXDOMAIN
+                    : l->found.count > before        ? FOUND
+                                                     : NO_ADDRESS;
+        if (q->result == FOUND && answer.ttl < l->ttl) {
+            l->ttl = answer.ttl;
+        }
+    } else {
+        ask(l, q, answer.rcode); // another server may know
+    }
+    advance(l);
+}
+
+#if PMG_HAS_MDNS
+static void answered_near(pmg_lookup_t *l, pmg_query_t *q) {
+    if (pmg_dns_local_parse(q->c, q->id, l->asked, &l->ttl, &l->found)) {
+        close_query(q);
+        q->result = FOUND;
+        advance(l);
+    }
+}
+#endif
+
+static void tcp_read(pmg_lookup_t *l, pmg_query_t *q) {
+    struct mg_connection *c = q->c;
+    size_t len = c->recv.len >= 2 ? (size_t)(c->recv.buf[0] << 8 | c->recv.buf[1]) : 0;
+    if (c->recv.len < 2 || (len <= PMG_DNS_TCP_MAX && c->recv.len < len + 2)) {
+        return;
+    }
+    if (len > PMG_DNS_TCP_MAX) {
+        ask(l, q, BROKEN);
+        advance(l);
+    } else {
+        answered(l, q, c->recv.buf + 2, len);
+    }
+}
+
+static void tcp_ask(pmg_lookup_t *l, pmg_query_t *q) {
+    uint8_t buf[2 + PMG_DNS_QUERY_MAX];
+    size_t len = pmg_dns_query(buf + 2, q->id, l->asked, q->type);
+    buf[0] = (uint8_t)(len >> 8);
+    buf[1] = (uint8_t)len;
+    if (!pmg_out(q->c, buf, len + 2)) {
+        l->err = -ENOMEM;
+        ask(l, q, SYSTEM);
+        advance(l);
+    }
+}
+
+static void pfn(struct mg_connection *c, int ev, void *data) {
+    pmg_lookup_t *l = pmg_x(c)->obj;
+    (void)data;
+    if (l == NULL) {
+        return;
+    }
+    pmg_query_t *q = l->q[0].c == c ? &l->q[0] : &l->q[1];
+    if (ev == MG_EV_CONNECT && q->tcp) {
+        tcp_ask(l, q);
+    } else if (ev == MG_EV_READ && q->tcp) {
+        tcp_read(l, q);
+#if PMG_HAS_MDNS
+    } else if (ev == MG_EV_READ && pmg_x(c)->multicast) {
+        answered_near(l, q);
+#endif
+    } else if (ev == MG_EV_READ) {
+        answered(l, q, c->recv.buf, c->recv.len);
+    } else if (ev == MG_EV_ERROR || ev == MG_EV_CLOSE) {
+        ask(l, q, NO_ANSWER);
+        advance(l);
+    }
+}
+
+void pmg_dns_closed(struct mg_connection *c) {
+    pmg_lookup_t *l = pmg_x(c)->obj;
+    for (int i = 0; l != NULL && i < 2; i++) {
+        if (l->q[i].c == c) {
+            l->q[i].c = NULL;
+        }
+    }
+}
+
+void pmg_dns_ask(pmg_lookup_t *l) {
+    ask_step(l);
+    advance(l);
+}
+
+void pmg_dns_due(pmg_lookup_t *l) {
+    for (int i = 0; i < 2 && l->result == PENDING; i++) {
+        pmg_query_t *q = &l->q[i];
+        if (q->result == PENDING && q->due <= pmg_port_millis()) {
+            if (l->grace) {
+                close_query(q);
+                q->result = NO_ADDRESS;
+            } else {
+                ask(l, q, q->c == NULL ? l->last : NO_ANSWER);
+            }
+        }
+    }
+    advance(l);
+}

@@ -1,0 +1,277 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// multipart/form-data (RFC 7578, over RFC 2046, section 5.1): one part at a time, strictly.
+
+#include "../base/record.h"
+
+#if PMG_HAS_UTIL
+
+#define BOUNDARY_MAX 70
+
+typedef struct {
+    const char *p, *end; // what is left of the body
+    struct mg_str boundary;
+    const char **why;
+} reader_t;
+
+static int fail(reader_t *r, const char *why) {
+    *r->why = why;
+    return -EINVAL;
+}
+
+static struct mg_str slice(const char *from, const char *to) {
+    return mg_str_n((char *)(size_t)from, (size_t)(to - from));
+}
+
+static const char *find_crlf(const char *p, const char *end) {
+    while (p < end && (p = memchr(p, '\r', (size_t)(end - p))) != NULL) {
+        if (end - p >= 2 && p[1] == '\n') {
+            return p;
+        }
+        p++;
+    }
+    return NULL;
+}
+
+static const char *skip_blank(const char *p, const char *end) {
+    while (p < end && (*p == ' ' || *p == '\t')) {
+        p++;
+    }
+    return p;
+}
+
+static bool is_boundary(struct mg_str s) {
+    for (size_t i = 0; i < s.len; i++) {
+        char ch = s.buf[i];
+        if (!((ch | 32) >= 'a' && (ch | 32) <= 'z') && !(ch >= '0' && ch <= '9') &&
+            (ch == '\0' || strchr("'()+_,-./:=? ", ch) == NULL)) {
+            return false;
+        }
+    }
+    return s.len > 0 && s.len <= BOUNDARY_MAX && s.buf[s.len - 1] != ' ';
+}
+
+// Does a delimiter stand at p? Where it goes on behind it, or NULL; *last for the one that closes.
+static const char *delimiter(reader_t *r, const char *p, bool *last) {
+    size_t n = r->boundary.len;
+    if ((size_t)(r->end - p) < n + 2 || p[0] != '-' || p[1] != '-' ||
+        memcmp(p + 2, r->boundary.buf, n) != 0) {
+        return NULL;
+    }
+    p += n + 2;
+    *last = r->end - p >= 2 && p[0] == '-' && p[1] == '-';
+    p = skip_blank(*last ? p + 2 : p, r->end);
+    if (*last && p == r->end) {
+        return p;
+    }
+    return r->end - p >= 2 && p[0] == '\r' && p[1] == '\n' ? p + 2 : NULL;
+}
+
+// The delimiter line at or behind p: where it begins, or NULL.
+static const char *find_delimiter(reader_t *r, const char *p, bool *last) {
+    for (; (p = find_crlf(p, r->end)) != NULL; p += 2) {
+        if (delimiter(r, p + 2, last) != NULL) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+// The boundary by the body's first line. 0: it holds no parts at all.
+static int own_boundary(reader_t *r) {
+    const char *stop = find_crlf(r->p, r->end);
+    stop = stop != NULL ? stop : r->end;
+    if (r->end - r->p < 2 || r->p[0] != '-' || r->p[1] != '-') {
+        return 0;
+    }
+    while (stop > r->p + 2 && (stop[-1] == ' ' || stop[-1] == '\t')) {
+        stop--;
+    }
+    r->boundary = slice(r->p + 2, stop);
+    if (!is_boundary(r->boundary)) {
+        return fail(r, "the first line is no boundary");
+    }
+    // A form without fields is the closing line alone.
+    bool alone = stop == r->end || (stop[0] == '\r' && stop + 2 == r->end);
+    bool closes = r->boundary.len > 2 && stop[-1] == '-' && stop[-2] == '-';
+    return alone && closes ? 0 : 1;
+}
+
+// One parameter of Content-Disposition, p at its ";". Where the next one begins, or NULL.
+static const char *parameter(const char *p, const char *end, struct mg_str *name,
+    struct mg_str *value) {
+    const char *start = p = skip_blank(p + 1, end);
+    while (p < end && *p != '=') {
+        p++;
+    }
+    *name = slice(start, p);
+    if (p == end || !pmg_is_token(*name)) {
+        return NULL;
+    }
+    start = ++p;
+    if (p < end && *p == '"') {
+        for (start = ++p; p < end && *p != '"'; p++) {
+            p += *p == '\\' && p + 1 < end && (p[1] == '"' || p[1] == '\\');
+        }
+        if (p >= end) {
+            return NULL;
+        }
+        *value = slice(start, p++);
+    } else {
+        while (p < end && *p != ';' && *p != ' ' && *p != '\t') {
+            p++;
+        }
+        *value = slice(start, p);
+        if (!pmg_is_token(*value)) {
+            return NULL;
+        }
+    }
+    p = skip_blank(p, end);
+    return p == end || *p == ';' ? p : NULL;
+}
+
+static bool disposition(struct mg_str v, pmg_part_t *part) {
+    const char *end = v.buf + v.len, *p = v.buf;
+    while (p < end && *p != ';' && *p != ' ' && *p != '\t') {
+        p++;
+    }
+    if (mg_strcasecmp(slice(v.buf, p), mg_str("form-data")) != 0) {
+        return false;
+    }
+    p = skip_blank(p, end);
+    while (p < end) {
+        struct mg_str name, value;
+        p = *p == ';' ? parameter(p, end, &name, &value) : NULL;
+        if (p == NULL) {
+            return false;
+        }
+        struct mg_str *field = mg_strcasecmp(name, mg_str("name")) == 0       ? &part->name
+                               : mg_strcasecmp(name, mg_str("filename")) == 0 ? &part->filename
+                                                                              : NULL;
+        if (field != NULL) {
+            if (field->buf != NULL) {
+                return false; // which of the two is meant?
+            }
+            *field = value;
+        }
+    }
+    return part->name.buf != NULL;
+}
+
+// The header lines of a part and the blank one; r->p then stands at the content.
+static int headers(reader_t *r, pmg_part_t *part) {
+    for (;;) {
+        const char *line = r->p, *stop = find_crlf(line, r->end);
+        if (stop == NULL) {
+            return fail(r, "it ends within a part's headers");
+        }
+        r->p = stop + 2;
+        if (stop == line) {
+            return part->name.buf != NULL ? 1 : fail(r, "a part has no Content-Disposition");
+        }
+        const char *colon = memchr(line, ':', (size_t)(stop - line));
+        if (colon == NULL || !pmg_is_token(slice(line, colon))) {
+            return fail(r, "a part has a malformed header");
+        }
+        const char *value = skip_blank(colon + 1, stop);
+        while (stop > value && (stop[-1] == ' ' || stop[-1] == '\t')) {
+            stop--;
+        }
+        struct mg_str name = slice(line, colon), v = slice(value, stop);
+        if (!pmg_is_field_value(v)) {
+            return fail(r, "a part has a malformed header");
+        }
+        if (mg_strcasecmp(name, mg_str("Content-Disposition")) == 0) {
+            if (part->name.buf != NULL || !disposition(v, part)) {
+                return fail(r, "a part has a malformed Content-Disposition");
+            }
+        } else if (mg_strcasecmp(name, mg_str("Content-Type")) == 0) {
+            if (part->type.buf != NULL) {
+                return fail(r, "a part has two Content-Type");
+            }
+            part->type = v;
+        }
+    }
+}
+
+int pmg_multipart_next(struct mg_str body, size_t *offset, struct mg_str boundary, pmg_part_t *part,
+    const char **why) {
+    reader_t r = {body.buf, body.buf + body.len, boundary, why};
+    bool last = false;
+    memset(part, 0, sizeof(*part));
+    *why = "";
+    if (body.len == 0) {
+        return 0;
+    }
+    if (boundary.len == 0) {
+        int known = own_boundary(&r);
+        if (known <= 0) {
+            return known;
+        }
+    } else if (!is_boundary(boundary)) {
+        return fail(&r, "the boundary is none");
+    }
+    if (*offset > body.len) {
+        return fail(&r, "the offset lies behind its end");
+    }
+    const char *start = body.buf + *offset;
+    if (*offset == 0 && boundary.len > 0 && delimiter(&r, start, &last) == NULL) {
+        start = find_delimiter(&r, start, &last); // a preamble comes first
+        if (start == NULL) {
+            return fail(&r, "the boundary does not occur in it");
+        }
+        start += 2;
+    }
+    r.p = delimiter(&r, start, &last);
+    if (r.p == NULL) {
+        return fail(&r, *offset == 0 ? "the first line is no boundary" : "no part begins there");
+    }
+    if (last) {
+        return 0;
+    }
+    int rc = headers(&r, part);
+    if (rc < 0) {
+        return rc;
+    }
+    // Without content, the blank line's own CRLF may begin the delimiter.
+    const char *stop = find_delimiter(&r, r.p - 2, &last);
+    if (stop == NULL) {
+        return fail(&r, "it ends within a part");
+    }
+    part->body = slice(r.p, stop > r.p ? stop : r.p);
+    *offset = (size_t)(stop + 2 - body.buf);
+    return 1;
+}
+
+size_t pmg_unquote(struct mg_str raw, char *dst) {
+    size_t n = 0;
+    for (size_t i = 0; i < raw.len; i++) {
+        bool quoted = raw.buf[i] == '\\' && i + 1 < raw.len &&
+                      (raw.buf[i + 1] == '"' || raw.buf[i + 1] == '\\');
+        i += quoted;
+        dst[n++] = raw.buf[i];
+    }
+    return n;
+}
+
+size_t pmg_safe_filename(struct mg_str name, char *dst) {
+    size_t start = 0, n = 0;
+    for (size_t i = 0; i < name.len; i++) {
+        if (name.buf[i] == '/' || name.buf[i] == '\\') {
+            start = i + 1;
+        }
+    }
+    for (size_t i = start; i < name.len; i++) {
+        unsigned char ch = (unsigned char)name.buf[i];
+        bool bad = ch < ' ' || ch == 0x7f || strchr("<>:\"|?*", ch) != NULL;
+        if (!bad && !(n == 0 && (ch == '.' || ch == ' '))) {
+            dst[n++] = (char)ch;
+        }
+    }
+    while (n > 0 && (dst[n - 1] == '.' || dst[n - 1] == ' ')) {
+        n--;
+    }
+    return n;
+}
+
+#endif

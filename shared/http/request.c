@@ -1,0 +1,413 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// What an HTTP client sends. The program writes its requests itself; this file follows them byte by
+// byte, to know which answers are owed: one to HEAD has no body, and one that nobody asked for must
+// not be taken for an answer (RFC 9112, section 9.2). It also completes a head with credentials.
+
+#include "../base/record.h"
+
+enum {
+    RQ_START,
+    RQ_LINE,
+    RQ_HEADER,
+    RQ_BODY,
+    RQ_CHUNK_SIZE,
+    RQ_CHUNK_DATA,
+    RQ_CHUNK_END,
+    RQ_TRAILER,
+    RQ_LOST
+};
+
+// Requests whose method is remembered; a program that has more under way is followed no further.
+#define PIPELINE_MAX 32
+// Of a line only what decides is kept: "content-length: 12345".
+#define LINE_MAX_LEN 40
+
+struct pmg_request {
+    uint8_t state;
+    uint8_t chunked;
+    uint8_t line_len;
+    uint8_t pending; // answers owed
+    uint32_t heads;  // bit n: the n-th of them is to HEAD
+    uint64_t left;   // of the body or the chunk
+    size_t in_line;  // length of the line so far, kept or not
+    char line[LINE_MAX_LEN + 1];
+};
+
+bool pmg_request_new(struct mg_connection *c) {
+    pmg_request_t *r = pmg_alloc(sizeof(*r));
+    if (r != NULL) {
+        memset(r, 0, sizeof(*r));
+        pmg_x(c)->request = r;
+    }
+    return r != NULL;
+}
+
+static bool lost(const pmg_request_t *r) {
+    return r == NULL || r->state == RQ_LOST;
+}
+
+bool pmg_request_owed(struct mg_connection *c) {
+    const pmg_request_t *r = pmg_x(c)->request;
+    return !lost(r) && r->pending > 0;
+}
+
+bool pmg_request_asked(struct mg_connection *c) {
+    return lost(pmg_x(c)->request) || pmg_x(c)->request->pending > 0;
+}
+
+bool pmg_request_is_head(struct mg_connection *c) {
+    const pmg_request_t *r = pmg_x(c)->request;
+    return !lost(r) && r->pending > 0 && (r->heads & 1) != 0;
+}
+
+void pmg_request_answered(struct mg_connection *c) {
+    pmg_request_t *r = pmg_x(c)->request;
+    if (!lost(r) && r->pending > 0) {
+        r->pending--;
+        r->heads >>= 1;
+    }
+}
+
+static void end_of_line(pmg_request_t *r) {
+    bool blank = r->in_line == 0;
+    r->line[r->line_len] = '\0';
+    switch (r->state) {
+        case RQ_LINE:
+            if (memcmp(r->line, "head ", 5) == 0) {
+                r->heads |= (uint32_t)1 << (r->pending - 1);
+            }
+            r->state = RQ_HEADER;
+            r->chunked = 0;
+            r->left = 0;
+            break;
+        case RQ_HEADER:
+            if (blank) {
+                r->state = r->chunked ? RQ_CHUNK_SIZE : r->left > 0 ? RQ_BODY : RQ_START;
+            } else if (memcmp(r->line, "content-length:", 15) == 0) {
+                for (const char *p = r->line + 15; *p != '\0'; p++) {
+                    if (*p >= '0' && *p <= '9' && r->left < UINT64_MAX / 20) {
+                        r->left = r->left * 10 + (uint64_t)(*p - '0');
+                    }
+                }
+            } else if (memcmp(r->line, "transfer-encoding:", 18) == 0) {
+                r->chunked = strstr(r->line, "chunked") != NULL;
+            }
+            break;
+        case RQ_CHUNK_SIZE:
+            r->left = strtoul(r->line, NULL, 16);
+            r->state = r->left > 0 ? RQ_CHUNK_DATA : RQ_TRAILER;
+            break;
+        case RQ_CHUNK_END: r->state = RQ_CHUNK_SIZE; break;
+        default: // a trailer
+            if (blank) {
+                r->state = RQ_START;
+            }
+            break;
+    }
+    r->in_line = r->line_len = 0;
+}
+
+static void follow(pmg_request_t *r, const char *p, size_t len) {
+    const char *end = p + len;
+    while (p < end && r->state != RQ_LOST) {
+        if (r->state == RQ_BODY || r->state == RQ_CHUNK_DATA) {
+            uint64_t n = (uint64_t)(end - p) < r->left ? (uint64_t)(end - p) : r->left;
+            p += n;
+            r->left -= n;
+            if (r->left == 0) {
+                r->state = r->state == RQ_BODY ? RQ_START : RQ_CHUNK_END;
+            }
+            continue;
+        }
+        char ch = *p++;
+        if (r->state == RQ_START) {
+            if (ch == '\r' || ch == '\n') {
+                continue;
+            }
+            if (ch < 'A' || ch > 'Z' || r->pending == PIPELINE_MAX) { // no HTTP that we know
+                r->state = RQ_LOST;
+                break;
+            }
+            r->pending++;
+            r->state = RQ_LINE;
+            r->in_line = r->line_len = 0;
+            memset(r->line, 0, sizeof(r->line));
+        }
+        if (ch == '\n') {
+            end_of_line(r);
+            memset(r->line, 0, sizeof(r->line));
+        } else if (ch != '\r') {
+            r->in_line++;
+            if (r->line_len < LINE_MAX_LEN) {
+                r->line[r->line_len++] = (char)(ch >= 'A' && ch <= 'Z' ? ch + 32 : ch);
+            }
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Requests that we write
+
+int pmg_request_begin(pmg_head_t *h, struct mg_connection *c, struct mg_str method,
+    struct mg_str target) {
+    pmg_mgr_t *m = pmg_m(c);
+    pmg_conn_t *x = pmg_x(c);
+    pmg_request_t *r = x->request;
+    if (r == NULL || x->proto != PMG_HTTP || r->state == RQ_LOST) {
+        return pmg_fail(m, -EINVAL,
+            "this connection sends no HTTP requests: http_request() is for clients that connect() "
+            "made for an http:// URL");
+    }
+    int err = pmg_can_send(c);
+    if (err < 0) {
+        return err;
+    }
+    if (r->state != RQ_START) {
+        return pmg_fail(m, -EALREADY, "the request before this one is not complete");
+    }
+    if (r->pending == PIPELINE_MAX) {
+        return pmg_fail(m, -EAGAIN, "%d requests wait for their answers", PIPELINE_MAX);
+    }
+    if (!pmg_is_token(method)) {
+        return pmg_fail(m, -EINVAL, "the method is no token, such as GET");
+    }
+    for (size_t i = 0; i < method.len; i++) { // follow() and most servers know no others
+        if (method.buf[i] < 'A' || method.buf[i] > 'Z') {
+            if (i == 0 || (method.buf[i] >= 'a' && method.buf[i] <= 'z')) {
+                return pmg_fail(m, -EINVAL, "the method is written in capitals: GET");
+            }
+        }
+    }
+    bool connect = method.len == 7 && memcmp(method.buf, "CONNECT", 7) == 0;
+    if (!pmg_is_target(target) ||
+        (target.buf[0] != '/' && !connect && !(target.len == 1 && target.buf[0] == '*') &&
+            memchr(target.buf, ':', target.len) == NULL)) {
+        return pmg_fail(m, -EINVAL,
+            "the path of a request begins with a slash; spaces, \"#\" and what is not ASCII are "
+            "percent-encoded");
+    }
+    memset(h, 0, sizeof(*h));
+    h->c = c;
+    h->kind = PMG_HEAD_REQUEST;
+    h->start = pmg_conn_send_len(c);
+    // A body is expected of these, so that its absence must be said (RFC 9110, section 8.6).
+    h->status = (method.len == 4 && memcmp(method.buf, "POST", 4) == 0) ||
+                (method.len == 3 && memcmp(method.buf, "PUT", 3) == 0) ||
+                (method.len == 5 && memcmp(method.buf, "PATCH", 5) == 0);
+    if (!pmg_out(c, method.buf, method.len) || !pmg_out(c, " ", 1) ||
+        !pmg_out(c, target.buf, target.len) || !pmg_out_str(c, " HTTP/1.1\r\n")) {
+        pmg_head_abort(h);
+        return pmg_fail(m, -ENOMEM, "no memory for the request");
+    }
+    return 0;
+}
+
+int pmg_request_end(pmg_head_t *h, struct mg_str body) {
+    struct mg_connection *c = h->c;
+    pmg_conn_t *x = pmg_x(c);
+    bool chunked = (h->seen & PMG_SEEN_CHUNKED) != 0, length = (h->seen & PMG_SEEN_LENGTH) != 0;
+    if (length && h->content_length < body.len) {
+        pmg_head_abort(h);
+        return pmg_fail(pmg_m(c), -EINVAL, "Content-Length says %zu, the body has %zu bytes",
+            h->content_length, body.len);
+    }
+    bool ok = true;
+    if (!(h->seen & PMG_SEEN_HOST)) {
+        ok = pmg_out_str(c, "Host: ") && pmg_out_str(c, x->is_unix ? "localhost" : x->host) &&
+             pmg_out(c, "\r\n", 2);
+    }
+    if (x->auth != NULL && !(h->seen & PMG_SEEN_AUTH)) {
+        ok = ok && pmg_out_str(c, x->auth);
+    }
+    if (h->seen & PMG_SEEN_CLOSE) {
+        ok = ok && pmg_out_str(c, "Connection: close\r\n");
+    }
+    if (chunked) {
+        ok = ok && pmg_out_str(c, "Transfer-Encoding: chunked\r\n");
+    } else if (length || body.len > 0 || h->status) {
+        ok = ok && pmg_out_str(c, "Content-Length: ") &&
+             pmg_out_num(c, length ? h->content_length : body.len) && pmg_out(c, "\r\n", 2);
+    }
+    ok = ok && pmg_out(c, "\r\n", 2);
+    if (body.len > 0) {
+        ok =
+            ok && (chunked ? pmg_out_chunk(c, body.buf, body.len) : pmg_out(c, body.buf, body.len));
+    }
+    if (!ok) {
+        pmg_head_abort(h);
+        return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the request");
+    }
+    pmg_free(x->auth);
+    x->auth = NULL;
+    follow(x->request, (char *)c->send.buf + x->send_off + h->start,
+        pmg_conn_send_len(c) - h->start);
+    pmg_work(c);
+    return 0;
+}
+
+int pmg_request_chunk(struct mg_connection *c, const void *buf, size_t len) {
+    pmg_request_t *r = pmg_x(c)->request;
+    if (r->state != RQ_CHUNK_SIZE || r->in_line > 0) {
+        return pmg_fail(pmg_m(c), -EINVAL,
+            "no chunked request was started: http_request() with the header "
+            "Transfer-Encoding: chunked starts one");
+    }
+    int err = len > 0 ? pmg_can_send(c) : 0; // the end must always fit
+    if (err < 0) {
+        return err;
+    }
+    if (!pmg_out_chunk(c, buf, len)) {
+        return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send %zu bytes", len);
+    }
+    if (len == 0) {
+        r->state = RQ_START;
+    }
+    pmg_work(c);
+    return 0;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Credentials
+
+static const char *find(const char *p, size_t len, const char *what) {
+    size_t n = strlen(what);
+    for (const char *end = p + len; (size_t)(end - p) >= n; p++) {
+        p = memchr(p, what[0], (size_t)(end - p) - n + 1);
+        if (p == NULL) {
+            return NULL;
+        }
+        if (memcmp(p, what, n) == 0) {
+            return p;
+        }
+    }
+    return NULL;
+}
+
+static bool has_host(const char *p, size_t len) {
+    const char *end = p + len;
+    while ((p = find(p, (size_t)(end - p), "\r\n")) != NULL) {
+        p += 2;
+        if (end - p >= 5 && mg_strcasecmp(mg_str_n((char *)(size_t)p, 5), mg_str("host:")) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// The held head is whole: puts what is missing into it and lets it go.
+static int complete(struct mg_connection *c, size_t head_len) {
+    pmg_conn_t *x = pmg_x(c);
+    char *head = (char *)c->send.buf + x->send_off;
+    const char *line = find(head, head_len, "\r\n");
+    // A head whose start has left already takes the credentials at its end, and its Host is unknown.
+    size_t at = x->half_head ? head_len - 2 : (size_t)(line + 2 - head);
+    bool host = !x->half_head && !x->is_unix && !has_host(head, head_len);
+    size_t host_len = host ? strlen(x->host) + 8 : 0; // "Host: " and CR LF
+    size_t auth_len = strlen(x->auth), more = host_len + auth_len;
+    if (!pmg_buf_reserve(&c->send, more)) {
+        return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the credentials");
+    }
+    char *p = (char *)c->send.buf + x->send_off + at;
+    memmove(p + more, p, c->send.len - x->send_off - at);
+    if (host) {
+        memcpy(p, "Host: ", 6);
+        memcpy(p + 6, x->host, host_len - 8);
+        memcpy(p + host_len - 2, "\r\n", 2);
+    }
+    memcpy(p + host_len, x->auth, auth_len);
+    c->send.len += more;
+    pmg_free(x->auth);
+    x->auth = NULL;
+    x->hold = 0;
+    return 0;
+}
+
+static int hold(struct mg_connection *c, const void *buf, size_t len) {
+    pmg_conn_t *x = pmg_x(c);
+    size_t max = pmg_m(c)->limits.max_head;
+    if (!x->hold) {
+        x->half_head = x->request->state == RQ_LINE || x->request->state == RQ_HEADER;
+        if (pmg_conn_send_len(c) > 0) {
+            pmg_flush(c); // what was queued before is not part of what is held
+            if (pmg_conn_send_len(c) > 0) {
+                return pmg_fail(pmg_m(c), -EAGAIN,
+                    "an earlier request is not sent yet: wait for MG_EV_WRITE");
+            }
+        }
+    }
+    size_t before = pmg_conn_send_len(c);
+    if (!pmg_out(c, buf, len)) {
+        return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send %zu bytes", len);
+    }
+    const char *held = (char *)c->send.buf + x->send_off;
+    size_t have = pmg_conn_send_len(c);
+    const char *end = find(held, have, "\r\n\r\n");
+    int err = 0;
+    if (end != NULL) {
+        err = complete(c, (size_t)(end + 4 - held));
+    } else if (max > 0 && have > max) {
+        err = pmg_fail(pmg_m(c), -EINVAL,
+            "the request head that http_basic_auth() is to complete does not end");
+    } else {
+        x->hold = 1;
+    }
+    if (err < 0) {
+        c->send.len = x->send_off + before;
+    }
+    return err;
+}
+
+// Queues bytes of a client, following what they say.
+int pmg_request_send(struct mg_connection *c, const void *buf, size_t len) {
+    pmg_conn_t *x = pmg_x(c);
+    if (x->auth != NULL) {
+        int err = hold(c, buf, len);
+        if (err < 0) {
+            return err;
+        }
+    } else if (!pmg_out(c, buf, len)) {
+        return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send %zu bytes", len);
+    }
+    follow(x->request, buf, len);
+    pmg_work(c);
+    return 0;
+}
+
+int pmg_http_basic_auth(struct mg_connection *c, struct mg_str user, struct mg_str pass) {
+    static const char name[] = "Authorization: Basic ";
+    pmg_mgr_t *m = pmg_m(c);
+    pmg_conn_t *x = pmg_x(c);
+    if (!c->is_client || c->is_udp) {
+        return pmg_fail(m, -EINVAL, "http_basic_auth() is for client connections");
+    }
+    if (memchr(user.buf, ':', user.len) != NULL) { // RFC 7617, section 2
+        return pmg_fail(m, -EINVAL, "a user name for Basic authentication cannot contain a colon");
+    }
+    for (size_t i = 0; i < user.len + pass.len; i++) {
+        uint8_t ch = (uint8_t)(i < user.len ? user.buf[i] : pass.buf[i - user.len]);
+        if (ch < ' ' || ch == 0x7f) {
+            return pmg_fail(m, -EINVAL, "credentials cannot contain control characters");
+        }
+    }
+    size_t len = user.len + 1 + pass.len, size = sizeof(name) + (len + 2) / 3 * 4 + 4;
+    char *plain = pmg_alloc(len), *auth = pmg_alloc(size);
+    // A tcp:// client is followed from here on.
+    bool ok = plain != NULL && auth != NULL && (x->request != NULL || pmg_request_new(c));
+    if (ok) {
+        memcpy(plain, user.buf, user.len);
+        plain[user.len] = ':';
+        memcpy(plain + user.len + 1, pass.buf, pass.len);
+        memcpy(auth, name, sizeof(name) - 1);
+        size_t n = sizeof(name) - 1;
+        pmg_base64_encode(mg_str_n(plain, len), auth + n);
+        n += (len + 2) / 3 * 4;
+        memcpy(auth + n, "\r\n", 3);
+        pmg_free(x->auth);
+        x->auth = auth;
+    } else {
+        pmg_free(auth);
+    }
+    pmg_free(plain);
+    return ok ? 0 : pmg_fail(m, -ENOMEM, "no memory for the credentials");
+}

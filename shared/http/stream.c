@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Bodies of any size in constant memory: http_stream_body() has a body arrive in pieces, or go into
+// a file. What was read is handed on and forgotten; only the head is kept, for the message's end.
+//
+// A file grows under a name of its own in the folder where it will stand, ".name.1a2b3c4d.part",
+// which serve_dir() does not show, and is renamed when it is whole. So nobody ever sees half a
+// file, and what stood there before stays until the new one is complete.
+
+#include "../base/record.h"
+
+#if PMG_HAS_STREAM
+
+struct pmg_stream {
+    size_t max; // 0: no limit
+    bool refused;
+    void *file; // NULL: pieces go to the program
+    char *head;
+    size_t head_len;
+    size_t path_len; // of what follows: the path with its NUL, then that of the unfinished file
+    char path[];
+};
+
+static const char *part(const pmg_stream_t *s) {
+    return s->path + s->path_len;
+}
+
+static void forget(struct mg_connection *c) {
+    pmg_http_t *h = &pmg_x(c)->u.http;
+    pmg_stream_free(h->stream);
+    h->stream = NULL;
+}
+
+void pmg_stream_free(pmg_stream_t *s) {
+    if (s == NULL) {
+        return;
+    }
+    if (s->file != NULL) {
+        (void)pmg_port_file_close(s->file);
+        (void)pmg_port_file_remove(part(s));
+    }
+    pmg_free(s->head);
+    pmg_free(s);
+}
+
+void pmg_stream_abort(struct mg_connection *c) {
+    if (pmg_x(c)->proto == PMG_HTTP && pmg_x(c)->u.http.stream != NULL) {
+        forget(c);
+        pmg_x(c)->u.http.sink = PMG_BODY_DROP;
+    }
+}
+
+// What went wrong becomes MG_EV_ERROR. A server then answers with `status`, unless the program did.
+void pmg_stream_fail(struct mg_connection *c, int status, const char *text) {
+    pmg_stream_abort(c);
+    if (c->is_client) {
+        pmg_fatal(c, text);
+        return;
+    }
+    mg_call(c, MG_EV_ERROR, (void *)(size_t)text);
+    if (c->is_resp) {
+        pmg_http_refuse(c, status);
+    } else {
+        pmg_x(c)->linger = 1;
+        pmg_drain(c);
+    }
+}
+
+void pmg_stream_too_large(struct mg_connection *c) {
+    char text[80];
+    pmg_snprintf(text, sizeof(text), "HTTP body is larger than max_size, %zu bytes",
+        pmg_x(c)->u.http.stream->max);
+    pmg_stream_fail(c, 413, text);
+}
+
+static void file_failed(struct mg_connection *c, int err) {
+    char text[160];
+    pmg_snprintf(text, sizeof(text), "cannot write %.*s: %s",
+        PMG_CUT(pmg_x(c)->u.http.stream->path), strerror(-err));
+    bool full = err == -ENOSPC || err == -EFBIG;
+    pmg_stream_fail(c, full ? 507 : 500, text);
+}
+
+// ---------------------------------------------------------------------------------------------
+// The beginning
+
+// "folder/name" -> "folder/.name.1a2b3c4d.part". Two uploads of one file do not meet.
+static void part_name(pmg_mgr_t *m, const char *path, char *out, size_t size) {
+    const char *slash = strrchr(path, '/');
+    const char *name = slash != NULL ? slash + 1 : path;
+    uint32_t number;
+    pmg_random(m, &number, sizeof(number));
+    pmg_snprintf(out, size, "%.*s.%s.%08x.part", (int)(name - path), path, name, (unsigned)number);
+}
+#define PART_EXTRA sizeof("..12345678.part")
+
+int pmg_http_stream_body(struct mg_connection *c, const char *path, size_t max_size) {
+    pmg_mgr_t *m = pmg_m(c);
+    pmg_http_t *h = &pmg_x(c)->u.http;
+    if (c->pfn == pmg_http_pfn && h->stream != NULL) {
+        return pmg_fail(m, -EALREADY, "http_stream_body() was called already");
+    }
+    if (c->pfn != pmg_http_pfn || !pmg_http_in_head(c)) {
+        return pmg_fail(m, -EINVAL,
+            "http_stream_body() works in MG_EV_HTTP_HDRS, before the body and before the reply");
+    }
+    size_t len = path != NULL ? strlen(path) + 1 : 0;
+    if (path != NULL && (len == 1 || path[len - 2] == '/')) {
+        return pmg_fail(m, -EINVAL, "path must name a file");
+    }
+    size_t size = path != NULL ? 2 * len + PART_EXTRA : 0;
+    pmg_stream_t *s = pmg_alloc(sizeof(*s) + size);
+    if (s == NULL) {
+        return pmg_fail(m, -ENOMEM, "no memory for the body");
+    }
+    memset(s, 0, sizeof(*s));
+    s->max = max_size;
+    s->path_len = len;
+    s->refused = max_size > 0 && pmg_http_body_left(c) > max_size;
+    if (path != NULL && !s->refused) { // no file for what will not come
+        memcpy(s->path, path, len);
+        part_name(m, path, s->path + len, size - len);
+        int err = pmg_port_file_create(part(s), &s->file);
+        if (err < 0) {
+            pmg_free(s);
+            return pmg_fail(m, err, "cannot write %.*s: %s", PMG_CUT(path), strerror(-err));
+        }
+    }
+    h->stream = s;
+    h->sink = PMG_BODY_STREAM;
+    h->by_hand = 0;
+    return 0;
+}
+
+bool pmg_stream_begin(struct mg_connection *c, const char *head, size_t len) {
+    pmg_stream_t *s = pmg_x(c)->u.http.stream;
+    if (s->refused) {
+        pmg_stream_too_large(c);
+        return false;
+    }
+    s->head = pmg_strndup(head, len);
+    s->head_len = len;
+    if (s->head == NULL) {
+        pmg_stream_fail(c, 503, "no memory for the body");
+        return false;
+    }
+    return true;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Pieces and the end
+
+size_t pmg_stream_max(struct mg_connection *c) {
+    return pmg_x(c)->u.http.stream->max;
+}
+
+void pmg_stream_piece(struct mg_connection *c, const void *buf, size_t len) {
+    pmg_stream_t *s = pmg_x(c)->u.http.stream;
+    if (s->file != NULL) {
+        int err = pmg_port_file_write(s->file, buf, len);
+        if (err < 0) {
+            file_failed(c, err);
+        }
+        return;
+    }
+    struct mg_str piece = mg_str_n((char *)(size_t)buf, len);
+    pmg_http_fire(c, MG_EV_HTTP_BODY, &piece);
+}
+
+pmg_stream_t *pmg_stream_end(struct mg_connection *c, struct mg_str *head) {
+    pmg_http_t *h = &pmg_x(c)->u.http;
+    pmg_stream_t *s = h->stream;
+    if (s->file != NULL) {
+        int err = pmg_port_file_close(s->file);
+        s->file = NULL;
+        if (err == 0) {
+            err = pmg_port_file_rename(part(s), s->path);
+        }
+        if (err < 0) {
+            (void)pmg_port_file_remove(part(s));
+            file_failed(c, err);
+            return NULL;
+        }
+    }
+    *head = mg_str_n(s->head, s->head_len);
+    h->stream = NULL;
+    return s;
+}
+
+#endif

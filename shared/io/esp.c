@@ -1,0 +1,176 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// How the socket backend waits on ESP-IDF: select(), with the runtime's lock released.
+//
+// A wake-up gives the semaphore that lwIP's select() waits for, as ESP-IDF's own select() does for
+// descriptors that are no sockets. It costs none of the few sockets, and comes from another task,
+// the other core or an interrupt. The semaphore is the task's own and serves all of its calls: one
+// that were left given would end the next call before its time. So each wait is woken once at most,
+// and takes what was given before it goes on.
+
+#if defined(PMG_IO_ESP) || (defined(ESP_PLATFORM) && !defined(NO_QSTR))
+
+#include "sock.h"
+
+int pmg_io_init(pmg_mgr_t *m) {
+    memset(&m->io, 0, sizeof(m->io));
+    portMUX_INITIALIZE(&m->io.lock);
+    return 0;
+}
+
+void pmg_io_fini(pmg_mgr_t *m) {
+    (void)m;
+}
+
+int pmg_io_check(pmg_mgr_t *m) {
+    (void)m;
+    return 0;
+}
+
+// What it guards takes a few instructions and no memory. Interrupts are off meanwhile, and may be
+// what asks for it.
+void pmg_io_lock(pmg_mgr_t *m) {
+    portENTER_CRITICAL_SAFE(&m->io.lock);
+}
+
+void pmg_io_unlock(pmg_mgr_t *m) {
+    portEXIT_CRITICAL_SAFE(&m->io.lock);
+}
+
+void pmg_io_wake(pmg_mgr_t *m) {
+    pmg_io_lock(m);
+    sys_sem_t *waker = m->io.waker;
+    m->io.woken = true;
+    m->io.waker = NULL;
+    m->io.giving = waker != NULL || m->io.giving;
+    pmg_io_unlock(m);
+    if (waker == NULL) {
+        return;
+    }
+    // Outside of the lock, where FreeRTOS may switch tasks.
+    if (!xPortInIsrContext()) {
+        sys_sem_signal(waker);
+    } else if (sys_sem_signal_isr(waker)) {
+        portYIELD_FROM_ISR();
+    }
+    __atomic_store_n(&m->io.giving, false, __ATOMIC_RELEASE);
+}
+
+// False: a wake-up came already. Without memory for its semaphore a task has no `waker`, and its
+// wait is not ended before its time.
+static bool arm(pmg_mgr_t *m, sys_sem_t *waker) {
+    pmg_io_lock(m);
+    bool idle = !m->io.woken;
+    m->io.waker = idle ? waker : NULL;
+    pmg_io_unlock(m);
+    return idle;
+}
+
+static void disarm(pmg_mgr_t *m, sys_sem_t *waker) {
+    pmg_io_lock(m);
+    bool used = m->io.waker == NULL;
+    m->io.waker = NULL;
+    pmg_io_unlock(m);
+    if (used && waker != NULL) {
+        while (__atomic_load_n(&m->io.giving, __ATOMIC_ACQUIRE)) {
+            vTaskDelay(1); // who gives may be a task of less priority
+        }
+        (void)xSemaphoreTake(*waker, 0);
+    }
+}
+
+int pmg_io_watch(struct mg_connection *c, int mask) {
+    (void)mask; // the sets are built anew for each wait
+    pmg_x(c)->watched = 1;
+    return 0;
+}
+
+void pmg_io_unwatch(struct mg_connection *c) {
+    pmg_x(c)->watched = 0;
+}
+
+typedef struct {
+    fd_set reads, writes, errors;
+    int end; // the highest descriptor and one
+} sets_t;
+
+static void fill(pmg_mgr_t *m, sets_t *s) {
+    memset(s, 0, sizeof(*s));
+    for (struct mg_connection *c = m->first; c != NULL; c = pmg_x(c)->next) {
+        int fd = fd_of(c), mask = pmg_x(c)->io_mask;
+        if (fd < 0 || !pmg_x(c)->watched) {
+            continue;
+        }
+        if (mask & PMG_IO_READ) {
+            FD_SET(fd, &s->reads);
+        }
+        if (mask & PMG_IO_WRITE) {
+            FD_SET(fd, &s->writes);
+        }
+        FD_SET(fd, &s->errors);
+        s->end = fd >= s->end ? fd + 1 : s->end;
+    }
+}
+
+// One select(), while others run. Its result, or a negative errno.
+static int look(pmg_mgr_t *m, sets_t *s, int ms) {
+    struct timeval time = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
+    void *state = NULL;
+    sys_sem_t *waker = ms != 0 ? sys_thread_sem_get() : NULL;
+    fill(m, s);
+    m->waiting = ms != 0;
+    if (ms != 0) {
+        pmg_port_wait_begin(&state);
+        if (!arm(m, waker)) {
+            time = (struct timeval) {0};
+        }
+    }
+    int r = select(s->end, &s->reads, &s->writes, &s->errors, &time);
+    int err = errno;
+    if (ms != 0) {
+        disarm(m, waker);
+        pmg_port_wait_end(&state);
+    }
+    m->waiting = false;
+    return r >= 0 ? r : err == EINTR ? 0 : -err;
+}
+
+int pmg_io_wait(pmg_mgr_t *m, int ms) {
+    uint64_t end = ms > 0 ? pmg_port_millis() + (uint64_t)ms : 0;
+    sets_t s;
+    int r;
+    for (;;) {
+        r = look(m, &s, ms < 0 ? INT_MAX : ms);
+        if (r != 0 || m->io.woken) {
+            break;
+        }
+        if (ms >= 0) {
+            uint64_t now = ms > 0 ? pmg_port_millis() : end;
+            if (now >= end) {
+                break;
+            }
+            ms = (int)(end - now);
+        }
+    }
+    m->io.woken = false;
+    m->now = pmg_port_millis();
+    if (r <= 0) {
+        return r;
+    }
+    // Hooks make connections, whose descriptors are others, and free none.
+    for (struct mg_connection *c = m->first; c != NULL && !m->stop; c = pmg_x(c)->next) {
+        int fd = fd_of(c), want = pmg_x(c)->io_mask;
+        if (fd < 0 || fd >= s.end || !pmg_x(c)->watched) {
+            continue;
+        }
+        bool error = FD_ISSET(fd, &s.errors);
+        int mask = (FD_ISSET(fd, &s.reads) || (error && (want & PMG_IO_READ)) ? PMG_IO_READ : 0) |
+                   (FD_ISSET(fd, &s.writes) || (error && (want & PMG_IO_WRITE)) ? PMG_IO_WRITE : 0);
+        if (mask != 0 || error) {
+            pmg_io_ready(c, mask, error);
+        }
+    }
+    return r;
+}
+
+#endif

@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The I/O backend under the loop: what sock.c (BSD sockets; it
+// waits in sock_wait.c or esp.c) and lwip.c (raw lwIP)
+// both implement; a build links one of them. Nothing in here knows a protocol, calls Python, or
+// frees a connection.
+//
+// Results are >= 0 or a negative errno. -EAGAIN means "not now": the backend reports readiness
+// later if pmg_io_watch() asked for it. All is level triggered: what was not handled is reported
+// again. The handle of a connection is c->fd, its meaning is the backend's own.
+#ifndef PMG_IO_H
+#define PMG_IO_H
+
+#include "mongoose.h"
+#include "../base/names.h"
+
+#if defined(ESP_PLATFORM) && !defined(PMG_IO_ESP)
+#define PMG_IO_ESP 1
+#endif
+
+#if defined(PMG_IO_ESP)
+#include "freertos/FreeRTOS.h"
+#include <sys/types.h>
+typedef struct {
+    portMUX_TYPE lock;
+    volatile bool woken;
+    volatile bool giving; // somebody is about to give `waker`'s semaphore
+    void *waker;          // what ends the wait that goes on, once
+} pmg_io_mgr_t;
+#elif defined(PMG_IO_LWIP)
+typedef struct {
+    struct pmg_sock *volatile ready; // what has something to do: callbacks put them here
+    struct pmg_sock *ready_last;
+    volatile size_t ready_len;
+    volatile bool woken;
+    bool starved; // some connection found no memory in lwIP
+} pmg_io_mgr_t;
+#else
+#include <sys/types.h>
+#include <pthread.h>
+typedef struct {
+    int poll_fd;    // epoll descriptor, or -1 where poll() serves
+    int wake_fd[2]; // an eventfd in [0], or a pipe
+    unsigned fork_generation;
+    pthread_mutex_t lock;
+    void *fds; // poll(): the array, and its size
+    size_t fds_size;
+} pmg_io_mgr_t;
+#endif
+
+struct pmg_mgr;
+
+enum { PMG_IO_READ = 1, PMG_IO_WRITE = 2 };
+
+int pmg_io_init(struct pmg_mgr *m);
+void pmg_io_fini(struct pmg_mgr *m);
+// -ECHILD when this process is a fork of the one that made the manager.
+int pmg_io_check(struct pmg_mgr *m);
+
+// c->loc holds the wanted address, path is set for a unix socket; fd >= 0 adopts (a copy of) it.
+// Sets c->fd and c->loc. Serves UDP too.
+int pmg_io_listen(struct mg_connection *c, const char *path, int fd);
+// Takes one waiting peer into `c`, a fresh connection: sets fd, loc and rem.
+int pmg_io_accept(struct mg_connection *listener, struct mg_connection *c);
+// Refuses one waiting peer, after sending it `text` if that goes at once.
+int pmg_io_refuse(struct mg_connection *listener, const char *text);
+// Starts connecting to c->rem (or path). 0: connected; -EINPROGRESS: writable says when. The local
+// port of UDP is one that nobody can guess.
+int pmg_io_connect(struct mg_connection *c, const char *path);
+int pmg_io_connect_result(struct mg_connection *c);
+// Bytes moved; read gives 0 at the end of the stream. Of UDP: one datagram, read sets c->rem and
+// gives its length, 0 too.
+long pmg_io_read(struct mg_connection *c, void *buf, size_t len);
+long pmg_io_write(struct mg_connection *c, const void *buf, size_t len);
+// Is there a way to this address from here? 0; -EAFNOSUPPORT: this build or system knows no such
+// addresses; -ENETUNREACH and the like. Nothing is sent.
+int pmg_io_route(struct pmg_mgr *m, const struct mg_addr *a);
+// The name servers that the network gave, with their port, at most `max`: their number. Only where
+// there is no /etc/resolv.conf.
+int pmg_io_dns_servers(struct mg_addr *out, int max);
+void pmg_io_shutdown(struct mg_connection *c); // sends the end of the stream
+void pmg_io_close(struct mg_connection *c);    // releases the handle; never fails
+int pmg_io_watch(struct mg_connection *c, int mask);
+// Reports nothing of it any more, not even errors, until it is watched again.
+void pmg_io_unwatch(struct mg_connection *c);
+
+// Waits for readiness or a wake-up, at most ms (< 0: no limit), sets m->now if it waited, and calls
+// pmg_io_ready() for each connection that is ready, until m->stop. A signal ends the wait.
+int pmg_io_wait(struct pmg_mgr *m, int ms);
+void pmg_io_wake(struct pmg_mgr *m); // ends a wait, from any thread; on a board from interrupts
+
+// Guards the wake-up queue against other threads.
+void pmg_io_lock(struct pmg_mgr *m);
+void pmg_io_unlock(struct pmg_mgr *m);
+
+#if PMG_HAS_MDNS
+// Multicast, IPv4. Addresses and masks in network byte order; index 0: not known.
+typedef struct {
+    uint32_t ip, mask;
+    unsigned index;
+} pmg_iface_t;
+// The interfaces that are up and can multicast, or the one that has the address `only`. Their number.
+int pmg_io_ifaces(pmg_iface_t *out, int max, uint32_t only);
+// As pmg_io_listen(), for UDP on a port that others may have, too, unless it is 0. pmg_io_read() then
+// sets m->iface.
+int pmg_io_mcast_open(struct mg_connection *c);
+int pmg_io_mcast_join(struct mg_connection *c, uint32_t group, const pmg_iface_t *i);
+// Sends to c->rem by this interface.
+long pmg_io_mcast_send(struct mg_connection *c, const pmg_iface_t *i, const void *buf, size_t len);
+long pmg_io_mcast_read(struct mg_connection *c, void *buf, size_t len); // for pmg_io_read()
+#endif
+
+// Implemented by the loop. `error` is set when the peer is gone though nothing was asked.
+void pmg_io_ready(struct mg_connection *c, int mask, bool error);
+
+#endif

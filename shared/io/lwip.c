@@ -1,0 +1,483 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The I/O backend over raw lwIP: how connections open and close. See lwip_int.h for the rules.
+
+#if defined(PMG_IO_LWIP)
+
+#include "lwip_int.h"
+
+#include "lwip/dns.h"
+#include "lwip/netif.h"
+
+// A connection that the program has closed ends by itself when the peer has taken what was sent. One
+// that does not is looked at every 2 s, and reset after 20 s; it gives way to new ones before.
+#define ORPHAN_POLLS 10
+#define POLL_INTERVAL 4 // in half seconds
+
+int pmg_lwip_errno(err_t err) {
+    switch (err) {
+        case ERR_OK: return 0;
+        case ERR_MEM:
+        case ERR_BUF: return -ENOMEM;
+        case ERR_ABRT: // lwIP gave up repeating
+        case ERR_TIMEOUT: return -ETIMEDOUT;
+        case ERR_RTE: return -EHOSTUNREACH;
+        case ERR_INPROGRESS: return -EINPROGRESS;
+        case ERR_VAL:
+        case ERR_ARG: return -EINVAL;
+        case ERR_WOULDBLOCK: return -EAGAIN;
+        case ERR_USE: return -EADDRINUSE;
+        case ERR_ISCONN: return -EISCONN;
+        case ERR_RST: return -ECONNRESET;
+        case ERR_CONN:
+        case ERR_CLSD: return -ENOTCONN;
+        default: return -EIO;
+    }
+}
+
+void pmg_lwip_to_ip(const struct mg_addr *a, ip_addr_t *ip) {
+#if LWIP_IPV6
+    if (a->is_ip6) {
+        u32_t w[4];
+        memcpy(w, a->addr.ip, 16);
+        IP_ADDR6(ip, w[0], w[1], w[2], w[3]);
+        return;
+    }
+#endif
+    ip_addr_set_ip4_u32(ip, a->addr.ip4);
+}
+
+void pmg_lwip_from_ip(const ip_addr_t *ip, u16_t port, struct mg_addr *a) {
+    memset(a, 0, sizeof(*a));
+    a->port = mg_htons(port);
+#if LWIP_IPV6
+    if (IP_IS_V6(ip)) {
+        a->is_ip6 = true;
+        memcpy(a->addr.ip, ip_2_ip6(ip)->addr, 16);
+        return;
+    }
+#endif
+    a->addr.ip4 = ip_addr_get_ip4_u32(ip);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Callbacks: the lock is held, nothing may be allocated
+
+static err_t orphan_poll(void *arg, struct tcp_pcb *pcb) {
+    size_t polls = (size_t)arg + 1;
+    if (polls >= ORPHAN_POLLS) {
+        tcp_abort(pcb);
+        return ERR_ABRT;
+    }
+    tcp_arg(pcb, (void *)polls);
+    return ERR_OK;
+}
+
+void pmg_lwip_orphan(struct tcp_pcb *pcb) {
+    tcp_arg(pcb, NULL);
+    tcp_recv(pcb, NULL); // lwIP then takes what comes, and closes at the end
+    tcp_sent(pcb, NULL);
+    tcp_err(pcb, NULL);
+    tcp_poll(pcb, orphan_poll, POLL_INTERVAL);
+    tcp_setprio(pcb, TCP_PRIO_MIN);
+}
+
+static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err) {
+    pmg_sock_t *s = arg;
+    (void)pcb, (void)err;
+    s->connected = true;
+    pmg_lwip_ready(s);
+    return ERR_OK;
+}
+
+static void hook(pmg_sock_t *s) {
+    tcp_arg(s->pcb.tcp, s);
+    tcp_recv(s->pcb.tcp, pmg_lwip_on_recv);
+    tcp_sent(s->pcb.tcp, pmg_lwip_on_sent);
+    tcp_err(s->pcb.tcp, pmg_lwip_on_err);
+}
+
+static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err) {
+    pmg_sock_t *l = arg;
+    if (err != ERR_OK || pcb == NULL) {
+        return ERR_OK;
+    }
+    pmg_sock_t *s = l->spare;
+    if (s == NULL) {
+        return ERR_MEM; // lwIP resets the peer
+    }
+    l->spare = s->next;
+    s->next = NULL;
+    s->pcb.tcp = pcb;
+    s->connected = true;
+    hook(s);
+    tcp_backlog_delayed(pcb); // it counts until it is taken: lwIP keeps others waiting
+    pmg_sock_t **tail = &l->waiting;
+    while (*tail != NULL) {
+        tail = &(*tail)->next;
+    }
+    *tail = s;
+    pmg_lwip_ready(l);
+    return ERR_OK;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Making and ending
+
+static pmg_sock_t *new_sock(pmg_mgr_t *m, bool udp) {
+    size_t size = sizeof(pmg_sock_t) + (udp ? PMG_LWIP_DATAGRAMS * sizeof(pmg_dgram_t) : 0);
+    pmg_sock_t *s = pmg_alloc(size);
+    if (s != NULL) {
+        memset(s, 0, size);
+        s->m = m;
+        s->is_udp = udp;
+    }
+    return s;
+}
+
+static void free_sock(pmg_sock_t *s) {
+    pmg_free(s->kept);
+    pmg_free(s);
+}
+
+static void shut_tcp(pmg_sock_t *s) {
+    struct tcp_pcb *pcb = s->pcb.tcp;
+    if (s->is_listener) {
+        tcp_arg(pcb, NULL);
+        tcp_accept(pcb, NULL);
+        tcp_close(pcb); // of a listener it cannot fail
+        return;
+    }
+    if (s->parent != NULL) {
+        tcp_backlog_accepted(pcb);
+    }
+    pmg_lwip_orphan(pcb);
+    // At a soft reset nothing stays behind. And a close with unread data is a reset, as elsewhere.
+    if (s->m->silent || s->rx != NULL || s->kept_len > s->kept_off || tcp_close(pcb) != ERR_OK) {
+        tcp_abort(pcb);
+    }
+}
+
+// With the lock held. The memory is the caller's to free, after it was released.
+static void shut(pmg_sock_t *s) {
+    if (s->is_udp) {
+        if (s->pcb.udp != NULL) {
+            udp_remove(s->pcb.udp);
+        }
+        while (s->dgram_count > 0) {
+            pbuf_free(s->dgram[s->dgram_first].p);
+            s->dgram_first = (u8_t)((s->dgram_first + 1) % PMG_LWIP_DATAGRAMS);
+            s->dgram_count--;
+        }
+    } else if (s->pcb.tcp != NULL) {
+        shut_tcp(s);
+    }
+    s->pcb.tcp = NULL;
+    if (s->rx != NULL) {
+        pbuf_free(s->rx);
+        s->rx = NULL;
+    }
+    pmg_lwip_unready(s);
+}
+
+static void add_spare(pmg_sock_t *l) {
+    pmg_sock_t *s = new_sock(l->m, false);
+    if (s == NULL) {
+        return; // one peer less may wait until memory comes back
+    }
+    s->parent = l;
+    PMG_LWIP_ENTER
+    s->next = l->spare;
+    l->spare = s;
+    PMG_LWIP_EXIT
+}
+
+void pmg_io_shutdown(struct mg_connection *c) {
+    pmg_sock_t *s = pmg_sock(c);
+    PMG_LWIP_ENTER
+    if (s->pcb.tcp != NULL) {
+        (void)tcp_shutdown(s->pcb.tcp, 0, 1); // lwIP itself repeats what finds no memory
+    }
+    PMG_LWIP_EXIT
+}
+
+void pmg_io_close(struct mg_connection *c) {
+    pmg_sock_t *s = pmg_sock(c);
+    if (s == NULL) {
+        return;
+    }
+    PMG_LWIP_ENTER
+    shut(s);
+    pmg_sock_t *waiting = s->waiting, *spare = s->spare;
+    for (pmg_sock_t *w = waiting; w != NULL; w = w->next) {
+        shut(w);
+    }
+    PMG_LWIP_EXIT
+    while (waiting != NULL || spare != NULL) {
+        pmg_sock_t **list = waiting != NULL ? &waiting : &spare, *next = (*list)->next;
+        free_sock(*list);
+        *list = next;
+    }
+    free_sock(s);
+    c->fd = (void *)(size_t)-1;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Listening
+
+// lwIP gives the ports of UDP in turn, which a forger of DNS or SNTP answers could count along.
+static err_t bind_anywhere(struct udp_pcb *pcb, const u16_t *ports, size_t count) {
+    err_t err = ERR_USE;
+    for (size_t i = 0; i < count && err == ERR_USE; i++) {
+        err = udp_bind(pcb, IP_ANY_TYPE, (u16_t)(0xc000 | ports[i]));
+    }
+    return err;
+}
+
+static int open_udp(pmg_sock_t *s, const struct mg_addr *a, bool connect) {
+    ip_addr_t ip;
+    err_t err = ERR_MEM;
+    u16_t ports[4];
+    pmg_lwip_to_ip(a, &ip);
+    pmg_random(s->m, ports, sizeof(ports));
+    PMG_LWIP_ENTER
+    s->pcb.udp = udp_new_ip_type(IP_GET_TYPE(&ip));
+    if (s->pcb.udp != NULL) {
+        udp_recv(s->pcb.udp, pmg_lwip_on_datagram, s);
+        err = connect ? bind_anywhere(s->pcb.udp, ports, LWIP_ARRAYSIZE(ports))
+                      : udp_bind(s->pcb.udp, &ip, mg_ntohs(a->port));
+        if (connect && err == ERR_OK) {
+            err = udp_connect(s->pcb.udp, &ip, mg_ntohs(a->port));
+        }
+    }
+    if (err != ERR_OK && s->pcb.udp != NULL) {
+        udp_remove(s->pcb.udp);
+        s->pcb.udp = NULL;
+    }
+    PMG_LWIP_EXIT
+    return pmg_lwip_errno(err);
+}
+
+static int listen_tcp(pmg_sock_t *s, struct mg_addr *loc) {
+    ip_addr_t ip;
+    err_t err = ERR_MEM;
+    pmg_lwip_to_ip(loc, &ip);
+    PMG_LWIP_ENTER
+    struct tcp_pcb *pcb = tcp_new_ip_type(IP_GET_TYPE(&ip)), *lpcb = NULL;
+    if (pcb != NULL) {
+        ip_set_option(pcb, SOF_REUSEADDR); // past connections in TIME_WAIT do not hinder
+        err = tcp_bind(pcb, &ip, mg_ntohs(loc->port));
+        if (err == ERR_OK) {
+            lpcb = tcp_listen_with_backlog_and_err(pcb, PMG_LWIP_BACKLOG, &err);
+        }
+        if (lpcb == NULL) {
+            tcp_abort(pcb);
+        } else {
+            s->pcb.tcp = lpcb;
+            tcp_arg(lpcb, s);
+            tcp_accept(lpcb, on_accept);
+            loc->port = mg_htons(lpcb->local_port);
+        }
+    }
+    PMG_LWIP_EXIT
+    return lpcb != NULL ? 0 : pmg_lwip_errno(err);
+}
+
+int pmg_io_listen(struct mg_connection *c, const char *path, int fd) {
+    if (path != NULL || fd >= 0) {
+        return -EOPNOTSUPP; // no such sockets here
+    }
+    pmg_sock_t *s = new_sock(pmg_m(c), c->is_udp);
+    if (s == NULL) {
+        return -ENOMEM;
+    }
+    s->c = c;
+    s->is_listener = !c->is_udp;
+    int result = c->is_udp ? open_udp(s, &c->loc, false) : listen_tcp(s, &c->loc);
+    if (result < 0) {
+        free_sock(s);
+        return result;
+    }
+    c->fd = s;
+    if (c->is_udp) {
+        c->loc.port = mg_htons(s->pcb.udp->local_port);
+    } else {
+        for (int i = 0; i < PMG_LWIP_BACKLOG; i++) {
+            add_spare(s);
+        }
+    }
+    return 0;
+}
+
+// The next peer that waits; one that has given up meanwhile was never there.
+static pmg_sock_t *take(pmg_sock_t *l) {
+    for (;;) {
+        PMG_LWIP_ENTER
+        pmg_sock_t *s = l->waiting;
+        bool gone = false;
+        if (s != NULL) {
+            l->waiting = s->next;
+            s->next = s->parent = NULL;
+            gone = s->err != ERR_OK;
+            if (s->pcb.tcp != NULL) {
+                tcp_backlog_accepted(s->pcb.tcp);
+            }
+            if (gone) {
+                shut(s);
+            }
+        }
+        PMG_LWIP_EXIT
+        if (s != NULL) {
+            add_spare(l);
+        }
+        if (!gone) {
+            return s;
+        }
+        free_sock(s);
+    }
+}
+
+int pmg_io_accept(struct mg_connection *listener, struct mg_connection *c) {
+    pmg_sock_t *s = take(pmg_sock(listener));
+    if (s == NULL) {
+        return -EAGAIN;
+    }
+    c->fd = s;
+    s->c = c;
+    PMG_LWIP_ENTER
+    if (s->pcb.tcp != NULL) {
+        tcp_nagle_disable(s->pcb.tcp);
+        pmg_lwip_from_ip(&s->pcb.tcp->local_ip, s->pcb.tcp->local_port, &c->loc);
+        pmg_lwip_from_ip(&s->pcb.tcp->remote_ip, s->pcb.tcp->remote_port, &c->rem);
+    }
+    if (pmg_lwip_readiness(s, PMG_IO_READ)) { // it came before we looked
+        pmg_lwip_ready(s);
+    }
+    PMG_LWIP_EXIT
+    pmg_x(c)->io_mask = PMG_IO_READ;
+    return 0;
+}
+
+int pmg_io_refuse(struct mg_connection *listener, const char *text) {
+    pmg_sock_t *s = take(pmg_sock(listener));
+    if (s == NULL) {
+        return -EAGAIN;
+    }
+    PMG_LWIP_ENTER
+    struct tcp_pcb *pcb = s->pcb.tcp;
+    if (pcb != NULL && text != NULL &&
+        tcp_write(pcb, text, (u16_t)strlen(text), TCP_WRITE_FLAG_COPY) == ERR_OK) {
+        // The peer's request may be under way, and a reset would take our answer from it: so only
+        // our direction is closed here, and what comes is thrown away.
+        if (s->rx != NULL) {
+            tcp_recved(pcb, s->rx->tot_len);
+        }
+        pmg_lwip_orphan(pcb);
+        (void)tcp_shutdown(pcb, 0, 1);
+        s->pcb.tcp = NULL;
+    }
+    shut(s);
+    PMG_LWIP_EXIT
+    free_sock(s);
+    return 0;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Connecting
+
+static int connect_udp(pmg_sock_t *s, struct mg_connection *c) {
+    int result = open_udp(s, &c->rem, true);
+    if (result == 0) {
+        PMG_LWIP_ENTER
+        struct udp_pcb *pcb = s->pcb.udp;
+        const ip_addr_t *local = &pcb->local_ip;
+        struct netif *netif = ip_route(local, &pcb->remote_ip);
+        const ip_addr_t *from =
+            netif != NULL ? ip_netif_get_local_ip(netif, &pcb->remote_ip) : NULL;
+        pmg_lwip_from_ip(from != NULL ? from : local, pcb->local_port, &c->loc);
+        PMG_LWIP_EXIT
+    }
+    return result;
+}
+
+static int connect_tcp(pmg_sock_t *s, struct mg_connection *c) {
+    ip_addr_t ip;
+    err_t err = ERR_MEM;
+    pmg_lwip_to_ip(&c->rem, &ip);
+    PMG_LWIP_ENTER
+    s->pcb.tcp = tcp_new_ip_type(IP_GET_TYPE(&ip));
+    if (s->pcb.tcp != NULL) {
+        hook(s);
+        tcp_nagle_disable(s->pcb.tcp);
+        err = tcp_connect(s->pcb.tcp, &ip, mg_ntohs(c->rem.port), on_connected);
+        if (err != ERR_OK) {
+            shut(s);
+        } else {
+            pmg_lwip_from_ip(&s->pcb.tcp->local_ip, s->pcb.tcp->local_port, &c->loc);
+        }
+    }
+    PMG_LWIP_EXIT
+    return err == ERR_OK ? -EINPROGRESS : pmg_lwip_errno(err);
+}
+
+int pmg_io_connect(struct mg_connection *c, const char *path) {
+    if (path != NULL) {
+        return -EOPNOTSUPP;
+    }
+    pmg_sock_t *s = new_sock(pmg_m(c), c->is_udp);
+    if (s == NULL) {
+        return -ENOMEM;
+    }
+    s->c = c;
+    int result = c->is_udp ? connect_udp(s, c) : connect_tcp(s, c);
+    if (result < 0 && result != -EINPROGRESS) {
+        free_sock(s);
+        return result;
+    }
+    c->fd = s;
+    pmg_x(c)->io_mask = PMG_IO_WRITE;
+    return result;
+}
+
+int pmg_io_connect_result(struct mg_connection *c) {
+    pmg_sock_t *s = pmg_sock(c);
+    if (s->err != ERR_OK) {
+        return s->err == ERR_RST && c->is_connecting ? -ECONNREFUSED : pmg_lwip_errno(s->err);
+    }
+    return s->connected ? 0 : -EINPROGRESS;
+}
+
+// ---------------------------------------------------------------------------------------------
+// The network
+
+int pmg_io_route(pmg_mgr_t *m, const struct mg_addr *a) {
+    ip_addr_t ip;
+    (void)m;
+#if !LWIP_IPV6
+    if (a->is_ip6) {
+        return -EAFNOSUPPORT;
+    }
+#endif
+    pmg_lwip_to_ip(a, &ip);
+    PMG_LWIP_ENTER
+    bool found = ip_route(IP_ADDR_ANY, &ip) != NULL;
+    PMG_LWIP_EXIT
+    return found ? 0 : -ENETUNREACH;
+}
+
+int pmg_io_dns_servers(struct mg_addr *out, int max) {
+    int n = 0;
+#if LWIP_DNS
+    PMG_LWIP_ENTER
+    for (u8_t i = 0; i < DNS_MAX_SERVERS && n < max; i++) {
+        const ip_addr_t *ip = dns_getserver(i);
+        if (!ip_addr_isany(ip)) {
+            pmg_lwip_from_ip(ip, 53, &out[n++]);
+        }
+    }
+    PMG_LWIP_EXIT
+#endif
+    return n;
+}
+
+#endif // PMG_IO_LWIP

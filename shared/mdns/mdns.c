@@ -1,0 +1,311 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Multicast DNS (RFC 6762) and service discovery over it (RFC 6763), IPv4: a connection that answers
+// for the names of this host and tells the program what others ask and say.
+//
+// A name is probed for first (section 8.1), then announced, and given up for another when somebody
+// else has it (section 9). What is asked for by multicast is answered by multicast, at most once a
+// second of each record and interface; what is asked for otherwise (QU, another port than 5353) by
+// unicast, so many times a second and no more. Only what comes from an interface's own network is
+// looked at (section 11). A message that is malformed anywhere is dropped whole.
+
+#include "mdns_int.h"
+
+#if PMG_HAS_MDNS
+
+#define GROUP mg_htonl(0xe00000fb) // 224.0.0.251
+
+#define PROBES 3
+#define ANNOUNCEMENTS 2
+#define ANNOUNCE_MS 1000
+#define SPACING_MS 1000 // between two multicasts of a record
+#define SCAN_MS 10000   // interfaces come and go
+#define LEGACY_TTL 10   // seconds (section 6.7)
+
+enum { QUERY = 0, RESPONSE = 0x8400 };
+
+// ---------------------------------------------------------------------------------------------
+// Sending
+
+static void send_out(struct mg_connection *c, const pmg_mdns_iface_t *i, const pmg_out_t *o,
+    const struct mg_addr *to) {
+    struct mg_addr keep = c->rem;
+    if (to != NULL) {
+        c->rem = *to;
+    } else {
+        memset(&c->rem, 0, sizeof(c->rem));
+        c->rem.addr.ip4 = GROUP;
+        c->rem.port = mg_htons(PMG_MDNS_PORT);
+        pmg_mdns_t *md = pmg_mdns_of(c);
+        md->echo[md->echo_next++ % 8] = pmg_mdns_checksum(o->buf, o->len);
+    }
+    (void)pmg_io_mcast_send(c, &i->i, o->buf, o->len); // one that is lost is asked for again
+    c->rem = keep;
+}
+
+static void begin_reply(const pmg_mdns_t *md, pmg_out_t *o, const pmg_mdns_reply_t *r) {
+    pmg_wire_begin(o, (uint8_t *)(size_t)md->out, r->legacy != NULL ? r->id : 0, RESPONSE);
+    if (r->legacy != NULL) {
+        (void)pmg_wire_question(o, r->legacy->name, r->legacy->type, r->legacy->class);
+    }
+}
+
+static bool put_own(const pmg_mdns_t *md, const pmg_mdns_iface_t *i, pmg_out_t *o, int section,
+    int bit, const pmg_mdns_reply_t *r) {
+    pmg_own_t own;
+    pmg_mdns_record(md, bit, i->i.ip, &own);
+    uint32_t ttl = r->goodbye ? 0 : own.ttl;
+    unsigned class = own.class;
+    if (r->legacy != NULL) {
+        ttl = ttl < LEGACY_TTL ? ttl : LEGACY_TTL;
+        class &= ~(unsigned)PMG_CLASS_TOP;
+    }
+    return pmg_wire_record(o, section, own.name, own.type, class, ttl, own.data, own.data_len);
+}
+
+// In as many messages as it takes; what is additional in the last one, if it fits.
+void pmg_mdns_send(struct mg_connection *c, const pmg_mdns_iface_t *i, const pmg_mdns_reply_t *r) {
+    pmg_mdns_t *md = pmg_mdns_of(c);
+    pmg_out_t o;
+    bool empty = true;
+    begin_reply(md, &o, r);
+    for (int bit = 0; bit < 64; bit++) {
+        if (!(r->answers >> bit & 1)) {
+            continue;
+        }
+        if (!put_own(md, i, &o, 1, bit, r) && !empty) {
+            send_out(c, i, &o, r->to);
+            begin_reply(md, &o, r);
+            (void)put_own(md, i, &o, 1, bit, r);
+        }
+        empty = false;
+    }
+    if (empty) {
+        return;
+    }
+    for (int bit = 0; bit < 64; bit++) {
+        if ((r->additional >> bit & 1) && !put_own(md, i, &o, 3, bit, r)) {
+            break;
+        }
+    }
+    send_out(c, i, &o, r->to);
+}
+
+static void send_probe(struct mg_connection *c, const pmg_mdns_iface_t *i) {
+    pmg_mdns_t *md = pmg_mdns_of(c);
+    pmg_mdns_reply_t r = {0};
+    pmg_out_t o;
+    uint64_t all = pmg_mdns_all(md);
+    // At first for an answer by unicast, as it should be (section 8.1); then not, since that may have
+    // gone to another responder of this host.
+    unsigned class = PMG_CLASS_IN | (md->step == 0 ? PMG_CLASS_TOP : 0);
+    // A name and what it is to have in each message: so any number of services fits.
+    for (int service = -1; service < md->services; service++) {
+        pmg_wire_begin(&o, md->out, 0, QUERY);
+        const uint8_t *name = service < 0 ? md->host : md->service[service].wire;
+        (void)pmg_wire_question(&o, name, PMG_RR_ANY, class);
+        int first =
+            service < 0 ? PMG_OWN_A : PMG_OWN_SERVICE + service * PMG_OWN_KINDS + PMG_OWN_SRV;
+        int last = service < 0 ? PMG_OWN_A : first + 1; // SRV and TXT
+        for (int bit = first; bit <= last; bit++) {
+            if (all >> bit & 1) {
+                pmg_own_t own;
+                pmg_mdns_record(md, bit, i->i.ip, &own);
+                (void)pmg_wire_record(&o, 2, own.name, own.type, PMG_CLASS_IN, own.ttl, own.data,
+                    own.data_len);
+            }
+        }
+        send_out(c, i, &o, r.to);
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Time
+
+static void earlier(uint64_t *due, uint64_t t) {
+    *due = t < *due ? t : *due;
+}
+
+void pmg_mdns_arm(struct mg_connection *c) {
+    pmg_mdns_t *md = pmg_mdns_of(c);
+    uint64_t due = md->scan, now = pmg_mdns_clock(c);
+    if (md->state != PMG_MDNS_IDLE && md->state != PMG_MDNS_DONE) {
+        earlier(&due, md->due);
+    }
+    for (int i = 0; i < md->ifaces; i++) {
+        if (md->iface[i].mask != 0) {
+            earlier(&due, md->iface[i].due);
+        }
+    }
+    if (!c->is_closing && !c->is_draining) {
+        pmg_deadline(c, PMG_DL_MDNS, due > now ? due - now : 1);
+    }
+}
+
+void pmg_mdns_probe(struct mg_connection *c, uint64_t wait) {
+    pmg_mdns_t *md = pmg_mdns_of(c);
+    md->state = PMG_MDNS_PROBING;
+    md->step = 0;
+    md->name[0] = '\0';
+    md->due = pmg_mdns_clock(c) + wait;
+    for (int i = 0; i < md->ifaces; i++) {
+        md->iface[i].mask = 0;
+    }
+}
+
+static void step(struct mg_connection *c) {
+    pmg_mdns_t *md = pmg_mdns_of(c);
+    pmg_mdns_reply_t all = {.answers = pmg_mdns_all(md)};
+    if (md->state == PMG_MDNS_PROBING && md->step == PROBES) { // nobody objected
+        md->state = PMG_MDNS_ANNOUNCING;
+        md->step = 0;
+        (void)pmg_wire_to_text(md->host, md->name);
+    }
+    for (int i = 0; i < md->ifaces; i++) {
+        if (md->state == PMG_MDNS_PROBING) {
+            send_probe(c, &md->iface[i]);
+        } else {
+            pmg_mdns_send(c, &md->iface[i], &all);
+            md->iface[i].sent = all.answers;
+            md->iface[i].sent_at = pmg_mdns_clock(c);
+        }
+    }
+    md->step++;
+    md->due = pmg_mdns_clock(c) + (md->state == PMG_MDNS_PROBING ? PMG_MDNS_PROBE_MS : ANNOUNCE_MS);
+    if (md->state == PMG_MDNS_ANNOUNCING && md->step == ANNOUNCEMENTS) {
+        md->state = PMG_MDNS_DONE;
+        md->conflicts = 0;
+    }
+}
+
+static void multicast(struct mg_connection *c, pmg_mdns_iface_t *i) {
+    uint64_t now = pmg_mdns_clock(c);
+    if (now - i->sent_at >= SPACING_MS) {
+        i->sent = 0;
+        i->sent_at = now;
+    }
+    pmg_mdns_reply_t r = {.answers = i->mask & ~i->sent};
+    r.additional = pmg_mdns_additional(pmg_mdns_of(c), r.answers) & ~i->sent;
+    pmg_mdns_send(c, i, &r);
+    i->sent |= r.answers | r.additional;
+    i->mask &= ~r.answers;
+    i->due = i->sent_at + SPACING_MS;
+}
+
+// Looks which interfaces there are; true if there is a new one.
+bool pmg_mdns_scan(struct mg_connection *c) {
+    pmg_mdns_t *md = pmg_mdns_of(c);
+    pmg_iface_t now[PMG_MDNS_IFACES];
+    int n = pmg_io_ifaces(now, PMG_MDNS_IFACES, md->only), kept = 0;
+    bool more = false;
+    md->scan = pmg_mdns_clock(c) + SCAN_MS;
+    if (n < 0) {
+        return false;
+    }
+    for (int i = 0; i < md->ifaces; i++) { // who has left
+        for (int k = 0; k < n; k++) {
+            if (md->iface[i].i.ip == now[k].ip && md->iface[i].i.index == now[k].index) {
+                md->iface[kept++] = md->iface[i];
+                break;
+            }
+        }
+    }
+    md->ifaces = (uint8_t)kept;
+    for (int k = 0; k < n; k++) {
+        int i = 0;
+        while (i < kept &&
+               !(md->iface[i].i.ip == now[k].ip && md->iface[i].i.index == now[k].index)) {
+            i++;
+        }
+        if (i < kept || md->ifaces == PMG_MDNS_IFACES) {
+            continue;
+        }
+        // The system keeps the membership of an interface that went and came: EADDRINUSE is fine.
+        int err = pmg_io_mcast_join(c, GROUP, &now[k]);
+        if (err == 0 || err == -EADDRINUSE) {
+            pmg_mdns_iface_t *added = &md->iface[md->ifaces++];
+            memset(added, 0, sizeof(*added));
+            added->i = now[k];
+            more = true;
+        }
+    }
+    return more;
+}
+
+void pmg_mdns_timeout(struct mg_connection *c) {
+    pmg_mdns_t *md = pmg_mdns_of(c);
+    uint64_t now = pmg_mdns_clock(c);
+    if (md->scan <= now && pmg_mdns_scan(c) && md->label[0] != '\0') {
+        pmg_mdns_probe(c,
+            pmg_mdns_random(c, PMG_MDNS_PROBE_MS)); // another network: the name may be taken there
+    }
+    if ((md->state == PMG_MDNS_PROBING || md->state == PMG_MDNS_ANNOUNCING) && md->due <= now) {
+        step(c);
+    }
+    for (int i = 0; i < md->ifaces; i++) {
+        if (md->iface[i].mask != 0 && md->iface[i].due <= now) {
+            multicast(c, &md->iface[i]);
+        }
+    }
+    pmg_mdns_arm(c);
+}
+
+// ---------------------------------------------------------------------------------------------
+// The connection
+
+int pmg_mdns_query(struct mg_connection *c, struct mg_str name, int type) {
+    pmg_mgr_t *mgr = pmg_m(c);
+    uint8_t wire[PMG_MDNS_WIRE];
+    pmg_out_t o;
+    if (pmg_x(c)->proto != PMG_MDNS) {
+        return pmg_fail(mgr, -EINVAL, "this connection is not from mdns_listen()");
+    }
+    if (type < 1 || type > 65535) {
+        return pmg_fail(mgr, -EINVAL, "a record type is 1 to 65535, not %d", type);
+    }
+    if (pmg_wire_from_text(name, wire) < 0) {
+        return pmg_fail(mgr, -EINVAL,
+            "%.*s is no name: labels of 1 to 63 bytes with dots between them, 255 bytes in all",
+            (int)(name.len < 80 ? name.len : 80), name.buf);
+    }
+    int err = pmg_can_send(c);
+    if (err < 0) {
+        return err;
+    }
+    pmg_mdns_t *md = pmg_mdns_of(c);
+    pmg_wire_begin(&o, md->out, 0, QUERY);
+    (void)pmg_wire_question(&o, wire, (unsigned)type, PMG_CLASS_IN);
+    for (int i = 0; i < md->ifaces; i++) {
+        send_out(c, &md->iface[i], &o, NULL);
+    }
+    return 0;
+}
+
+const char *pmg_conn_mdns_name(struct mg_connection *c) {
+    bool named = pmg_x(c)->proto == PMG_MDNS && pmg_mdns_of(c)->name[0] != '\0';
+    return named ? pmg_mdns_of(c)->name : NULL;
+}
+
+void pmg_mdns_free(pmg_mdns_t *md) {
+    for (int i = 0; md != NULL && i < md->services; i++) {
+        pmg_free(md->service[i].txt);
+    }
+    pmg_free(md);
+}
+
+void pmg_mdns_end(struct mg_connection *c) {
+    pmg_mdns_t *md = pmg_mdns_of(c);
+    if (md == NULL) {
+        return;
+    }
+    if (md->name[0] != '\0' && !pmg_m(c)->silent && c->fd != (void *)(size_t)-1) {
+        pmg_mdns_reply_t bye = {.answers = pmg_mdns_all(md), .goodbye = true};
+        for (int i = 0; i < md->ifaces; i++) {
+            pmg_mdns_send(c, &md->iface[i], &bye);
+        }
+    }
+    pmg_mdns_free(md);
+    pmg_x(c)->u.mdns = NULL;
+}
+
+#endif

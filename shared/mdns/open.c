@@ -1,0 +1,197 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// What a program announces by multicast DNS: its names and services are gathered in a draft, which
+// the manager keeps until mdns_listen() opens the connection.
+
+#include "mdns_int.h"
+
+#if PMG_HAS_MDNS
+
+// No control characters: names are shown to people, and printed in logs.
+static bool is_label(struct mg_str s) {
+    for (size_t i = 0; i < s.len; i++) {
+        if ((unsigned char)s.buf[i] < ' ' || s.buf[i] == 0x7f) {
+            return false;
+        }
+    }
+    return s.len >= 1 && s.len <= 63 && pmg_utf8_valid(s.buf, s.len);
+}
+
+int pmg_mdns_draft(pmg_mgr_t *m, struct mg_str name, struct mg_str iface) {
+    struct mg_addr a = {0};
+    struct mg_str label = name;
+    if (label.len > 6 &&
+        mg_strcasecmp(mg_str_n(label.buf + label.len - 6, 6), mg_str(".local")) == 0) {
+        label.len -= 6;
+    }
+    if (name.buf != NULL && (!is_label(label) || memchr(label.buf, '.', label.len) != NULL)) {
+        return pmg_fail(m, -EINVAL, "a host name has 1 to 63 bytes and no dot, .local apart");
+    }
+    if (iface.buf != NULL && (!mg_aton(iface, &a) || a.is_ip6)) {
+        return pmg_fail(m, -EINVAL, "interface is the IPv4 address of one, such as 192.168.1.7");
+    }
+    pmg_mdns_undraft(m);
+    m->mdns_draft = pmg_alloc(sizeof(pmg_mdns_t));
+    if (m->mdns_draft == NULL) {
+        return pmg_fail(m, -ENOMEM, "no memory for mDNS");
+    }
+    memset(m->mdns_draft, 0, sizeof(pmg_mdns_t));
+    m->mdns_draft->only = a.addr.ip4;
+    if (name.buf != NULL) {
+        memcpy(m->mdns_draft->label, label.buf, label.len);
+    }
+    return 0;
+}
+
+static int none(pmg_mgr_t *m) {
+    return pmg_fail(m, -EINVAL, "mdns_listen() within the arguments of mdns_listen()");
+}
+
+// "_http._tcp", with or without .local.
+static bool is_type(const uint8_t *wire) {
+    size_t len = wire[0];
+    const uint8_t *proto = wire + 1 + len;
+    return len >= 2 && len <= 16 && wire[1] == '_' && proto[0] == 4 &&
+           (memcmp(proto + 1, "_tcp", 4) == 0 || memcmp(proto + 1, "_udp", 4) == 0) &&
+           pmg_wire_len(proto) == 1 + 4 + 7;
+}
+
+int pmg_mdns_draft_service(pmg_mgr_t *m, struct mg_str type, long port, struct mg_str instance) {
+    pmg_mdns_t *md = m->mdns_draft;
+    uint8_t wire[PMG_MDNS_WIRE];
+    if (md == NULL) {
+        return none(m);
+    }
+    if (md->label[0] == '\0') {
+        return pmg_fail(m, -EINVAL, "services are at a host: give mdns_listen() a name");
+    }
+    if (md->services == PMG_MDNS_SERVICES) {
+        return pmg_fail(m, -EINVAL, "at most %d services", PMG_MDNS_SERVICES);
+    }
+    if (pmg_wire_from_text(type, wire) < 0 || !is_type(wire)) {
+        return pmg_fail(m, -EINVAL, "%.*s is no type of a service, such as _http._tcp",
+            (int)(type.len < 80 ? type.len : 80), type.buf);
+    }
+    if (port < 0 || port > 65535) {
+        return pmg_fail(m, -EINVAL, "a port is 0 to 65535, not %ld", port);
+    }
+    if (instance.buf != NULL && !is_label(instance)) {
+        return pmg_fail(m, -EINVAL, "the name of a service has 1 to 63 bytes of text");
+    }
+    pmg_service_t *s = &md->service[md->services++];
+    memcpy(s->type, wire, pmg_wire_len(wire));
+    s->port = (uint16_t)port;
+    if (instance.buf != NULL) {
+        memcpy(s->label, instance.buf, instance.len);
+    }
+    return 0;
+}
+
+int pmg_mdns_draft_txt(pmg_mgr_t *m, struct mg_str key, struct mg_str value) {
+    pmg_mdns_t *md = m->mdns_draft;
+    if (md == NULL || md->services == 0) {
+        return none(m);
+    }
+    pmg_service_t *s = &md->service[md->services - 1];
+    size_t len = key.len + (value.buf != NULL ? 1 + value.len : 0);
+    bool ok = key.len > 0;
+    for (size_t i = 0; i < key.len; i++) { // RFC 6763, section 6.4
+        ok = ok && key.buf[i] >= ' ' && key.buf[i] <= '~' && key.buf[i] != '=';
+    }
+    if (!ok) {
+        return pmg_fail(m, -EINVAL, "a key of a service's txt is printable ASCII without =");
+    }
+    if (len > 255) {
+        return pmg_fail(m, -EINVAL, "a key and value of a service's txt have 254 bytes at most");
+    }
+    if (s->txt_len + 1 + len > PMG_MDNS_TXT_MAX) {
+        return pmg_fail(m, -EINVAL, "a service's txt has %d bytes at most", PMG_MDNS_TXT_MAX);
+    }
+    uint8_t *txt = pmg_alloc(s->txt_len + 1 + len), *p = txt + s->txt_len;
+    if (txt == NULL) {
+        return pmg_fail(m, -ENOMEM, "no memory for mDNS");
+    }
+    if (s->txt_len > 0) {
+        memcpy(txt, s->txt, s->txt_len);
+    }
+    *p++ = (uint8_t)len;
+    memcpy(p, key.buf, key.len);
+    if (value.buf != NULL) {
+        p[key.len] = '=';
+        memcpy(p + key.len + 1, value.buf, value.len);
+    }
+    pmg_free(s->txt);
+    s->txt = txt;
+    s->txt_len = (uint16_t)(s->txt_len + 1 + len);
+    return 0;
+}
+
+bool pmg_mdns_txt_next(struct mg_str *rest, struct mg_str *key, struct mg_str *value) {
+    while (rest->len > 0) {
+        struct mg_str s = mg_str_n(rest->buf + 1, (unsigned char)rest->buf[0]);
+        rest->buf += 1 + s.len;
+        rest->len -= 1 + s.len;
+        const char *equals = s.len > 0 ? memchr(s.buf, '=', s.len) : NULL;
+        *key = equals != NULL ? mg_str_n(s.buf, (size_t)(equals - s.buf)) : s;
+        *value = equals != NULL ? mg_str_n(s.buf + key->len + 1, s.len - key->len - 1)
+                                : mg_str_n(NULL, 0);
+        if (key->len > 0) { // one without a key says nothing
+            return true;
+        }
+    }
+    return false;
+}
+
+void pmg_mdns_undraft(pmg_mgr_t *m) {
+    pmg_mdns_free(m->mdns_draft);
+    m->mdns_draft = NULL;
+}
+
+int pmg_mdns_listen(pmg_mgr_t *m, void *arg, struct mg_connection **out) {
+    pmg_mdns_t *md = m->mdns_draft;
+    int err = m->closing ? pmg_fail(m, -EBADF, "manager is closed") : pmg_io_check(m);
+    *out = NULL;
+    if (err < 0 || md == NULL) {
+        return err < 0 ? err : pmg_fail(m, -EINVAL, "mdns_listen() inside of mdns_listen()");
+    }
+    if (m->limits.max_conns > 0 && m->count >= m->limits.max_conns) {
+        return pmg_fail(m, -ENOBUFS, "%zu connections are open, the limit is max_conns", m->count);
+    }
+    struct mg_connection *c = pmg_conn_new(m);
+    if (c == NULL) {
+        return pmg_fail(m, -ENOMEM, "no memory for a listener");
+    }
+    pmg_conn_t *x = pmg_x(c);
+    c->is_listening = c->is_udp = 1;
+    c->loc.port = mg_htons(PMG_MDNS_PORT);
+    c->pfn = pmg_mdns_pfn;
+    x->proto = PMG_MDNS;
+    x->connected = x->internal = 1; // internal until it stands: no hook hears of a failure
+    x->u.mdns = md;
+    m->mdns_draft = NULL;
+    pmg_mdns_names(md);
+    md->tokens = PMG_MDNS_UNICASTS;
+    err = pmg_io_mcast_open(c);
+    if (err == 0) {
+        (void)pmg_mdns_scan(c);
+        err = md->only != 0 && md->ifaces == 0 ? -EADDRNOTAVAIL : pmg_io_watch(c, PMG_IO_READ);
+        x->io_mask = PMG_IO_READ;
+    }
+    if (err == 0) {
+        err = m->hooks.open(c, NULL, arg);
+    }
+    if (err < 0) {
+        pmg_conn_free(c);
+        return pmg_fail(m, err, "cannot listen for mDNS: %s", strerror(-err));
+    }
+    x->internal = 0;
+    if (md->label[0] != '\0') {
+        pmg_mdns_probe(c, pmg_mdns_random(c, PMG_MDNS_PROBE_MS));
+    }
+    pmg_mdns_arm(c);
+    mg_call(c, MG_EV_OPEN, NULL);
+    *out = c;
+    return 0;
+}
+
+#endif

@@ -1,0 +1,239 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// What this host announces by multicast DNS: its address under a name, and services (RFC 6763). Of
+// each service: a pointer from its type to the instance (shared with others of the type), where the
+// instance is (SRV), what else is to know (TXT), and a pointer from the list of all types.
+
+#include "mdns_int.h"
+
+#if PMG_HAS_MDNS
+
+// Seconds: of what depends on the host's name or address, and of the rest (RFC 6762, section 10).
+#define TTL_HOST 120
+#define TTL_OTHER 4500
+
+static const uint8_t all_types[] = "\x09_services\x07_dns-sd\x04_udp\x05local";
+static const uint8_t no_txt[] = {0}; // a TXT record has one string at least
+
+static int service_bit(int service, int kind) {
+    return PMG_OWN_SERVICE + service * PMG_OWN_KINDS + kind;
+}
+
+static uint64_t bit(int n) {
+    return (uint64_t)1 << n;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Names
+
+// A label with what tells it from those that had it first; `suffix` may be empty.
+static size_t put_label(uint8_t *wire, const char *label, const char *suffix) {
+    size_t n = strlen(label), s = strlen(suffix);
+    if (n + s > 63) {
+        n = 63 - s;
+        while (n > 0 && ((uint8_t)label[n] & 0xc0) == 0x80) { // not within a character
+            n--;
+        }
+    }
+    wire[0] = (uint8_t)(n + s);
+    memcpy(wire + 1, label, n);
+    memcpy(wire + 1 + n, suffix, s);
+    return 1 + n + s;
+}
+
+void pmg_mdns_names(pmg_mdns_t *md) {
+    static const uint8_t local[] = "\x05local";
+    char suffix[16] = "";
+    if (md->number > 0) {
+        pmg_snprintf(suffix, sizeof(suffix), "-%u", md->number + 1u);
+    }
+    if (md->label[0] != '\0') {
+        size_t n = put_label(md->host, md->label, suffix);
+        memcpy(md->host + n, local, sizeof(local));
+    }
+    for (int i = 0; i < md->services; i++) {
+        pmg_service_t *s = &md->service[i];
+        suffix[0] = '\0';
+        if (s->number > 0) {
+            pmg_snprintf(suffix, sizeof(suffix), " (%u)", s->number + 1u);
+        }
+        size_t n = put_label(s->wire, s->label[0] != '\0' ? s->label : md->label, suffix);
+        memcpy(s->wire + n, s->type, sizeof(s->type));
+    }
+}
+
+void pmg_mdns_rename(pmg_mdns_t *md, int service) {
+    uint16_t *number = service < 0 ? &md->number : &md->service[service].number;
+    ++*number;
+    pmg_mdns_names(md);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Records
+
+static bool first_of_type(const pmg_mdns_t *md, int service) {
+    for (int i = 0; i < service; i++) {
+        if (pmg_wire_equal(md->service[i].type, md->service[service].type)) {
+            return false;
+        }
+    }
+    return true;
+}
+
+uint64_t pmg_mdns_all(const pmg_mdns_t *md) {
+    uint64_t all = md->label[0] != '\0' ? bit(PMG_OWN_A) : 0;
+    for (int i = 0; i < md->services; i++) {
+        all |= bit(service_bit(i, PMG_OWN_PTR)) | bit(service_bit(i, PMG_OWN_SRV)) |
+               bit(service_bit(i, PMG_OWN_TXT));
+        if (first_of_type(md, i)) {
+            all |= bit(service_bit(i, PMG_OWN_ENUM));
+        }
+    }
+    return all;
+}
+
+void pmg_mdns_record(const pmg_mdns_t *md, int n, uint32_t ip, pmg_own_t *out) {
+    out->class = PMG_CLASS_IN | PMG_CLASS_TOP;
+    out->ttl = TTL_HOST;
+    out->name = md->host;
+    out->data = out->buf;
+    if (n == PMG_OWN_A) {
+        out->type = MG_DNS_RTYPE_A;
+        out->data_len = 4;
+        memcpy(out->buf, &ip, 4);
+        return;
+    }
+    if (n == PMG_OWN_NSEC) { // the host has an address of IPv4 and nothing else (section 6.1)
+        static const uint8_t only_a[] = {0, 1, 0x40};
+        size_t len = pmg_wire_len(md->host);
+        out->type = PMG_RR_NSEC;
+        memcpy(out->buf, md->host, len);
+        memcpy(out->buf + len, only_a, sizeof(only_a));
+        out->data_len = len + sizeof(only_a);
+        return;
+    }
+    const pmg_service_t *s = &md->service[(n - PMG_OWN_SERVICE) / PMG_OWN_KINDS];
+    out->name = s->wire;
+    switch ((n - PMG_OWN_SERVICE) % PMG_OWN_KINDS) {
+        case PMG_OWN_SRV:
+            out->type = MG_DNS_RTYPE_SRV;
+            memset(out->buf, 0, 4); // priority and weight
+            out->buf[4] = (uint8_t)(s->port >> 8);
+            out->buf[5] = (uint8_t)s->port;
+            out->data_len = 6 + pmg_wire_len(md->host);
+            memcpy(out->buf + 6, md->host, out->data_len - 6);
+            return;
+        case PMG_OWN_TXT:
+            out->type = MG_DNS_RTYPE_TXT;
+            out->ttl = TTL_OTHER;
+            out->data = s->txt_len > 0 ? s->txt : no_txt;
+            out->data_len = s->txt_len > 0 ? s->txt_len : sizeof(no_txt);
+            return;
+        case PMG_OWN_PTR:
+            out->name = s->type;
+            out->data = s->wire;
+            break;
+        default:
+            out->name = all_types;
+            out->data = s->type;
+            break;
+    }
+    out->type = MG_DNS_RTYPE_PTR;
+    out->class = PMG_CLASS_IN; // others have such records, too
+    out->ttl = TTL_OTHER;
+    out->data_len = pmg_wire_len(out->data);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Questions
+
+uint64_t pmg_mdns_match(const pmg_mdns_t *md, const uint8_t *name, unsigned type, bool *shared) {
+    uint64_t found = 0;
+    bool any = type == PMG_RR_ANY, ptr = any || type == MG_DNS_RTYPE_PTR;
+    if (md->label[0] != '\0' && pmg_wire_equal(md->host, name)) {
+        found |= bit(any || type == MG_DNS_RTYPE_A ? PMG_OWN_A : PMG_OWN_NSEC);
+    }
+    for (int i = 0; i < md->services; i++) {
+        const pmg_service_t *s = &md->service[i];
+        if (ptr && pmg_wire_equal(s->type, name)) {
+            found |= bit(service_bit(i, PMG_OWN_PTR));
+            *shared = true;
+        }
+        if (ptr && first_of_type(md, i) && pmg_wire_equal(all_types, name)) {
+            found |= bit(service_bit(i, PMG_OWN_ENUM));
+            *shared = true;
+        }
+        if (pmg_wire_equal(s->wire, name)) {
+            found |= any || type == MG_DNS_RTYPE_SRV ? bit(service_bit(i, PMG_OWN_SRV)) : 0;
+            found |= any || type == MG_DNS_RTYPE_TXT ? bit(service_bit(i, PMG_OWN_TXT)) : 0;
+        }
+    }
+    return found;
+}
+
+uint64_t pmg_mdns_additional(const pmg_mdns_t *md, uint64_t answers) {
+    uint64_t more = 0;
+    for (int i = 0; i < md->services; i++) {
+        if (answers & bit(service_bit(i, PMG_OWN_PTR))) {
+            more |= bit(service_bit(i, PMG_OWN_SRV)) | bit(service_bit(i, PMG_OWN_TXT)) |
+                    bit(PMG_OWN_A);
+        } else if (answers & bit(service_bit(i, PMG_OWN_SRV))) {
+            more |= bit(PMG_OWN_A);
+        }
+    }
+    return more & ~answers;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Conflicts
+
+static int compare(const pmg_own_t *own, const pmg_msg_t *m, const pmg_rr_t *rr) {
+    const uint8_t *theirs = m->buf + rr->data;
+    size_t len = rr->data_len;
+    uint8_t buf[6 + PMG_MDNS_WIRE];
+    if (rr->type == MG_DNS_RTYPE_SRV) { // its name may be compressed
+        memcpy(buf, theirs, 6);
+        (void)pmg_wire_read_name(m, rr->data + 6, buf + 6);
+        len = 6 + pmg_wire_len(buf + 6);
+        theirs = buf;
+        if (memcmp(own->data, buf, 6) == 0 && pmg_wire_equal(own->data + 6, buf + 6)) {
+            return 0;
+        }
+    }
+    size_t n = own->data_len < len ? own->data_len : len;
+    int order = memcmp(theirs, own->data, n);
+    if (order == 0) {
+        order = len < own->data_len ? -1 : len > own->data_len;
+    }
+    return order < 0 ? -1 : order > 0;
+}
+
+int pmg_mdns_contradicts(const pmg_mdns_t *md, const pmg_msg_t *m, const pmg_rr_t *rr, uint32_t ip,
+    int *service) {
+    pmg_own_t own;
+    *service = -1;
+    if (rr->class != PMG_CLASS_IN) {
+        return 0;
+    }
+    if (rr->type == MG_DNS_RTYPE_A && md->label[0] != '\0' && pmg_wire_equal(md->host, rr->name)) {
+        for (int i = 0; i < md->ifaces; i++) {
+            if (memcmp(&md->iface[i].i.ip, m->buf + rr->data, 4) == 0) {
+                return 0; // our own, on another interface perhaps
+            }
+        }
+        pmg_mdns_record(md, PMG_OWN_A, ip, &own);
+        return compare(&own, m, rr);
+    }
+    for (int i = 0; i < md->services; i++) {
+        bool srv = rr->type == MG_DNS_RTYPE_SRV;
+        if ((srv || rr->type == MG_DNS_RTYPE_TXT) &&
+            pmg_wire_equal(md->service[i].wire, rr->name)) {
+            *service = i;
+            pmg_mdns_record(md, service_bit(i, srv ? PMG_OWN_SRV : PMG_OWN_TXT), ip, &own);
+            return compare(&own, m, rr);
+        }
+    }
+    return 0;
+}
+
+#endif

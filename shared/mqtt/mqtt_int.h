@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// What the files of MQTT share: mqtt.c (a connection's life), send.c (what a program
+// sends), put.c (packets of ours) and packet.c (packets of the peer, and nothing but bytes).
+#ifndef PMG_MQTT_INT_H
+#define PMG_MQTT_INT_H
+
+#include "../base/record.h"
+
+#if PMG_HAS_MQTT
+
+// Messages and subscriptions of ours that wait for the peer's answer.
+// Messages of the peer with QoS 2 that it has not released: told to it in MQTT 5.
+#ifdef PMG_BOARD
+#define PMG_MQTT_INFLIGHT 64
+#define PMG_MQTT_UNRELEASED 32
+#else
+#define PMG_MQTT_INFLIGHT 65535
+#define PMG_MQTT_UNRELEASED 1024
+#endif
+
+// Reason codes of MQTT 5 (section 2.4) that we send.
+enum {
+    PMG_MQTT_UNSPECIFIED = 0x80,
+    PMG_MQTT_MALFORMED = 0x81,
+    PMG_MQTT_PROTOCOL = 0x82,
+    PMG_MQTT_IMPLEMENTATION = 0x83,
+    PMG_MQTT_VERSION = 0x84,
+    PMG_MQTT_CLIENT_ID = 0x85,
+    PMG_MQTT_UNAVAILABLE = 0x88,
+    PMG_MQTT_SHUTTING_DOWN = 0x8b,
+    PMG_MQTT_AUTH_METHOD = 0x8c,
+    PMG_MQTT_KEEPALIVE = 0x8d,
+    PMG_MQTT_TOPIC = 0x90,
+    PMG_MQTT_UNKNOWN_ID = 0x92,
+    PMG_MQTT_RECEIVE_MAX = 0x93,
+    PMG_MQTT_ALIAS = 0x94,
+    PMG_MQTT_TOO_LARGE = 0x95
+};
+
+// Packet ids in the order in which they were added, as they are mostly taken away, too.
+typedef struct {
+    uint16_t *ids;
+    uint32_t head, len, size;
+} pmg_ids_t;
+
+enum {
+    PMG_MQTT_WAIT,    // a server waits for CONNECT, a client for CONNACK
+    PMG_MQTT_CONNECT, // a server's handler decides about a CONNECT
+    PMG_MQTT_OPEN,
+    PMG_MQTT_DONE // refused, or one of the two has said that it leaves
+};
+
+struct pmg_mqtt {
+    uint8_t version; // 4 or 5; 0: a server that has no CONNECT yet
+    uint8_t state;
+    uint8_t busy;     // the handler of a packet runs
+    uint8_t bye;      // it asked for the end: DISCONNECT follows our answer
+    uint8_t bye_code; // with this reason
+    uint8_t ping_out; // a PINGRESP is owed to us
+    uint8_t max_qos;  // that the peer takes
+    uint8_t retain_ok;
+    uint8_t auth;      // CONNECT named an authentication method
+    uint8_t wrapped;   // packet ids came round, or were chosen by the program
+    uint16_t answered; // bit 1 << command: sent while busy
+    uint16_t keepalive;
+    uint16_t next_id;
+    uint16_t receive_max; // messages with QoS above 0 that the peer takes at a time
+    uint16_t alias_max;
+    uint32_t packet_max; // bytes of a packet that the peer takes
+    uint64_t last_in, last_out, pinged;
+    pmg_ids_t published, subscribed, unreleased;
+    const char *assigned; // the id that a server gave a client without one, during CONNECT
+};
+
+static inline pmg_mqtt_t *pmg_mqtt(struct mg_connection *c) {
+    return pmg_x(c)->u.mqtt;
+}
+
+// ---------------------------------------------------------------------------------------------
+// packet.c
+
+// The fixed header. 1: there, 0: bytes are missing, < 0: more than four bytes of length.
+int pmg_mqtt_head(const uint8_t *p, size_t have, size_t *head_len, size_t *len, bool *padded);
+// Parses the packet [p, p + len), its fixed header head_len bytes long, as `to_server` receives it.
+// `version` is that of the connection. 0, or the reason code to refuse it with, and why.
+int pmg_mqtt_parse(const uint8_t *p, size_t len, size_t head_len, bool to_server, int version,
+    pmg_mqtt_msg_t *msg, const char **why);
+// May these properties, without their length, stand in a packet? `where` is a command or
+// PMG_MQTT_WILL.
+enum { PMG_MQTT_WILL = 0 };
+bool pmg_mqtt_props_ok(struct mg_str props, int where);
+// The number of the property `id` in a checked block, or `absent`.
+uint32_t pmg_mqtt_prop_int(struct mg_str props, int id, uint32_t absent);
+bool pmg_mqtt_has_prop(struct mg_str props, int id);
+bool pmg_mqtt_topic_ok(struct mg_str topic);
+bool pmg_mqtt_filter_ok(struct mg_str filter);
+const char *pmg_mqtt_reason(int version, int code);
+
+// put.c: begin, put, finish; false means that there was no memory and nothing is queued.
+#define PMG_MQTT_PACKET_MAX 268435455 // what four bytes of length can say
+
+typedef struct {
+    struct mg_connection *c;
+    size_t before;
+    bool ok;
+} pmg_mqtt_out_t;
+void pmg_mqtt_begin(pmg_mqtt_out_t *o, struct mg_connection *c, int cmd, int flags, size_t rest);
+void pmg_mqtt_put_raw(pmg_mqtt_out_t *o, const void *buf, size_t len);
+void pmg_mqtt_put8(pmg_mqtt_out_t *o, unsigned value);
+void pmg_mqtt_put16(pmg_mqtt_out_t *o, unsigned value);
+void pmg_mqtt_put_data(pmg_mqtt_out_t *o, struct mg_str s);
+// The properties that follow: those given, and `more` of ours.
+void pmg_mqtt_put_props(pmg_mqtt_out_t *o, int version, struct mg_str props, const uint8_t *more,
+    size_t more_len);
+bool pmg_mqtt_finish(pmg_mqtt_out_t *o);
+size_t pmg_mqtt_props_len(int version, size_t len);
+size_t pmg_mqtt_number_len(size_t value);
+uint16_t pmg_mqtt_next_id(pmg_mqtt_t *q); // the next one that nothing waits for
+bool pmg_mqtt_put(struct mg_connection *c, int cmd, int flags, const void *body, size_t len);
+bool pmg_mqtt_put_id(struct mg_connection *c, int cmd, int flags, uint16_t id, int reason);
+bool pmg_mqtt_put_connect(struct mg_connection *c, const pmg_mqtt_login_t *login);
+bool pmg_mqtt_put_connack(struct mg_connection *c, int code, bool session, struct mg_str props);
+bool pmg_mqtt_put_suback(struct mg_connection *c, const pmg_mqtt_msg_t *msg, const uint8_t *codes,
+    size_t num_codes);
+bool pmg_mqtt_put_disconnect(struct mg_connection *c, int reason);
+bool pmg_ids_has(const pmg_ids_t *s, uint16_t id);
+bool pmg_ids_add(pmg_ids_t *s, uint16_t id);
+bool pmg_ids_remove(pmg_ids_t *s, uint16_t id);
+
+#endif
+#endif

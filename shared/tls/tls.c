@@ -1,0 +1,538 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// TLS between a connection and its socket. The loop reads and writes through here once the handshake
+// is over; until then readiness drives the handshake, one step at a time, and what was queued waits.
+//
+// MG_EV_CONNECT comes after TCP's connect, MG_EV_TLS_HS when both sides are sure of each other.
+
+#include "../base/names.h"
+#if PMG_HAS_TLS && !defined(NO_QSTR)
+
+#include "tls_int.h"
+
+// What one connection may move before the others have their turn.
+#define WRITE_BURST (8 * 16384)
+#define READS_MAX 4 // of PMG_TLS_AHEAD
+// Handshake steps that take no time share a turn; a step of cryptography ends it.
+#define STEP_MS 1
+
+// ---------------------------------------------------------------------------------------------
+// Failure
+
+static void fail(struct mg_connection *c, int err) {
+    static const char answer[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
+                                 "Content-Type: text/plain\r\nContent-Length: 24\r\n\r\n"
+                                 "This port speaks HTTPS.\n";
+    pmg_tls_t *t = pmg_x(c)->tls;
+    char text[200];
+    if (t->plain_http && !c->is_client) {
+        (void)pmg_io_write(c, answer, sizeof(answer) - 1);
+    }
+    pmg_tls_explain(t, err, text, sizeof(text));
+    t->closed = true; // no goodbye: mbedTLS has sent its alert
+    if (c->is_tls_hs && t->io_err == 0) {
+        // A close with unread bytes would reset the connection, and the alert be lost.
+        char junk[512];
+        pmg_io_shutdown(c);
+        for (int i = 0; i < 16 && pmg_io_read(c, junk, sizeof(junk)) > 0; i++) {}
+    }
+    if (c->is_draining && !c->is_tls_hs) { // the peer left before it took all: nobody to tell
+        pmg_close(c);
+    } else {
+        pmg_fatal(c, text);
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// What mbedTLS calls
+
+static int bio_send(void *ctx, const unsigned char *buf, size_t len) {
+    pmg_tls_t *t = ctx;
+    long n = pmg_io_write(t->c, buf, len);
+    if (n > 0) {
+        return (int)n;
+    }
+    if (n == 0 || n == -EAGAIN) {
+        return MBEDTLS_ERR_SSL_WANT_WRITE;
+    }
+    t->io_err = (int)n;
+    if (t->c->is_tls_hs) { // its alert may lie there to be read, and says more
+        return (int)len;
+    }
+    return PMG_TLS_IO_FAILED;
+}
+
+// The first bytes of a TLS connection are no letters.
+static bool is_http(const unsigned char *p, size_t len) {
+    static const char starts[][5] = {
+        "GET ", "HEAD", "POST", "PUT ", "DELE", "OPTI", "PATC", "CONN", "PRI ", "HTTP"};
+    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
+        if (len >= 4 && memcmp(p, starts[i], 4) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+#if PMG_TLS_AHEAD > 0
+static long take_ahead(pmg_tls_t *t, unsigned char *buf, size_t len) {
+    size_t left = t->ahead_len - t->ahead_pos;
+    len = len < left ? len : left;
+    memcpy(buf, t->ahead + t->ahead_pos, len);
+    t->ahead_pos += len;
+    if (len == left) {
+        if (t->ahead != pmg_m(t->c)->tls_ahead) {
+            pmg_free(t->ahead);
+        }
+        t->ahead = NULL;
+    }
+    return (long)len;
+}
+
+static long read_ahead(pmg_tls_t *t, unsigned char *buf, size_t len) {
+    pmg_mgr_t *m = pmg_m(t->c);
+    if (t->ahead != NULL) {
+        return take_ahead(t, buf, len);
+    }
+    if (t->drained) {
+        return -EAGAIN; // if more has come meanwhile, the socket will say so
+    }
+    if (m->tls_ahead == NULL) {
+        m->tls_ahead = pmg_alloc(PMG_TLS_AHEAD);
+    }
+    if (!t->reading || m->tls_ahead == NULL) {
+        return pmg_io_read(t->c, buf, len);
+    }
+    long n = pmg_io_read(t->c, m->tls_ahead, PMG_TLS_AHEAD);
+    if (n <= 0) {
+        return n;
+    }
+    t->drained = n < PMG_TLS_AHEAD || ++t->reads == READS_MAX;
+    t->ahead = m->tls_ahead;
+    t->ahead_pos = 0;
+    t->ahead_len = (size_t)n;
+    return take_ahead(t, buf, len);
+}
+
+// The buffer is another connection's next: what is left gets a block of its own.
+static bool keep_ahead(pmg_tls_t *t) {
+    t->reading = t->drained = false;
+    if (t->ahead == NULL || t->ahead != pmg_m(t->c)->tls_ahead) {
+        return true;
+    }
+    size_t left = t->ahead_len - t->ahead_pos;
+    t->ahead = pmg_alloc(left);
+    if (t->ahead == NULL) {
+        return false;
+    }
+    memcpy(t->ahead, pmg_m(t->c)->tls_ahead + t->ahead_pos, left);
+    t->ahead_pos = 0;
+    t->ahead_len = left;
+    return true;
+}
+#else
+#define read_ahead(t, buf, len) pmg_io_read((t)->c, buf, len)
+#define keep_ahead(t) true
+#endif
+
+static int bio_recv(void *ctx, unsigned char *buf, size_t len) {
+    pmg_tls_t *t = ctx;
+    long n = read_ahead(t, buf, len);
+    if (n > 0) {
+        if (!t->heard && is_http(buf, (size_t)n)) {
+            t->plain_http = true;
+            return MBEDTLS_ERR_SSL_INVALID_RECORD;
+        }
+        t->heard = true;
+        return (int)n;
+    }
+    if (n == 0) {
+        t->eof = true;
+        return MBEDTLS_ERR_SSL_CONN_EOF;
+    }
+    if (n == -EAGAIN) {
+        return MBEDTLS_ERR_SSL_WANT_READ;
+    }
+    t->io_err = (int)n;
+    return PMG_TLS_IO_FAILED;
+}
+
+static bool names_address(const mbedtls_x509_crt *crt, const pmg_tls_t *t) {
+    for (const mbedtls_x509_sequence *s = &crt->subject_alt_names; s != NULL; s = s->next) {
+        if ((s->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK) == MBEDTLS_X509_SAN_IP_ADDRESS &&
+            s->buf.len == t->address_len && memcmp(s->buf.p, t->address, s->buf.len) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static void note_name(pmg_tls_t *t, const mbedtls_x509_crt *crt) {
+    for (const mbedtls_x509_sequence *s = &crt->subject_alt_names; s != NULL; s = s->next) {
+        if ((s->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK) == MBEDTLS_X509_SAN_DNS_NAME) {
+            pmg_snprintf(t->named, sizeof(t->named), "%.*s", (int)s->buf.len, (char *)s->buf.p);
+            return;
+        }
+    }
+    if (mbedtls_x509_dn_gets(t->named, sizeof(t->named), &crt->subject) < 0) {
+        t->named[0] = '\0';
+    }
+}
+
+// Called from the root down to the peer's own certificate, depth 0.
+static int verify(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t *flags) {
+    pmg_tls_t *t = ctx;
+    if (*flags & MBEDTLS_X509_BADCERT_EXPIRED) {
+        t->bad_time = crt->valid_to;
+    } else if (*flags & MBEDTLS_X509_BADCERT_FUTURE) {
+        t->bad_time = crt->valid_from;
+    }
+    if (depth == 0) {
+        t->self_signed = crt->issuer_raw.len == crt->subject_raw.len &&
+                         memcmp(crt->issuer_raw.p, crt->subject_raw.p, crt->issuer_raw.len) == 0;
+        note_name(t, crt);
+        if (t->is_address && !names_address(crt, t)) {
+            *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
+        }
+    }
+    return 0;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Beginning and end
+
+static void drop(struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c);
+    pmg_tls_t *t = x->tls;
+    if (t != NULL) {
+        x->tls = NULL;
+        if (t->ahead != pmg_m(c)->tls_ahead) {
+            pmg_free(t->ahead);
+        }
+        mbedtls_ssl_free(&t->ssl);
+        pmg_tls_conf_unref(t->conf);
+        pmg_free(t);
+    }
+    c->is_tls_hs = 0;
+}
+
+void pmg_tls_goodbye(struct mg_connection *c) {
+    pmg_tls_t *t = pmg_x(c)->tls;
+    if (t != NULL && !t->closed && !c->is_tls_hs && t->pending_write == 0) {
+        t->closed = true;
+        (void)mbedtls_ssl_close_notify(&t->ssl);
+    }
+}
+
+void pmg_tls_end(struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c);
+    // Only who got everything is told that this was the end.
+    if (x->tls != NULL && pmg_conn_send_len(c) == 0 && !x->tls->eof) {
+        pmg_tls_goodbye(c);
+    }
+    drop(c);
+    pmg_tls_conf_unref(x->tls_conf);
+    x->tls_conf = NULL;
+}
+
+int pmg_tls_free(struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c);
+    pmg_tls_end(c);
+    c->is_tls = x->url_tls && (c->is_listening || !x->connected);
+    if (x->deadline_kind == PMG_DL_TLS) {
+        pmg_deadline(c, PMG_DL_NONE, 0);
+    }
+    if (x->connected && !c->is_closing) {
+        pmg_work(c);
+    }
+    return 0;
+}
+
+// The name that the server must have: of the options, else of the URL.
+static int set_name(struct mg_connection *c, pmg_tls_t *t) {
+    pmg_conn_t *x = pmg_x(c);
+    char host[256];
+    struct mg_addr a;
+    const char *name = t->conf->name != NULL ? t->conf->name : x->host;
+    if (name == NULL || (x->is_unix && t->conf->name == NULL)) {
+        return t->conf->skip ? 0 : -EDESTADDRREQ;
+    }
+    struct mg_str s = mg_str(name);
+    if (t->conf->name == NULL) { // host[:port] or [v6]:port
+        const char *end = name[0] == '[' ? strchr(name, ']') : strchr(name, ':');
+        s.buf += name[0] == '[';
+        s.len = end != NULL ? (size_t)(end - s.buf) : strlen(s.buf);
+    }
+    pmg_snprintf(host, sizeof(host), "%.*s", (int)s.len, s.buf);
+    pmg_snprintf(t->wanted, sizeof(t->wanted), "%s", host);
+    memset(&a, 0, sizeof(a));
+    // An address is no server name (RFC 6066, section 3): it is looked for in the certificate alone.
+    // ("localhost" is one to Mongoose, but a name here.)
+    bool digits = strspn(host, "0123456789.") == strlen(host) || strchr(host, ':') != NULL;
+    t->is_address = digits && mg_aton(mg_str(host), &a);
+    if (t->is_address) {
+        t->address_len = a.is_ip6 ? 16 : 4;
+        memcpy(t->address, a.addr.ip, t->address_len);
+    }
+    return mbedtls_ssl_set_hostname(&t->ssl, t->is_address ? NULL : host) == 0 ? 0 : -ENOMEM;
+}
+
+static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf) {
+    pmg_conn_t *x = pmg_x(c);
+    pmg_mgr_t *m = pmg_m(c);
+    int err = c->is_client ? pmg_tls_conf_client(conf) : 0;
+    if (err == -ENOENT) {
+        return pmg_fail(m, -EINVAL,
+            "no CA to verify the server with: give TlsOpts(ca=...), or skip_verification=True");
+    }
+    pmg_tls_t *t = pmg_alloc(sizeof(*t));
+    if (t == NULL) {
+        return pmg_fail(m, -ENOMEM, "no memory for TLS");
+    }
+    memset(t, 0, sizeof(*t));
+    mbedtls_ssl_init(&t->ssl);
+    t->c = c;
+    t->conf = conf;
+    pmg_tls_conf_ref(conf);
+    drop(c);
+    x->tls = t;
+    err =
+        mbedtls_ssl_setup(&t->ssl, c->is_client ? &conf->client : &conf->server) == 0 ? 0 : -ENOMEM;
+    if (err == 0 && c->is_client) {
+        err = set_name(c, t);
+    }
+    if (err < 0) {
+        drop(c);
+        return err == -EDESTADDRREQ
+                   ? pmg_fail(m, -EINVAL, "no server name to verify: give TlsOpts(name=...)")
+                   : pmg_fail(m, err, "no memory for TLS: a connection takes %u bytes",
+                         (unsigned)(sizeof(*t) + MBEDTLS_SSL_IN_CONTENT_LEN +
+                                    MBEDTLS_SSL_OUT_CONTENT_LEN));
+    }
+    mbedtls_ssl_set_bio(&t->ssl, t, bio_send, bio_recv, NULL);
+    mbedtls_ssl_set_verify(&t->ssl, verify, t);
+    c->is_tls = c->is_tls_hs = 1;
+    return 0;
+}
+
+// Connected, and told how: the handshake begins.
+static void begin(struct mg_connection *c) {
+    if (c->is_client) {
+        pmg_tls_session_resume(c);
+    }
+    pmg_deadline(c, PMG_DL_TLS, pmg_m(c)->limits.handshake_timeout);
+    pmg_work(c);
+}
+
+int pmg_tls_init(struct mg_connection *c, pmg_tls_conf_t *conf) {
+    pmg_conn_t *x = pmg_x(c);
+    pmg_mgr_t *m = pmg_m(c);
+    if (c->is_udp) {
+        return pmg_fail(m, -EINVAL, "TLS needs a stream: UDP has none");
+    }
+    if (c->is_closing || c->is_draining) {
+        return pmg_fail(m, -EPIPE, "connection is %s", c->is_closing ? "closing" : "draining");
+    }
+    if (!c->is_client && !conf->has_cert) {
+        return pmg_fail(m, -EINVAL, "TlsOpts has no cert: a TLS server needs cert and key");
+    }
+    if (c->is_listening) {
+        pmg_tls_conf_ref(conf);
+        pmg_tls_conf_unref(x->tls_conf);
+        x->tls_conf = conf;
+        c->is_tls = 1;
+        return 0;
+    }
+    if (x->tls != NULL && (x->tls->begun || !c->is_tls_hs)) {
+        return pmg_fail(m, -EALREADY, "TLS has begun on this connection already");
+    }
+    int err = set_up(c, conf);
+    if (err == 0 && x->connected) {
+        begin(c);
+    }
+    return err;
+}
+
+void pmg_tls_accepted(struct mg_connection *listener, struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c), *lx = pmg_x(listener);
+    if (c->is_closing || x->tls != NULL || !(lx->url_tls || lx->tls_conf != NULL)) {
+        return;
+    }
+    if (lx->tls_conf == NULL) {
+        pmg_fatal(c, "TLS: no certificate: call tls_init() on the listener, or in MG_EV_ACCEPT");
+    } else if (set_up(c, lx->tls_conf) < 0) {
+        pmg_fatal(c, pmg_m(c)->err_text);
+    } else {
+        begin(c);
+    }
+}
+
+void pmg_tls_connected(struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c);
+    if (c->is_closing) {
+        return;
+    }
+    if (x->tls == NULL && x->url_tls) {
+        pmg_tls_conf_t *conf = pmg_tls_conf_default();
+        if (conf == NULL || set_up(c, conf) < 0) {
+            pmg_fatal(c, conf != NULL ? pmg_m(c)->err_text : "no memory for TLS");
+        }
+        pmg_tls_conf_unref(conf); // the connection has its own reference
+    }
+    if (x->tls != NULL && c->is_tls_hs && !c->is_closing) {
+        begin(c);
+    }
+}
+
+const char *pmg_conn_alpn(struct mg_connection *c) {
+#ifdef MBEDTLS_SSL_ALPN
+    pmg_tls_t *t = pmg_x(c)->tls;
+    return t != NULL && !c->is_tls_hs ? mbedtls_ssl_get_alpn_protocol(&t->ssl) : NULL;
+#else
+    return NULL;
+#endif
+}
+
+// ---------------------------------------------------------------------------------------------
+// The handshake
+
+static void finished(struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c);
+    c->is_tls_hs = 0;
+    if (x->deadline_kind == PMG_DL_TLS) {
+        bool idle = x->proto == PMG_HTTP && !c->is_client;
+        pmg_deadline(c, PMG_DL_IDLE, idle ? pmg_m(c)->limits.idle_timeout : 0);
+    }
+    if (x->proto == PMG_MQTT) {
+        pmg_mqtt_await(c);
+    }
+    mg_call(c, MG_EV_TLS_HS, NULL);
+    pmg_update(c);
+}
+
+void pmg_tls_handshake(struct mg_connection *c) {
+    pmg_tls_t *t = pmg_x(c)->tls;
+    pmg_mgr_t *m = pmg_m(c);
+    if (t->turn == m->turn) { // it had its step
+        pmg_work(c);
+        return;
+    }
+    uint64_t start = pmg_port_millis();
+    t->begun = true;
+    for (;;) {
+        int r = mbedtls_ssl_handshake_step(&t->ssl);
+        if (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE) {
+            t->want_write = r == MBEDTLS_ERR_SSL_WANT_WRITE;
+            pmg_wants(c);
+            return;
+        }
+        if (r != 0) {
+            fail(c, r);
+            return;
+        }
+        if (mbedtls_ssl_is_handshake_over(&t->ssl)) {
+            if (c->is_client &&
+                mbedtls_ssl_get_version_number(&t->ssl) == MBEDTLS_SSL_VERSION_TLS1_2) {
+                pmg_tls_session_keep(c); // in TLS 1.3 it comes later
+            }
+            finished(c);
+            return;
+        }
+        if (pmg_port_millis() - start >= STEP_MS) {
+            t->turn = m->turn;
+            pmg_work(c);
+            return;
+        }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Data
+
+bool pmg_tls_wants_write(struct mg_connection *c) {
+    return c->is_tls_hs && pmg_x(c)->tls != NULL && pmg_x(c)->tls->want_write;
+}
+
+bool pmg_tls_pending(struct mg_connection *c) {
+    pmg_tls_t *t = pmg_x(c)->tls;
+    return t != NULL && !c->is_tls_hs && pmg_x(c)->connected && !c->is_draining &&
+           (t->read_err != 0 || t->ahead != NULL || mbedtls_ssl_check_pending(&t->ssl) != 0);
+}
+
+static long read_end(struct mg_connection *c, int err) {
+    pmg_tls_t *t = pmg_x(c)->tls;
+    if (err == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
+        t->eof = true;
+        return 0;
+    }
+    if (err ==
+        MBEDTLS_ERR_SSL_CONN_EOF) { // common; whoever frames his data sees if some is missing
+        pmg_x(c)->cut = 1;
+        return 0;
+    }
+    fail(c, err);
+    return -EPROTO;
+}
+
+long pmg_tls_read(struct mg_connection *c, void *buf, size_t len) {
+    pmg_tls_t *t = pmg_x(c)->tls;
+    size_t total = 0;
+    int r = t->read_err;
+    t->reading = true;
+    t->reads = 0;
+    while (r == 0 && total < len) {
+        r = mbedtls_ssl_read(&t->ssl, (unsigned char *)buf + total, len - total);
+        if (r > 0) {
+            total += (size_t)r;
+            r = 0;
+        } else if (r == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
+            pmg_tls_session_keep(c);
+            r = 0;
+        } else if (r == MBEDTLS_ERR_SSL_WANT_READ && t->ahead != NULL) {
+            r = 0; // so it ends each message that is no data: there is more without the socket
+        } else if (r == 0) {
+            r = MBEDTLS_ERR_SSL_CONN_EOF;
+        }
+    }
+    if (!keep_ahead(t)) {
+        r = MBEDTLS_ERR_SSL_ALLOC_FAILED;
+    }
+    if (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE) {
+        return total > 0 ? (long)total : -EAGAIN;
+    }
+    if (total > 0) {
+        t->read_err = r; // first what came before it
+        return (long)total;
+    }
+    t->read_err = 0;
+    return read_end(c, r);
+}
+
+long pmg_tls_write(struct mg_connection *c, const void *buf, size_t len) {
+    pmg_tls_t *t = pmg_x(c)->tls;
+    size_t total = 0;
+    while (total < len && total < WRITE_BURST) {
+        // What mbedTLS has begun it must be given again, no more and no less.
+        size_t n = t->pending_write > 0 ? t->pending_write : len - total;
+        int r = mbedtls_ssl_write(&t->ssl, (const unsigned char *)buf + total, n);
+        if (r > 0) {
+            t->pending_write = 0;
+            total += (size_t)r;
+        } else if (r == MBEDTLS_ERR_SSL_WANT_WRITE || r == MBEDTLS_ERR_SSL_WANT_READ) {
+            t->pending_write = n;
+            break;
+        } else {
+            unsigned char junk;
+            t->pending_write = 0;
+            if (r == PMG_TLS_IO_FAILED &&
+                mbedtls_ssl_read(&t->ssl, &junk, 1) == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
+                r = MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE; // why the peer listens no more
+            }
+            fail(c, r);
+            return -EPROTO;
+        }
+    }
+    return total > 0 ? (long)total : -EAGAIN;
+}
+
+#endif

@@ -1,0 +1,92 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// What the pmg_tls*.c share: the only files that know mbedTLS.
+#ifndef PMG_TLS_INT_H
+#define PMG_TLS_INT_H
+
+// The alert that a peer sent has no getter, nor has the session without a copy.
+#define MBEDTLS_ALLOW_PRIVATE_ACCESS
+
+#include "../base/record.h"
+
+#include "mbedtls/error.h"
+#include "mbedtls/platform_util.h"
+#include "mbedtls/ssl.h"
+#include "mbedtls/ssl_ticket.h"
+#include "mbedtls/x509_crt.h"
+#ifdef MBEDTLS_PSA_CRYPTO_C
+#include "psa/crypto.h"
+#endif
+
+#if defined(MBEDTLS_SSL_SESSION_TICKETS) && defined(MBEDTLS_SSL_TICKET_C)
+#define HAS_TICKETS 1
+#else
+#define HAS_TICKETS 0
+#endif
+
+// Of our read and write functions, beside mbedTLS's own results: see io_err.
+#define PMG_TLS_IO_FAILED (-0x004C) // MBEDTLS_ERR_NET_RECV_FAILED
+
+// Parsed once, then read only, so that connections of several threads may share it.
+struct pmg_tls_conf {
+    int refs;
+    bool has_ca, has_cert, skip, client_ready;
+    char *name;
+    const char **alpn;                // ends with NULL; one block with its texts
+    struct pmg_tls_session *sessions; // that clients may resume, the latest first
+    mbedtls_x509_crt ca, cert;
+    mbedtls_pk_context key;
+    mbedtls_ssl_config client, server; // server: only with a certificate
+#if HAS_TICKETS
+    mbedtls_ssl_ticket_context tickets;
+#endif
+};
+
+// mbedTLS asks for a record's head, then for its body: reading more at a time saves system calls. On
+// a board there are none to save. A manager's connections take turns with one buffer.
+#ifdef PMG_BOARD
+#define PMG_TLS_AHEAD 0
+#else
+#define PMG_TLS_AHEAD 32768
+#endif
+
+struct pmg_tls {
+    mbedtls_ssl_context ssl;
+    struct mg_connection *c;
+    pmg_tls_conf_t *conf;
+    size_t pending_write; // mbedTLS took so much into a record that is not all sent yet
+    int read_err;         // found while there was data to give first
+    int io_err;           // what the socket said, a negative errno
+    unsigned turn;        // of the loop in which the handshake was last worked on
+    unsigned char *ahead; // read from the socket, not yet taken by mbedTLS; or NULL
+    size_t ahead_pos, ahead_len;
+    uint8_t reads;
+    bool reading, drained;
+    bool begun, heard, want_write, plain_http, eof, closed;
+    // Of the peer's certificates, for the error's text.
+    mbedtls_x509_time bad_time;
+    bool self_signed, is_address;
+    uint8_t address[16];
+    uint8_t address_len;
+    char wanted[64], named[64];
+};
+
+// conf.c
+// Guards what the confs of several threads share; nothing where mbedTLS serves one thread.
+void pmg_tls_lock(void);
+void pmg_tls_unlock(void);
+int pmg_tls_rng(void *ctx, unsigned char *buf, size_t len);
+// Makes a conf fit for clients (the roots). 0, -ENOENT: there are no roots here, -ENOMEM.
+int pmg_tls_conf_client(pmg_tls_conf_t *conf);
+// The conf of clients that gave none, with a reference; or NULL.
+pmg_tls_conf_t *pmg_tls_conf_default(void);
+
+// session.c: of clients, one for each host, in the conf
+void pmg_tls_session_resume(struct mg_connection *c); // before the handshake
+void pmg_tls_session_keep(struct mg_connection *c);   // the connection has one that can be resumed
+void pmg_tls_sessions_free(pmg_tls_conf_t *conf);
+
+// text.c: what a failure was, in one line
+void pmg_tls_explain(const pmg_tls_t *t, int err, char *buf, size_t size);
+
+#endif

@@ -1,0 +1,172 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// WebSocket handshakes (RFC 6455, section 4): a server's answer, a client's request.
+
+#include "../base/record.h"
+
+#define KEY_LEN 24 // 16 bytes in Base64
+
+static void accept_key(struct mg_str key, char out[29]) {
+    static const char guid[] = "258EAFA5-E914-47DA-95CA-C5AB0DC85B11"; // section 1.3
+    uint8_t digest[20];
+    char text[KEY_LEN + sizeof(guid)];
+    memcpy(text, key.buf, KEY_LEN);
+    memcpy(text + KEY_LEN, guid, sizeof(guid));
+    pmg_sha1(mg_str_n(text, KEY_LEN + sizeof(guid) - 1), digest);
+    pmg_base64_encode(mg_str_n((char *)digest, sizeof(digest)), out);
+    out[28] = '\0';
+}
+
+void pmg_ws_start(struct mg_connection *c, bool client) {
+    pmg_conn_t *x = pmg_x(c);
+    x->proto = PMG_WS;
+    c->pfn = pmg_ws_pfn;
+    memset(&x->u.ws, 0, sizeof(x->u.ws));
+    x->u.ws.handshake = client;
+    if (!client) {
+        c->is_websocket = 1;
+        c->is_resp = 0;
+        pmg_ws_watch(c);
+    }
+}
+
+static int refuse_upgrade(pmg_head_t *h, int status, const char *name, const char *value,
+    const char *text) {
+    int err = pmg_reply_begin(h, h->c, status);
+    if (err == 0 && name != NULL) {
+        err = pmg_head_header(h, mg_str(name), mg_str(value));
+    }
+    if (err == 0) {
+        err = pmg_reply_end(h, mg_str(text));
+    }
+    h->c = NULL; // tells pmg_ws_upgrade_end and pmg_head_header that all is said
+    return err;
+}
+
+int pmg_ws_upgrade_begin(pmg_head_t *h, struct mg_connection *c, const pmg_http_msg_t *hm) {
+    // The checks of a reply serve here, too.
+    int err = pmg_reply_begin(h, c, 200);
+    if (err < 0) {
+        return err;
+    }
+    pmg_head_abort(h);
+    if (pmg_x(c)->u.http.sink != PMG_BODY_GATHER) {
+        return pmg_fail(pmg_m(c), -EINVAL, "a request whose body is streamed is no handshake");
+    }
+    struct mg_str key = pmg_http_header(hm, mg_str("Sec-WebSocket-Key"));
+    struct mg_str version = pmg_http_header(hm, mg_str("Sec-WebSocket-Version"));
+    struct mg_str upgrade = pmg_http_header(hm, mg_str("Upgrade"));
+    struct mg_str connection = pmg_http_header(hm, mg_str("Connection"));
+    if (!pmg_list_has(upgrade, "websocket") || !pmg_list_has(connection, "upgrade")) {
+        return refuse_upgrade(h, 426, "Upgrade", "websocket", "WebSocket handshake expected\n");
+    }
+    if (version.len != 2 || memcmp(version.buf, "13", 2) != 0) {
+        return refuse_upgrade(h, 426, "Sec-WebSocket-Version", "13",
+            "WebSocket version 13 expected\n");
+    }
+    char decoded[32];
+    if (hm->method.len != 3 || memcmp(hm->method.buf, "GET", 3) != 0 || pmg_x(c)->u.http.http10 ||
+        hm->body.len > 0 || key.len != KEY_LEN || pmg_base64_decode(key, decoded) != 16) {
+        return refuse_upgrade(h, 400, NULL, NULL, "Bad WebSocket handshake\n");
+    }
+    char accept[29];
+    accept_key(key, accept);
+    h->kind = PMG_HEAD_UPGRADE;
+    h->hm = hm;
+    h->seen = 0;
+    if (!pmg_out_str(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: "
+                        "Upgrade\r\nSec-WebSocket-Accept: ") ||
+        !pmg_out(c, accept, 28) || !pmg_out(c, "\r\n", 2)) {
+        pmg_head_abort(h);
+        return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the handshake");
+    }
+    return 0;
+}
+
+int pmg_ws_upgrade_end(pmg_head_t *h) {
+    struct mg_connection *c = h->c;
+    if (c == NULL) {
+        return 0; // the client was refused
+    }
+    if (!pmg_out(c, "\r\n", 2)) {
+        pmg_head_abort(h);
+        return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the handshake");
+    }
+    pmg_work(c);
+    pmg_ws_start(c, false);
+    mg_call(c, MG_EV_WS_OPEN, (void *)(size_t)h->hm);
+    return 0;
+}
+
+int pmg_ws_request(struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c);
+    uint8_t nonce[16];
+    char key[KEY_LEN + 1] = "";
+    pmg_ws_start(c, true);
+    if (!pmg_port_random(nonce, sizeof(nonce))) {
+        return -EIO;
+    }
+    pmg_base64_encode(mg_str_n((char *)nonce, sizeof(nonce)), key);
+    accept_key(mg_str_n(key, KEY_LEN), x->u.ws.u.accept);
+    bool path = x->target[0] == '/';
+    bool ok = pmg_out_str(c, path ? "GET " : "GET /") && pmg_out_str(c, x->target) &&
+              pmg_out_str(c, " HTTP/1.1\r\nHost: ") &&
+              pmg_out_str(c, x->is_unix ? "localhost" : x->host) &&
+              pmg_out_str(c,
+                  "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+                  "Sec-WebSocket-Key: ") &&
+              pmg_out_str(c, key) && pmg_out_str(c, "\r\n") &&
+              pmg_out_str(c, x->auth != NULL ? x->auth : "") && pmg_out_str(c, "\r\n");
+    pmg_free(x->auth);
+    x->auth = NULL;
+    pmg_deadline(c, PMG_DL_CONNECT, pmg_m(c)->limits.connect_timeout);
+    return ok ? 0 : -ENOMEM;
+}
+
+bool pmg_ws_read_handshake(struct mg_connection *c) {
+    pmg_mgr_t *m = pmg_m(c);
+    pmg_ws_t *w = &pmg_x(c)->u.ws;
+    const char *p = (const char *)c->recv.buf, *end = NULL;
+    for (size_t i = 3; i < c->recv.len && end == NULL; i++) {
+        if (memcmp(p + i - 3, "\r\n\r\n", 4) == 0) {
+            end = p + i + 1;
+        }
+    }
+    if (end == NULL) {
+        if (m->limits.max_head > 0 && c->recv.len > m->limits.max_head) {
+            pmg_fatal(c, "WebSocket handshake failed: no end of the answer's head");
+        }
+        return false;
+    }
+    pmg_header_t headers[PMG_MAX_HEADERS];
+    pmg_http_msg_t hm;
+    pmg_framing_t f;
+    char text[80];
+    if (pmg_http_parse_head(p, (size_t)(end - p), true, &hm, headers, PMG_MAX_HEADERS, &f) != 0) {
+        pmg_fatal(c, "WebSocket handshake failed: invalid HTTP response");
+        return false;
+    }
+    struct mg_str accept = pmg_http_header(&hm, mg_str("Sec-WebSocket-Accept"));
+    if (hm.status != 101) {
+        pmg_snprintf(text, sizeof(text), "WebSocket handshake failed: the server answered %d",
+            hm.status);
+        pmg_fatal(c, text);
+        return false;
+    }
+    if (!pmg_list_has(pmg_http_header(&hm, mg_str("Upgrade")), "websocket") ||
+        !pmg_list_has(pmg_http_header(&hm, mg_str("Connection")), "upgrade") || accept.len != 28 ||
+        memcmp(accept.buf, w->u.accept, 28) != 0 ||
+        pmg_http_header(&hm, mg_str("Sec-WebSocket-Extensions")).buf != NULL ||
+        pmg_http_header(&hm, mg_str("Sec-WebSocket-Protocol")).buf != NULL) { // we asked for none
+        pmg_fatal(c, "WebSocket handshake failed: the answer does not fit the request");
+        return false;
+    }
+    w->handshake = 0;
+    c->is_websocket = 1;
+    pmg_ws_watch(c);
+    mg_call(c, MG_EV_WS_OPEN, &hm);
+    size_t n = (size_t)(end - p);
+    c->recv.len -= n;
+    memmove(c->recv.buf, c->recv.buf + n, c->recv.len);
+    return true;
+}
