@@ -62,7 +62,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--only",
         choices=["targets", "host"],
-        help="the tests that run on targets, or those that need none (tools/suite.py: side by side)",
+        help="the tests that run on targets, or those that need none (tools/test/suite.py: side by side)",
     )
 
 

@@ -8,10 +8,10 @@ import subprocess
 import sys
 
 import pytest
-from api_list import HEADER, macros, rows, table
+from api_list.rows import HEADER, macros, rows, table
 from targets import ROOT
 
-# Found by tools/deps.py, as the builds find it.
+# Found by tools/deps/deps.py, as the builds find it.
 MONGOOSE = "MONGOOSE_DIR"
 
 #: Events of Mongoose that Python does not have, with the reason.
@@ -291,7 +291,7 @@ def mongoose():
     """The folder that holds mongoose.h."""
     if given := os.environ.get(MONGOOSE):
         return given
-    run = [sys.executable, str(ROOT / "tools" / "deps.py"), "--path", "mongoose"]
+    run = [sys.executable, str(ROOT / "tools" / "deps" / "deps.py"), "--path", "mongoose"]
     return subprocess.run(run, check=True, capture_output=True, text=True).stdout.strip()
 
 
@@ -342,7 +342,11 @@ def test_every_event_of_mongoose_is_listed_or_left_out_for_a_reason(mongoose, va
 
 def copy_tree(folder):
     """The tree as it is, without what was built from it."""
-    ignore = shutil.ignore_patterns(".git", ".venv", "build", "dist", "__pycache__", ".*_cache")
+    anywhere = shutil.ignore_patterns(".git", ".venv", "__pycache__", ".*_cache")
+
+    def ignore(path, names):
+        return anywhere(path, names) | ({"build", "dist"} if path == str(ROOT) else set())
+
     shutil.copytree(ROOT, folder, symlinks=True, ignore=ignore)
     header = folder / HEADER.relative_to(ROOT)
     text = header.read_text()
@@ -364,7 +368,7 @@ def test_a_new_row_is_all_that_a_new_constant_takes(target, mongoose, tmp_path):
         for notes in build.rglob("*.P"):
             notes.write_text(notes.read_text().replace(f"{ROOT}/", f"{tree}/"))
         # Fast to compile; the objects that were there keep their -Os.
-        run = [str(tree / "tools" / "build-unix"), str(build), "COPT=-O0", "PMG_CFLAGS=-O0"]
+        run = [str(tree / "tools" / "build" / "unix.sh"), str(build), "COPT=-O0", "PMG_CFLAGS=-O0"]
         subprocess.run(run, check=True, capture_output=True, timeout=800)
         python = [str(build / "micropython"), "-c"]
         env = None

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import cymongoose
 import pytest
-from api_list import rows
+from api_list.rows import rows
 from batches import SCRIPT, ask, examples
 from hypothesis import given
 from hypothesis import strategies as st

@@ -28,7 +28,7 @@ process = pytest.mark.needs("process")
 @pytest.fixture(scope="session")
 def chart(tmp_path_factory):
     """Chart.js as `make demo` has it, in a place of our own."""
-    run = [sys.executable, str(ROOT / "tools" / "deps.py"), "--path", "chartjs"]
+    run = [sys.executable, str(ROOT / "tools" / "deps" / "deps.py"), "--path", "chartjs"]
     folder = subprocess.run(run, check=True, capture_output=True, text=True).stdout.strip()
     copy = tmp_path_factory.mktemp("chart") / "chart.min.js"
     shutil.copy(f"{folder}/chart.min.js", copy)

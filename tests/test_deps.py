@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""tools/deps.py: each way in which an input can be wrong or missing says so, and path overrides.
+"""tools/deps/deps.py: each way in which an input can be wrong or missing says so, and path overrides.
 
 None of these tests needs a network: where one must be absent, apt and pip are pointed at a
 closed port of this machine.
@@ -12,16 +12,12 @@ import time
 from pathlib import Path
 
 import pytest
+from sources import apt, inputs
+from targets import ROOT
 
-TOOLS = Path(__file__).resolve().parent.parent / "tools"
 CLOSED = "http://127.0.0.1:9"
 
-sys.path.insert(0, str(TOOLS))
-
-import deps_apt  # noqa: E402
-import deps_inputs  # noqa: E402
-
-VARIABLES = {item.variable: item.name for item in deps_inputs.ALL}
+VARIABLES = {item.variable: item.name for item in inputs.ALL}
 
 
 @pytest.fixture
@@ -29,7 +25,7 @@ def environment(tmp_path):
     """An environment with an empty cache and no way out."""
     apt_conf = tmp_path / "apt.conf"
     apt_conf.write_text(f'Acquire::http::Proxy "{CLOSED}";\nAcquire::https::Proxy "{CLOSED}";\n')
-    clean = {k: v for k, v in os.environ.items() if k not in (*VARIABLES, deps_inputs.ALLOW_HASH)}
+    clean = {k: v for k, v in os.environ.items() if k not in (*VARIABLES, inputs.ALLOW_HASH)}
     return clean | {
         "PYMONGOOSE_CACHE": str(tmp_path / "cache"),
         "PYMONGOOSE_TRIES": "1",
@@ -42,7 +38,7 @@ def environment(tmp_path):
 
 def deps(environment, *arguments):
     return subprocess.run(
-        [sys.executable, str(TOOLS / "deps.py"), *arguments],
+        [sys.executable, str(ROOT / "tools" / "deps" / "deps.py"), *arguments],
         env=environment,
         capture_output=True,
         text=True,
@@ -68,7 +64,7 @@ def micropython(tmp_path):
     version = "".join(
         f"#define MICROPY_VERSION_{part} {value}\n"
         for part, value in zip(
-            ("MAJOR", "MINOR", "MICRO"), deps_inputs.MICROPYTHON_VERSION.split("."), strict=True
+            ("MAJOR", "MINOR", "MICRO"), inputs.MICROPYTHON_VERSION.split("."), strict=True
         )
     )
     (folder / "py/mpconfig.h").write_text(version)
@@ -95,7 +91,7 @@ def test_wrong_source_hash_names_file_and_both_hashes(environment, mongoose):
     assert "Traceback" not in result.stderr
     assert f"MONGOOSE_DIR={mongoose}" in result.stderr
     assert str(mongoose / "mongoose.c") in result.stderr
-    assert deps_inputs.MONGOOSE_SHA256["mongoose.c"] in result.stderr
+    assert inputs.MONGOOSE_SHA256["mongoose.c"] in result.stderr
     assert "found    sha256 " in result.stderr
     assert "ALLOW_MONGOOSE_HASH=1" in result.stderr
 
@@ -248,18 +244,18 @@ def machine(tmp_path, monkeypatch, name, text):
         f'Dir::Etc::SourceList "/dev/null";\nDir::Etc::SourceParts "{tmp_path}/parts";\n'
     )
     monkeypatch.setenv("APT_CONFIG", str(conf))
-    return deps_apt.machine_stanzas()
+    return apt.machine_stanzas()
 
 
 @pytest.mark.parametrize(("name", "text"), [("a.sources", DEB822), ("a.list", ONE_LINE)])
 def test_sources_follow_the_machine(tmp_path, monkeypatch, name, text):
     stanzas = machine(tmp_path, monkeypatch, name, text)
-    trixie = deps_apt.sources_for("trixie", stanzas)
+    trixie = apt.sources_for("trixie", stanzas)
     uris = [line.split()[1] for line in trixie.splitlines() if line.startswith("URIs")]
     assert uris == ["http://archive.example/debian", "http://archive.example/security"]
     assert "bookworm" not in trixie and "trixie-security" in trixie
     assert trixie.count("Signed-By: ") == 1
     assert "Types: deb deb-src" in trixie
-    sid = deps_apt.sources_for("sid", stanzas)
+    sid = apt.sources_for("sid", stanzas)
     assert "Suites: sid\n" in sid and "security" not in sid
-    assert "trixie trixie-backports" in deps_apt.sources_for("trixie-backports", stanzas)
+    assert "trixie trixie-backports" in apt.sources_for("trixie-backports", stanzas)

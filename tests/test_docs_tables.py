@@ -5,7 +5,7 @@ import ast
 import re
 
 import pytest
-from api_list import rows, table
+from api_list.rows import rows, table
 from targets import ROOT
 
 DOCS = ROOT / "docs"

@@ -1,25 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`make flash` for RP2 boards: which file it takes for which board, and what arrives on the drive."""
 
-import importlib.machinery
-import importlib.util
 import struct
 
+import flash as tool
 import pytest
-from targets import ROOT
 
 RP2040, RP2350 = 0xE48BFF56, 0xE48BFF59
 
 
 @pytest.fixture
 def flash(tmp_path, monkeypatch):
-    loader = importlib.machinery.SourceFileLoader("flash", str(ROOT / "tools" / "flash"))
-    module = importlib.util.module_from_spec(importlib.util.spec_from_loader("flash", loader))
-    loader.exec_module(module)
-    monkeypatch.setattr(module, "ROOT", tmp_path)
-    monkeypatch.setattr(module, "WAIT_S", 0.3)
-    monkeypatch.setattr(module, "serial_ports", list)
-    return module
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    monkeypatch.setattr(tool, "WAIT_S", 0.3)
+    monkeypatch.setattr(tool, "serial_ports", list)
+    return tool
 
 
 def image(program, family=RP2040):

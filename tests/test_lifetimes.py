@@ -8,7 +8,7 @@ connections in one Manager on the device, and leaves nothing alive.
 import re
 
 import pytest
-from api_list import rows
+from api_list.rows import rows
 from loop_script import CLOSED, LOOP
 
 SCRIPT = (

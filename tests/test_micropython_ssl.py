@@ -21,7 +21,7 @@ SKIPPED_BY_ITSELF = {"ssl_ioctl", "ssl_poll"}
 def tree():
     if given := os.environ.get("MICROPYTHON_DIR"):
         return Path(given)
-    run = [sys.executable, str(ROOT / "tools" / "deps.py"), "--path", "micropython"]
+    run = [sys.executable, str(ROOT / "tools" / "deps" / "deps.py"), "--path", "micropython"]
     return Path(subprocess.run(run, check=True, capture_output=True, text=True).stdout.strip())
 
 

@@ -23,7 +23,7 @@ def test_stub_and_module_agree():
 
 def test_generated_parts_are_new():
     run = subprocess.run(
-        [sys.executable, str(ROOT / "tools" / "stub.py"), "--check"],
+        [sys.executable, str(ROOT / "tools" / "check" / "stub.py"), "--check"],
         capture_output=True,
         text=True,
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""TlsOpts shared by Managers of several threads. tools/sanitize threads runs this under TSan."""
+"""TlsOpts shared by Managers of several threads. tools/test/sanitize.sh threads runs this under TSan."""
 
 import pytest
 from pki import NOW, pki

@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Run the demo: demo unix|cpython|pico|DEVICE PORT. Ctrl-C ends it, and make, in peace.
+# Run the demo: demo.sh unix|cpython|pico|DEVICE PORT. Ctrl-C ends it, and make, in peace.
 set -eu
 
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 case $1 in
 unix) run=build/unix/micropython ;;
 cpython) run=.venv/bin/python ;;
@@ -12,7 +12,7 @@ pico | */* | *:*) run= ;;
 esac
 
 # The page's chart library, which the program serves from here.
-chart=$("${PYTHON:-/usr/bin/python3}" tools/deps.py --path chartjs)
+chart=$("${PYTHON:-/usr/bin/python3}" tools/deps/deps.py --path chartjs)
 mkdir -p build/demo
 cp -p "$chart/chart.min.js" build/demo/
 
@@ -22,6 +22,6 @@ status=0
 if [ "$run" ]; then
     "$run" examples/dashboard.py "$2" || status=$?
 else
-    .venv/bin/python tools/demo-board "$1" "$2" build/demo/chart.min.js || status=$?
+    .venv/bin/python tools/board/demo_board.py "$1" "$2" build/demo/chart.min.js || status=$?
 fi
 [ "$status" -eq 130 ] || exit "$status"

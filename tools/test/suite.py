@@ -23,7 +23,7 @@ import sys
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[1]
+ROOT = Path(__file__).resolve().parents[2]
 LOGS = ROOT / "build" / "suite"
 PROCESSES = ("cpython", "unix")
 EMULATED, ALONE = "pico", "host alone"
@@ -153,7 +153,7 @@ def main() -> int:
     signal.signal(signal.SIGINT, interrupted)
     LOGS.mkdir(parents=True, exist_ok=True)
     # A test of the demo wants it, and might find no network to fetch it from.
-    chart = [sys.executable, str(ROOT / "tools" / "deps.py"), "--path", "chartjs"]
+    chart = [sys.executable, str(ROOT / "tools" / "deps" / "deps.py"), "--path", "chartjs"]
     subprocess.run(chart, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     apart = can_have_own_network()
     alone = [] if "--only" in options else [ALONE]

@@ -1,12 +1,12 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Write a built firmware to an ESP32: flash-esp32 BOARD [VARIANT] [DEVICE] [ERASE]
+# Write a built firmware to an ESP32: flash-esp32.sh BOARD [VARIANT] [DEVICE] [ERASE]
 # esptool finds the board if no DEVICE (/dev/ttyUSB0 ...) is given, and refuses another chip. With
 # ERASE (1) all of the flash is erased first: MicroPython makes no file system where it finds other
 # data, and a new board may have some.
 set -eu
 
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 board=${1:-}
 variant=${2:-}
 device=${3:-}

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Build a board's firmware: build-firmware BOARD [BUILD_DIR] [CMAKE_ARGUMENT ...]
+# Build a board's firmware: firmware.sh BOARD [BUILD_DIR] [CMAKE_ARGUMENT ...]
 # Result: BUILD_DIR/firmware.{uf2,bin,elf,sha256} (default build/firmware/BOARD). Incremental, and
 # the same bytes wherever the repository and the sources lie.
 set -eu
 
-top=$(cd "$(dirname "$0")/.." && pwd)
+top=$(cd "$(dirname "$0")/../.." && pwd)
 python=${PYTHON:-/usr/bin/python3}
 die() { echo "build-firmware: $*" >&2; exit 1; }
 
@@ -13,7 +13,7 @@ boards=$(cd "$top/boards" && for file in */mpconfigboard.cmake; do printf '%s ' 
 [ $# -gt 0 ] || die "which board? BOARD= one of: $boards"
 board=$1
 shift
-case $board in ESP32*) exec "$top/tools/build-esp32" "$board" "$@" ;; esac
+case $board in ESP32*) exec "$top/tools/build/esp32.sh" "$board" "$@" ;; esac
 [ -f "$top/boards/$board/mpconfigboard.cmake" ] ||
     die "there is no board $board; BOARD= one of: $boards"
 build=$top/build/firmware/$board
@@ -26,16 +26,16 @@ case $board in
     W5500_EVB_PICO) needs=lib/wiznet5k/Ethernet/wizchip_conf.h ;;
     *) needs= ;;
 esac
-tree=$("$python" "$top/tools/deps.py" --path micropython-rp2)
+tree=$("$python" "$top/tools/deps/deps.py" --path micropython-rp2)
 for path in $needs; do
     [ -e "$tree/$path" ] || die "$board needs $path: set MICROPYTHON_DIR= to a full checkout of" \
         "MicroPython 1.25.0 with its submodules (git submodule update --init)"
 done
-mongoose=$("$python" "$top/tools/deps.py" --path mongoose)
+mongoose=$("$python" "$top/tools/deps/deps.py" --path mongoose)
 if [ -z "${PICO_SDK_PATH:-}" ] && [ -f "$tree/lib/pico-sdk/pico_sdk_init.cmake" ]; then
     sdk=$tree/lib/pico-sdk
 else
-    sdk=$("$python" "$top/tools/deps.py" --path pico-sdk)
+    sdk=$("$python" "$top/tools/deps/deps.py" --path pico-sdk)
 fi
 
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL MBEDTLS_DIR MICROPYTHON_DIR PICO_SDK_PATH
@@ -51,7 +51,7 @@ if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
 fi
 export MICROPY_GIT_TAG MICROPY_GIT_HASH SOURCE_DATE_EPOCH
 
-cross=$("$top/tools/build-mpy-cross" "$tree")
+cross=$("$top/tools/build/mpy-cross.sh" "$tree")
 MICROPY_MPYCROSS=$cross
 export MICROPY_MPYCROSS
 

@@ -21,8 +21,8 @@ import sys
 from pathlib import Path
 from typing import NoReturn
 
-import deps_inputs as inputs
-from deps_inputs import DepsError, Input
+from sources import inputs
+from sources.inputs import DepsError, Input
 
 HELP_MISSING = """\
 Either run this again with a network that reaches Debian's and PyPI's packages (through apt and
@@ -70,7 +70,7 @@ def fetch(missing: list[Input], cache: Path) -> dict[str, str]:
     """Bring `missing` into the cache; returns the reason by name for each that failed."""
     import fcntl
 
-    import deps_fetch
+    from sources.fetch import INDEX_MEGABYTES, Fetcher
 
     try:
         cache.mkdir(parents=True, exist_ok=True)
@@ -88,10 +88,10 @@ def fetch(missing: list[Input], cache: Path) -> dict[str, str]:
             return {}
         size = sum(item.megabytes for item in missing)
         if any(item.needs_apt for item in missing):
-            size += deps_fetch.INDEX_MEGABYTES
+            size += INDEX_MEGABYTES
         names = ", ".join(item.title for item in missing)
         say(f"fetching {names}: about {size:.0f} MB, a minute or less, into {cache}")
-        with deps_fetch.Fetcher(cache, say) as fetcher:
+        with Fetcher(cache, say) as fetcher:
             return fetcher.bring(missing)
 
 

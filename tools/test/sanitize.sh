@@ -1,7 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Build both targets with AddressSanitizer and UndefinedBehaviorSanitizer and run the suite on them,
-# side by side: sanitize [K], where K picks tests as in make test. Without it, all tests of targets
+# side by side: sanitize.sh [K], where K picks tests as in make test. Without it, all tests of targets
 # run but the one that builds, which runs a build of its own; and beside them the tests with threads
 # run once more on a CPython build with ThreadSanitizer. sanitize --threads runs these alone.
 #
@@ -11,7 +11,7 @@
 # run here.
 set -eu
 
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 top=$PWD
 cpython=build/cpython-sanitize
 unix=build/unix-sanitize
@@ -31,7 +31,7 @@ END
 # Python's own locks are seen, since they are those of pthreads.
 threads=build/cpython-sanitize-threads
 build_threads() {
-    tools/build-cpython "$threads" "-fsanitize=thread -fno-omit-frame-pointer -O1 -g"
+    tools/build/cpython.sh "$threads" "-fsanitize=thread -fno-omit-frame-pointer -O1 -g"
     wrap "$threads" libtsan.so
 }
 run_threads() {
@@ -47,8 +47,8 @@ fi
 sanitize=-fsanitize=address,undefined
 flags="$sanitize -fno-sanitize-recover=undefined -fno-omit-frame-pointer -O1 -g"
 
-tools/build-cpython "$cpython" "$flags"
-tools/build-unix "$unix" PMG_CFLAGS="$flags -DPMG_IO_POLL=1" \
+tools/build/cpython.sh "$cpython" "$flags"
+tools/build/unix.sh "$unix" PMG_CFLAGS="$flags -DPMG_IO_POLL=1" \
     LDFLAGS_EXTRA="$sanitize -Wl,--wrap=nlr_jump"
 
 # MicroPython's collector looks for pointers on the real stack, not on a fake one of ASan's. Both
@@ -59,7 +59,7 @@ export PMG_TEST_CPYTHON="$cpython/python" PMG_TEST_UNIX="$unix/micropython" PMG_
 wrap "$cpython" libasan.so
 
 if [ $# -gt 0 ]; then
-    exec .venv/bin/python tools/suite.py "cpython unix" tests --only targets -k "$1"
+    exec .venv/bin/python tools/test/suite.py "cpython unix" tests --only targets -k "$1"
 fi
 
 build_threads
@@ -68,7 +68,7 @@ run_threads >build/suite/threads.log 2>&1 &
 beside=$!
 trap 'kill "$beside" 2>/dev/null || true' EXIT
 failed=0
-.venv/bin/python tools/suite.py "cpython unix" tests --only targets -k "not new_row" || failed=1
+.venv/bin/python tools/test/suite.py "cpython unix" tests --only targets -k "not new_row" || failed=1
 wait "$beside" || failed=1
 trap - EXIT
 printf '\n== threads, with ThreadSanitizer\n'

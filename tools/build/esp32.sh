@@ -1,11 +1,11 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Build an ESP32 board's firmware by MicroPython's own build: build-esp32 BOARD [VARIANT] [-D... ...]
+# Build an ESP32 board's firmware by MicroPython's own build: esp.sh32 BOARD [VARIANT] [-D... ...]
 # Result: build/firmware/BOARD[-VARIANT]/firmware.bin and .sha256. It wants ESP-IDF (IDF_PATH) and
 # a full checkout of MicroPython (MICROPYTHON_DIR), and says how to get them.
 set -euo pipefail
 
-top=$(cd "$(dirname "$0")/.." && pwd)
+top=$(cd "$(dirname "$0")/../.." && pwd)
 python=${PYTHON:-/usr/bin/python3}
 board=$1
 shift
@@ -46,7 +46,7 @@ tree=${MICROPYTHON_DIR:-}
 [ -n "$tree" ] || missing "MICROPYTHON_DIR is not set: it names the folder of MicroPython"
 [ -f "$tree/ports/esp32/esp32_common.cmake" ] || missing "there is no MicroPython in $tree"
 [ -f "$tree/lib/berkeley-db-1.xx/README" ] || missing "$tree lacks the submodules of ports/esp32"
-mongoose=$("$python" "$top/tools/deps.py" --path mongoose)
+mongoose=$("$python" "$top/tools/deps/deps.py" --path mongoose)
 
 if ! command -v idf.py >/dev/null; then
     # shellcheck disable=SC1091

@@ -1,11 +1,11 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Build the CPython package: build-cpython [BUILD_DIR C_FLAGS]
+# Build the CPython package: cpython.sh [BUILD_DIR C_FLAGS]
 # Installs it into .venv, or with another BUILD_DIR (not build/cpython) into BUILD_DIR/site for
 # PYTHONPATH. Does nothing if no source has changed.
 set -eu
 
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 python=.venv/bin/python
 build=${1:-build/cpython}
 flags=${2:-}
@@ -20,8 +20,8 @@ fi
 exec 8>"${stamp%stamp}lock"
 flock 8
 
-MONGOOSE_DIR=$($python tools/deps.py --path mongoose)
-MBEDTLS_DIR=$($python tools/deps.py --path mbedtls)
+MONGOOSE_DIR=$($python tools/deps/deps.py --path mongoose)
+MBEDTLS_DIR=$($python tools/deps/deps.py --path mbedtls)
 sources="pyproject.toml README.md shared cpython typings $MONGOOSE_DIR $MBEDTLS_DIR/include $MBEDTLS_DIR/library"
 if [ -e "$stamp" ] && [ "$(cat "$stamp")" = "$MONGOOSE_DIR $MBEDTLS_DIR$flags" ] &&
     # shellcheck disable=SC2086

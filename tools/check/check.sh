@@ -1,9 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Format, lint, spelling and types: check [--format]; with --format it changes files instead.
+# Format, lint, spelling and types: check.sh [--format]; with --format it changes files instead.
 set -u
 
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 bin=.venv/bin
 failed=
 
@@ -20,7 +20,7 @@ step() {
 }
 
 if [ "${1:-}" = --format ]; then
-    $bin/python tools/stub.py
+    $bin/python tools/check/stub.py
     # shellcheck disable=SC2086
     $bin/clang-format -i $c_files
     $bin/ruff format --quiet .
@@ -30,14 +30,14 @@ fi
 # MicroPython's macros and Mongoose's headers are not given to cppcheck: it reads what is ours.
 lint_c() {
     cppcheck --quiet --error-exitcode=1 --inline-suppr --std=c99 --max-configs=8 \
-        --enable=warning,performance,portability --suppressions-list=tools/cppcheck.txt \
+        --enable=warning,performance,portability --suppressions-list=tools/check/cppcheck.txt \
         -I shared -DMG_ARCH=MG_ARCH_CUSTOM shared micropython_module cpython
 }
 
 # No board is built here yet: at least the lwIP backend compiles, with and without IPv6.
 compile_lwip() {
     python=${PYTHON:-/usr/bin/python3}
-    lwip=$("$python" tools/deps.py --path lwip) && mongoose=$("$python" tools/deps.py --path mongoose) ||
+    lwip=$("$python" tools/deps/deps.py --path lwip) && mongoose=$("$python" tools/deps/deps.py --path mongoose) ||
         return 1
     for ipv6 in 0 1; do
         for file in shared/pmg_*.c; do
@@ -53,7 +53,7 @@ compile_lwip() {
 step clang-format $bin/clang-format --dry-run -Werror $c_files
 step "ruff format" $bin/ruff format --check --quiet .
 step "ruff check" $bin/ruff check --quiet .
-step stub $bin/python tools/stub.py --check
+step stub $bin/python tools/check/stub.py --check
 step codespell $bin/codespell
 step "mypy tools" $bin/mypy
 step cppcheck lint_c

@@ -12,7 +12,7 @@ import shutil
 import subprocess
 from pathlib import Path
 
-from deps_inputs import DepsError
+from .inputs import DepsError
 
 # A suite of Debian's main archive and its companions. Anything else in the machine's sources
 # is a third party's and has no business here.

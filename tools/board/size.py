@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Flash and RAM of a board's firmware: size BOARD [--switches] [--update]
+"""Flash and RAM of a board's firmware: size.py BOARD [--switches] [--update]
 
 Reads the linker's map of `make firmware`: bytes by part. With --switches our sources are compiled
 once more: without link-time optimization, which shows what each of them takes, then without each
@@ -19,7 +19,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 FLASH, RAM = (0x10000000, 0x20000000), (0x20000000, 0x20082000)
 SECTION = re.compile(r"^ (\S+)?\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+(\S.*)$")
 
@@ -201,7 +201,7 @@ def update(tables: dict[str, list[str]]) -> None:
     path = ROOT / "docs/size.md"
     text = path.read_text()
     for name, lines in tables.items():
-        start, end = f"<!-- {name}: tools/size --update -->\n", f"<!-- end of {name} -->"
+        start, end = f"<!-- {name}: tools/board/size.py --update -->\n", f"<!-- end of {name} -->"
         head, found, rest = text.partition(start)
         _, ends, tail = rest.partition(end)
         if not (found and ends):

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Build mpy-cross from a MicroPython tree if need be, and print its path: build-mpy-cross TREE
+# Build mpy-cross from a MicroPython tree if need be, and print its path: mpy-cross.sh TREE
 # It serves every build from this tree, so it lives with the cache. A tree of the cache never
 # changes; anyone else's may.
 set -eu

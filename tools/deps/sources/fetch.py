@@ -17,8 +17,8 @@ from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
-from deps_apt import PrivateApt, run
-from deps_inputs import CHARTJS_FILE, MONGOOSE_SHA256, DepsError, Input
+from .apt import PrivateApt, run
+from .inputs import CHARTJS_FILE, MONGOOSE_SHA256, DepsError, Input
 
 T = TypeVar("T")
 

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Put a firmware onto a board: flash BOARD [DEVICE]
+"""Put a firmware onto a board: flash.py BOARD [DEVICE]
 
 DEVICE is the board's serial port (/dev/ttyACM0, a0) or the drive that shows up when it is plugged in
 with BOOTSEL held down (RPI-RP2, RP2350). Without it the drive, then the only serial port, is taken.
@@ -19,7 +19,7 @@ import time
 from pathlib import Path
 from typing import NoReturn
 
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 FAMILIES = {0xE48BFF56: "RP2040", 0xE48BFF59: "RP2350"}
 DRIVES = {"RP2040": "RPI-RP2", "RP2350": "RP2350"}
 MAGIC = (0x0A324655, 0x9E5D5157)

@@ -1,10 +1,10 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Build MicroPython's unix port with our module: build-unix [BUILD_DIR] [MAKE_ARGUMENT ...]
+# Build MicroPython's unix port with our module: unix.sh [BUILD_DIR] [MAKE_ARGUMENT ...]
 # Result: BUILD_DIR/micropython (default build/unix). Incremental.
 set -eu
 
-top=$(cd "$(dirname "$0")/.." && pwd)
+top=$(cd "$(dirname "$0")/../.." && pwd)
 python=${PYTHON:-/usr/bin/python3}
 build=${1:-$top/build/unix}
 [ $# -gt 0 ] && shift
@@ -12,8 +12,8 @@ case $build in /*) ;; *) build=$PWD/$build ;; esac
 
 # Our own make's variables must not reach MicroPython's, which gives some of these names
 # (MBEDTLS_DIR, TARGET, BUILD ...) another meaning.
-mongoose=$("$python" "$top/tools/deps.py" --path mongoose)
-tree=$("$python" "$top/tools/deps.py" --path micropython)
+mongoose=$("$python" "$top/tools/deps/deps.py" --path mongoose)
+tree=$("$python" "$top/tools/deps/deps.py" --path micropython)
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL MBEDTLS_DIR MICROPYTHON_DIR TARGET PORT BUILD K V
 jobs=$(nproc 2>/dev/null || echo 2)
 
@@ -23,7 +23,7 @@ MICROPY_GIT_TAG=v$(field MAJOR).$(field MINOR).$(field MICRO)
 MICROPY_GIT_HASH=pymongoose
 export MICROPY_GIT_TAG MICROPY_GIT_HASH
 
-cross=$("$top/tools/build-mpy-cross" "$tree")
+cross=$("$top/tools/build/mpy-cross.sh" "$tree")
 mkdir -p "$build"
 exec 8>"$build/.lock"
 flock 8

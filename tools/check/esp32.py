@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Check the ESP32 firmware's part of ours without ESP-IDF: check_esp32.py [--stack] [--size] [--update]
+"""Check the ESP32 firmware's part of ours without ESP-IDF: esp32.py [--stack] [--size] [--update]
 
 For each board of boards/ESP32_*, MicroPython's real build rules are configured by CMake against a
 stand-in IDF project (boards/esp32/check), interned strings are collected, and our sources and
@@ -23,7 +23,7 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-TOP = Path(__file__).resolve().parent.parent
+TOP = Path(__file__).resolve().parents[2]
 CHECK = TOP / "boards" / "esp32" / "check"
 BUILD = TOP / "build" / "check-esp32"
 DOCS = TOP / "docs" / "esp32.md"
@@ -60,7 +60,7 @@ def say(text: str) -> None:
 
 
 def source(name: str) -> Path:
-    run = [sys.executable, str(TOP / "tools" / "deps.py"), "--path", name]
+    run = [sys.executable, str(TOP / "tools" / "deps" / "deps.py"), "--path", name]
     return Path(subprocess.run(run, check=True, capture_output=True, text=True).stdout.strip())
 
 
@@ -247,7 +247,7 @@ def size_table(board: Board) -> list[str]:
 def put(name: str, lines: list[str], update: bool) -> None:
     if not update:
         return print("\n".join(lines), flush=True)
-    start, end = f"<!-- {name}: tools/check_esp32.py --update -->\n", f"<!-- end of {name} -->"
+    start, end = f"<!-- {name}: tools/check/esp32.py --update -->\n", f"<!-- end of {name} -->"
     head, _, rest = DOCS.read_text().partition(start)
     _, found, tail = rest.partition(end)
     if not found:

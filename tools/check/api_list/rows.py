@@ -8,7 +8,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-HEADER = Path(__file__).resolve().parent.parent / "shared" / "pmg_api.h"
+HEADER = Path(__file__).resolve().parents[3] / "shared" / "pmg_api.h"
 
 
 @cache

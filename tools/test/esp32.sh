@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Run the suite on a unix build whose sockets are those of an ESP32: test-esp32 [K]
+# Run the suite on a unix build whose sockets are those of an ESP32: esp32.sh [K]
 # boards/esp32/check/unix says what that means; build/unix-esp32 is where it is built, and
 # unix-esp32 is the target's name. What needs more sockets than such a board has is skipped by
 # probed capabilities.
@@ -9,8 +9,8 @@
 # stub, and Python that opens nothing.
 set -eu
 
-cd "$(dirname "$0")/.."
-tools/build-unix build/unix-esp32 PMG_CFLAGS="-O1 -DPMG_IO_ESP=1 -I$PWD/boards/esp32/check/unix"
+cd "$(dirname "$0")/../.."
+tools/build/unix.sh build/unix-esp32 PMG_CFLAGS="-O1 -DPMG_IO_ESP=1 -I$PWD/boards/esp32/check/unix"
 
 left_out="deps docs docs_output docs_tables stub jwt json url hashes"
 set -- ${1:+-k "$1"}

@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Serve the demo page from a board: demo-board pico|DEVICE PORT CHART_JS. Ctrl-C ends it.
+"""Serve the demo page from a board: demo_board.py pico|DEVICE PORT CHART_JS. Ctrl-C ends it.
 
 pico is the emulated board; DEVICE is a board's serial port, such as /dev/ttyACM0 or /dev/ttyUSB0,
 whose boot.py brings up a network, or WIFI_SSID and WIFI_PSK of the environment name the Wi-Fi that
@@ -18,11 +18,11 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from board_network import NetworkError, find_address, wanted_wifi
+from board_repl.network import NetworkError, find_address, wanted_wifi
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
-TOP = Path(__file__).resolve().parents[1]
+TOP = Path(__file__).resolve().parents[2]
 EXAMPLES = TOP / "examples"
 FLASH = TOP / "build/demo/pico-flash.bin"
 BOARD_PORT = 8000

@@ -4,7 +4,7 @@
 # npm brings into the cache. Result: build/rig/bootrom.bin, build/rig/rp2040js. Incremental.
 set -eu
 
-cd "$(dirname "$0")/.."
+cd "$(dirname "$0")/../.."
 version=1.4.1
 sha256=83328017cf7e503477e8d218cb742d3e843782d795edd175a0b81346c194e56f
 parts=build/rig
@@ -47,7 +47,7 @@ ln -sfn "$tree" "$parts/rp2040js"
 
 # ---- The boot ROM --------------------------------------------------------------------------------
 rom=$parts/bootrom.bin
-if [ -z "$(find boards/rig/bootrom.c boards/rig/bootrom.ld tools/build-rig -newer "$rom" 2>&1)" ]; then
+if [ -z "$(find boards/rig/bootrom.c boards/rig/bootrom.ld tools/build/rig.sh -newer "$rom" 2>&1)" ]; then
     exit 0
 fi
 arm-none-eabi-gcc -mcpu=cortex-m0plus -mthumb -Os -Wall -Wextra -Werror -ffreestanding \

@@ -1,8 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Install what a group of make targets lacks from Debian: apt-needs GROUP ...
+# Install what a group of make targets lacks from Debian: apt-needs.sh GROUP ...
 # As root or with a passwordless sudo it installs, else it prints the line that does.
-# apt-needs --have GROUP ... only says by its exit status whether all is there.
+# apt-needs.sh --have GROUP ... only says by its exit status whether all is there.
 set -eu
 
 only_ask=
