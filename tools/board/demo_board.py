@@ -44,7 +44,7 @@ def next_event(rig: subprocess.Popen[str], *names: str) -> dict[str, Any]:
         event: dict[str, Any] = json.loads(line)
         if "error" in event:
             sys.exit(f"demo: {event['error']}; PORT= names another")
-        if event.get("event") in names or "answer" in event and "answer" in names:
+        if event.get("event") in names or ("answer" in event and "answer" in names):
             return event
     sys.exit("demo: the emulated board did not start")
 

@@ -9,6 +9,7 @@ A board that runs MicroPython is sent to its boot loader first, and greeted by i
 
 from __future__ import annotations
 
+import contextlib
 import glob
 import os
 import shutil
@@ -16,8 +17,11 @@ import struct
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
-from typing import NoReturn
+from typing import NoReturn, TypeVar
+
+T = TypeVar("T")
 
 ROOT = Path(__file__).resolve().parents[2]
 FAMILIES = {0xE48BFF56: "RP2040", 0xE48BFF59: "RP2350"}
@@ -93,14 +97,12 @@ def copy(data: bytes, target: Path) -> None:
             done = min(at + CHUNK, len(data))
             print(f"\rflash: {100 * done // len(data):3} %", end="", file=sys.stderr, flush=True)
         print(file=sys.stderr)
-        try:
+        with contextlib.suppress(OSError):  # the board restarts as soon as it has the last block
             os.fsync(file.fileno())
-        except OSError:
-            pass  # the board restarts as soon as it has the last block
     say(f"{len(data) // 1024} KiB in {time.monotonic() - begun:.1f} s")
 
 
-def wait_for(what: str, look):  # type: ignore[no-untyped-def]
+def wait_for(what: str, look: Callable[[], T | None]) -> T:
     end = time.monotonic() + WAIT_S
     while time.monotonic() < end:
         if found := look():
@@ -146,7 +148,8 @@ def main() -> None:
     target: Path | None = Path(device) if device and Path(device).is_dir() else drive_of(chip)
     ports = serial_ports()
     if target is None and not device and shutil.which("picotool"):
-        if subprocess.run(["picotool", "load", "-x", str(path)], check=False).returncode == 0:
+        loaded = subprocess.run(["picotool", "load", "-x", str(path)], check=False)
+        if loaded.returncode == 0:
             greet([])
             return
     if target is None:
