@@ -49,8 +49,15 @@ compile_lwip() {
     done
 }
 
+# By its suffix alone do ruff and mypy know Python.
+suffixes() {
+    bare=$(grep -rlIE '^#!.*python' tools --exclude='*.py')
+    [ -z "$bare" ] || { echo "Python without .py in its name: $bare" >&2; return 1; }
+}
+
 # shellcheck disable=SC2086
 step clang-format $bin/clang-format --dry-run -Werror $c_files
+step suffixes suffixes
 step "ruff format" $bin/ruff format --check --quiet .
 step "ruff check" $bin/ruff check --quiet .
 step stub $bin/python tools/check/stub.py --check
