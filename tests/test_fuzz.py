@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Bytes that nobody meant: whatever arrives, the server answers or closes, and lives on."""
 
+from functools import partial
+
 import h11
 import pytest
-from clients import Raw, frame, listen, some, ws_open
-from hypothesis import HealthCheck, given, settings
+from batches import examples, mutated
+from clients import Raw, frame, listen, ws_open
+from hypothesis import given
 from hypothesis import strategies as st
 
 SERVER = """
@@ -24,17 +27,6 @@ m = Manager(handler, max_body=2000, max_head=2000, max_message=2000)
 announce("PORT", m.listen(url("http")))
 serve(m)
 """
-
-
-def examples(test):
-    """The same examples in every run: a failure today is a failure tomorrow."""
-    return settings(
-        max_examples=some(150),
-        deadline=None,
-        derandomize=True,
-        database=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
-    )(test)
 
 
 PIECES = st.one_of(
@@ -64,23 +56,6 @@ PIECES = st.one_of(
     ),
     st.binary(max_size=40),
 )
-
-
-def mutated(draw, data):
-    """The bytes with some of them changed, dropped or doubled."""
-    data = bytearray(data)
-    for _ in range(draw(st.integers(0, 3))):
-        if not data:
-            break
-        at = draw(st.integers(0, len(data) - 1))
-        change = draw(st.integers(0, 2))
-        if change == 0:
-            data[at] = draw(st.integers(0, 255))
-        elif change == 1:
-            del data[at]
-        else:
-            data[at:at] = data[max(0, at - 20) : at]
-    return bytes(data)
 
 
 @st.composite
@@ -164,7 +139,7 @@ def test_server(shared, check, made):
     server = shared(SERVER)
     address = server.reach(server.port())
 
-    @examples
+    @partial(examples, count=150)
     @given(pieces=made)
     def run(pieces):
         check(address, pieces)
@@ -227,7 +202,7 @@ def test_client(shared, scheme):
     listener = listen()
     done = 0
 
-    @examples
+    @partial(examples, count=150)
     @given(response=responses())
     def check(response):
         nonlocal done

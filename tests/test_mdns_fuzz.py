@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Multicast DNS messages that nobody meant: dropped whole, and the responder lives on."""
 
+from functools import partial
+
 import pytest
+from batches import examples, mutated
 from hypothesis import given
 from hypothesis import strategies as st
 from mdns_peer import (
@@ -19,7 +22,6 @@ from mdns_peer import (
     unique,
     wire,
 )
-from test_fuzz import examples, mutated
 from test_mdns import DEVICE, announced
 
 pytestmark = pytest.mark.needs("multicast")
@@ -171,7 +173,7 @@ c.set_handler(look)
     )  # fmt: skip
     questions = st.builds(question, names, st.sampled_from([1, 12, 16, 33, 255]), st.booleans())
 
-    @examples
+    @partial(examples, count=150)
     @given(
         parts=st.tuples(st.lists(questions, max_size=3), *[st.lists(records, max_size=3)] * 3),
         flags=st.sampled_from([0, 0, RESPONSE, RESPONSE, 0x0200, 0x2800]),

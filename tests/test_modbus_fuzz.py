@@ -2,11 +2,10 @@
 """Modbus frames that nobody meant, to a server and to a client."""
 
 import pytest
-from batches import examples
+from batches import examples, mutated
 from clients import Raw, listen
 from hypothesis import given
 from hypothesis import strategies as st
-from test_fuzz import mutated
 from test_modbus import CLIENT, SERVER, adu
 
 PDUS = st.one_of(
