@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Many calls of functions on a device in few questions, and how hypothesis makes them."""
 
-from clients import some
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
+from peers.clients import some
 
 #: Characters of one question: a board has to compile it in what its script leaves of the heap.
 QUESTION = 4000

@@ -37,7 +37,7 @@ build_threads() {
 run_threads() {
     TSAN_OPTIONS=exitcode=66 PMG_TEST_CPYTHON="$threads/python" PMG_TEST_SLOWNESS=4 \
         exec .venv/bin/python -m pytest --target cpython \
-        tests/test_tls_threads.py tests/test_wakeup.py tests/test_workers.py
+        tests/tls/test_tls_threads.py tests/core/test_wakeup.py tests/core/test_workers.py
 }
 if [ "${1:-}" = --threads ]; then
     build_threads
