@@ -177,6 +177,7 @@ def test_page(base, browser, target, tmp_path):
     interval.send_keys("100")
 
     # The download.
+    until(browser, lambda: points(browser)[0] > 20, "readings to download")
     browser.find_element(By.ID, "download").click()
     file = tmp_path / "readings.csv"
     # The browser makes the file first and fills it afterwards.
