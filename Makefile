@@ -6,7 +6,7 @@
 #   BOARD   which board's firmware: a folder of boards/
 #   WIFI_SSID, WIFI_PSK  test, demo: the Wi-Fi that a board on a serial port joins
 #   PYMONGOOSE_CACHE, MONGOOSE_DIR, MICROPYTHON_DIR, MBEDTLS_DIR, LWIP_DIR, PICO_SDK_PATH,
-#   TINYUSB_DIR, CHARTJS_DIR  see tools/deps.py
+#   TINYUSB_DIR, CHARTJS_DIR  see tools/deps/deps.py
 
 PYTHON ?= /usr/bin/python3
 PORT ?= 8000
@@ -19,7 +19,7 @@ builds = $(filter cpython unix,$(1)) $(if $(filter pico,$(1)),firmware rig)
 
 # What make test takes when no TARGET is named: the emulated Pico too, if its tools are there.
 ifneq ($(filter test,$(MAKECMDGOALS)),)
-TEST_TARGETS := $(or $(TARGET),cpython unix $(shell tools/apt-needs --have pico rig && echo pico))
+TEST_TARGETS := $(or $(TARGET),cpython unix $(shell tools/deps/apt-needs.sh --have pico rig && echo pico))
 endif
 
 .DEFAULT_GOAL := help
@@ -32,20 +32,20 @@ help: ## Say what the targets do.
 
 demo: ## Serve examples/dashboard.py. TARGET=unix (default), cpython, pico (emulated), a board's serial port (WIFI_SSID= WIFI_PSK=). PORT=8000.
 demo: $(call builds,$(or $(TARGET),unix)) $(if $(filter-out unix cpython,$(TARGET)),.venv/test.stamp)
-	@tools/demo $(or $(TARGET),unix) $(PORT)
+	@tools/board/demo.sh $(or $(TARGET),unix) $(PORT)
 
 test: ## Run the tests. TARGET="cpython unix" (and pico, if its tools are there), /dev/ttyACM0, /dev/ttyUSB0 WIFI_SSID= WIFI_PSK=; K=expression picks.
 test: $(call builds,$(TEST_TARGETS)) .venv/test.stamp | apt-test
 	@$(if $(TARGET)$(filter pico,$(TEST_TARGETS)),,echo "test: not on the emulated Pico: make test TARGET=pico installs its tools (about 450 MB) and runs there")
-	@$(VENV)/python tools/suite.py "$(TEST_TARGETS)" tests $(if $(K),-k "$(K)")
+	@$(VENV)/python tools/test/suite.py "$(TEST_TARGETS)" tests $(if $(K),-k "$(K)")
 
 test-long: ## Run all tests of a slow target, those too that make test leaves out. TARGET=pico.
 test-long: $(call builds,$(or $(TARGET),pico)) .venv/test.stamp | apt-test
-	@$(VENV)/python tools/suite.py "$(or $(TARGET),pico)" tests --long $(if $(K),-k "$(K)")
+	@$(VENV)/python tools/test/suite.py "$(or $(TARGET),pico)" tests --long $(if $(K),-k "$(K)")
 
 sanitize: ## Run the tests on builds with ASan and UBSan, over epoll and over poll(), and with TSan. K= as above.
 sanitize: .venv/build.stamp .venv/test.stamp | apt-test
-	@tools/sanitize $(if $(K),"$(K)")
+	@tools/test/sanitize.sh $(if $(K),"$(K)")
 
 soak: ## Open and close 200,000 connections on each target. TARGET= as above, N=connections.
 soak: $(call builds,$(or $(TARGET),cpython unix)) .venv/test.stamp
@@ -53,45 +53,45 @@ soak: $(call builds,$(or $(TARGET),cpython unix)) .venv/test.stamp
 
 cpython: ## Build the CPython package and install it into .venv.
 cpython: .venv/build.stamp
-	@tools/build-cpython
+	@tools/build/cpython.sh
 
 unix: ## Build MicroPython's unix port with pymongoose: build/unix/micropython.
 unix: | apt-build
-	@tools/build-unix $(BUILD)/unix
+	@tools/build/unix.sh $(BUILD)/unix
 
 pico: ## Run the RP2040 firmware in an emulated Pico: serial and HTTP addresses. PORT=8000.
 pico: rig
 	@$(PYTHON) boards/rig/rig.py --port $(PORT) $(ARGS)
 
 rig: | apt-rig
-	@tools/build-rig
+	@tools/build/rig.sh
 
 firmware: ## Build a board's firmware: build/firmware/BOARD/firmware.*. BOARD=RPI_PICO (default), ESP32_GENERIC ...
 firmware: | $(if $(filter ESP32%,$(BOARD)),apt-build,apt-pico)
-	@tools/build-firmware $(or $(BOARD),RPI_PICO) $(VARIANT)
+	@tools/build/firmware.sh $(or $(BOARD),RPI_PICO) $(VARIANT)
 
 flash: ## Put the firmware onto a board. BOARD= as above, DEVICE=serial port, or an RP2's drive. ERASE=1: of an ESP32, its files too.
 flash: .venv/flash.stamp
 	@case "$(BOARD)" in \
-	ESP32*) tools/flash-esp32 "$(BOARD)" "$(VARIANT)" "$(DEVICE)" "$(ERASE)" ;; \
-	*) $(MAKE) firmware .venv/test.stamp && tools/flash $(or $(BOARD),RPI_PICO) $(DEVICE) ;; \
+	ESP32*) tools/board/flash-esp32.sh "$(BOARD)" "$(VARIANT)" "$(DEVICE)" "$(ERASE)" ;; \
+	*) $(MAKE) firmware .venv/test.stamp && tools/board/flash.py $(or $(BOARD),RPI_PICO) $(DEVICE) ;; \
 	esac
 
 size: ## Say what of the firmware takes how much flash and RAM. BOARD=; ARGS=--switches, per feature; --update, into docs/size.md.
 size: firmware
-	@tools/size $(or $(BOARD),RPI_PICO) $(ARGS)
+	@tools/board/size.py $(or $(BOARD),RPI_PICO) $(ARGS)
 
 check-esp32: ## Compile for ESP32 without ESP-IDF. ARGS=--stack, --size or --update.
 check-esp32: | apt-esp32
-	@$(PYTHON) tools/check_esp32.py $(ARGS)
+	@$(PYTHON) tools/check/esp32.py $(ARGS)
 
 test-esp32: ## Run the suite on a unix build with an ESP32's socket layer. K= as above.
 test-esp32: .venv/test.stamp | apt-test
-	@tools/test-esp32 $(if $(K),"$(K)")
+	@tools/test/esp32.sh $(if $(K),"$(K)")
 
 deps: ## Bring the third-party sources into the cache; say what is where.
 deps: | apt-build
-	@$(PYTHON) tools/deps.py
+	@$(PYTHON) tools/deps/deps.py
 
 wheel: ## Build the source distribution and the wheel: build/dist/.
 wheel: .venv/build.stamp
@@ -112,34 +112,34 @@ docs: .venv/docs.stamp
 
 check: ## Check format, style, spelling and types; lint the C.
 check: .venv/check.stamp | apt-check
-	@tools/check
+	@tools/check/check.sh
 
 format: ## Format the C and Python sources in place.
 format: .venv/check.stamp
-	@tools/check --format
+	@tools/check/check.sh --format
 
 clean: ## Remove what was built; the cache of sources stays.
 	rm -rf $(BUILD) .venv
 
 apt-build:
-	@tools/apt-needs build
+	@tools/deps/apt-needs.sh build
 apt-test:
-	@tools/apt-needs build test
+	@tools/deps/apt-needs.sh build test
 apt-check:
-	@tools/apt-needs build check
+	@tools/deps/apt-needs.sh build check
 apt-esp32:
-	@tools/apt-needs build esp32
+	@tools/deps/apt-needs.sh build esp32
 apt-bench:
-	@tools/apt-needs build bench
+	@tools/deps/apt-needs.sh build bench
 apt-rig:
-	@tools/apt-needs build pico rig
+	@tools/deps/apt-needs.sh build pico rig
 apt-pico:
-	@tools/apt-needs build pico
+	@tools/deps/apt-needs.sh build pico
 
 .venv/%.stamp: | apt-build
-	@tools/venv $*
-.venv/build.stamp: tools/requirements-build.txt
-.venv/check.stamp: tools/requirements-check.txt
-.venv/flash.stamp: tools/requirements-flash.txt
+	@tools/deps/venv.sh $*
+.venv/build.stamp: tools/deps/requirements-build.txt
+.venv/check.stamp: tools/deps/requirements-check.txt
+.venv/flash.stamp: tools/deps/requirements-flash.txt
 .venv/test.stamp: tests/requirements.txt
 .venv/docs.stamp: docs/requirements.txt

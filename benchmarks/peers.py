@@ -199,7 +199,7 @@ def compiled(name: str, sources: list[Path], flags: list[str]) -> Path:
 def mongoose_server() -> Path:
     folder = Path(
         subprocess.run(
-            [sys.executable, ROOT / "tools" / "deps.py", "--path", "mongoose"],
+            [sys.executable, ROOT / "tools" / "deps" / "deps.py", "--path", "mongoose"],
             capture_output=True,
             text=True,
             check=True,

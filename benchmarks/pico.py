@@ -254,10 +254,10 @@ def sockets(board: Board) -> dict[str, str]:
 def put_microdot(board: Board, folder: Path) -> None:
     """Compiled by mpy-cross: the board's memory would not do for the sources."""
     tree = os.environ.get("MICROPYTHON_DIR") or subprocess.check_output(
-        [sys.executable, str(ROOT / "tools/deps.py"), "--path", "micropython"], text=True
+        [sys.executable, str(ROOT / "tools/deps/deps.py"), "--path", "micropython"], text=True
     )
     cross = subprocess.check_output(
-        [str(ROOT / "tools/build-mpy-cross"), tree.strip()], text=True
+        [str(ROOT / "tools/build/mpy-cross.sh"), tree.strip()], text=True
     ).strip()
     board.run("import os\ntry: os.mkdir('/microdot')\nexcept OSError: pass")
     for name in ("__init__", "microdot", "websocket", "helpers"):

@@ -2,7 +2,7 @@
 # The user module for MicroPython's CMake ports (rp2, esp32):
 #   -DUSER_C_MODULES=<this repository>/micropython_module/micropython.cmake
 # MONGOOSE_DIR (variable or environment) names the folder with mongoose.c; without it
-# tools/deps.py finds or fetches it.
+# tools/deps/deps.py finds or fetches it.
 
 set(PMG_MODULE_DIR ${CMAKE_CURRENT_LIST_DIR})
 get_filename_component(PMG_TOP ${PMG_MODULE_DIR} DIRECTORY)
@@ -13,7 +13,7 @@ endif()
 if(NOT MONGOOSE_DIR)
     find_package(Python3 REQUIRED COMPONENTS Interpreter)
     execute_process(
-        COMMAND ${Python3_EXECUTABLE} ${PMG_TOP}/tools/deps.py --path mongoose
+        COMMAND ${Python3_EXECUTABLE} ${PMG_TOP}/tools/deps/deps.py --path mongoose
         OUTPUT_VARIABLE MONGOOSE_DIR
         OUTPUT_STRIP_TRAILING_WHITESPACE
     )

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The user module for MicroPython's make ports: USER_C_MODULES=<this repository>.
-# MONGOOSE_DIR names the folder with mongoose.c; without it tools/deps.py finds or fetches it.
+# MONGOOSE_DIR names the folder with mongoose.c; without it tools/deps/deps.py finds or fetches it.
 
 PMG_MODULE_DIR := $(USERMOD_DIR)
 PMG_TOP := $(patsubst %/micropython_module,%,$(PMG_MODULE_DIR))
 
 ifeq ($(MONGOOSE_DIR),)
-MONGOOSE_DIR := $(shell $(PYTHON) $(PMG_TOP)/tools/deps.py --path mongoose)
+MONGOOSE_DIR := $(shell $(PYTHON) $(PMG_TOP)/tools/deps/deps.py --path mongoose)
 endif
 ifeq ($(wildcard $(MONGOOSE_DIR)/mongoose.c),)
 $(error No mongoose.c: run "make deps" in pymongoose, or set MONGOOSE_DIR)

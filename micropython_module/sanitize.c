@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// For builds with AddressSanitizer (tools/sanitize), empty in others. MicroPython's exceptions leave
-// frames in a way of their own, and what was marked around the variables of those frames would stay
-// marked for whoever comes next on the stack. The linker puts this before the port's nlr_jump().
+// For builds with AddressSanitizer (tools/test/sanitize.sh), empty in others. MicroPython's
+// exceptions leave frames in a way of their own, and what was marked around the variables of those
+// frames would stay marked for whoever comes next on the stack. The linker puts this before the
+// port's nlr_jump().
 
 #include "py/nlr.h"
 

@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Many calls of functions on a device in few questions, and how hypothesis makes them."""
 
-from clients import some
 from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from peers.clients import some
 
 #: Characters of one question: a board has to compile it in what its script leaves of the heap.
 QUESTION = 4000
@@ -15,8 +16,25 @@ def examples(check, count=40):
         deadline=None,
         derandomize=True,
         database=None,
-        suppress_health_check=list(HealthCheck),
+        suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
     )(check)
+
+
+def mutated(draw, data):
+    """The bytes with some of them changed, dropped or doubled."""
+    data = bytearray(data)
+    for _ in range(draw(st.integers(0, 3))):
+        if not data:
+            break
+        at = draw(st.integers(0, len(data) - 1))
+        change = draw(st.integers(0, 2))
+        if change == 0:
+            data[at] = draw(st.integers(0, 255))
+        elif change == 1:
+            del data[at]
+        else:
+            data[at:at] = data[max(0, at - 20) : at]
+    return bytes(data)
 
 
 def portions(items):

@@ -20,9 +20,9 @@ import time
 from collections import Counter, defaultdict
 from pathlib import Path
 
-import clients
 import costs
 import pytest
+from peers import clients
 from targets import ROOT, DeviceError, all_targets, find_target
 
 #: Tests that skip for want of a capability, in a whole run: a new one must be meant.
@@ -62,7 +62,7 @@ def pytest_addoption(parser):
     parser.addoption(
         "--only",
         choices=["targets", "host"],
-        help="the tests that run on targets, or those that need none (tools/suite.py: side by side)",
+        help="the tests that run on targets, or those that need none (tools/test/suite.py: side by side)",
     )
 
 

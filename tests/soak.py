@@ -21,7 +21,7 @@ from collections import deque
 from dataclasses import dataclass
 from statistics import median
 
-from clients import frame
+from peers.clients import frame
 from targets import all_targets
 
 SERVER = r"""

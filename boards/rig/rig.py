@@ -323,7 +323,7 @@ def arguments_of(argv: list[str]) -> argparse.Namespace:
     add("--no-link", action="store_true", help="leave the board and its network link alone")
     add("--control", action="store_true", help="commands and events as lines of JSON, for programs")
     add("--node", default="node", help="the Node.js to use (18 or newer)")
-    add("--parts", type=Path, default=PARTS, help="what tools/build-rig made")
+    add("--parts", type=Path, default=PARTS, help="what tools/build/rig.sh made")
     found = parser.parse_args(argv)
     if not found.firmware.is_file():
         die(f"there is no firmware {found.firmware}: make firmware BOARD=RPI_PICO")

@@ -146,7 +146,7 @@ class PicoTarget(SerialTarget):
 
     def demo(self, chart: Path) -> ProcessDevice:
         """What `make demo TARGET=pico` runs: an emulated board of its own."""
-        command = [sys.executable, str(ROOT / "tools/demo-board"), "pico", "0", str(chart)]
+        command = [sys.executable, str(ROOT / "tools/board/demo_board.py"), "pico", "0", str(chart)]
         return ProcessDevice(command, dict(os.environ))
 
     def hard_reset(self) -> None:

@@ -28,8 +28,8 @@ from typing import Any
 
 from .base import Device, DeviceError, Target
 
-sys.path.append(str(Path(__file__).resolve().parents[2] / "tools"))
-import board_network  # noqa: E402
+sys.path.append(str(Path(__file__).resolve().parents[2] / "tools" / "board"))
+from board_repl import network as board_network  # noqa: E402
 
 MPY_VERSION = 6  # of the compiled form, for MicroPython 1.25
 END = b"\x04"

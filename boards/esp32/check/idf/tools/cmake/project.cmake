@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # A stand-in for ESP-IDF's project.cmake: MicroPython's real CMakeLists.txt and esp32_common.cmake
 # run through, interned strings are collected by MicroPython's own rules, and of all sources those
-# of pymongoose are compiled. tools/check_esp32.py sets the variables.
+# of pymongoose are compiled. tools/check/esp32.py sets the variables.
 
 set(STAND_IN_DIR ${CMAKE_CURRENT_LIST_DIR}/../..)
 file(WRITE ${CMAKE_BINARY_DIR}/idf_target "${IDF_TARGET}")

@@ -1,0 +1,37 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// What every part may use and nothing but the runtime is under: memory, text, errors, UTF-8.
+// Bindings include pmg.h only.
+#ifndef PMG_BASE_H
+#define PMG_BASE_H
+
+#include "../port/port.h"
+#include "form.h"
+#include "hash.h"
+#include "types.h"
+#include "utf8.h"
+
+// mem.c
+void *pmg_alloc(size_t size); // counted; NULL when there is none
+void pmg_free(void *p);
+char *pmg_strndup(const char *s, size_t len);
+size_t pmg_mem_blocks(void);
+void pmg_mem_forget(long blocks); // these are kept for good: no longer counted
+// Makes room for `more` bytes behind buf->len; grows by doubling. False: nothing changed.
+bool pmg_buf_reserve(struct mg_iobuf *b, size_t more);
+void pmg_buf_free(struct mg_iobuf *b);
+
+// text.c. Formats: %s %.*s %c %d %u %x %X %%, with l, ll, z, a width and 0. No floats. The length is
+// that of the whole text, as snprintf's. For a text of unknown length: %.*s and PMG_CUT.
+size_t pmg_snprintf(char *buf, size_t size, const char *fmt, ...) PMG_FORMAT(3, 4);
+size_t pmg_vsnprintf(char *buf, size_t size, const char *fmt, va_list *ap) PMG_FORMAT(3, 0);
+#define PMG_CUT(s) (int)strnlen(s, 80), (s)
+
+// error.c
+int pmg_fail(pmg_mgr_t *m, int err, const char *fmt, ...) PMG_FORMAT(3, 4); // gives err back
+void pmg_live_add(int managers, int connections, int timers);
+
+// random.c: pooled, for what needs few bytes often
+void pmg_random(pmg_mgr_t *m, void *buf, size_t len);
+
+#endif

@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The types that a binding and every part speak of: managers, their limits, hooks and timers, and
+// addresses.
+#ifndef PMG_TYPES_H
+#define PMG_TYPES_H
+
+#include "mongoose.h"
+#include "names.h"
+
+#if defined(__GNUC__) || defined(__clang__)
+#define PMG_FORMAT(fmt, args) __attribute__((format(printf, fmt, args)))
+#else
+#define PMG_FORMAT(fmt, args)
+#endif
+
+// Events that Mongoose does not have: above all that it may add, and above a program's own numbers,
+// which go from MG_EV_USER to PMG_EV_FIRST.
+enum {
+    PMG_EV_FIRST = 128,
+    MG_EV_HTTP_BODY = PMG_EV_FIRST,
+    MG_EV_MODBUS_RESP = 129,
+    PMG_EV_END = 160 // no event has this number or a higher one
+};
+#define MG_MODBUS_ERR_TIMEOUT 256 // in a response's error: no answer came within modbus_timeout
+
+typedef struct pmg_mgr pmg_mgr_t;
+typedef struct pmg_timer pmg_timer_t;
+typedef struct pmg_protocol pmg_protocol_t; // protocol.h; a binding only hands one on
+
+typedef struct {
+#define X(name, desktop, board) size_t name;
+    PMG_LIMITS(X)
+#undef X
+} pmg_limits_t;
+
+// How the core calls the binding. Every hook gets the manager by pmg_conn_mgr(c) or t->mgr.
+typedef struct {
+    // A connection was made, no event was fired yet: make its object. `listener` is set for an
+    // accepted connection, `arg` is what listen() or connect() was given, NULL for an accepted one.
+    // A negative result (no memory) drops the connection silently.
+    int (*open)(struct mg_connection *c, struct mg_connection *listener, void *arg);
+    // An event, with data as PMG_EVENT_DATA says. Returns 0; PMG_RAISED when the Python handler
+    // raised (and the binding has reported it); PMG_STOP when the exception must leave poll().
+    int (*event)(struct mg_connection *c, int ev, void *data);
+    // c is freed when this returns: take what must stay readable, then drop the object.
+    void (*free)(struct mg_connection *c);
+    // A timer is due: call its function. Returns as event does.
+    int (*timer)(pmg_timer_t *t);
+    // The timer ended (fired its last time, canceled or manager closed); t is freed after it.
+    void (*timer_free)(pmg_timer_t *t);
+} pmg_hooks_t;
+
+enum { PMG_RAISED = -1, PMG_STOP = -2 };
+
+struct pmg_timer {
+    pmg_mgr_t *mgr;
+    void *arg; // the binding's
+    uint64_t due;
+    uint64_t period; // 0: fires once
+    size_t heap_pos; // where it stands in the manager's heap
+    void (*fn)(pmg_timer_t *t);
+};
+
+// Live objects of this process, for leak tests: managers, connections, timers, heap blocks.
+typedef struct {
+    size_t managers, connections, timers, blocks;
+} pmg_live_t;
+void pmg_live(pmg_live_t *out);
+
+typedef struct {
+    char host[108];
+    uint16_t port;
+    bool is_ip6;
+} pmg_addr_t;
+// An address as text (RFC 5952), "" when there is none.
+void pmg_addr_text(const struct mg_addr *a, pmg_addr_t *out);
+
+// One line for the last negative result on this manager; valid until the next call.
+const char *pmg_error_text(pmg_mgr_t *m, int err);
+// "MG_EV_READ" for MG_EV_READ, NULL for an unknown number and for a program's own.
+const char *pmg_event_name(int ev);
+
+#if defined(PMG_IO_LWIP) || defined(PMG_IO_ESP) || defined(ESP_PLATFORM)
+// Wake-ups that interrupts, which cannot allocate, may have queued, and the data of each.
+#define PMG_WAKEUP_SLOTS 8
+#define PMG_WAKEUP_SLOT_SIZE 15
+#endif
+
+#endif

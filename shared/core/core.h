@@ -1,0 +1,104 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Managers, timers and connections, as a binding uses them.
+#ifndef PMG_CORE_H
+#define PMG_CORE_H
+
+#include "../base/types.h"
+
+// ---------------------------------------------------------------------------------------------
+// Manager
+
+void pmg_limits_default(pmg_limits_t *limits);
+
+// Makes a manager; `owner` is the binding's own; `hooks` must outlive it. -ENOMEM, or the system's
+// reason (-EMFILE ...). On failure *out is NULL and the reason stands in the result alone.
+int pmg_mgr_new(pmg_mgr_t **out, const pmg_hooks_t *hooks, const pmg_limits_t *limits, void *owner);
+
+// Closes every connection and timer, then frees the manager. Fires MG_EV_CLOSE unless `silent`
+// (from a finalizer, where no Python may run; the free hooks are called even then). Not in a hook.
+void pmg_mgr_free(pmg_mgr_t *m, bool silent);
+
+// Runs the loop once: waits at most `ms` (< 0: no limit) for something to do, then does it.
+// Returns the number of things done (0: nothing happened, or a signal broke the wait), or
+// -EBUSY inside a hook. After PMG_STOP it returns at once; what was not handled yet is kept.
+// A binding cuts a long wait into slices so that its runtime can run.
+int pmg_mgr_poll(pmg_mgr_t *m, int ms);
+
+// Queues MG_EV_WAKEUP with a copy of data for connection `id` and ends a wait. From any thread.
+// id 0 only ends the wait. -ENOMEM without memory, -ENOBUFS past the budget: nothing was queued.
+int pmg_mgr_wakeup(pmg_mgr_t *m, unsigned long id, const void *data, size_t len);
+
+// The same in two steps: the second allocates nothing, so that a binding's lock, which keeps the
+// manager from being freed meanwhile, may hold interrupts off.
+struct pmg_wakeup *pmg_wakeup_new(unsigned long id, const void *data, size_t len);
+int pmg_wakeup_put(pmg_mgr_t *m, struct pmg_wakeup *w); // takes `w` if it returns 0; NULL as id 0
+void pmg_wakeup_free(struct pmg_wakeup *w);
+
+#ifdef PMG_WAKEUP_SLOTS
+// The same from an interrupt, which must be off before the manager is freed. -EMSGSIZE when data is
+// longer than a slot, -ENOBUFS when all are taken. On ESP32 it lies in flash: not for an interrupt
+// that runs while flash is written (ESP_INTR_FLAG_IRAM).
+int pmg_mgr_wakeup_irq(pmg_mgr_t *m, unsigned long id, const void *data, size_t len);
+#endif
+
+void *pmg_mgr_owner(pmg_mgr_t *m);
+bool pmg_mgr_in_hook(pmg_mgr_t *m);              // inside poll() or an event: poll and close refuse
+void pmg_mgr_poll_events(pmg_mgr_t *m, bool on); // deliver MG_EV_POLL, once a poll per connection
+size_t pmg_mgr_count(pmg_mgr_t *m);              // connections now, listeners included
+// Walks the connections, oldest first: NULL starts, NULL ends. Do not open or close meanwhile.
+struct mg_connection *pmg_mgr_next(pmg_mgr_t *m, struct mg_connection *c);
+
+// ---------------------------------------------------------------------------------------------
+// Timers
+
+// Calls hooks->timer after `ms`, then every `ms` if `repeat`; `run_now`: first at the next poll.
+int pmg_timer_add(pmg_mgr_t *m, uint64_t ms, bool repeat, bool run_now, void *arg,
+    pmg_timer_t **out);
+// Ends it: timer_free is called before this returns, or after the hook if called inside it.
+void pmg_timer_cancel(pmg_timer_t *t);
+// Will it fire again? False inside the hook of its last time, too.
+bool pmg_timer_active(const pmg_timer_t *t);
+
+// ---------------------------------------------------------------------------------------------
+// Connections
+
+pmg_mgr_t *pmg_conn_mgr(struct mg_connection *c);
+void **pmg_conn_obj(struct mg_connection *c); // the binding's slot in the connection
+// Getters of PMG_CONN_PROPS. An address is text in `host` (>= 46 bytes; a unix socket's path is cut
+// to fit: use >= 108), "" when there is none.
+bool pmg_conn_is_listening(struct mg_connection *c);
+bool pmg_conn_is_client(struct mg_connection *c);
+bool pmg_conn_is_tls(struct mg_connection *c);
+bool pmg_conn_is_udp(struct mg_connection *c);
+bool pmg_conn_is_readable(struct mg_connection *c); // received bytes wait in the buffer or socket
+bool pmg_conn_is_writable(struct mg_connection *c); // connected, and nothing waits to be sent
+bool pmg_conn_is_closing(struct mg_connection *c);
+bool pmg_conn_is_full(struct mg_connection *c);
+bool pmg_conn_is_draining(struct mg_connection *c);
+size_t pmg_conn_recv_len(struct mg_connection *c); // bytes received and not consumed
+size_t pmg_conn_send_len(struct mg_connection *c); // bytes that wait to be sent
+size_t pmg_conn_recv_size(struct mg_connection *c);
+size_t pmg_conn_send_size(struct mg_connection *c);
+void pmg_conn_local_addr(struct mg_connection *c, pmg_addr_t *out);
+void pmg_conn_remote_addr(struct mg_connection *c, pmg_addr_t *out);
+// For what must stay readable after close: keep copies of c->loc and c->rem and format them later.
+// A unix socket's path is in neither: format it in the free hook.
+bool pmg_conn_is_unix(struct mg_connection *c);
+
+// Queues bytes; they leave when the running event ends or at the next poll. A datagram (UDP) leaves
+// at once. -ENOBUFS above the high-water mark, -EPIPE while draining or closing, -EINVAL for a
+// listener; nothing is queued then.
+int pmg_send(struct mg_connection *c, const void *buf, size_t len);
+// What was received and not consumed; valid until the next call on this manager or a poll.
+struct mg_str pmg_recv_peek(struct mg_connection *c);
+// What waits to be sent.
+struct mg_str pmg_send_peek(struct mg_connection *c);
+// Consumes `len` bytes (at most what there is) after the caller copied them. -EINVAL where a
+// protocol's framing owns the input.
+int pmg_recv_consume(struct mg_connection *c, size_t len);
+void pmg_drain(struct mg_connection *c); // send what is queued, then close
+void pmg_close(struct mg_connection *c); // close after the running event, without sending
+void pmg_error(struct mg_connection *c, const char *text); // MG_EV_ERROR now, then close
+
+#endif

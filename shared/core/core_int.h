@@ -1,0 +1,105 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// What the core offers to the parts above it.
+//
+// May Python run?  In pmg_fire, pmg_call, pmg_fatal, pmg_flush, pmg_update and pmg_conn_free: then
+// buffers may have moved and the connection may be closing (it is not freed: see loop.c). Nowhere
+// else.
+#ifndef PMG_CORE_INT_H
+#define PMG_CORE_INT_H
+
+#include "../base/record.h"
+#include "../io/io.h"
+#include "core.h"
+
+// conn.c
+struct mg_connection *pmg_conn_new(pmg_mgr_t *m);       // in the table, no object yet
+struct mg_connection *pmg_conn_new_inner(pmg_mgr_t *m); // one that Python never sees
+void pmg_conn_free(struct mg_connection *c);            // MG_EV_CLOSE and away; only from the loop
+struct mg_connection *pmg_conn_find(pmg_mgr_t *m, unsigned long id);
+// 0; or -EPIPE with its text: the connection is closing or draining.
+int pmg_conn_alive(struct mg_connection *c);
+// Gives its protocol's state back and speaks another, with a fresh one.
+void pmg_conn_speak(struct mg_connection *c, const pmg_protocol_t *speaks);
+
+// mgr.c
+void pmg_attach(pmg_mgr_t *m, pmg_attached_t *a);
+// What was attached with this end(), or NULL.
+pmg_attached_t *pmg_attached(pmg_mgr_t *m, void (*end)(pmg_mgr_t *m, pmg_attached_t *a));
+// 0, or why nothing can be opened: -EBADF closed, -ECHILD of another process.
+int pmg_mgr_alive(pmg_mgr_t *m);
+
+// event.c
+void pmg_fire(struct mg_connection *c, int ev, void *data);    // to Python
+void pmg_call(struct mg_connection *c, int ev, void *data);    // and sees to it if that closed it
+void pmg_fatal(struct mg_connection *c, const char *text);     // MG_EV_ERROR, then close
+// MG_EV_ERROR; what is queued is still sent, and read until the peer has closed.
+void pmg_refuse(struct mg_connection *c, const char *text);
+
+// timer.c
+bool pmg_heap_reserve(pmg_mgr_t *m, size_t n);
+void pmg_heap_set(pmg_timer_t *t, uint64_t due); // inserts or moves; room must be reserved
+void pmg_heap_remove(pmg_timer_t *t);
+uint64_t pmg_heap_due(pmg_mgr_t *m); // UINT64_MAX when empty
+void pmg_timers_run(pmg_mgr_t *m);
+void pmg_timers_free(pmg_mgr_t *m);
+// The one deadline of a connection: `late` is called after `ms`; 0: there is none any more.
+void pmg_deadline(struct mg_connection *c, void (*late)(struct mg_connection *c), uint64_t ms);
+void pmg_deadline_fired(pmg_timer_t *t); // as fn of x->timer
+static inline void pmg_no_deadline(struct mg_connection *c) {
+    pmg_x(c)->late = NULL; // its entry in the heap, if any, comes up in vain and goes
+}
+
+// queue.c
+void pmg_work(struct mg_connection *c);  // have the loop look at it, this turn or the next
+void pmg_wants(struct mg_connection *c); // tell the backend what to watch
+
+// stream.c
+void pmg_flush(struct mg_connection *c);
+void pmg_update(struct mg_connection *c); // flush, finish a drain, tell the backend
+void pmg_drain_late(struct mg_connection *c);
+void pmg_drain_deadline(struct mg_connection *c); // the peer has so long to take what is queued
+void pmg_work_on(struct mg_connection *c); // its turn in the work queue
+void pmg_stream_ready(struct mg_connection *c, int mask, bool error); // as x->ready
+void pmg_datagram_ready(struct mg_connection *c, int mask, bool error);
+
+// wakeup.c
+void pmg_wakeups_run(pmg_mgr_t *m);
+void pmg_wakeups_free(pmg_mgr_t *m);
+
+// buffer.c
+int pmg_can_send(struct mg_connection *c);              // 0, or why not
+int pmg_send_plain(struct mg_connection *c, const void *buf, size_t len); // as it is
+bool pmg_out_room(struct mg_connection *c, size_t len); // for bytes that the buffer cannot take yet
+bool pmg_out_grow(struct mg_connection *c, const void *buf, size_t len);
+// Appends to the send buffer, no checks; false: no memory, and nothing was appended.
+#ifdef PMG_BOARD
+#define pmg_out pmg_out_grow
+#else
+static inline bool pmg_out(struct mg_connection *c, const void *buf, size_t len) {
+    struct mg_iobuf *b = &c->send;
+    if (len == 0) {
+        return true;
+    }
+    if (b->size - b->len >= len) {
+        memcpy(b->buf + b->len, buf, len);
+        b->len += len;
+        return true;
+    }
+    return pmg_out_grow(c, buf, len);
+}
+#endif
+
+// What the log asks of the core: it may put itself between the core and the hooks of a manager.
+typedef struct {
+    int level;
+    void (*attach)(pmg_mgr_t *m);
+} pmg_log_switch_t;
+extern pmg_log_switch_t pmg_log_switch; // mgr.c
+static inline void pmg_log_check(pmg_mgr_t *m) {
+    if (m->log_level != __atomic_load_n(&pmg_log_switch.level, __ATOMIC_ACQUIRE)) {
+        pmg_log_switch.attach(m);
+    }
+}
+
+#endif

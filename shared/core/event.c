@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Events, and how a connection is told to end.
+
+#include "core_int.h"
+
+void pmg_fire(struct mg_connection *c, int ev, void *data) {
+    pmg_mgr_t *m = pmg_m(c);
+    if (m->silent || pmg_x(c)->internal) {
+        return;
+    }
+    if (c->is_closing && ev != MG_EV_CLOSE && ev != MG_EV_ERROR) {
+        return; // who closed a connection is done with it
+    }
+    if (c->is_closing && ev == MG_EV_ERROR) {
+        if (pmg_x(c)->errored) {
+            return; // one is enough
+        }
+        pmg_x(c)->errored = 1;
+    }
+    m->depth++;
+    int r = m->hooks.event(c, ev, data);
+    m->depth--;
+    if (r < 0) {
+        pmg_x(c)->handler_failed = 1;
+        if (r == PMG_STOP) {
+            m->stop = true;
+        }
+    }
+}
+
+void pmg_call(struct mg_connection *c, int ev, void *data) {
+    pmg_fire(c, ev, data);
+    if (c->is_closing || c->is_draining) { // Mongoose's mg_error() sets the flag and no more
+        pmg_work(c);
+    }
+}
+
+void pmg_fatal(struct mg_connection *c, const char *text) {
+    if (!c->is_closing) {
+        c->is_closing = 1;
+        pmg_work(c);
+        pmg_call(c, MG_EV_ERROR, (void *)(size_t)text);
+    }
+}
+
+void pmg_error(struct mg_connection *c, const char *text) {
+    pmg_fatal(c, text);
+}
+
+void pmg_refuse(struct mg_connection *c, const char *text) {
+    pmg_call(c, MG_EV_ERROR, (void *)(size_t)text);
+    pmg_x(c)->linger = 1;
+    pmg_drain(c);
+}
+
+void pmg_drain(struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c);
+    if (c->is_draining || c->is_closing) {
+        return;
+    }
+    if (x->speaks->drain != NULL) {
+        x->speaks->drain(c);
+    }
+    c->is_draining = 1;
+    c->is_resp = 0;
+    x->hold = 0;
+    if (c->is_listening) {
+        c->is_closing = 1;
+    } else {
+        pmg_drain_deadline(c);
+    }
+    pmg_work(c);
+}
+
+void pmg_close(struct mg_connection *c) {
+    c->is_closing = 1;
+    pmg_work(c);
+}

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The work queue, and what the backend is asked to watch.
+
+#include "core_int.h"
+
+void pmg_work(struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c);
+    pmg_mgr_t *m = pmg_m(c);
+    if (x->in_work || x->in_read) { // its read event ends with an update anyway
+        return;
+    }
+    x->in_work = 1;
+    x->work_next = NULL;
+    m->work_len++;
+    if (m->work_last != NULL) {
+        pmg_x(m->work_last)->work_next = c;
+    } else {
+        m->work_first = c;
+    }
+    m->work_last = c;
+    if (m->waiting) { // another thread queued it while we sleep
+        pmg_io_wake(m);
+    }
+}
+
+void pmg_wants(struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c);
+    int mask = 0;
+    if (c->is_tls_hs && x->connected) {
+        mask = x->layer->wants_write(c) ? PMG_IO_WRITE : PMG_IO_READ;
+        if (mask != x->io_mask && pmg_io_watch(c, mask) == 0) {
+            x->io_mask = (uint8_t)mask;
+        }
+        return;
+    }
+    if (c->is_listening || (x->connected && !c->is_full && !x->eof)) {
+        mask |= PMG_IO_READ;
+    }
+    if (c->is_connecting || (x->connected && pmg_send_len(c) > 0 && !x->hold)) {
+        mask |= PMG_IO_WRITE;
+    }
+    if (mask != x->io_mask && pmg_io_watch(c, mask) == 0) {
+        x->io_mask = (uint8_t)mask;
+    }
+    if ((mask & PMG_IO_READ) && x->layer != NULL && x->layer->pending(c)) { // the socket will not say so
+        pmg_work(c);
+    }
+}

@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Chunked framing: functions over bytes.
+
+#include "chunk.h"
+#include "http_int.h"
+
+static int hex_digit(char ch) {
+    return ch >= '0' && ch <= '9'   ? ch - '0'
+           : ch >= 'a' && ch <= 'f' ? ch - 'a' + 10
+           : ch >= 'A' && ch <= 'F' ? ch - 'A' + 10
+                                    : -1;
+}
+
+static struct mg_str between(const char *from, const char *to) {
+    return mg_str_n((char *)(size_t)from, (size_t)(to - from));
+}
+
+long pmg_chunk_line(const char *p, size_t len, size_t *size) {
+    const char *end = p + len, *s = p;
+    const char *eol = len > 0 ? memchr(p, '\n', len) : NULL;
+    if ((eol == NULL ? end : eol) - p > PMG_CHUNK_LINE_MAX) {
+        return -400;
+    }
+    if (eol == NULL) {
+        return 0;
+    }
+    size_t n = 0;
+    for (int digit; s < eol && (digit = hex_digit(*s)) >= 0; s++) {
+        if (n > SIZE_MAX >> 8) {
+            return -413;
+        }
+        n = n << 4 | (size_t)digit;
+    }
+    if (s == p || eol[-1] != '\r') {
+        return -400;
+    }
+    const char *ext = s;
+    while (ext < eol - 1 && (*ext == ' ' || *ext == '\t')) {
+        ext++;
+    }
+    struct mg_str rest = between(ext, eol - 1);
+    if ((rest.len == 0 && ext != s) ||
+        (rest.len > 0 && (*ext != ';' || !pmg_is_field_value(rest)))) {
+        return -400;
+    }
+    *size = n;
+    return (long)(eol + 1 - p);
+}
+
+long pmg_chunk_trailer(const char *p, size_t len, bool *last) {
+    const char *eol = len > 0 ? memchr(p, '\n', len) : NULL;
+    *last = false;
+    if (eol == NULL) {
+        return 0;
+    }
+    if (eol == p || eol[-1] != '\r') {
+        return -400;
+    }
+    const char *colon = memchr(p, ':', (size_t)(eol - p));
+    if (eol - 1 == p) {
+        *last = true;
+    } else if (colon == NULL || !pmg_is_token(between(p, colon)) ||
+               !pmg_is_field_value(between(colon + 1, eol - 1))) {
+        return -400;
+    }
+    return (long)(eol + 1 - p); // checked, and dropped: nothing may depend on it (RFC 9110, 6.5.1)
+}

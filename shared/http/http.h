@@ -1,0 +1,103 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// HTTP as a binding uses it, server and client.
+#ifndef PMG_HTTP_H
+#define PMG_HTTP_H
+
+#include "../base/protocol.h"
+
+extern const pmg_protocol_t pmg_http;
+
+typedef struct {
+    struct mg_str name, value;
+} pmg_header_t;
+
+#ifndef PMG_MAX_HEADERS
+#define PMG_MAX_HEADERS 64
+#endif
+
+typedef struct {
+    // A response has its protocol in method, its status in uri and its reason in proto, as Mongoose
+    // lays it out.
+    struct mg_str method, uri, query, proto, body;
+    struct mg_str head; // the whole head as received
+    int status;         // of a response; 0 in a request
+    int num_headers;
+    const pmg_header_t *headers;
+} pmg_http_msg_t;
+
+// The header's value, or {NULL, 0}. Names compare without case.
+struct mg_str pmg_http_header(const pmg_http_msg_t *hm, struct mg_str name);
+// A parameter of a header's value: charset in "text/html; charset=utf-8", quotes removed.
+struct mg_str pmg_http_header_var(const pmg_http_msg_t *hm, struct mg_str name, struct mg_str var);
+// A query parameter: the raw value in *raw, {NULL, 0} if absent; then decode it with
+// pmg_url_decode (dst may be raw.len long). The decoded length, or -EINVAL for a bad %-escape.
+struct mg_str pmg_http_query_var(const pmg_http_msg_t *hm, struct mg_str name);
+
+// A head under construction, written straight into the send buffer. After begin() succeeded call
+// header() any number of times, then end() or abort(). abort() leaves no trace. Do not call
+// anything else on the connection in between, and run no Python: collect the arguments first.
+typedef struct {
+    struct mg_connection *c;
+    size_t start; // length of the send buffer before
+    uint8_t kind, seen;
+    int status;
+    size_t content_length;
+    const pmg_http_msg_t *hm;
+} pmg_head_t;
+
+// A reply. -EINVAL: status outside 200..999, or the connection does not speak HTTP as a server.
+// -EPIPE: closing. -EALREADY: this request was answered. -ENOBUFS as pmg_send.
+int pmg_reply_begin(pmg_head_t *h, struct mg_connection *c, int status);
+// -EINVAL: the name is no token, the value holds CR, LF or NUL, or contradicts the body.
+int pmg_head_header(pmg_head_t *h, struct mg_str name, struct mg_str value);
+// Adds Content-Type (text/plain; charset=utf-8 unless given), Content-Length (by what body.len is),
+// Connection, and the body. With Transfer-Encoding: chunked among the headers: starts a chunked
+// reply, a body becomes its first chunk. With Content-Type: text/event-stream and an empty body:
+// starts an event stream that ends with the connection.
+int pmg_reply_end(pmg_head_t *h, struct mg_str body);
+void pmg_head_abort(pmg_head_t *h);
+
+// A request of an http:// client, before it is connected or later: begin(), pmg_head_header() for
+// each header, then end() or pmg_head_abort(). end() adds Host, Content-Length (of `body`; a header
+// may promise more, which send() then sends) and the credentials of pmg_http_basic_auth(). With
+// Transfer-Encoding: chunked the body is the first chunk, pmg_http_chunk() goes on.
+// -EINVAL: no HTTP client; a method that is no token, a target with spaces or control characters;
+// -EALREADY: the request before is not complete; -EAGAIN: too many are under way.
+int pmg_request_begin(pmg_head_t *h, struct mg_connection *c, struct mg_str method,
+    struct mg_str target);
+int pmg_request_end(pmg_head_t *h, struct mg_str body);
+
+// A chunk of a reply or of a client's request; len 0 ends it. -EINVAL if no such was started.
+int pmg_http_chunk(struct mg_connection *c, const void *buf, size_t len);
+// A server-sent event: lines of `data` become data: lines. -EINVAL for CR or LF in the type, or
+// if no reply was started.
+int pmg_http_sse(struct mg_connection *c, struct mg_str type, struct mg_str data);
+// Remembers credentials for the head of the next request sent on a client connection.
+int pmg_http_basic_auth(struct mg_connection *c, struct mg_str user, struct mg_str pass);
+
+#if PMG_HAS_STREAM
+// In MG_EV_HTTP_HDRS: has the body arrive in pieces, MG_EV_HTTP_BODY, or go into the file `path`
+// (NULL: none). MG_EV_HTTP_MSG comes at its end, without a body. More than `max_size` bytes (0: no
+// limit) are refused: 413, MG_EV_ERROR. The file appears when it is whole. A reply that ends before
+// the body does ends the stream: the rest is read and dropped.
+// -EINVAL outside MG_EV_HTTP_HDRS; -EALREADY; why the file cannot be made (-ENOENT, -EACCES ...).
+int pmg_http_stream_body(struct mg_connection *c, const char *path, size_t max_size);
+#endif
+
+#if PMG_HAS_FILES
+typedef struct {
+    const char *root;         // serve_dir: folder; serve_file: the file
+    struct mg_str headers;    // "Name: value\r\n" lines, validated; may be empty
+    struct mg_str mime_types; // "ext=type,ext2=type2" ahead of the built-in table; may be empty
+    const char *page404;      // a file for what is not found, or NULL
+    bool no_listing;          // a folder without index.html is not found
+    bool dotfiles;            // names with a dot in front are served and listed, too
+} pmg_serve_t;
+// Answers the request of `hm` from the file system, with ranges, ETag, .gz and folder listings.
+// A missing file is a 404 to the client, not an error here. -EALREADY, -EPIPE, -EINVAL as reply.
+int pmg_serve_dir(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *opts);
+int pmg_serve_file(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *opts);
+#endif
+
+#endif

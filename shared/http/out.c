@@ -1,0 +1,211 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Heads and chunks on their way out, written straight into the send buffer.
+
+#include "http_int.h"
+
+bool pmg_out_str(struct mg_connection *c, const char *s) {
+    return pmg_out(c, s, strlen(s));
+}
+
+bool pmg_out_num(struct mg_connection *c, uint64_t n) {
+    char buf[20];
+    size_t i = sizeof(buf);
+    do {
+        buf[--i] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    return pmg_out(c, buf + i, sizeof(buf) - i);
+}
+
+const char *pmg_http_reason(int status) {
+    static const struct {
+        short status;
+        const char *text;
+    } reasons[] = {
+        {200, "OK"},
+        {100, "Continue"},
+        {101, "Switching Protocols"},
+        {201, "Created"},
+        {202, "Accepted"},
+        {204, "No Content"},
+        {206, "Partial Content"},
+        {301, "Moved Permanently"},
+        {302, "Found"},
+        {303, "See Other"},
+        {304, "Not Modified"},
+        {307, "Temporary Redirect"},
+        {308, "Permanent Redirect"},
+        {400, "Bad Request"},
+        {401, "Unauthorized"},
+        {403, "Forbidden"},
+        {404, "Not Found"},
+        {405, "Method Not Allowed"},
+        {406, "Not Acceptable"},
+        {408, "Request Timeout"},
+        {409, "Conflict"},
+        {410, "Gone"},
+        {411, "Length Required"},
+        {412, "Precondition Failed"},
+        {413, "Content Too Large"},
+        {414, "URI Too Long"},
+        {415, "Unsupported Media Type"},
+        {416, "Range Not Satisfiable"},
+        {417, "Expectation Failed"},
+        {418, "I'm a teapot"},
+        {422, "Unprocessable Content"},
+        {426, "Upgrade Required"},
+        {429, "Too Many Requests"},
+        {431, "Request Header Fields Too Large"},
+        {500, "Internal Server Error"},
+        {501, "Not Implemented"},
+        {502, "Bad Gateway"},
+        {503, "Service Unavailable"},
+        {504, "Gateway Timeout"},
+        {505, "HTTP Version Not Supported"},
+        {507, "Insufficient Storage"},
+    };
+    for (size_t i = 0; i < sizeof(reasons) / sizeof(reasons[0]); i++) {
+        if (reasons[i].status == status) {
+            return reasons[i].text;
+        }
+    }
+    return "";
+}
+
+bool pmg_out_status(struct mg_connection *c, int status) {
+    if (status == 200) {
+        return pmg_out(c, "HTTP/1.1 200 OK\r\n", 17);
+    }
+    return pmg_out(c, "HTTP/1.1 ", 9) && pmg_out_num(c, (uint64_t)status) && pmg_out(c, " ", 1) &&
+           pmg_out_str(c, pmg_http_reason(status)) && pmg_out(c, "\r\n", 2);
+}
+
+int pmg_http_no_memory(struct mg_connection *c) {
+    return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the reply");
+}
+
+void pmg_head_abort(pmg_head_t *h) {
+    if (h->c == NULL) {
+        return;
+    }
+    h->c->send.len = pmg_x(h->c)->send_off + h->start;
+}
+
+static bool digits(struct mg_str s, size_t *out) {
+    *out = 0;
+    for (size_t i = 0; i < s.len; i++) {
+        if (s.buf[i] < '0' || s.buf[i] > '9' || *out > SIZE_MAX / 20) {
+            return false;
+        }
+        *out = *out * 10 + (size_t)(s.buf[i] - '0');
+    }
+    return s.len > 0;
+}
+
+int pmg_head_header(pmg_head_t *h, struct mg_str name, struct mg_str value) {
+    struct mg_connection *c = h->c;
+    if (c == NULL) { // a handshake that was refused
+        return 0;
+    }
+    pmg_mgr_t *m = pmg_m(c);
+    if (!pmg_is_token(name)) {
+        return pmg_fail(m, -EINVAL, "header name \"%.*s\" has characters that a name cannot have",
+            (int)(name.len < 60 ? name.len : 60), name.buf);
+    }
+    if (!pmg_is_field_value(value)) {
+        return pmg_fail(m, -EINVAL,
+            "header %.*s: the value holds CR, LF, NUL or another control character",
+            (int)(name.len < 60 ? name.len : 60), name.buf);
+    }
+    if (pmg_str_ieq(name, "content-type")) {
+        h->seen |= PMG_SEEN_TYPE;
+        if (value.len >= 17 &&
+            mg_strcasecmp(mg_str_n(value.buf, 17), mg_str("text/event-stream")) == 0) {
+            h->seen |= PMG_SEEN_STREAM;
+        }
+    } else if (pmg_str_ieq(name, "content-length")) {
+        if ((h->seen & (PMG_SEEN_LENGTH | PMG_SEEN_CHUNKED)) ||
+            !digits(value, &h->content_length)) {
+            return pmg_fail(m, -EINVAL,
+                "Content-Length must be one number, and not beside Transfer-Encoding");
+        }
+        h->seen |= PMG_SEEN_LENGTH;
+        return 0; // written by pmg_reply_end, where the body is known
+    } else if (pmg_str_ieq(name, "transfer-encoding")) {
+        if (!pmg_str_ieq(value, "chunked") || (h->seen & (PMG_SEEN_LENGTH | PMG_SEEN_CHUNKED)) ||
+            h->kind == PMG_HEAD_UPGRADE || h->kind == PMG_HEAD_FILE) {
+            return pmg_fail(m, -EINVAL,
+                "Transfer-Encoding: only chunked is known, once, and not beside Content-Length");
+        }
+        h->seen |= PMG_SEEN_CHUNKED;
+        return 0;
+    } else if (pmg_str_ieq(name, "connection")) {
+        if (h->kind == PMG_HEAD_UPGRADE) {
+            return pmg_fail(m, -EINVAL, "Connection is set by the upgrade itself");
+        }
+        if (pmg_list_has(value, "close")) {
+            h->seen |= PMG_SEEN_CLOSE;
+            return 0;
+        }
+    } else if (h->kind == PMG_HEAD_REQUEST && pmg_str_ieq(name, "host")) {
+        if (h->seen & PMG_SEEN_HOST) {
+            return pmg_fail(m, -EINVAL, "Host must come once");
+        }
+        h->seen |= PMG_SEEN_HOST;
+    } else if (h->kind == PMG_HEAD_REQUEST && pmg_str_ieq(name, "authorization")) {
+        h->seen |= PMG_SEEN_AUTH;
+    }
+    if (!pmg_out(c, name.buf, name.len) || !pmg_out(c, ": ", 2) ||
+        !pmg_out(c, value.buf, value.len) || !pmg_out(c, "\r\n", 2)) {
+        return pmg_http_no_memory(c);
+    }
+    return 0;
+}
+
+bool pmg_out_chunk(struct mg_connection *c, const void *buf, size_t len) {
+    static const char hex[] = "0123456789abcdef";
+    char size[18];
+    size_t i = sizeof(size), n = len;
+    size[--i] = '\n';
+    size[--i] = '\r';
+    do {
+        size[--i] = hex[n & 15];
+        n >>= 4;
+    } while (n > 0 && i > 0);
+    size_t before = pmg_send_len(c);
+    if (pmg_out(c, size + i, sizeof(size) - i) && pmg_out(c, buf, len) && pmg_out(c, "\r\n", 2)) {
+        return true;
+    }
+    c->send.len = pmg_x(c)->send_off + before; // all of it or nothing
+    return false;
+}
+
+// The caller's "Name: value\r\n" lines, each checked as any header.
+int pmg_head_lines(pmg_head_t *h, struct mg_str lines) {
+    const char *p = lines.buf, *end = p + lines.len;
+    while (p < end) {
+        const char *eol = memchr(p, '\n', (size_t)(end - p));
+        const char *stop = eol == NULL ? end : (eol > p && eol[-1] == '\r' ? eol - 1 : eol);
+        const char *colon = memchr(p, ':', (size_t)(stop - p));
+        if (colon == NULL) {
+            return pmg_fail(pmg_m(h->c), -EINVAL,
+                "extra_headers: lines of the form \"Name: value\\r\\n\" are expected");
+        }
+        const char *v = colon + 1;
+        while (v < stop && *v == ' ') {
+            v++;
+        }
+        int err = pmg_head_header(h, mg_str_n((char *)(size_t)p, (size_t)(colon - p)),
+            mg_str_n((char *)(size_t)v, (size_t)(stop - v)));
+        if (err < 0) {
+            return err;
+        }
+        p = eol == NULL ? end : eol + 1;
+    }
+    return 0;
+}
+
+int pmg_head_text(pmg_head_t *h, const char *name, const char *value) {
+    return pmg_head_header(h, mg_str(name), mg_str(value));
+}

@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// What the files of open/ share: schemes.c (which protocols there are), url.c, listen.c, connect.c,
+// resolve.c (names of hosts), evict.c (who makes room).
+#ifndef PMG_OPEN_INT_H
+#define PMG_OPEN_INT_H
+
+#include "../core/core_int.h"
+#include "open.h"
+#include "url.h"
+
+// schemes.c
+typedef struct {
+    const char *name;
+    uint16_t port; // 0: must be given
+    const pmg_protocol_t *speaks;
+    bool is_udp, is_tls;
+} pmg_scheme_t;
+const pmg_scheme_t *pmg_scheme_find(const char *name, size_t len); // NULL: unknown
+const char *pmg_scheme_names(char *buf, size_t size);              // "http, https, ... and unix"
+// Parses the URL of a client or listener that is to speak this. A protocol may have a scheme of its
+// own for URLs that have none, and may refuse others.
+int pmg_scheme_parse(pmg_mgr_t *m, const char *url, const pmg_protocol_t *speaks, bool listening,
+    pmg_url_t *out);
+// After MG_EV_ACCEPT and MG_EV_CONNECT: TLS begins where it is asked for.
+void pmg_secure_accepted(struct mg_connection *listener, struct mg_connection *c);
+void pmg_secure_connected(struct mg_connection *c);
+
+// connect.c
+void pmg_connect_resolved(struct mg_connection *c); // c->rem is known; MG_EV_RESOLVE, then on
+
+// resolve.c: a search for a name's addresses, then through them
+int pmg_search_start(struct mg_connection *c, struct mg_str host, const struct mg_addr *addr);
+bool pmg_search_more(struct mg_connection *c);    // is there another address to try?
+bool pmg_search_next(struct mg_connection *c);    // puts it into c->rem
+void pmg_search_attempt(struct mg_connection *c); // sets the deadline of trying this one
+void pmg_search_end(struct mg_connection *c);     // it is not needed any more
+void pmg_connect_late(struct mg_connection *c);   // the deadline of both (connect.c)
+
+// evict.c
+// Is there room for another connection? If *victim is set, then by closing that one: pmg_evict().
+// -ENOBUFS with its text. May read from an idle connection, so that Python may run.
+int pmg_room(pmg_mgr_t *m, struct mg_connection **victim);
+void pmg_evict(struct mg_connection *victim); // NULL is accepted
+
+#endif

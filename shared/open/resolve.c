@@ -1,0 +1,168 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The names of hosts that clients connect to: looked up, then tried address by address.
+
+#include "open_int.h"
+
+#include "../dns/dns.h"
+
+// Of a name with several addresses: how long one is tried before the next.
+#define ATTEMPT_MS 3000
+
+typedef struct {
+    pmg_wait_t wait; // first: x->wait
+    pmg_dns_ask_t ask;
+    struct mg_connection *c;
+    uint64_t deadline; // of the whole connect, 0: none
+    uint16_t port;     // network byte order
+    size_t at;         // in addrs, once there are some
+    pmg_dns_addrs_t addrs;
+} search_t;
+
+static search_t *search_of(struct mg_connection *c) {
+    return (search_t *)(void *)pmg_x(c)->wait;
+}
+
+static void take_addr(search_t *s) {
+    s->c->rem = s->addrs.a[s->at];
+    s->c->rem.port = s->port;
+}
+
+static void found(pmg_dns_ask_t *ask, const pmg_dns_addrs_t *addrs, const char *error) {
+    search_t *s = (search_t *)(void *)((char *)ask - offsetof(search_t, ask));
+    struct mg_connection *c = s->c;
+    c->is_resolving = 0;
+    if (c->is_closing) {
+        return;
+    }
+    if (addrs == NULL) {
+        pmg_fatal(c, error);
+        return;
+    }
+    s->addrs = *addrs;
+    take_addr(s);
+    pmg_connect_resolved(c);
+}
+
+void pmg_search_end(struct mg_connection *c) {
+    search_t *s = search_of(c);
+    if (s != NULL) {
+        pmg_dns_cancel(pmg_m(c), &s->ask);
+        pmg_free(s);
+        pmg_x(c)->wait = NULL;
+        c->is_resolving = 0;
+    }
+}
+
+int pmg_search_start(struct mg_connection *c, struct mg_str host, const struct mg_addr *addr) {
+    pmg_conn_t *x = pmg_x(c);
+    search_t *s = pmg_alloc(sizeof(*s));
+    if (s == NULL) {
+        return -ENOMEM;
+    }
+    memset(s, 0, sizeof(*s));
+    s->wait.cancel = pmg_search_end;
+    s->ask.found = found;
+    s->c = c;
+    s->port = c->rem.port;
+    s->deadline = x->late == pmg_connect_late ? x->deadline : 0;
+    int err = pmg_dns_start(pmg_m(c), &s->ask, host, addr);
+    if (err < 0) {
+        pmg_free(s);
+        return err;
+    }
+    x->wait = &s->wait;
+    c->is_resolving = 1;
+    return 0;
+}
+
+bool pmg_search_more(struct mg_connection *c) {
+    const search_t *s = search_of(c);
+    return s != NULL && !c->is_resolving && s->at + 1 < s->addrs.count &&
+           (s->deadline == 0 || pmg_port_millis() < s->deadline);
+}
+
+bool pmg_search_next(struct mg_connection *c) {
+    if (!pmg_search_more(c)) {
+        return false;
+    }
+    search_t *s = search_of(c);
+    s->at++;
+    take_addr(s);
+    return true;
+}
+
+void pmg_search_attempt(struct mg_connection *c) {
+    const search_t *s = search_of(c);
+    if (s == NULL) {
+        return;
+    }
+    uint64_t t = pmg_port_millis(), left = s->deadline > t ? s->deadline - t : 1;
+    bool more = s->at + 1 < s->addrs.count;
+    if (s->deadline == 0) {
+        left = more ? ATTEMPT_MS : 0;
+    } else if (more && left > ATTEMPT_MS) {
+        left = ATTEMPT_MS;
+    }
+    pmg_deadline(c, pmg_connect_late, left);
+}
+
+int pmg_resolve(struct mg_connection *c, const char *url) {
+    pmg_mgr_t *m = pmg_m(c);
+    pmg_conn_t *x = pmg_x(c);
+    pmg_url_t u;
+    if (c->is_listening || x->is_unix) {
+        return pmg_fail(m, -EINVAL, "%s looks up no name: resolve() is for a client",
+            c->is_listening ? "a listener" : "a unix socket");
+    }
+    int err = pmg_conn_alive(c);
+    if (err < 0) {
+        return err;
+    }
+    if (x->connected || c->is_connecting) {
+        return pmg_fail(m, -EISCONN,
+            "the peer is known already: resolve() in MG_EV_OPEN, or after resolve_cancel()");
+    }
+    if (x->wait != NULL) {
+        return pmg_fail(m, -EALREADY, "a name lookup is under way: resolve_cancel() ends it");
+    }
+    err = pmg_url_parse_for(m, url, "tcp", 0, &u);
+    if (err < 0) {
+        return err;
+    }
+    if (u.is_unix) {
+        return pmg_fail(m, -EINVAL, "URL %.*s: a socket path needs no lookup", PMG_CUT(url));
+    }
+    if (u.has_port) {
+        c->rem.port = u.addr.port;
+    }
+    err = pmg_search_start(c, u.host, u.literal ? &u.addr : NULL);
+    return err < 0 ? pmg_fail(m, err, "no memory for a name lookup") : 0;
+}
+
+void pmg_resolve_cancel(struct mg_connection *c) {
+    if (c->is_resolving) {
+        pmg_search_end(c);
+    }
+}
+
+int pmg_dns_server(pmg_mgr_t *m, const char *url) {
+    pmg_url_t u;
+    if (pmg_dns_own_servers(m) < 0) {
+        return pmg_fail(m, -ENOMEM, "no memory for name servers");
+    }
+    if (url == NULL) {
+        return 0;
+    }
+    int err = pmg_url_parse_for(m, url, "udp", 53, &u);
+    if (err < 0) {
+        return err;
+    }
+    if (!u.is_udp || !u.literal) {
+        return pmg_fail(m, -EINVAL, "dns: %.*s is no udp://address:port", PMG_CUT(url));
+    }
+    if (pmg_dns_add_server(m, &u.addr) < 0) {
+        return pmg_fail(m, -EINVAL, "dns: at most %d name servers", PMG_DNS_SERVERS);
+    }
+    return 0;
+}

@@ -1,0 +1,121 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The one file that names the protocols: a new one has a row here, under its switch.
+
+#include "open_int.h"
+
+#include "../http/http.h"
+#include "../mdns/mdns.h"
+#include "../modbus/modbus.h"
+#include "../mqtt/mqtt.h"
+#include "../sntp/sntp.h"
+#include "../tls/tls.h"
+#include "../ws/ws.h"
+
+// What URLs begin with. unix:// is no scheme of its own: any protocol runs over it.
+static const pmg_scheme_t schemes[] = {
+    {"http", 80, &pmg_http, false, false},
+    {"https", 443, &pmg_http, false, true},
+    {"ws", 80, &pmg_http, false, false}, // a server's; a client of it speaks pmg_ws
+    {"wss", 443, &pmg_http, false, true},
+    {"tcp", 0, &pmg_raw, false, false},
+    {"udp", 0, &pmg_raw, true, false},
+    {"tls", 0, &pmg_raw, false, true},
+#if PMG_HAS_MODBUS
+    {"modbus", 502, &pmg_modbus, false, false},
+#endif
+#if PMG_HAS_MQTT
+    {"mqtt", 1883, &pmg_mqtt, false, false},
+    {"mqtts", 8883, &pmg_mqtt, false, true},
+#endif
+};
+#define SCHEMES (sizeof(schemes) / sizeof(schemes[0]))
+
+// Protocols that not every URL is for.
+static const struct {
+    const pmg_protocol_t *speaks;
+    const pmg_protocol_t *like; // URLs of this one's schemes
+    bool plain;                 // and streams that are not spoken for
+    bool datagrams;             // or datagrams alone
+    const char *scheme;         // of a client's URL that has none, with its port; or NULL
+    unsigned port;
+    const char *text; // "URL x: ..."
+} rules[] = {
+    {&pmg_ws, &pmg_http, false, false, NULL, 0, "a WebSocket URL starts with ws://"},
+#if PMG_HAS_MODBUS
+    {&pmg_modbus, &pmg_modbus, true, false, NULL, 0,
+        "a Modbus URL starts with modbus://, tcp:// or tls://"},
+#endif
+#if PMG_HAS_MQTT
+    {&pmg_mqtt, &pmg_mqtt, true, false, NULL, 0,
+        "an MQTT URL starts with mqtt://, mqtts://, tcp:// or tls://"},
+#endif
+#if PMG_HAS_SNTP
+    {&pmg_sntp, NULL, false, true, "udp", 123, "time is asked for over udp://"},
+#endif
+};
+#define RULES (sizeof(rules) / sizeof(rules[0]))
+
+const pmg_scheme_t *pmg_scheme_find(const char *name, size_t len) {
+    for (size_t i = 0; i < SCHEMES; i++) {
+        if (strlen(schemes[i].name) == len && memcmp(schemes[i].name, name, len) == 0) {
+            return &schemes[i];
+        }
+    }
+    return NULL;
+}
+
+const char *pmg_scheme_names(char *buf, size_t size) {
+    size_t n = 0;
+    for (size_t i = 0; i < SCHEMES && n < size; i++) {
+        n += pmg_snprintf(buf + n, size - n, "%s%s", i > 0 ? ", " : "", schemes[i].name);
+    }
+    if (n < size) {
+        pmg_snprintf(buf + n, size - n, " and unix");
+    }
+    return buf;
+}
+
+const pmg_protocol_t *pmg_url_speaks(const char *url) {
+    const char *p = strstr(url, "://");
+    const pmg_scheme_t *scheme = p != NULL ? pmg_scheme_find(url, (size_t)(p - url)) : NULL;
+    return scheme != NULL ? scheme->speaks : &pmg_raw;
+}
+
+int pmg_scheme_parse(pmg_mgr_t *m, const char *url, const pmg_protocol_t *speaks, bool listening,
+    pmg_url_t *out) {
+    size_t i = 0;
+    while (i < RULES && rules[i].speaks != speaks) {
+        i++;
+    }
+    if (i == RULES) {
+        return pmg_url_parse(m, url, listening, out);
+    }
+    int err = rules[i].scheme != NULL
+                  ? pmg_url_parse_for(m, url, rules[i].scheme, rules[i].port, out)
+                  : pmg_url_parse(m, url, listening, out);
+    if (err < 0) {
+        return err;
+    }
+    bool fits = rules[i].datagrams
+                    ? out->is_udp
+                    : out->is_unix || out->speaks == rules[i].like ||
+                          (rules[i].plain && out->speaks == &pmg_raw && !out->is_udp);
+    return fits ? 0 : pmg_fail(m, -EINVAL, "URL %.*s: %s", PMG_CUT(url), rules[i].text);
+}
+
+void pmg_secure_accepted(struct mg_connection *listener, struct mg_connection *c) {
+#if PMG_HAS_TLS
+    pmg_tls_accepted(listener, c);
+#else
+    (void)listener, (void)c;
+#endif
+}
+
+void pmg_secure_connected(struct mg_connection *c) {
+#if PMG_HAS_TLS
+    pmg_tls_connected(c);
+#else
+    (void)c;
+#endif
+}

@@ -1,0 +1,40 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// TLS as a binding uses it, and what open/ hangs on to.
+#ifndef PMG_TLS_H
+#define PMG_TLS_H
+
+#include "../base/protocol.h"
+
+#if PMG_HAS_TLS
+// Certificates and key, parsed once, shared by reference: connections of several threads may use
+// one where mbedTLS is ours (CPython), else those of one thread.
+typedef struct pmg_tls_conf pmg_tls_conf_t;
+typedef struct {
+    struct mg_str ca, cert, key; // PEM or DER; buf NULL: not given
+    const char *name;            // a client's: whom to expect instead of the URL's host; or NULL
+    bool skip_verification;
+    const struct mg_str *alpn; // names of protocols (RFC 7301), the preferred first
+    size_t alpn_len;
+} pmg_tls_opts_t;
+#define PMG_MAX_ALPN 16
+// -EINVAL or -ENOMEM: *conf is NULL and `text` says what is wrong. The caller has one reference.
+int pmg_tls_conf_new(const pmg_tls_opts_t *opts, pmg_tls_conf_t **conf, char *text, size_t size);
+void pmg_tls_conf_ref(pmg_tls_conf_t *conf);
+void pmg_tls_conf_unref(pmg_tls_conf_t *conf); // NULL is accepted
+
+// Gives a connection TLS: a client before its handshake, an accepted connection, or a listener for
+// all that it will accept. -EINVAL: a server without certificate, a client without CA or name, UDP;
+// -EALREADY: the handshake has begun.
+int pmg_tls_init(struct mg_connection *c, pmg_tls_conf_t *conf);
+// The protocol that both sides agreed on by ALPN; NULL: none. Valid as long as the connection.
+const char *pmg_conn_alpn(struct mg_connection *c);
+// Ends TLS: what follows is plain text. Of a listener: for what it will accept.
+int pmg_tls_free(struct mg_connection *c);
+
+// What open/ asks, if this build has TLS (open/schemes.c says so).
+void pmg_tls_accepted(struct mg_connection *listener, struct mg_connection *c); // after ACCEPT
+void pmg_tls_connected(struct mg_connection *c);                                // after CONNECT
+#endif
+
+#endif

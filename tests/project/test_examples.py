@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The small programs of examples/, started as a user does; the dashboard has a file of its own."""
+
+import http.server
+import re
+import threading
+
+import httpx
+import pytest
+from peers.clients import Raw
+from peers.mdns_peer import unique
+from peers.time_servers import TimeServer, reply
+from pymodbus.client import ModbusTcpClient
+from targets import ROOT
+from websockets.sync.client import connect
+from zeroconf import ServiceInfo, Zeroconf
+
+EXAMPLES = ROOT / "examples"
+
+FEBRUARY_2020 = 1580674802
+
+pytestmark = pytest.mark.needs("process")
+
+
+@pytest.fixture
+def run(target, request):
+    """Starts a program on a free port; gives the port. At the end Ctrl-C must end it well.
+
+    One that announces no port is given as the running program.
+    """
+    started = request.node.devices = []
+
+    def run(name, *arguments, announced=True):
+        running = target.run(EXAMPLES / name, *(arguments or ("0",)))
+        started.append(running)
+        if not announced:
+            return running
+        return int(running.line().rpartition(":")[2].split()[0])
+
+    yield run
+    try:
+        for running in started:
+            running.interrupt()
+            assert running.exit_code() == 0
+            assert "Traceback" not in running.console
+    finally:
+        for running in started:
+            running.kill()
+
+
+def test_hello(run, target):
+    port = run("hello.py")
+    name = target.runtime.split()[0]
+    assert httpx.get(f"http://127.0.0.1:{port}/x").text == f"Hello from /x on {name}!\n"
+
+
+def test_tcp_echo(run):
+    port = run("tcp_echo.py")
+    with Raw(("127.0.0.1", port)) as raw:
+        raw.send("hello")
+        assert raw.recv_exactly(5) == b"hello"
+
+
+def test_tcp_echo_to_a_client_that_reads_late(run):
+    """All of 8 MB comes back, though the client reads only after it has sent what it could."""
+    port = run("tcp_echo.py")
+    data = bytes(n * n & 255 for n in range(1 << 16)) * 128
+    with Raw(("127.0.0.1", port)) as raw:
+        raw.socket.setblocking(False)
+        sent = 0
+        for _ in range(3):
+            try:
+                while sent < len(data):
+                    sent += raw.socket.send(data[sent : sent + 65536])
+            except BlockingIOError:
+                pass
+        raw.socket.settimeout(10)
+        assert raw.recv_exactly(sent) == data[:sent]
+
+
+def test_echo_ws(run):
+    port = run("echo_ws.py")
+    assert "<form>" in httpx.get(f"http://127.0.0.1:{port}/").text
+    with connect(f"ws://127.0.0.1:{port}/ws") as one, connect(f"ws://127.0.0.1:{port}/ws") as two:
+        one.send("to all \u20ac")
+        assert one.recv(10) == two.recv(10) == "to all \u20ac"
+
+
+def test_modbus_server(run):
+    port = run("modbus_server.py")
+    with ModbusTcpClient("127.0.0.1", port=port, timeout=10, retries=0) as client:
+        assert not client.write_registers(10, [1, 2, 65535]).isError()
+        assert client.read_holding_registers(9, count=5).registers == [0, 1, 2, 65535, 0]
+        assert client.read_input_registers(1).registers == [3]
+        assert client.read_input_registers(2).exception_code == 2
+        assert client.read_coils(0).exception_code == 1
+
+
+def test_rpc_server(run):
+    port = run("rpc_server.py")
+    with connect(f"ws://127.0.0.1:{port}/") as client:
+        client.send('{"jsonrpc": "2.0", "id": 7, "method": "math.add", "params": [1, 2.5]}')
+        assert client.recv(10) == '{"jsonrpc": "2.0", "id": 7, "result": 3.5}'
+        client.send('{"jsonrpc": "2.0", "id": 8, "method": "math.add"}')
+        assert "-32602" in client.recv(10)
+
+
+def test_ntp_time(target, request):
+    """It prints the time of a server and ends by itself."""
+    with TimeServer(lambda query: [reply(query, FEBRUARY_2020)]) as server:
+        running = target.run(EXAMPLES / "ntp_time.py", f"127.0.0.1:{server.port}")
+        request.node.devices = [running]
+        try:
+            assert running.exit_code() == 0
+        finally:
+            running.kill()
+    assert running.console.split("\n") == ["2020-02-02 20:20:02 UTC"]
+
+
+@pytest.mark.needs("multicast")
+def test_find_services(run):
+    kind = f"_{unique()}._tcp"
+    running = run("find_services.py", kind, "127.0.0.1", announced=False)
+    line = running.expect(f"find-services.{kind}.local")
+    assert re.fullmatch(r"at find-services(-\d+)?\.local \(127\.0\.0\.1\), port \d+", line)
+    port = int(line.split()[-1])
+    assert httpx.get(f"http://127.0.0.1:{port}/").text == "This is find_services.py\n"
+    with Zeroconf(interfaces=["127.0.0.1"]) as zc:
+        info = ServiceInfo(f"{kind}.local.", f"Other.{kind}.local.", 1, server="o.local.")
+        info.addresses = [b"\x0a\x01\x02\x03"]
+        zc.register_service(info)
+        assert running.expect(f"Other.{kind}.local") == "at o.local (10.1.2.3), port 1"
+        zc.unregister_service(info)
+        running.expect("gone:")
+
+
+def test_every_example_is_tested():
+    tested = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    assert [path.name for path in EXAMPLES.glob("*.py") if f'"{path.name}"' not in tested] == []
+
+
+def test_upload(run, tmp_path):
+    data = bytes(range(256)) * 20000
+    port = run("upload.py", str(tmp_path / "up"), "0")
+    base = f"http://127.0.0.1:{port}"
+    assert httpx.put(base + "/a.bin", content=data).text == "stored /a.bin\n"
+    assert httpx.get(base + "/a.bin").content == data
+    assert "a.bin" in httpx.get(base + "/").text
+    for path in ("/.hidden", "/a%2fb", "/sub/a"):
+        assert httpx.put(base + path, content=b"x").status_code == 400
+    assert [path.name for path in (tmp_path / "up").iterdir()] == ["a.bin"]
+
+
+@pytest.mark.parametrize("hops", [3, 6])
+def test_http_client(target, tmp_path, hops):
+    """A redirect may name a path or a whole URL; more than five are too many."""
+    body = bytes(range(256)) * 4000
+
+    class Site(http.server.BaseHTTPRequestHandler):
+        def do_GET(self):
+            n = int(self.path.rpartition("/")[2])
+            self.send_response(302 if n else 200)
+            where = "" if n % 2 else f"http://127.0.0.1:{server.server_port}"
+            if n:
+                self.send_header("Location", f"{where}/hop/{n - 1}")
+            self.end_headers()
+            self.wfile.write(b"" if n else body)
+
+        def log_message(self, *_):
+            pass
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
+        thread = threading.Thread(target=server.serve_forever)
+        thread.start()
+        url = f"http://127.0.0.1:{server.server_port}/hop/{hops}"
+        running = target.run(EXAMPLES / "http_client.py", url, str(tmp_path / "got"))
+        try:
+            assert running.exit_code() == (0 if hops < 6 else 1)
+        finally:
+            running.kill()
+            server.shutdown()
+            thread.join(10)
+    if hops < 6:
+        assert (tmp_path / "got").read_bytes() == body
+    else:
+        assert "more than 5 redirects" in running.console
+        assert not (tmp_path / "got").exists()

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""`make flash` for RP2 boards: which file it takes for which board, and what arrives on the drive."""
+
+import struct
+
+import flash as tool
+import pytest
+
+RP2040, RP2350 = 0xE48BFF56, 0xE48BFF59
+
+
+@pytest.fixture
+def flash(tmp_path, monkeypatch):
+    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    monkeypatch.setattr(tool, "WAIT_S", 0.3)
+    monkeypatch.setattr(tool, "serial_ports", list)
+    return tool
+
+
+def image(program, family=RP2040):
+    """A UF2 file as the boot ROMs take it (Microsoft's UF2 format)."""
+    program += bytes(-len(program) % 256)
+    blocks = [program[at : at + 256] for at in range(0, len(program), 256)]
+    return b"".join(
+        struct.pack(
+            "<8I476sI",
+            *(0x0A324655, 0x9E5D5157, 0x2000, 0x10000000 + 256 * i, 256, i, len(blocks), family),
+            block,
+            0x0AB16F30,
+        )
+        for i, block in enumerate(blocks)
+    )
+
+
+NAMED = bytes(250) + b"RPI_PICO\0" + bytes(5000)
+
+
+@pytest.fixture
+def put(flash, tmp_path, monkeypatch):
+    """Runs the tool for RPI_PICO with this file and a drive that says so of itself."""
+
+    def put(data, info="UF2 Bootloader v3.0\r\nModel: Raspberry Pi RP2\r\nBoard-ID: RPI-RP2\r\n"):
+        folder = tmp_path / "build" / "firmware" / "RPI_PICO"
+        folder.mkdir(parents=True, exist_ok=True)
+        (folder / "firmware.uf2").write_bytes(data)
+        drive = tmp_path / "drive"
+        drive.mkdir(exist_ok=True)
+        (drive / "INFO_UF2.TXT").write_text(info)
+        monkeypatch.setattr("sys.argv", ["flash", "RPI_PICO", str(drive)])
+        with pytest.raises(SystemExit) as ended:
+            flash.main()
+        found = drive / "firmware.uf2"
+        return str(ended.value), found.read_bytes() if found.exists() else None
+
+    return put
+
+
+def test_file_arrives_whole(put):
+    said, found = put(image(NAMED))
+    assert found == image(NAMED)
+    # No board restarts here, and that is said.
+    assert "no serial port of the new firmware" in said
+
+
+@pytest.mark.parametrize(
+    ("data", "words"),
+    [
+        (b"", "no UF2 file, or cut short"),
+        (image(NAMED)[:-1], "no UF2 file, or cut short"),
+        (b"\x7fELF" + bytes(508), "block 0 does not begin as one"),
+        (image(NAMED) + bytes(512), "does not begin as one"),
+        (image(NAMED, RP2350), "is not for RPI_PICO"),
+        (image(NAMED, 0x1C5F21B0), "the file is for 0x1c5f21b0, not for an RP2 board"),
+        (image(NAMED) + image(NAMED, RP2350), "the file is for RP2040, RP2350"),
+        (image(b"RPI_PICO_W\0"), "is not for RPI_PICO"),
+    ],
+    ids=["empty", "cut", "elf", "tail", "other chip", "no RP2", "two chips", "other board"],
+)
+def test_wrong_file_is_not_written(put, data, words):
+    said, found = put(data)
+    assert words in said and said.startswith("flash: error: ") and found is None
+
+
+def test_wrong_drive_is_not_written(put):
+    said, found = put(image(NAMED), "UF2 Bootloader v1.0\r\nModel: other\r\nBoard-ID: SAMD21\r\n")
+    assert "is not an RP2040" in said and found is None
+
+
+def test_no_port_and_no_drive(flash, put, monkeypatch, tmp_path):
+    put(image(NAMED))
+    monkeypatch.setattr(flash, "drive_of", lambda chip: None)
+    monkeypatch.setattr("shutil.which", lambda name: None)
+    monkeypatch.setattr("sys.argv", ["flash", "RPI_PICO"])
+    with pytest.raises(SystemExit, match="DEVICE= names the board's serial port or drive"):
+        flash.main()
+    monkeypatch.setattr("sys.argv", ["flash", "RPI_PICO", str(tmp_path / "none")])
+    with pytest.raises(SystemExit, match="there is no .*none"):
+        flash.main()

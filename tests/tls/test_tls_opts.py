@@ -1,0 +1,140 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""TlsOpts: what it takes, what it refuses, and how it is shared."""
+
+import pytest
+from peers.pki import pki
+from tls_script import TlsServer, context, opened
+
+
+@pytest.fixture
+def script(shared, target):
+    yield from opened(shared, target)
+
+
+# ---- TlsOpts -----------------------------------------------------------------------------------
+
+PAIR = pki()["ec"]
+BAD_OPTS = {
+    "no key": ({"cert": PAIR.cert}, "key"),
+    "no cert": ({"key": PAIR.key}, "cert"),
+    "other key": ({"cert": PAIR.cert, "key": pki()["client"].key}, "belong"),
+    "rsa key": ({"cert": PAIR.cert, "key": pki()["rsa"].key}, "belong"),
+    "empty ca": ({"ca": b""}, "empty"),
+    "empty cert": ({"cert": b"", "key": PAIR.key}, "empty"),
+    "empty key": ({"cert": PAIR.cert, "key": ""}, "empty"),
+    "swapped": ({"cert": PAIR.key, "key": PAIR.cert}, "private key"),
+    "cert as key": ({"cert": PAIR.cert, "key": PAIR.cert}, "private key"),
+    "text": ({"ca": "hello"}, "certificate"),
+    "bad base64": ({"ca": PAIR.cert.replace(b"M", b"!", 5)}, "certificate"),
+    "truncated": ({"ca": PAIR.cert[:-40]}, "certificate"),
+    "cut in the middle": ({"ca": PAIR.cert[:200]}, "certificate"),
+    "second truncated": ({"ca": PAIR.cert + PAIR.cert[:300]}, "1 of its 2"),
+    "second bad": ({"ca": PAIR.cert + PAIR.cert.replace(b"M", b"A", 3)}, "1 of its 2"),
+    "truncated der": ({"ca": PAIR.cert_der[:-10]}, "certificate"),
+    "der and more": ({"ca": PAIR.cert_der + b"x"}, "after"),
+    "truncated key": ({"cert": PAIR.cert, "key": PAIR.key[:-40]}, "key"),
+    "truncated der key": ({"cert": PAIR.cert, "key": PAIR.key_der[:-20]}, "key"),
+    "nul in ca": ({"ca": PAIR.cert[:100] + b"\0" + PAIR.cert[100:]}, "NUL"),
+    "nul in key": ({"cert": PAIR.cert, "key": PAIR.key + b"\0x"}, "NUL"),
+    "encrypted key": ({"cert": PAIR.cert, "key": PAIR.key_encrypted}, "password"),
+    "nul in name": ({"name": "a\0b"}, "NUL"),
+    "empty name": ({"name": ""}, "name"),
+    "long name": ({"name": "x" * 300}, "name"),
+}
+
+
+@pytest.mark.parametrize("case", BAD_OPTS)
+def test_bad_options(script, case):
+    given, word = BAD_OPTS[case]
+    script.exec(f"raises(ValueError, TlsOpts, text={word!r}, **{given!r})")
+
+
+def test_options_of_wrong_types(script):
+    script.exec(
+        """
+for given in ({"ca": 1}, {"cert": [], "key": b""}, {"name": b"x"}):
+    raises(TypeError, TlsOpts, **given)
+raises(TypeError, TlsOpts, bogus=1)
+c = m.listen(url("tcp"))
+raises(TypeError, c.tls_init, None)
+raises(TypeError, c.tls_init, {"cert": b""})
+raises(ValueError, c.tls_init, TlsOpts(), text="cert")
+c.close()
+m.poll(0)
+raises(Error, c.tls_init, TlsOpts(), text="closed")
+raises(Error, c.tls_free, text="closed")
+c = m.listen(url("udp"))
+raises(ValueError, c.tls_init, TlsOpts(), text="UDP")
+c.close()
+"""
+    )
+
+
+def test_options_can_be_read(script):
+    cert, key, ca = PAIR.cert, PAIR.key, pki()["ca"].cert.decode()
+    script.exec(f"o = TlsOpts({ca!r}, {cert!r}, {key!r}, 'me', True)")
+    assert script.eval("o.ca, o.cert, o.key, o.name, o.skip_verification") == (
+        ca,
+        cert,
+        key,
+        "me",
+        True,
+    )
+    script.exec("o = TlsOpts(); eq((o.ca, o.name, o.skip_verification), (None, None, False))")
+    script.exec(
+        """
+try:
+    o.name = "x"
+    assert False
+except AttributeError:
+    pass
+"""
+    )
+
+
+def test_when_it_is_too_late(script, tmp_path):
+    with TlsServer(lambda raw: raw.recv(), context(True, own="ec", tmp_path=tmp_path)) as server:
+        script.exec(f"make('ca', ca={pki()['ca'].cert!r}, name='localhost')")
+        twice = "c.tls_init(opts['ca']); c.tls_init(opts['ca'])"  # until it begins it may change
+        script.exec(f"c = m.connect('tls://{script.peer}:{server.port}'); {twice}")
+        script.until("any(e[1] == 'TLS_HS' for e in log)")
+        script.exec("raises(Error, c.tls_init, opts['ca'], text='begun')")
+        script.exec("c.send('x')")
+        script.until("log[-1][1] == 'CLOSE'")
+
+
+@pytest.mark.needs("loopback", "memory")
+def test_many_share_one(script):
+    """200 handshakes by one TlsOpts, both ends ours: what they took is given back."""
+    port = script.listen("tls", fn="echo")
+    ca = pki()["ca"].cert
+    script.exec(
+        f"""
+def round(n):
+    done = []
+    def one(c, ev, data):
+        if ev == MG_EV_CONNECT:
+            c.tls_init(make("ca", ca={ca!r}))
+            c.send("x")
+        elif ev == MG_EV_READ:
+            c.recv()
+            c.drain()
+        elif ev == MG_EV_CLOSE:
+            done.append(1)
+        elif ev == MG_EV_ERROR:
+            done.append(data)
+    for i in range(n):
+        m.connect("tls://localhost:{port}", one)
+    poll_until(m, lambda: len(done) >= n, 60000)
+    eq(done, [1] * n)
+    poll_until(m, lambda: len(m.connections) == 1)
+    peers[1:] = []
+    log.clear()
+    gc.collect()
+    return live()
+"""
+    )
+    before = script.eval("round(5)", 30)
+    for _ in range(33):
+        after = script.eval("round(6)", 60)
+    assert after == before

@@ -1,0 +1,73 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Install what a group of make targets lacks from Debian: apt-needs.sh GROUP ...
+# As root or with a passwordless sudo it installs, else it prints the line that does.
+# apt-needs.sh --have GROUP ... only says by its exit status whether all is there.
+set -eu
+
+only_ask=
+if [ "${1:-}" = --have ]; then only_ask=yes; shift; fi
+
+list=$(dirname "$0")/apt-packages.txt
+PATH=${PATH:-/usr/bin:/bin}:/usr/local/sbin:/usr/sbin:/sbin
+export PATH LC_ALL=C
+
+if ! command -v dpkg-query >/dev/null || ! command -v apt-get >/dev/null; then
+    [ -x "${PYTHON:-/usr/bin/python3}" ] && exit 0
+    echo "apt-needs: not a Debian machine: install a C compiler, make and Python's headers;" >&2
+    echo "apt-needs: PYTHON=/path/to/python3 names the Python to use" >&2
+    exit 1
+fi
+
+# The packages of the named groups, less those whose file is there.
+wanted=
+while read -r group package file; do
+    case " $* " in *" $group "*) ;; *) continue ;; esac
+    if [ -z "$file" ] || [ ! -e "$file" ]; then wanted="$wanted $package"; fi
+done <"$list"
+
+missing=
+# shellcheck disable=SC2086
+installed=" $(dpkg-query -W -f '${db:Status-Status}=${Package} ' $wanted 2>/dev/null || true)"
+for package in $wanted; do
+    case $installed in *" installed=$package "*) ;; *) missing="$missing $package" ;; esac
+done
+[ -n "$missing" ] || exit 0
+[ -z "$only_ask" ] || exit 1
+
+install="apt-get install --yes --no-install-recommends$missing"
+root=
+if [ "$(id -u)" -ne 0 ]; then
+    if ! sudo -n true 2>/dev/null; then
+        echo "apt-needs: these packages are missing and need root to install. As root, run:" >&2
+        echo "    apt-get update && $install" >&2
+        exit 1
+    fi
+    root="sudo -n"
+fi
+apt() { $root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@"; }
+
+log=$(mktemp)
+trap 'rm -f "$log"' EXIT
+update() {
+    echo "apt-needs: fetching the package lists (about 10 MB)" >&2
+    apt update >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+}
+fetch_and_install() {
+    # shellcheck disable=SC2086
+    size=$(apt install --assume-no --no-install-recommends $missing 2>/dev/null |
+        sed -n 's/^Need to get \([^/ ]* [kMG]*B\).*/\1/p') || true
+    echo "apt-needs: installing$missing (${size:-size unknown}, a minute or two)" >&2
+    # shellcheck disable=SC2086
+    apt install --yes --no-install-recommends $missing >"$log" 2>&1
+}
+
+fresh=$(find /var/lib/apt/lists -name '*_Packages*' -mtime -7 2>/dev/null | head -n 1)
+[ -n "$fresh" ] || update
+if ! fetch_and_install; then
+    [ -n "$fresh" ] && update && fetch_and_install || {
+        tail -n 20 "$log" >&2
+        echo "apt-needs: apt could not install:$missing" >&2
+        exit 1
+    }
+fi

@@ -1,0 +1,239 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: GPL-2.0-only
+"""Bring the third-party sources that the builds need; none of them is committed.
+
+    deps.py [NAME ...]      bring these inputs (default: all), print what is where
+    deps.py --path NAME     bring one input and print nothing but its folder
+    deps.py --path micropython-rp2  the same of MicroPython with what its rp2 port needs
+
+Inputs come from Debian and PyPI by package name, through this machine's own apt and pip
+(so its mirrors, proxies and keys hold), into a cache outside the work tree. Nothing is
+installed on the system. An input whose variable is set is taken from that folder instead,
+and nothing is fetched for it.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import NoReturn
+
+from sources import inputs
+from sources.inputs import DepsError, Input
+
+HELP_MISSING = """\
+Either run this again with a network that reaches Debian's and PyPI's packages (through apt and
+pip as this machine has them set up), or name folders that hold the sources, for example:
+    make deps {example}"""
+
+
+def say(text: str) -> None:
+    print(f"deps: {text}", file=sys.stderr, flush=True)
+
+
+def die(text: str) -> NoReturn:
+    sys.exit(f"deps: error: {text}")
+
+
+def cache_dir() -> Path:
+    if own := os.environ.get("PYMONGOOSE_CACHE"):
+        return Path(own).expanduser().absolute()
+    base = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+    return Path(base).expanduser().absolute() / "pymongoose"
+
+
+def override(item: Input) -> Path | None:
+    """The folder that the user named for this input, or None."""
+    value = os.environ.get(item.variable)
+    return Path(value).expanduser().absolute() if value else None
+
+
+def check_override(item: Input, folder: Path) -> str:
+    try:
+        return item.check(folder)
+    except DepsError as err:
+        die(f"{item.variable}={folder}: {err}")
+
+
+def cached(item: Input, cache: Path) -> str | None:
+    """The version in the cache, or None if it must be fetched."""
+    try:
+        return item.check(cache / item.folder)
+    except DepsError:
+        return None
+
+
+def fetch(missing: list[Input], cache: Path) -> dict[str, str]:
+    """Bring `missing` into the cache; returns the reason by name for each that failed."""
+    import fcntl
+
+    from sources.fetch import INDEX_MEGABYTES, Fetcher
+
+    try:
+        cache.mkdir(parents=True, exist_ok=True)
+        lock = open(cache / ".lock", "w")  # noqa: SIM115
+    except OSError as err:
+        die(f"cannot write the cache folder {cache}: {err.strerror}; set PYMONGOOSE_CACHE")
+    with lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            say(f"waiting for another run that fills {cache}")
+            fcntl.flock(lock, fcntl.LOCK_EX)
+        missing = [item for item in missing if cached(item, cache) is None]
+        if not missing:
+            return {}
+        size = sum(item.megabytes for item in missing)
+        if any(item.needs_apt for item in missing):
+            size += INDEX_MEGABYTES
+        names = ", ".join(item.title for item in missing)
+        say(f"fetching {names}: about {size:.0f} MB, a minute or less, into {cache}")
+        with Fetcher(cache, say) as fetcher:
+            return fetcher.bring(missing)
+
+
+def die_missing(failed: dict[str, str]) -> NoReturn:
+    wanted = [item for item in inputs.ALL if item.name in failed]
+    lines = ["these inputs are missing and could not be fetched:"]
+    seen = ""
+    for item in wanted:
+        lines.append(f"  {item.title} ({item.package}; or set {item.variable})")
+        reason = failed[item.name]
+        lines += [f"      {line}" for line in reason.splitlines()] if reason != seen else []
+        seen = reason
+    example = " ".join(f"{item.variable}=/path" for item in wanted)
+    die("\n".join(lines) + "\n" + HELP_MISSING.format(example=example))
+
+
+def ensure(items: list[Input], cache: Path) -> dict[str, tuple[Path, str]]:
+    """Bring what is missing of `items`; returns (folder, version) by name."""
+    found: dict[str, tuple[Path, str]] = {}
+    missing: list[Input] = []
+    for item in items:
+        if folder := override(item):
+            found[item.name] = (folder, check_override(item, folder))
+        elif version := cached(item, cache):
+            found[item.name] = (cache / item.folder, version)
+        else:
+            missing.append(item)
+    if missing:
+        failed = fetch(missing, cache)
+        for item in missing:
+            if item.name not in failed and (version := cached(item, cache)):
+                found[item.name] = (cache / item.folder, version)
+            else:
+                failed.setdefault(item.name, "the fetched files are not there")
+        if failed:
+            die_missing(failed)
+    return found
+
+
+def copy_if_changed(source: str, target: str) -> str:
+    old, new = Path(target), os.stat(source)
+    if old.exists():
+        stat = old.stat()
+        if stat.st_size == new.st_size and stat.st_mtime_ns == new.st_mtime_ns:
+            return target
+    return str(shutil.copy2(source, target))
+
+
+# Submodules of MicroPython's that Debian's tree leaves empty: lib/NAME, and a folder in it.
+UNIX_LIBRARIES = {"mbedtls": "library"}
+RP2_LIBRARIES = {"mbedtls": "library", "lwip": "src", "tinyusb": "src"}
+RP2_TREE = "micropython-rp2"
+
+
+def is_own(tree: Path, library: str, marker: str) -> bool:
+    """Does the tree bring this library itself, as a checkout with its submodules does?"""
+    link = tree / "lib" / library
+    return not link.is_symlink() and (link / marker).is_dir()
+
+
+def buildable_micropython(tree: Path, libraries: dict[str, Path], cache: Path) -> Path:
+    """The MicroPython tree with the libraries in place.
+
+    A checkout with its submodules is used where it is. Debian's tree has empty submodules: in
+    the cache it gets links, and anyone else's tree is copied first, never changed.
+    """
+    if not libraries:
+        return tree
+    if not tree.is_relative_to(cache):
+        import zlib
+
+        copy = cache / f"micropython-copy-{zlib.crc32(str(tree).encode()):08x}"
+
+        def skipped(folder: str, names: list[str]) -> list[str]:
+            if Path(folder) == tree / "lib":
+                return list(libraries)
+            return [name for name in names if name == ".git" or name.startswith("build-")]
+
+        say(f"copying {tree} to {copy}")
+        shutil.copytree(
+            tree,
+            copy,
+            symlinks=True,
+            dirs_exist_ok=True,
+            ignore=skipped,
+            copy_function=copy_if_changed,
+        )
+        tree = copy
+    for name, target in libraries.items():
+        link = tree / "lib" / name
+        if not (link.is_symlink() and Path(os.readlink(link)) == target):
+            if link.is_dir() and not link.is_symlink():
+                link.rmdir()
+            new = link.with_name(f".{name}-{os.getpid()}")
+            new.symlink_to(target)
+            new.replace(link)
+    return tree
+
+
+def path_of(name: str, cache: Path) -> Path:
+    if name not in ("micropython", RP2_TREE):
+        return ensure([inputs.by_name(name)], cache)[name][0]
+    markers = RP2_LIBRARIES if name == RP2_TREE else UNIX_LIBRARIES
+    item = inputs.by_name("micropython")
+    tree = override(item)
+    if tree:
+        check_override(item, tree)
+        markers = {k: v for k, v in markers.items() if not is_own(tree, k, v)}
+    found = ensure([item, *(inputs.by_name(library) for library in markers)], cache)
+    libraries = {library: found[library][0] for library in markers}
+    return buildable_micropython(found[item.name][0], libraries, cache)
+
+
+def main() -> None:
+    names = [item.name for item in inputs.ALL]
+    parser = argparse.ArgumentParser(
+        prog="deps.py",
+        description=(__doc__ or "").split("\n\n")[0],
+        epilog="Variables: PYMONGOOSE_CACHE (the cache folder), "
+        + ", ".join(item.variable for item in inputs.ALL)
+        + f" (folders to use instead), {inputs.ALLOW_HASH}=1 (accept a changed mongoose.c).",
+    )
+    parser.add_argument("names", nargs="*", metavar="NAME", help=" | ".join(names))
+    parser.add_argument(
+        "--path", metavar="NAME", choices=[*names, RP2_TREE], help="print this input's folder"
+    )
+    args = parser.parse_args()
+    cache = cache_dir()
+    if args.path:
+        print(path_of(args.path, cache))
+        return
+    if unknown := set(args.names) - set(names):
+        parser.error(f"unknown input {', '.join(sorted(unknown))} (there are {', '.join(names)})")
+    items = [item for item in inputs.ALL if not args.names or item.name in args.names]
+    found = ensure(items, cache)
+    for item in items:
+        folder, version = found[item.name]
+        print(f"  {item.title:<12} {version:<12} {folder}")
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except KeyboardInterrupt:
+        sys.exit(130)

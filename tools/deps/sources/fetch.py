@@ -1,0 +1,297 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Fetching: PyPI through pip, Debian through a private apt, into the cache atomically."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+import json
+import os
+import shutil
+import sys
+import tarfile
+import tempfile
+import time
+from collections.abc import Callable
+from functools import partial
+from pathlib import Path
+from typing import TypeVar
+
+from .apt import PrivateApt, run
+from .inputs import CHARTJS_FILE, MONGOOSE_SHA256, DepsError, Input
+
+T = TypeVar("T")
+
+INDEX_MEGABYTES = 21  # a Debian suite's lists of packages and of sources
+TRIES = int(os.environ.get("PYMONGOOSE_TRIES", "3"))
+BACK_OFF_S = 2  # before the second try; doubled each time
+
+# The suite that has the versions we want, then its successors: a mirror sometimes lacks a
+# file of one suite for a while. A version that does not fit is refused by the checks.
+SUITES = ("trixie", "forky", "sid")
+MONGOOSE_SUITES = ("trixie-backports", "sid")
+MONGOOSE_SDIST = "cymongoose==0.2.5"
+
+# pip runs an sdist's build back end only to learn its name and version. Ours answers at once,
+# so that neither a compiler nor the real back end is needed to unpack two C files.
+BACK_END = """
+import os
+
+def prepare_metadata_for_build_wheel(folder, config_settings=None):
+    name, version = "{name}", "{version}"
+    info = name + "-" + version + ".dist-info"
+    os.mkdir(os.path.join(folder, info))
+    with open(os.path.join(folder, info, "METADATA"), "w") as file:
+        file.write("Metadata-Version: 2.1\\nName: " + name + "\\nVersion: " + version + "\\n")
+    return info
+
+def build_wheel(*arguments, **options):
+    raise RuntimeError("only its metadata is wanted")
+"""
+
+
+def retried(action: Callable[[], T]) -> T:
+    for attempt in range(TRIES - 1):
+        try:
+            return action()
+        except DepsError:
+            time.sleep(BACK_OFF_S * 2**attempt)
+    return action()
+
+
+def sha256(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()
+
+
+def unpack(archive: Path, target: Path, only: tuple[str, ...] = ()) -> None:
+    """Unpack a tarball without its top folder; names in `only` are paths below it."""
+    with tarfile.open(archive) as tar:
+        if hasattr(tarfile, "data_filter"):
+            tar.extraction_filter = tarfile.data_filter
+        members = []
+        for member in tar:
+            member.name = member.name.partition("/")[2]
+            unsafe = member.name.startswith("/") or ".." in member.name.split("/")
+            if not member.name or unsafe or (only and member.name not in only):
+                continue
+            if member.islnk():
+                member.linkname = member.linkname.partition("/")[2]
+            if member.isfile() or member.isdir() or member.issym() or member.islnk():
+                members.append(member)
+        tar.extractall(target, members)
+
+
+def unpack_all(archive: Path, target: Path) -> None:
+    with tarfile.open(archive) as tar:
+        if hasattr(tarfile, "data_filter"):
+            tar.extraction_filter = tarfile.data_filter
+        tar.extractall(target)
+
+
+class Fetcher:
+    """One run: its temporary folder, one private apt per suite, and the record of what came."""
+
+    def __init__(self, cache: Path, say: Callable[[str], None]) -> None:
+        self.cache = cache
+        self.say = say
+        self.apts: dict[str, PrivateApt | DepsError] = {}
+
+    def __enter__(self) -> Fetcher:
+        # A run that was killed leaves its folder; we hold the lock, so none is in use.
+        for stale in self.cache.glob("tmp-*"):
+            shutil.rmtree(stale, ignore_errors=True)
+        self.work = Path(tempfile.mkdtemp(prefix="tmp-", dir=self.cache))
+        return self
+
+    def __exit__(self, *exc: object) -> None:
+        shutil.rmtree(self.work, ignore_errors=True)
+
+    def bring(self, items: list[Input]) -> dict[str, str]:
+        failed: dict[str, str] = {}
+        for item in items:
+            fetch: Callable[[Path], tuple[Path, str]] = getattr(
+                self, "fetch_" + item.name.replace("-", "_")
+            )
+            new = self.work / item.folder
+            try:
+                new.mkdir()
+                archive, origin = fetch(new)
+                version = item.check(new)
+                target = self.cache / item.folder
+                if target.exists():
+                    target.rename(self.work / f"old-{item.folder}")
+                new.rename(target)
+                self.record(item, version, origin, archive)
+                self.say(f"{item.title} {version} from {origin}")
+            except (DepsError, OSError, tarfile.TarError) as err:
+                failed[item.name] = str(err)
+        return failed
+
+    def record(self, item: Input, version: str, origin: str, archive: Path) -> None:
+        path = self.cache / "deps.json"
+        try:
+            known = json.loads(path.read_text())
+        except (OSError, ValueError):
+            known = {}
+        known[item.name] = {
+            "version": version,
+            "origin": origin,
+            "archive": archive.name,
+            "sha256": sha256(archive),
+        }
+        new = self.work / "deps.json"
+        new.write_text(json.dumps(known, indent=2) + "\n")
+        new.replace(path)
+
+    # apt
+
+    def apt(self, suite: str) -> PrivateApt:
+        """The private apt of a suite, its lists fetched once; its failure is remembered too."""
+        if suite not in self.apts:
+            try:
+                private = PrivateApt(self.work, suite)
+                retried(lambda: self.updated(private))
+                self.apts[suite] = private
+            except DepsError as err:
+                self.apts[suite] = err
+        known = self.apts[suite]
+        if isinstance(known, DepsError):
+            raise known
+        return known
+
+    @staticmethod
+    def updated(private: PrivateApt) -> None:
+        private.update()
+        if not any((private.root / "lists").glob("*_Packages*")):
+            raise DepsError(private.complaint or "apt-get update brought no lists")
+
+    def from_debian(
+        self, package: str, kind: str, suites: tuple[str, ...] = SUITES
+    ) -> tuple[Path, str]:
+        """A file of the first suite that gives it; the first suite's reason if none does."""
+        reason: DepsError | None = None
+        for suite in suites:
+            try:
+                get: Callable[[str], Path] = getattr(self.apt(suite), kind)
+                file = retried(partial(get, package))
+                kept = self.work / file.name
+                file.rename(kept)
+                return kept, f"Debian {suite}"
+            except DepsError as err:
+                reason = reason or err
+                if isinstance(self.apts.get(suite), DepsError):
+                    break  # no lists at all: the next suite would fail the same way
+        raise reason or DepsError("no suite to look in")
+
+    def source(self, package: str, new: Path) -> tuple[Path, str]:
+        archive, origin = self.from_debian(package, "source")
+        unpack(archive, new)
+        return archive, origin
+
+    def patched_source(self, package: str, new: Path) -> tuple[Path, str]:
+        """The upstream source with Debian's patches: among them are its security fixes."""
+        archive, origin = self.source(package, new)
+        extra, _ = self.from_debian(package, "packaging", (origin.split()[-1],))
+        tree = self.work / f"packaging-{package}"
+        unpack_all(extra, tree)
+        patches = tree / "debian" / "patches"
+        lines = (patches / "series").read_text().splitlines()
+        for name in (line.split("#")[0].strip() for line in lines):
+            if name:
+                command = ["patch", "-p1", "--quiet", "--batch", "-i", str(patches / name)]
+                if (result := run(command, cwd=new)).returncode:
+                    raise DepsError(f"{name}: {result.stdout.strip()}")
+        return archive, origin
+
+    def debian_tree(self, package: str, suites: tuple[str, ...] = SUITES) -> tuple[Path, str, Path]:
+        """What a binary package would install, unpacked: (archive, origin, folder)."""
+        archive, origin = self.from_debian(package, "binary", suites)
+        tree = self.work / f"deb-{package}"
+        if (result := run(["dpkg-deb", "-x", str(archive), str(tree)])).returncode:
+            raise DepsError(result.stderr.strip())
+        return archive, origin, tree
+
+    def binary(
+        self, package: str, new: Path, files: tuple[str, ...], suites: tuple[str, ...] = SUITES
+    ) -> tuple[Path, str]:
+        archive, origin, tree = self.debian_tree(package, suites)
+        for file in files:
+            shutil.copy2(tree / file, new)
+        return archive, origin
+
+    def binary_folder(self, package: str, new: Path, folder: str) -> tuple[Path, str]:
+        archive, origin, tree = self.debian_tree(package)
+        shutil.copytree(tree / folder, new, symlinks=True, dirs_exist_ok=True)
+        for notice in (tree / "usr/share/doc" / package).glob("copyright"):
+            shutil.copy2(notice, new)
+        return archive, origin
+
+    # pip
+
+    def pip(self) -> list[str]:
+        """A pip command: this Python's, else that of a throw-away environment."""
+        if importlib.util.find_spec("pip"):
+            return [sys.executable, "-m", "pip"]
+        folder = self.work / "venv"
+        result = run([sys.executable, "-m", "venv", str(folder)])
+        if result.returncode:
+            raise DepsError(
+                "no pip, and no venv to get one (in Debian: apt-get install python3-venv)"
+            )
+        return [str(folder / "bin" / "python"), "-m", "pip"]
+
+    def sdist(self, requirement: str) -> Path:
+        name, _, version = requirement.partition("==")
+        target, stub = self.work / "sdist", self.work / "back-end" / "scikit_build_core"
+        target.mkdir(exist_ok=True)
+        stub.mkdir(parents=True, exist_ok=True)
+        (stub / "__init__.py").touch()
+        (stub / "build.py").write_text(BACK_END.format(name=name, version=version))
+        options = f"--quiet --disable-pip-version-check --retries 1 --no-deps --no-binary {name}"
+        download = ["download", *options.split(), "--no-build-isolation", "--dest", str(target)]
+        environment = ["env", f"PYTHONPATH={stub.parent}"]
+        result = run([*environment, *self.pip(), *download, requirement])
+        files = list(target.glob("*.tar.gz"))
+        if result.returncode or len(files) != 1:
+            errors = [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
+            raise DepsError("\n".join(errors[:2]) or result.stderr.strip()[-400:])
+        return files[0]
+
+    # the inputs
+
+    def fetch_mongoose(self, new: Path) -> tuple[Path, str]:
+        try:
+            archive = retried(lambda: self.sdist(MONGOOSE_SDIST))
+            tree = self.work / "sdist-tree"
+            names = tuple(f"thirdparty/mongoose/{name}" for name in (*MONGOOSE_SHA256, "LICENSE"))
+            unpack(archive, tree, names)
+            for name in names:
+                shutil.move(str(tree / name), new)
+            return archive, f"PyPI {MONGOOSE_SDIST}"
+        except (DepsError, OSError) as err:
+            self.say("PyPI did not give Mongoose; trying Debian's package")
+            try:
+                files = ("usr/src/mongoose.c", "usr/include/mongoose.h")
+                return self.binary("mongoose-webserver-source", new, files, MONGOOSE_SUITES)
+            except DepsError as other:
+                raise DepsError(f"{err}\n{other}") from None
+
+    def fetch_micropython(self, new: Path) -> tuple[Path, str]:
+        return self.source("micropython", new)
+
+    def fetch_lwip(self, new: Path) -> tuple[Path, str]:
+        return self.patched_source("lwip", new)
+
+    def fetch_pico_sdk(self, new: Path) -> tuple[Path, str]:
+        return self.binary_folder("pico-sdk-source", new, "usr/src/pico-sdk")
+
+    def fetch_tinyusb(self, new: Path) -> tuple[Path, str]:
+        return self.binary_folder("tinyusb-source", new, "usr/src/tinyusb")
+
+    def fetch_mbedtls(self, new: Path) -> tuple[Path, str]:
+        return self.source("mbedtls", new)
+
+    def fetch_chartjs(self, new: Path) -> tuple[Path, str]:
+        folder = "usr/share/javascript/chart.js"
+        copyright_file = "usr/share/doc/libjs-chart.js/copyright"
+        return self.binary("libjs-chart.js", new, (f"{folder}/{CHARTJS_FILE}", copyright_file))

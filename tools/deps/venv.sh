@@ -1,0 +1,27 @@
+#!/bin/sh
+# SPDX-License-Identifier: GPL-2.0-only
+# Give .venv the pinned packages of one group (build, check, test, docs or flash): venv.sh GROUP
+set -eu
+
+cd "$(dirname "$0")/../.."
+case $1 in
+build) list=tools/deps/requirements-build.txt size=33 ;;
+check) list=tools/deps/requirements-check.txt size=29 ;;
+test) list=tests/requirements.txt size=21 ;;
+docs) list=docs/requirements.txt size=14 ;;
+flash) list=tools/deps/requirements-flash.txt size=3 ;;
+*) echo "venv: no group $1" >&2; exit 2 ;;
+esac
+
+# Parallel makes share it.
+mkdir -p .venv
+exec 9>.venv/lock
+flock 9
+if [ ! -e .venv/ready ]; then
+    echo "venv: creating .venv with ${PYTHON:=/usr/bin/python3}" >&2
+    "$PYTHON" -m venv .venv
+    touch .venv/ready
+fi
+echo "venv: installing $list with pip (about $size MB, half a minute)" >&2
+.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement "$list"
+touch ".venv/$1.stamp"
