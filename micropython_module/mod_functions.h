@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The functions of mod_functions.c, each declared by its row of base/names.h.
+// The functions of the module, each declared by its row of base/names.h.
 #ifndef MOD_FUNCTIONS_H
 #define MOD_FUNCTIONS_H
 
@@ -17,7 +17,7 @@
 #define MPY_FUN_2_255 mp_obj_fun_builtin_var_t
 
 #define X(name, min, max) extern const MPY_FUN_##min##_##max module_##name##_obj;
-PMG_FUNCTIONS_UTIL(X)
+PMG_FUNCTIONS(X)
 #undef X
 
 #endif

@@ -32,14 +32,14 @@ static mp_obj_t module_event_name(mp_obj_t ev_in) {
     }
     return mp_obj_new_str_from_utf8_vstr(&vstr);
 }
-static MP_DEFINE_CONST_FUN_OBJ_1(module_event_name_obj, module_event_name);
+MP_DEFINE_CONST_FUN_OBJ_1(module_event_name_obj, module_event_name);
 
 #if PMG_HAS_MQTT
 static mp_obj_t module_mqtt_match(mp_obj_t filter_in, mp_obj_t topic_in) {
     struct mg_str filter = mpy_get_str(filter_in, "topic_filter");
     return mp_obj_new_bool(pmg_mqtt_match(filter, mpy_get_str(topic_in, "topic")));
 }
-static MP_DEFINE_CONST_FUN_OBJ_2(module_mqtt_match_obj, module_mqtt_match);
+MP_DEFINE_CONST_FUN_OBJ_2(module_mqtt_match_obj, module_mqtt_match);
 #endif
 
 static mp_obj_t module_live_objects(void) {
@@ -55,7 +55,7 @@ static mp_obj_t module_live_objects(void) {
 #undef X
     return dict;
 }
-static MP_DEFINE_CONST_FUN_OBJ_0(module_live_objects_obj, module_live_objects);
+MP_DEFINE_CONST_FUN_OBJ_0(module_live_objects_obj, module_live_objects);
 
 static const MP_DEFINE_STR_OBJ(version_obj, PMG_VERSION);
 
