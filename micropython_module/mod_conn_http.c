@@ -5,15 +5,6 @@
 
 #include "mod_util.h"
 
-#define PARSE_ARGS(n_args, pos_args, kw_args)                                              \
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];                                        \
-    mp_arg_parse_all((n_args) - 1, (pos_args) + 1, (kw_args), MP_ARRAY_SIZE(allowed_args), \
-        allowed_args, args)
-
-#define REQUIRED {.u_obj = MP_OBJ_NULL}
-#define NONE {.u_rom_obj = MP_ROM_NONE}
-#define EMPTY_STR {.u_rom_obj = MP_ROM_QSTR(MP_QSTR_)}
-
 // ---------------------------------------------------------------------------------------------
 // Replies
 
@@ -55,14 +46,14 @@ static mp_obj_t reply(mp_obj_t self_in, mp_obj_t status_in, mp_obj_t body_in, mp
 static mp_obj_t conn_reply(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_status_code, ARG_body, ARG_headers };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_status_code, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_body, MP_ARG_OBJ, EMPTY_STR},
-        {MP_QSTR_headers, MP_ARG_OBJ, NONE},
+        MPY_REQUIRED(status_code),
+        MPY_OPTIONAL(body, MP_ROM_QSTR(MP_QSTR_)),
+        MPY_OPTIONAL(headers, MP_ROM_NONE),
     };
     if (n_args == 3 && kw_args->used == 0) { // the common case
         return reply(pos_args[0], pos_args[1], pos_args[2], MP_OBJ_NULL, false);
     }
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     return reply(pos_args[0], args[ARG_status_code].u_obj, args[ARG_body].u_obj,
         args[ARG_headers].u_obj, false);
 }
@@ -71,11 +62,11 @@ MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_reply_obj, 1, conn_reply);
 static mp_obj_t conn_reply_json(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_data, ARG_status_code, ARG_headers };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_data, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_status_code, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(200)}},
-        {MP_QSTR_headers, MP_ARG_OBJ, NONE},
+        MPY_REQUIRED(data),
+        MPY_OPTIONAL(status_code, MP_ROM_INT(200)),
+        MPY_OPTIONAL(headers, MP_ROM_NONE),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     return reply(pos_args[0], args[ARG_status_code].u_obj, args[ARG_data].u_obj,
         args[ARG_headers].u_obj, true);
 }
@@ -128,12 +119,12 @@ static int put_request(struct mg_connection *c, struct mg_str method, struct mg_
 static mp_obj_t conn_http_request(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_method, ARG_uri, ARG_body, ARG_headers };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_method, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_uri, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_body, MP_ARG_OBJ, EMPTY_STR},
-        {MP_QSTR_headers, MP_ARG_OBJ, NONE},
+        MPY_REQUIRED(method),
+        MPY_REQUIRED(uri),
+        MPY_OPTIONAL(body, MP_ROM_QSTR(MP_QSTR_)),
+        MPY_OPTIONAL(headers, MP_ROM_NONE),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     struct mg_str method = mpy_get_str(args[ARG_method].u_obj, "method");
     struct mg_str uri = mpy_get_str(args[ARG_uri].u_obj, "uri");
     mpy_headers_t headers;
@@ -153,10 +144,10 @@ MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_http_request_obj, 1, conn_http_request);
 static mp_obj_t conn_http_stream_body(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_path, ARG_max_size };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_path, MP_ARG_OBJ, NONE},
-        {MP_QSTR_max_size, MP_ARG_KW_ONLY | MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
+        MPY_OPTIONAL(path, MP_ROM_NONE),
+        MPY_REQUIRED_KEYWORD(max_size),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     mp_obj_t path_in = args[ARG_path].u_obj;
     const char *path = path_in != mp_const_none ? mpy_get_cstr(path_in, "path") : NULL;
     size_t max_size = mpy_get_size(args[ARG_max_size].u_obj, "max_size");
@@ -181,15 +172,15 @@ static mp_obj_t conn_serve_dir(size_t n_args, const mp_obj_t *pos_args, mp_map_t
         ARG_dotfiles
     };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_message, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_root_dir, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_extra_headers, MP_ARG_OBJ, EMPTY_STR},
-        {MP_QSTR_mime_types, MP_ARG_OBJ, EMPTY_STR},
-        {MP_QSTR_page404, MP_ARG_OBJ, EMPTY_STR},
-        {MP_QSTR_listing, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_TRUE}},
-        {MP_QSTR_dotfiles, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_FALSE}},
+        MPY_REQUIRED(message),
+        MPY_REQUIRED(root_dir),
+        MPY_OPTIONAL(extra_headers, MP_ROM_QSTR(MP_QSTR_)),
+        MPY_OPTIONAL(mime_types, MP_ROM_QSTR(MP_QSTR_)),
+        MPY_OPTIONAL(page404, MP_ROM_QSTR(MP_QSTR_)),
+        MPY_KEYWORD(listing, MP_ROM_TRUE),
+        MPY_KEYWORD(dotfiles, MP_ROM_FALSE),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     pmg_serve_t opts = {
         .root = mpy_get_cstr(args[ARG_root_dir].u_obj, "root_dir"),
         .headers = mpy_get_str(args[ARG_extra_headers].u_obj, "extra_headers"),
@@ -210,12 +201,12 @@ MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_serve_dir_obj, 1, conn_serve_dir);
 static mp_obj_t conn_serve_file(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_message, ARG_path, ARG_extra_headers, ARG_mime_types };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_message, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_path, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_extra_headers, MP_ARG_OBJ, EMPTY_STR},
-        {MP_QSTR_mime_types, MP_ARG_OBJ, EMPTY_STR},
+        MPY_REQUIRED(message),
+        MPY_REQUIRED(path),
+        MPY_OPTIONAL(extra_headers, MP_ROM_QSTR(MP_QSTR_)),
+        MPY_OPTIONAL(mime_types, MP_ROM_QSTR(MP_QSTR_)),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     pmg_serve_t opts = {
         .root = mpy_get_cstr(args[ARG_path].u_obj, "path"),
         .headers = mpy_get_str(args[ARG_extra_headers].u_obj, "extra_headers"),
@@ -249,10 +240,10 @@ static int put_upgrade(struct mg_connection *c, const pmg_http_msg_t *hm,
 static mp_obj_t conn_ws_upgrade(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_message, ARG_extra_headers };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_message, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_extra_headers, MP_ARG_OBJ, NONE},
+        MPY_REQUIRED(message),
+        MPY_OPTIONAL(extra_headers, MP_ROM_NONE),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     mpy_headers_t headers;
     mpy_headers_get(args[ARG_extra_headers].u_obj, &headers);
     mpy_conn_t *self = mpy_conn_open(pos_args[0]);
@@ -264,8 +255,8 @@ MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_ws_upgrade_obj, 1, conn_ws_upgrade);
 static mp_obj_t conn_ws_send(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_data, ARG_op };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_data, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_op, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(WEBSOCKET_OP_TEXT)}},
+        MPY_REQUIRED(data),
+        MPY_OPTIONAL(op, MP_ROM_INT(WEBSOCKET_OP_TEXT)),
     };
     mp_buffer_info_t data;
     if (n_args == 2 && kw_args->used == 0) { // the common case
@@ -275,7 +266,7 @@ static mp_obj_t conn_ws_send(size_t n_args, const mp_obj_t *pos_args, mp_map_t *
         int r = MPY_ENGINE(pmg_ws_send(self->c, data.buf, data.len, WEBSOCKET_OP_TEXT));
         return mpy_conn_done(self, r);
     }
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     mpy_get_data(args[ARG_data].u_obj, "data", &data);
     int op = mpy_get_small_int(args[ARG_op].u_obj, "op");
     mpy_conn_t *self = mpy_conn_open(pos_args[0]);
@@ -310,14 +301,12 @@ static int put_broadcast(pmg_broadcast_t *b, pmg_mgr_t *m, struct mg_str data, i
 static mp_obj_t manager_broadcast(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_data, ARG_op, ARG_to, ARG_max_queued };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_data, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
-        {MP_QSTR_op, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(WEBSOCKET_OP_TEXT)}},
-        {MP_QSTR_to, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-        {MP_QSTR_max_queued, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+        MPY_REQUIRED(data),
+        MPY_OPTIONAL(op, MP_ROM_INT(WEBSOCKET_OP_TEXT)),
+        MPY_KEYWORD(to, MP_ROM_NONE),
+        MPY_KEYWORD(max_queued, MP_ROM_NONE),
     };
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
-        args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     int op = mpy_get_small_int(args[ARG_op].u_obj, "op");
     size_t max_queued = SIZE_MAX;
     if (args[ARG_max_queued].u_obj != mp_const_none) {

@@ -111,13 +111,10 @@ enum {
 #undef X
 };
 
-static const mp_arg_t make_args[] = {{MP_QSTR_handler, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-    {MP_QSTR_enable_wakeup, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_FALSE}},
-    {MP_QSTR_error_handler, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-    {MP_QSTR_poll_events, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_FALSE}},
-    {MP_QSTR_dns, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-#define X(name, desktop, board) \
-    {MP_QSTR_##name, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+static const mp_arg_t make_args[] = {MPY_OPTIONAL(handler, MP_ROM_NONE),
+    MPY_OPTIONAL(enable_wakeup, MP_ROM_FALSE), MPY_OPTIONAL(error_handler, MP_ROM_NONE),
+    MPY_KEYWORD(poll_events, MP_ROM_FALSE), MPY_KEYWORD(dns, MP_ROM_NONE),
+#define X(name, desktop, board) MPY_KEYWORD(name, MP_ROM_NONE),
     PMG_LIMITS(X)
 #undef X
 };
@@ -252,14 +249,12 @@ static int proto_arg(mp_obj_t http, const char *url) {
 static mp_obj_t manager_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_url, ARG_handler, ARG_http, ARG_fd };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_url, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
-        {MP_QSTR_handler, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-        {MP_QSTR_http, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-        {MP_QSTR_fd, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+        MPY_REQUIRED(url),
+        MPY_OPTIONAL(handler, MP_ROM_NONE),
+        MPY_KEYWORD(http, MP_ROM_NONE),
+        MPY_KEYWORD(fd, MP_ROM_NONE),
     };
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
-        args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
     mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
     int proto = proto_arg(args[ARG_http].u_obj, url);
@@ -275,13 +270,11 @@ static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_listen_obj, 1, manager_listen);
 static mp_obj_t manager_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_url, ARG_handler, ARG_http };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_url, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
-        {MP_QSTR_handler, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-        {MP_QSTR_http, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+        MPY_REQUIRED(url),
+        MPY_OPTIONAL(handler, MP_ROM_NONE),
+        MPY_KEYWORD(http, MP_ROM_NONE),
     };
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
-        args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
     mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
     int proto = proto_arg(args[ARG_http].u_obj, url);
@@ -293,12 +286,10 @@ static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_connect_obj, 1, manager_connect);
 static mp_obj_t client(int proto, size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_url, ARG_handler };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_url, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
-        {MP_QSTR_handler, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+        MPY_REQUIRED(url),
+        MPY_OPTIONAL(handler, MP_ROM_NONE),
     };
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
-        args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
     mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
     return mpy_manager_start(mpy_manager_open(pos_args[0]), url, proto, false, -1, handler);
@@ -344,10 +335,9 @@ static void poll_for(mpy_manager_t *self, mp_int_t ms) {
 
 static mp_obj_t manager_poll(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_timeout_ms, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(0)}},
+        MPY_OPTIONAL(timeout_ms, MP_ROM_INT(0)),
     };
-    mp_arg_val_t args[1];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, 1, allowed_args, args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     mp_int_t ms = mpy_get_int(args[0].u_obj, "timeout_ms");
     mpy_manager_t *self = mpy_manager_open(pos_args[0]);
     check_idle(self);
@@ -373,10 +363,9 @@ static MP_NOINLINE mp_obj_t poll_forever(mpy_manager_t *self, mp_int_t ms) {
 // both cases.
 static mp_obj_t manager_run(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_poll_ms, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(100)}},
+        MPY_OPTIONAL(poll_ms, MP_ROM_INT(100)),
     };
-    mp_arg_val_t args[1];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, 1, allowed_args, args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     mp_int_t ms = mpy_get_int(args[0].u_obj, "poll_ms");
     mpy_manager_t *self = mpy_manager_open(pos_args[0]);
     check_idle(self);
@@ -444,12 +433,10 @@ static int irq_wakeup(mpy_manager_t *self, unsigned long id, const mp_buffer_inf
 static mp_obj_t manager_wakeup(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_connection_id, ARG_data };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_connection_id, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
-        {MP_QSTR_data, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_QSTR(MP_QSTR_)}},
+        MPY_REQUIRED(connection_id),
+        MPY_OPTIONAL(data, MP_ROM_QSTR(MP_QSTR_)),
     };
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
-        args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     unsigned long id = mpy_get_size(args[ARG_connection_id].u_obj, "connection_id");
     mp_buffer_info_t data;
     mpy_get_data(args[ARG_data].u_obj, "data", &data);
@@ -472,14 +459,12 @@ static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_wakeup_obj, 1, manager_wakeup);
 static mp_obj_t manager_timer_add(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_milliseconds, ARG_callback, ARG_repeat, ARG_run_now };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_milliseconds, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
-        {MP_QSTR_callback, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
-        {MP_QSTR_repeat, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_FALSE}},
-        {MP_QSTR_run_now, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_FALSE}},
+        MPY_REQUIRED(milliseconds),
+        MPY_REQUIRED(callback),
+        MPY_KEYWORD(repeat, MP_ROM_FALSE),
+        MPY_KEYWORD(run_now, MP_ROM_FALSE),
     };
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
-        args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     mp_uint_t ms = mpy_get_size(args[ARG_milliseconds].u_obj, "milliseconds");
     mp_obj_t callback = args[ARG_callback].u_obj;
     if (!mp_obj_is_callable(callback)) {

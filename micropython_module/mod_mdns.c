@@ -6,13 +6,6 @@
 
 #if PMG_HAS_MDNS
 
-#define NONE {.u_rom_obj = MP_ROM_NONE}
-#define REQUIRED {.u_obj = MP_OBJ_NULL}
-#define PARSE_ARGS(n_args, pos_args, kw_args)                                              \
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];                                        \
-    mp_arg_parse_all((n_args) - 1, (pos_args) + 1, (kw_args), MP_ARRAY_SIZE(allowed_args), \
-        allowed_args, args)
-
 // ---------------------------------------------------------------------------------------------
 // Views
 
@@ -73,10 +66,10 @@ MP_DEFINE_CONST_OBJ_TYPE(mpy_type_MdnsResponse, MP_QSTR_MdnsResponse, MP_TYPE_FL
 static mp_obj_t conn_mdns_query(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_name, ARG_type };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_name, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_type, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(MG_DNS_RTYPE_PTR)}},
+        MPY_REQUIRED(name),
+        MPY_OPTIONAL(type, MP_ROM_INT(MG_DNS_RTYPE_PTR)),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     struct mg_str name = mpy_get_str(args[ARG_name].u_obj, "name");
     int type = mpy_get_small_int(args[ARG_type].u_obj, "type");
     mpy_conn_t *self = mpy_conn_open(pos_args[0]);
@@ -139,12 +132,12 @@ static void add_service(mp_obj_t mgr_in, mp_obj_t service) {
 static mp_obj_t manager_mdns_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_handler, ARG_name, ARG_services, ARG_interface };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_handler, MP_ARG_OBJ, NONE},
-        {MP_QSTR_name, MP_ARG_OBJ, NONE},
-        {MP_QSTR_services, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_PTR(&mp_const_empty_tuple_obj)}},
-        {MP_QSTR_interface, MP_ARG_KW_ONLY | MP_ARG_OBJ, NONE},
+        MPY_OPTIONAL(handler, MP_ROM_NONE),
+        MPY_OPTIONAL(name, MP_ROM_NONE),
+        MPY_OPTIONAL(services, MP_ROM_PTR(&mp_const_empty_tuple_obj)),
+        MPY_KEYWORD(interface, MP_ROM_NONE),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     mpy_open_t open = {
         .handler = mpy_get_handler(args[ARG_handler].u_obj, "handler"),
         .conn = NULL,

@@ -48,12 +48,10 @@ mp_obj_t mpy_view_unary_op(mp_unary_op_t op, mp_obj_t self_in) {
 static mp_obj_t http_header(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_name, ARG_default };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_name, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
-        {MP_QSTR_default, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+        MPY_REQUIRED(name),
+        MPY_OPTIONAL(default, MP_ROM_NONE),
     };
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
-        args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     const pmg_http_msg_t *hm = mpy_view_get(pos_args[0]);
     struct mg_str value = pmg_http_header(hm, mpy_get_str(args[ARG_name].u_obj, "name"));
     return value.buf != NULL ? mpy_text(value) : args[ARG_default].u_obj;

@@ -8,12 +8,6 @@
 
 #if PMG_HAS_MODBUS
 
-#define REQUIRED {.u_obj = MP_OBJ_NULL}
-#define PARSE_ARGS(n_args, pos_args, kw_args)                                              \
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];                                        \
-    mp_arg_parse_all((n_args) - 1, (pos_args) + 1, (kw_args), MP_ARRAY_SIZE(allowed_args), \
-        allowed_args, args)
-
 // ---------------------------------------------------------------------------------------------
 // Views
 
@@ -85,10 +79,10 @@ static void put_all(pmg_modbus_values_t *v, int func, mp_obj_t values) {
 static mp_obj_t conn_modbus_reply(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_values, ARG_error };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_values, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_PTR(&mp_const_empty_tuple_obj)}},
-        {MP_QSTR_error, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(0)}},
+        MPY_OPTIONAL(values, MP_ROM_PTR(&mp_const_empty_tuple_obj)),
+        MPY_OPTIONAL(error, MP_ROM_INT(0)),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     int error = mpy_get_small_int(args[ARG_error].u_obj, "error");
     mpy_conn_t *self = mpy_conn_open(pos_args[0]);
     int func = pmg_modbus_asked(self->c);
@@ -110,12 +104,12 @@ static mp_obj_t transaction(mpy_conn_t *self, int result) {
 static mp_obj_t conn_modbus_read(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_func, ARG_address, ARG_count, ARG_unit };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_func, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_address, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_count, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(1)}},
-        {MP_QSTR_unit, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(1)}},
+        MPY_REQUIRED(func),
+        MPY_REQUIRED(address),
+        MPY_OPTIONAL(count, MP_ROM_INT(1)),
+        MPY_OPTIONAL(unit, MP_ROM_INT(1)),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     int func = mpy_get_small_int(args[ARG_func].u_obj, "func");
     int address = mpy_get_small_int(args[ARG_address].u_obj, "address");
     int count = mpy_get_small_int(args[ARG_count].u_obj, "count");
@@ -128,12 +122,12 @@ MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_modbus_read_obj, 1, conn_modbus_read);
 static mp_obj_t conn_modbus_write(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_func, ARG_address, ARG_values, ARG_unit };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_func, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_address, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_values, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_unit, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(1)}},
+        MPY_REQUIRED(func),
+        MPY_REQUIRED(address),
+        MPY_REQUIRED(values),
+        MPY_OPTIONAL(unit, MP_ROM_INT(1)),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     int func = mpy_get_small_int(args[ARG_func].u_obj, "func");
     int address = mpy_get_small_int(args[ARG_address].u_obj, "address");
     int unit = mpy_get_small_int(args[ARG_unit].u_obj, "unit");
@@ -151,10 +145,10 @@ MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_modbus_write_obj, 1, conn_modbus_write);
 static mp_obj_t start(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args, bool listening) {
     enum { ARG_url, ARG_handler };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_url, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_handler, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+        MPY_REQUIRED(url),
+        MPY_OPTIONAL(handler, MP_ROM_NONE),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
     mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
     return mpy_manager_start(mpy_manager_open(pos_args[0]), url, PMG_MODBUS, listening, -1,
