@@ -8,31 +8,7 @@
 // be trusted but the nlr_buf_t. So each nlr_push() has a function of its own that then uses nothing
 // else, here and in the other files; and one that is not inlined, where its caller goes on.
 
-#include "mod_util.h"
-
-// ---------------------------------------------------------------------------------------------
-// Live objects
-
-void mpy_node_link(mpy_manager_t *mgr, mpy_node_t *node) {
-    node->prev = NULL;
-    node->next = mgr->live;
-    if (mgr->live != NULL) {
-        mgr->live->prev = node;
-    }
-    mgr->live = node;
-}
-
-void mpy_node_unlink(mpy_manager_t *mgr, mpy_node_t *node) {
-    if (node->prev != NULL) {
-        node->prev->next = node->next;
-    } else if (mgr->live == node) {
-        mgr->live = node->next;
-    }
-    if (node->next != NULL) {
-        node->next->prev = node->prev;
-    }
-    node->prev = node->next = NULL; // a program that keeps this one shall not keep its neighbors
-}
+#include "mod_view.h"
 
 // ---------------------------------------------------------------------------------------------
 // Exceptions
@@ -98,18 +74,6 @@ static int report(mpy_manager_t *mgr, mp_obj_t exc) {
         }
     }
     return stop == MP_OBJ_NULL ? PMG_RAISED : keep(mgr, stop);
-}
-
-int mpy_check(mpy_manager_t *mgr, pmg_mgr_t *m, int result) {
-    mp_obj_t exc = mgr->pending;
-    if (exc != MP_OBJ_NULL) {
-        mgr->pending = MP_OBJ_NULL;
-        nlr_raise(exc);
-    }
-    if (result < 0) {
-        mpy_raise_result(result, pmg_error_text(m, result));
-    }
-    return result;
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -8,7 +8,6 @@
 #include "py/objstr.h"
 #include "py/parsenum.h"
 
-#include "mod_functions.h"
 #include "mod_util.h"
 
 #if PMG_HAS_UTIL

@@ -2,7 +2,7 @@
 //
 // Multicast DNS: the two message views, mdns_query() of Connection and mdns_listen() of Manager.
 
-#include "mod_util.h"
+#include "mod_view.h"
 
 #if PMG_HAS_MDNS
 

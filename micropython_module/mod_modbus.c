@@ -4,7 +4,7 @@
 
 #include "py/objtuple.h"
 
-#include "mod_util.h"
+#include "mod_view.h"
 
 #if PMG_HAS_MODBUS
 
@@ -96,11 +96,6 @@ static mp_obj_t conn_modbus_reply(size_t n_args, const mp_obj_t *pos_args, mp_ma
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_modbus_reply_obj, 1, conn_modbus_reply);
 
-static mp_obj_t transaction(mpy_conn_t *self, int result) {
-    mpy_conn_done(self, result);
-    return MP_OBJ_NEW_SMALL_INT(result);
-}
-
 static mp_obj_t conn_modbus_read(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_func, ARG_address, ARG_count, ARG_unit };
     static const mp_arg_t allowed_args[] = {
@@ -115,7 +110,7 @@ static mp_obj_t conn_modbus_read(size_t n_args, const mp_obj_t *pos_args, mp_map
     int count = mpy_get_small_int(args[ARG_count].u_obj, "count");
     int unit = mpy_get_small_int(args[ARG_unit].u_obj, "unit");
     mpy_conn_t *self = mpy_conn_open(pos_args[0]);
-    return transaction(self, MPY_ENGINE(pmg_modbus_read(self->c, func, address, count, unit)));
+    return mpy_conn_number(self, MPY_ENGINE(pmg_modbus_read(self->c, func, address, count, unit)));
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_modbus_read_obj, 1, conn_modbus_read);
 
@@ -135,33 +130,20 @@ static mp_obj_t conn_modbus_write(size_t n_args, const mp_obj_t *pos_args, mp_ma
     mpy_conn_open(pos_args[0]);
     put_all(&v, func, args[ARG_values].u_obj);
     mpy_conn_t *self = mpy_conn_open(pos_args[0]);
-    return transaction(self, MPY_ENGINE(pmg_modbus_write(self->c, func, address, &v, unit)));
+    return mpy_conn_number(self, MPY_ENGINE(pmg_modbus_write(self->c, func, address, &v, unit)));
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_modbus_write_obj, 1, conn_modbus_write);
 
 // ---------------------------------------------------------------------------------------------
 // Manager
 
-static mp_obj_t start(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args, bool listening) {
-    enum { ARG_url, ARG_handler };
-    static const mp_arg_t allowed_args[] = {
-        MPY_REQUIRED(url),
-        MPY_OPTIONAL(handler, MP_ROM_NONE),
-    };
-    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
-    const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
-    mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
-    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, PMG_MODBUS, listening, -1,
-        handler);
-}
-
 static mp_obj_t manager_modbus_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    return start(n_args, pos_args, kw_args, true);
+    return mpy_manager_start_args(PMG_MODBUS, true, n_args, pos_args, kw_args);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_modbus_listen_obj, 1, manager_modbus_listen);
 
 static mp_obj_t manager_modbus_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    return start(n_args, pos_args, kw_args, false);
+    return mpy_manager_start_args(PMG_MODBUS, false, n_args, pos_args, kw_args);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_modbus_connect_obj, 1, manager_modbus_connect);
 

@@ -1,9 +1,115 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The methods of Connection that speak HTTP and WebSocket. Arguments are converted before the
-// connection is looked at: a generator of headers or a __repr__ may run Python that polls.
+// HTTP: HttpMessage and the methods of Connection. Arguments are converted before the connection is
+// looked at: a generator of headers or a __repr__ may run Python that polls.
 
-#include "mod_util.h"
+#include "mod_view.h"
+
+// ---------------------------------------------------------------------------------------------
+// HttpMessage
+
+static mp_obj_t http_header(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_name, ARG_default };
+    static const mp_arg_t allowed_args[] = {
+        MPY_REQUIRED(name),
+        MPY_OPTIONAL(default, MP_ROM_NONE),
+    };
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
+    const pmg_http_msg_t *hm = mpy_view_get(pos_args[0]);
+    struct mg_str value = pmg_http_header(hm, mpy_get_str(args[ARG_name].u_obj, "name"));
+    return value.buf != NULL ? mpy_text(value) : args[ARG_default].u_obj;
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(http_header_obj, 2, http_header);
+
+static mp_obj_t http_headers(mp_obj_t self_in) {
+    const pmg_http_msg_t *hm = mpy_view_get(self_in);
+    mp_obj_t list = mp_obj_new_list(0, NULL);
+    for (int i = 0; i < hm->num_headers; i++) {
+        mp_obj_t pair[2] = {
+            mpy_text(hm->headers[i].name),
+            mpy_text(hm->headers[i].value),
+        };
+        mp_obj_list_append(list, mp_obj_new_tuple(2, pair));
+    }
+    return list;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(http_headers_obj, http_headers);
+
+static mp_obj_t http_query_var(mp_obj_t self_in, mp_obj_t name_in) {
+    const pmg_http_msg_t *hm = mpy_view_get(self_in);
+    struct mg_str raw = pmg_http_query_var(hm, mpy_get_str(name_in, "name"));
+    if (raw.buf == NULL) {
+        return mp_const_none;
+    }
+    if (raw.len == 0) {
+        return MP_OBJ_NEW_QSTR(MP_QSTR_);
+    }
+    vstr_t vstr;
+    vstr_init_len(&vstr, raw.len);
+    int n = pmg_url_decode(raw, vstr.buf);
+    if (n < 0) {
+        mpy_raise_result(n, PMG_MSG_BAD_ESCAPE);
+    }
+    return mpy_text(mg_str_n(vstr.buf, (size_t)n));
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(http_query_var_obj, http_query_var);
+
+static mp_obj_t http_status(mp_obj_t self_in) {
+    const pmg_http_msg_t *hm = mpy_view_get(self_in);
+    return hm->status != 0 ? MP_OBJ_NEW_SMALL_INT(hm->status) : mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(http_status_obj, http_status);
+
+static mp_obj_t http_header_var(mp_obj_t self_in, mp_obj_t header_in, mp_obj_t var_in) {
+    const pmg_http_msg_t *hm = mpy_view_get(self_in);
+    struct mg_str header = mpy_get_str(header_in, "header_name");
+    struct mg_str value = pmg_http_header_var(hm, header, mpy_get_str(var_in, "var_name"));
+    return value.buf != NULL ? mpy_text(value) : mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(http_header_var_obj, http_header_var);
+
+// Fields of the head; the body alone is text that may be damaged.
+#define HTTP_TEXT(name) (MP_QSTR_##name == MP_QSTR_body_text ? mpy_text_replace : mpy_text)
+
+static void http_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
+    if (dest[0] != MP_OBJ_NULL) {
+        return; // read-only
+    }
+    switch (attr) {
+#define GET ((const pmg_http_msg_t *)mpy_view_get(self_in))
+#define X(name, field) \
+    case MP_QSTR_##name: dest[0] = HTTP_TEXT(name)(GET->field); break;
+        PMG_HTTP_TEXT_PROPS(X)
+#undef X
+#define X(name, field) \
+    case MP_QSTR_##name: dest[0] = mpy_bytes(GET->field); break;
+        PMG_HTTP_BYTES_PROPS(X)
+#undef X
+#undef GET
+        default: dest[1] = MP_OBJ_SENTINEL; break;
+    }
+}
+
+static const mp_rom_map_elem_t http_locals_dict_table[] = {
+#define X(name, min, max) {MP_ROM_QSTR(MP_QSTR_##name), MP_ROM_PTR(&http_##name##_obj)},
+    PMG_HTTP_METHODS(X)
+#undef X
+};
+static MP_DEFINE_CONST_DICT(http_locals_dict, http_locals_dict_table);
+
+MP_DEFINE_CONST_OBJ_TYPE(mpy_type_HttpMessage, MP_QSTR_HttpMessage, MP_TYPE_FLAG_NONE, unary_op,
+    mpy_view_unary_op, attr, http_attr, locals_dict, &http_locals_dict);
+
+const pmg_http_msg_t *mpy_http_message(mp_obj_t obj, struct mg_connection *c) {
+    if (!mp_obj_is_exact_type(obj, &mpy_type_HttpMessage)) {
+        mpy_raise_type(PMG_MSG_MESSAGE, NULL, obj);
+    }
+    const pmg_http_msg_t *hm = mpy_view_get(obj);
+    if (((mpy_view_t *)MP_OBJ_TO_PTR(obj))->c != c) {
+        mpy_raise_type(PMG_MSG_MESSAGE, NULL, obj);
+    }
+    return hm;
+}
 
 // ---------------------------------------------------------------------------------------------
 // Replies
@@ -218,119 +324,3 @@ static mp_obj_t conn_serve_file(size_t n_args, const mp_obj_t *pos_args, mp_map_
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_serve_file_obj, 1, conn_serve_file);
 #endif
-
-// ---------------------------------------------------------------------------------------------
-// WebSocket
-
-static int put_upgrade(struct mg_connection *c, const pmg_http_msg_t *hm,
-    const mpy_headers_t *headers) {
-    pmg_head_t head;
-    int r = pmg_ws_upgrade_begin(&head, c, hm);
-    if (r < 0) {
-        return r;
-    }
-    r = mpy_headers_put(headers, &head);
-    if (r < 0) {
-        pmg_head_abort(&head);
-        return r;
-    }
-    return pmg_ws_upgrade_end(&head); // MG_EV_WS_OPEN comes in here
-}
-
-static mp_obj_t conn_ws_upgrade(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_message, ARG_extra_headers };
-    static const mp_arg_t allowed_args[] = {
-        MPY_REQUIRED(message),
-        MPY_OPTIONAL(extra_headers, MP_ROM_NONE),
-    };
-    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
-    mpy_headers_t headers;
-    mpy_headers_get(args[ARG_extra_headers].u_obj, &headers);
-    mpy_conn_t *self = mpy_conn_open(pos_args[0]);
-    const pmg_http_msg_t *hm = mpy_http_message(args[ARG_message].u_obj, self->c);
-    return mpy_conn_done(self, MPY_ENGINE(put_upgrade(self->c, hm, &headers)));
-}
-MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_ws_upgrade_obj, 1, conn_ws_upgrade);
-
-static mp_obj_t conn_ws_send(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_data, ARG_op };
-    static const mp_arg_t allowed_args[] = {
-        MPY_REQUIRED(data),
-        MPY_OPTIONAL(op, MP_ROM_INT(WEBSOCKET_OP_TEXT)),
-    };
-    mp_buffer_info_t data;
-    if (n_args == 2 && kw_args->used == 0) { // the common case
-        // A str is checked as bytes are: MicroPython lets a lone surrogate into one.
-        mpy_get_data(pos_args[1], "data", &data);
-        mpy_conn_t *self = mpy_conn_open(pos_args[0]);
-        int r = MPY_ENGINE(pmg_ws_send(self->c, data.buf, data.len, WEBSOCKET_OP_TEXT));
-        return mpy_conn_done(self, r);
-    }
-    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
-    mpy_get_data(args[ARG_data].u_obj, "data", &data);
-    int op = mpy_get_small_int(args[ARG_op].u_obj, "op");
-    mpy_conn_t *self = mpy_conn_open(pos_args[0]);
-    return mpy_conn_done(self, MPY_ENGINE(pmg_ws_send(self->c, data.buf, data.len, op)));
-}
-MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_ws_send_obj, 1, conn_ws_send);
-
-// ---------------------------------------------------------------------------------------------
-// Broadcast
-
-// No Python runs in here, nor does the engine call back.
-static int put_broadcast(pmg_broadcast_t *b, pmg_mgr_t *m, struct mg_str data, int op,
-    size_t max_queued, mp_obj_t to) {
-    int r = pmg_broadcast_begin(b, m, data, op, false, max_queued);
-    if (r < 0) {
-        return r;
-    }
-    if (to == mp_const_none) {
-        pmg_broadcast_all(b);
-        return 0;
-    }
-    size_t len;
-    mp_obj_t *items;
-    mp_obj_get_array(to, &len, &items);
-    for (size_t i = 0; i < len && r >= 0; i++) {
-        mpy_conn_t *conn = MP_OBJ_TO_PTR(items[i]);
-        r = conn->c != NULL ? pmg_broadcast_one(b, conn->c) : 0;
-    }
-    return r;
-}
-
-static mp_obj_t manager_broadcast(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_data, ARG_op, ARG_to, ARG_max_queued };
-    static const mp_arg_t allowed_args[] = {
-        MPY_REQUIRED(data),
-        MPY_OPTIONAL(op, MP_ROM_INT(WEBSOCKET_OP_TEXT)),
-        MPY_KEYWORD(to, MP_ROM_NONE),
-        MPY_KEYWORD(max_queued, MP_ROM_NONE),
-    };
-    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
-    int op = mpy_get_small_int(args[ARG_op].u_obj, "op");
-    size_t max_queued = SIZE_MAX;
-    if (args[ARG_max_queued].u_obj != mp_const_none) {
-        max_queued = mpy_get_size(args[ARG_max_queued].u_obj, "max_queued");
-    }
-    mp_obj_t to = args[ARG_to].u_obj;
-    if (to != mp_const_none) {
-        size_t len;
-        mp_obj_t *items;
-        to = mp_call_function_1(MP_OBJ_FROM_PTR(&mp_type_list), to); // runs its iterator
-        mp_obj_get_array(to, &len, &items);
-        for (size_t i = 0; i < len; i++) {
-            if (!mp_obj_is_exact_type(items[i], &mpy_type_Connection)) {
-                mpy_raise_type(PMG_MSG_CONNECTIONS, "to", items[i]);
-            }
-        }
-    }
-    mp_buffer_info_t data;
-    mpy_get_data(args[ARG_data].u_obj, "data", &data);
-    mpy_manager_t *self = mpy_manager_open(pos_args[0]);
-    pmg_broadcast_t b;
-    struct mg_str message = mg_str_n(data.buf, data.len);
-    mpy_check(self, self->m, MPY_ENGINE(put_broadcast(&b, self->m, message, op, max_queued, to)));
-    mp_obj_t counts[2] = {mp_obj_new_int_from_uint(b.sent), mp_obj_new_int_from_uint(b.skipped)};
-    return mp_obj_new_tuple(2, counts);
-}
-MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_broadcast_obj, 2, manager_broadcast);

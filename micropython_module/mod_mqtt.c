@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// MQTT: the methods of Connection and Manager, MqttMessage, and the properties that a program gives.
+// MQTT: the methods of Connection and Manager, MqttMessage, mqtt_match(), and the properties that a
+// program gives.
 
 #include "py/objstr.h"
 
-#include "mod_util.h"
+#include "mod_view.h"
 
 #if PMG_HAS_MQTT
 
@@ -101,12 +102,7 @@ static struct mg_str get_properties(mp_obj_t obj, const char *name) {
 // ---------------------------------------------------------------------------------------------
 // Connection
 
-// The result is a packet id.
-static mp_obj_t done(mpy_conn_t *self, int result) {
-    mpy_conn_done(self, result);
-    return MP_OBJ_NEW_SMALL_INT(result);
-}
-
+// The result of these is a packet id.
 static mp_obj_t conn_mqtt_pub(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_topic, ARG_message, ARG_qos, ARG_retain, ARG_id, ARG_properties };
     static const mp_arg_t allowed_args[] = {
@@ -127,7 +123,8 @@ static mp_obj_t conn_mqtt_pub(size_t n_args, const mp_obj_t *pos_args, mp_map_t 
     mpy_get_data(args[ARG_message].u_obj, "message", &data);
     mpy_conn_t *self = mpy_conn_open(pos_args[0]);
     struct mg_str message = mg_str_n(data.buf, data.len);
-    return done(self, MPY_ENGINE(pmg_mqtt_pub(self->c, topic, message, qos, retain, id, props)));
+    return mpy_conn_number(self,
+        MPY_ENGINE(pmg_mqtt_pub(self->c, topic, message, qos, retain, id, props)));
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_mqtt_pub_obj, 1, conn_mqtt_pub);
 
@@ -145,14 +142,14 @@ static mp_obj_t conn_mqtt_sub(size_t n_args, const mp_obj_t *pos_args, mp_map_t 
     struct mg_str props = get_properties(args[ARG_properties].u_obj, "properties");
     struct mg_str topic = mpy_get_str(args[ARG_topic].u_obj, "topic");
     mpy_conn_t *self = mpy_conn_open(pos_args[0]);
-    return done(self, MPY_ENGINE(pmg_mqtt_sub(self->c, topic, qos, options, props)));
+    return mpy_conn_number(self, MPY_ENGINE(pmg_mqtt_sub(self->c, topic, qos, options, props)));
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_mqtt_sub_obj, 1, conn_mqtt_sub);
 
 static mp_obj_t conn_mqtt_unsub(mp_obj_t self_in, mp_obj_t topic_in) {
     struct mg_str topic = mpy_get_str(topic_in, "topic");
     mpy_conn_t *self = mpy_conn_open(self_in);
-    return done(self, MPY_ENGINE(pmg_mqtt_unsub(self->c, topic)));
+    return mpy_conn_number(self, MPY_ENGINE(pmg_mqtt_unsub(self->c, topic)));
 }
 MP_DEFINE_CONST_FUN_OBJ_2(mpy_conn_mqtt_unsub_obj, conn_mqtt_unsub);
 
@@ -285,14 +282,7 @@ static mp_obj_t manager_mqtt_connect(size_t n_args, const mp_obj_t *pos_args, mp
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_mqtt_connect_obj, 1, manager_mqtt_connect);
 
 static mp_obj_t manager_mqtt_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    static const mp_arg_t allowed_args[] = {
-        MPY_REQUIRED(url),
-        MPY_OPTIONAL(handler, MP_ROM_NONE),
-    };
-    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
-    const char *url = mpy_get_cstr(args[0].u_obj, "url");
-    mp_obj_t handler = mpy_get_handler(args[1].u_obj, "handler");
-    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, PMG_MQTT, true, -1, handler);
+    return mpy_manager_start_args(PMG_MQTT, true, n_args, pos_args, kw_args);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_mqtt_listen_obj, 1, manager_mqtt_listen);
 
@@ -366,5 +356,14 @@ static MP_DEFINE_CONST_DICT(mqtt_locals_dict, mqtt_locals_dict_table);
 
 MP_DEFINE_CONST_OBJ_TYPE(mpy_type_MqttMessage, MP_QSTR_MqttMessage, MP_TYPE_FLAG_NONE, unary_op,
     mpy_view_unary_op, attr, mqtt_attr, locals_dict, &mqtt_locals_dict);
+
+// ---------------------------------------------------------------------------------------------
+// The module
+
+static mp_obj_t module_mqtt_match(mp_obj_t filter_in, mp_obj_t topic_in) {
+    struct mg_str filter = mpy_get_str(filter_in, "topic_filter");
+    return mp_obj_new_bool(pmg_mqtt_match(filter, mpy_get_str(topic_in, "topic")));
+}
+MP_DEFINE_CONST_FUN_OBJ_2(module_mqtt_match_obj, module_mqtt_match);
 
 #endif
