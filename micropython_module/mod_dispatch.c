@@ -99,23 +99,14 @@ static int hook_open(struct mg_connection *c, struct mg_connection *listener, vo
     return 0;
 }
 
-// What the handler gets as its third argument, by the kind that PMG_EVENT_DATA names.
-#define DATA_TEXT(data) mpy_text_replace(mg_str((const char *)(data)))
-#define DATA_COUNT(data) mp_obj_new_int_from_uint(*(const size_t *)(data))
-#define DATA_UPTIME(data) mp_obj_new_int_from_ull(*(const uint64_t *)(data))
-#define DATA_BYTES(data) mpy_bytes(*(const struct mg_str *)(data))
-#define DATA_HTTP(data) MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_HttpMessage, (data), self->c))
-#define DATA_MDNS_REQ(data) \
-    MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_MdnsRequest, (data), self->c))
-#define DATA_MDNS_RESP(data) \
-    MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_MdnsResponse, (data), self->c))
-#define DATA_MODBUS_REQ(data) \
-    MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_ModbusRequest, (data), self->c))
-#define DATA_MODBUS_RESP(data) \
-    MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_ModbusResponse, (data), self->c))
-#define DATA_CODE(data) MP_OBJ_NEW_SMALL_INT(*(const int *)(data))
-#define DATA_MQTT(data) MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_MqttMessage, (data), self->c))
-#define DATA_WS(data) MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_WsMessage, (data), self->c))
+// What the handler gets as its third argument, by the kind and the class that PMG_EVENT_DATA names.
+#define DATA_TEXT(data, class) mpy_text_replace(mg_str((const char *)(data)))
+#define DATA_COUNT(data, class) mp_obj_new_int_from_uint(*(const size_t *)(data))
+#define DATA_UPTIME(data, class) mp_obj_new_int_from_ull(*(const uint64_t *)(data))
+#define DATA_CODE(data, class) MP_OBJ_NEW_SMALL_INT(*(const int *)(data))
+#define DATA_BYTES(data, class) mpy_bytes(*(const struct mg_str *)(data))
+#define DATA_VIEW(data, class) \
+    MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_##class, data, self->c))
 
 // Without the gap between Mongoose's numbers and ours, so that a table serves.
 #define DENSE(ev) \
@@ -135,8 +126,8 @@ static MP_NOINLINE mp_obj_t call_handler(mp_obj_t handler, mpy_conn_t *self, int
         };
         if (data != NULL) {
             switch (DENSE(ev)) {
-#define X(event, kind) \
-    case DENSE(event): args[2] = DATA_##kind(data); break;
+#define X(event, kind, class) \
+    case DENSE(event): args[2] = DATA_##kind(data, class); break;
                 PMG_EVENT_DATA(X)
 #undef X
                 default: break;

@@ -8,7 +8,7 @@
 // ---------------------------------------------------------------------------------------------
 // HttpMessage
 
-static mp_obj_t http_header(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+static mp_obj_t message_header(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_name, ARG_default };
     static const mp_arg_t allowed_args[] = {
         MPY_REQUIRED(name),
@@ -19,9 +19,9 @@ static mp_obj_t http_header(size_t n_args, const mp_obj_t *pos_args, mp_map_t *k
     struct mg_str value = pmg_http_header(hm, mpy_get_str(args[ARG_name].u_obj, "name"));
     return value.buf != NULL ? mpy_text(value) : args[ARG_default].u_obj;
 }
-static MP_DEFINE_CONST_FUN_OBJ_KW(http_header_obj, 2, http_header);
+static MP_DEFINE_CONST_FUN_OBJ_KW(message_header_obj, 2, message_header);
 
-static mp_obj_t http_headers(mp_obj_t self_in) {
+static mp_obj_t message_headers(mp_obj_t self_in) {
     const pmg_http_msg_t *hm = mpy_view_get(self_in);
     mp_obj_t list = mp_obj_new_list(0, NULL);
     for (int i = 0; i < hm->num_headers; i++) {
@@ -33,9 +33,9 @@ static mp_obj_t http_headers(mp_obj_t self_in) {
     }
     return list;
 }
-static MP_DEFINE_CONST_FUN_OBJ_1(http_headers_obj, http_headers);
+static MP_DEFINE_CONST_FUN_OBJ_1(message_headers_obj, message_headers);
 
-static mp_obj_t http_query_var(mp_obj_t self_in, mp_obj_t name_in) {
+static mp_obj_t message_query_var(mp_obj_t self_in, mp_obj_t name_in) {
     const pmg_http_msg_t *hm = mpy_view_get(self_in);
     struct mg_str raw = pmg_http_query_var(hm, mpy_get_str(name_in, "name"));
     if (raw.buf == NULL) {
@@ -52,53 +52,23 @@ static mp_obj_t http_query_var(mp_obj_t self_in, mp_obj_t name_in) {
     }
     return mpy_text(mg_str_n(vstr.buf, (size_t)n));
 }
-static MP_DEFINE_CONST_FUN_OBJ_2(http_query_var_obj, http_query_var);
+static MP_DEFINE_CONST_FUN_OBJ_2(message_query_var_obj, message_query_var);
 
-static mp_obj_t http_status(mp_obj_t self_in) {
+static mp_obj_t message_status(mp_obj_t self_in) {
     const pmg_http_msg_t *hm = mpy_view_get(self_in);
     return hm->status != 0 ? MP_OBJ_NEW_SMALL_INT(hm->status) : mp_const_none;
 }
-static MP_DEFINE_CONST_FUN_OBJ_1(http_status_obj, http_status);
+static MP_DEFINE_CONST_FUN_OBJ_1(message_status_obj, message_status);
 
-static mp_obj_t http_header_var(mp_obj_t self_in, mp_obj_t header_in, mp_obj_t var_in) {
+static mp_obj_t message_header_var(mp_obj_t self_in, mp_obj_t header_in, mp_obj_t var_in) {
     const pmg_http_msg_t *hm = mpy_view_get(self_in);
     struct mg_str header = mpy_get_str(header_in, "header_name");
     struct mg_str value = pmg_http_header_var(hm, header, mpy_get_str(var_in, "var_name"));
     return value.buf != NULL ? mpy_text(value) : mp_const_none;
 }
-static MP_DEFINE_CONST_FUN_OBJ_3(http_header_var_obj, http_header_var);
+static MP_DEFINE_CONST_FUN_OBJ_3(message_header_var_obj, message_header_var);
 
-// Fields of the head; the body alone is text that may be damaged.
-#define HTTP_TEXT(name) (MP_QSTR_##name == MP_QSTR_body_text ? mpy_text_replace : mpy_text)
-
-static void http_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
-    if (dest[0] != MP_OBJ_NULL) {
-        return; // read-only
-    }
-    switch (attr) {
-#define GET ((const pmg_http_msg_t *)mpy_view_get(self_in))
-#define X(name, field) \
-    case MP_QSTR_##name: dest[0] = HTTP_TEXT(name)(GET->field); break;
-        PMG_HTTP_TEXT_PROPS(X)
-#undef X
-#define X(name, field) \
-    case MP_QSTR_##name: dest[0] = mpy_bytes(GET->field); break;
-        PMG_HTTP_BYTES_PROPS(X)
-#undef X
-#undef GET
-        default: dest[1] = MP_OBJ_SENTINEL; break;
-    }
-}
-
-static const mp_rom_map_elem_t http_locals_dict_table[] = {
-#define X(name, min, max) {MP_ROM_QSTR(MP_QSTR_##name), MP_ROM_PTR(&http_##name##_obj)},
-    PMG_HTTP_METHODS(X)
-#undef X
-};
-static MP_DEFINE_CONST_DICT(http_locals_dict, http_locals_dict_table);
-
-MP_DEFINE_CONST_OBJ_TYPE(mpy_type_HttpMessage, MP_QSTR_HttpMessage, MP_TYPE_FLAG_NONE, unary_op,
-    mpy_view_unary_op, attr, http_attr, locals_dict, &http_locals_dict);
+MPY_VIEW_WITH_METHODS(HttpMessage);
 
 const pmg_http_msg_t *mpy_http_message(mp_obj_t obj, struct mg_connection *c) {
     if (!mp_obj_is_exact_type(obj, &mpy_type_HttpMessage)) {

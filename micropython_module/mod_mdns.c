@@ -9,8 +9,8 @@
 // ---------------------------------------------------------------------------------------------
 // Views
 
-static mp_obj_t make_dict(struct mg_str rest) {
-    struct mg_str key, value;
+static mp_obj_t get_txt(const pmg_mdns_resp_t *msg) {
+    struct mg_str rest = msg->txt, key, value;
     mp_obj_t dict = mp_obj_new_dict(0);
     while (pmg_mdns_txt_next(&rest, &key, &value)) {
         mp_obj_t k = mpy_text_replace(key);
@@ -25,40 +25,8 @@ static mp_obj_t make_dict(struct mg_str rest) {
     return dict;
 }
 
-#define MAKE_TEXT(field) mpy_text_replace(field)
-#define MAKE_INT(field) mp_obj_new_int(field)
-#define MAKE_BOOL(field) mp_obj_new_bool(field)
-#define MAKE_DICT(field) make_dict(field)
-
-#define PROP_CASE(name, kind, field) \
-    case MP_QSTR_##name: dest[0] = MAKE_##kind(msg->field); break;
-
-static void request_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
-    if (dest[0] != MP_OBJ_NULL) {
-        return; // read-only
-    }
-    const pmg_mdns_req_t *msg = mpy_view_get(self_in);
-    switch (attr) {
-        PMG_MDNS_REQ_PROPS(PROP_CASE)
-        default: break; // it has no methods
-    }
-}
-
-static void response_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
-    if (dest[0] != MP_OBJ_NULL) {
-        return; // read-only
-    }
-    const pmg_mdns_resp_t *msg = mpy_view_get(self_in);
-    switch (attr) {
-        PMG_MDNS_RESP_PROPS(PROP_CASE)
-        default: break; // it has no methods
-    }
-}
-
-MP_DEFINE_CONST_OBJ_TYPE(mpy_type_MdnsRequest, MP_QSTR_MdnsRequest, MP_TYPE_FLAG_NONE, unary_op,
-    mpy_view_unary_op, attr, request_attr);
-MP_DEFINE_CONST_OBJ_TYPE(mpy_type_MdnsResponse, MP_QSTR_MdnsResponse, MP_TYPE_FLAG_NONE, unary_op,
-    mpy_view_unary_op, attr, response_attr);
+MPY_VIEW(MdnsRequest);
+MPY_VIEW(MdnsResponse);
 
 // ---------------------------------------------------------------------------------------------
 // Connection

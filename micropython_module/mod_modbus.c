@@ -20,36 +20,8 @@ static mp_obj_t get_values(const pmg_modbus_msg_t *msg) {
     return MP_OBJ_FROM_PTR(tuple);
 }
 
-#define GET ((const pmg_modbus_msg_t *)mpy_view_get(self_in))
-#define INT_CASE(name, field) \
-    case MP_QSTR_##name: dest[0] = MP_OBJ_NEW_SMALL_INT(GET->field); break;
-#define OBJECT_CASE(name) \
-    case MP_QSTR_##name: dest[0] = get_##name(GET); break;
-
-static void request_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
-    if (dest[0] != MP_OBJ_NULL) {
-        return; // read-only
-    }
-    switch (attr) {
-        PMG_MODBUS_INT_PROPS(INT_CASE)
-        PMG_MODBUS_OBJECT_PROPS(OBJECT_CASE)
-        default: break; // it has no methods
-    }
-}
-
-static void response_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
-    if (dest[0] == MP_OBJ_NULL) {
-        switch (attr) {
-            PMG_MODBUS_RESP_INT_PROPS(INT_CASE)
-            default: request_attr(self_in, attr, dest); break;
-        }
-    }
-}
-
-MP_DEFINE_CONST_OBJ_TYPE(mpy_type_ModbusRequest, MP_QSTR_ModbusRequest, MP_TYPE_FLAG_NONE, unary_op,
-    mpy_view_unary_op, attr, request_attr);
-MP_DEFINE_CONST_OBJ_TYPE(mpy_type_ModbusResponse, MP_QSTR_ModbusResponse, MP_TYPE_FLAG_NONE,
-    unary_op, mpy_view_unary_op, attr, response_attr);
+MPY_VIEW(ModbusRequest);
+MPY_VIEW(ModbusResponse);
 
 // ---------------------------------------------------------------------------------------------
 // Connection

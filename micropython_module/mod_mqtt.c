@@ -289,10 +289,8 @@ MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_mqtt_listen_obj, 1, manager_mqtt_listen);
 // ---------------------------------------------------------------------------------------------
 // MqttMessage
 
-#define get(self_in) ((const pmg_mqtt_msg_t *)mpy_view_get(self_in))
-
-static mp_obj_t mqtt_properties(mp_obj_t self_in) {
-    const pmg_mqtt_msg_t *msg = get(self_in);
+static mp_obj_t message_properties(mp_obj_t self_in) {
+    const pmg_mqtt_msg_t *msg = mpy_view_get(self_in);
     mp_obj_t list = mp_obj_new_list(0, NULL);
     pmg_mqtt_prop_t p;
     for (size_t ofs = 0; (ofs = pmg_mqtt_next_prop(msg, ofs, &p)) > 0;) {
@@ -307,10 +305,10 @@ static mp_obj_t mqtt_properties(mp_obj_t self_in) {
     }
     return list;
 }
-static MP_DEFINE_CONST_FUN_OBJ_1(mqtt_properties_obj, mqtt_properties);
+static MP_DEFINE_CONST_FUN_OBJ_1(message_properties_obj, message_properties);
 
-static mp_obj_t mqtt_topics(mp_obj_t self_in) {
-    const pmg_mqtt_msg_t *msg = get(self_in);
+static mp_obj_t message_topics(mp_obj_t self_in) {
+    const pmg_mqtt_msg_t *msg = mpy_view_get(self_in);
     mp_obj_t list = mp_obj_new_list(0, NULL);
     struct mg_str filter;
     int options;
@@ -320,42 +318,9 @@ static mp_obj_t mqtt_topics(mp_obj_t self_in) {
     }
     return list;
 }
-static MP_DEFINE_CONST_FUN_OBJ_1(mqtt_topics_obj, mqtt_topics);
+static MP_DEFINE_CONST_FUN_OBJ_1(message_topics_obj, message_topics);
 
-static void mqtt_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
-    if (dest[0] != MP_OBJ_NULL) {
-        return; // read-only
-    }
-    switch (attr) {
-#define X(name, field) \
-    case MP_QSTR_##name: dest[0] = mpy_text_replace(get(self_in)->field); break;
-        PMG_MQTT_TEXT_PROPS(X)
-#undef X
-#define X(name, field) \
-    case MP_QSTR_##name: dest[0] = mpy_bytes(get(self_in)->field); break;
-        PMG_MQTT_BYTES_PROPS(X)
-#undef X
-#define X(name, field) \
-    case MP_QSTR_##name: dest[0] = MP_OBJ_NEW_SMALL_INT(get(self_in)->field); break;
-        PMG_MQTT_INT_PROPS(X)
-#undef X
-#define X(name, field) \
-    case MP_QSTR_##name: dest[0] = mp_obj_new_bool(get(self_in)->field); break;
-        PMG_MQTT_BOOL_PROPS(X)
-#undef X
-        default: dest[1] = MP_OBJ_SENTINEL; break;
-    }
-}
-
-static const mp_rom_map_elem_t mqtt_locals_dict_table[] = {
-#define X(name, min, max) {MP_ROM_QSTR(MP_QSTR_##name), MP_ROM_PTR(&mqtt_##name##_obj)},
-    PMG_MQTT_METHODS(X)
-#undef X
-};
-static MP_DEFINE_CONST_DICT(mqtt_locals_dict, mqtt_locals_dict_table);
-
-MP_DEFINE_CONST_OBJ_TYPE(mpy_type_MqttMessage, MP_QSTR_MqttMessage, MP_TYPE_FLAG_NONE, unary_op,
-    mpy_view_unary_op, attr, mqtt_attr, locals_dict, &mqtt_locals_dict);
+MPY_VIEW_WITH_METHODS(MqttMessage);
 
 // ---------------------------------------------------------------------------------------------
 // The module

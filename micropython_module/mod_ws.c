@@ -11,38 +11,14 @@
 // WsMessage
 
 // The core has checked the text of a message; a control frame may hold anything.
-static mp_obj_t ws_text(const pmg_ws_msg_t *msg) {
+static mp_obj_t get_text(const pmg_ws_msg_t *msg) {
     if (msg->flags == WEBSOCKET_OP_TEXT && msg->data.len > 0) {
         return mp_obj_new_str_copy(&mp_type_str, (const byte *)msg->data.buf, msg->data.len);
     }
     return mpy_text_replace(msg->data);
 }
 
-static void ws_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
-    if (dest[0] != MP_OBJ_NULL) {
-        return; // read-only
-    }
-    switch (attr) {
-#define GET ((const pmg_ws_msg_t *)mpy_view_get(self_in))
-#define X(name, field) \
-    case MP_QSTR_##name: dest[0] = ws_text(GET); break;
-        PMG_WS_TEXT_PROPS(X)
-#undef X
-#define X(name, field) \
-    case MP_QSTR_##name: dest[0] = mpy_bytes(GET->field); break;
-        PMG_WS_BYTES_PROPS(X)
-#undef X
-#define X(name, field) \
-    case MP_QSTR_##name: dest[0] = MP_OBJ_NEW_SMALL_INT(GET->field); break;
-        PMG_WS_INT_PROPS(X)
-#undef X
-#undef GET
-        default: break; // it has no methods
-    }
-}
-
-MP_DEFINE_CONST_OBJ_TYPE(mpy_type_WsMessage, MP_QSTR_WsMessage, MP_TYPE_FLAG_NONE, unary_op,
-    mpy_view_unary_op, attr, ws_attr);
+MPY_VIEW(WsMessage);
 
 // ---------------------------------------------------------------------------------------------
 // Connection

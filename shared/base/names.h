@@ -5,7 +5,8 @@
 // Each list is an X-macro: a binding expands it into its own tables, the tests hold `dir()` of every
 // class against it in both directions, and the stub's constants and properties are generated from it.
 // To add a constant, add a row: both Pythons then have it. To add a method, add a row and implement
-// it in both bindings (MicroPython will not link without it, on CPython a test fails).
+// it in both bindings (MicroPython will not link without it, on CPython a test fails). A property of
+// a message needs its row alone, an event its number and its rows.
 //
 // This file includes nothing and must stay includable anywhere.
 #ifndef PMG_NAMES_H
@@ -213,69 +214,106 @@
 // ---------------------------------------------------------------------------------------------
 // Events and messages
 
-// What `data` is for each event. X(event, kind); an event that is not listed carries None.
-//   TEXT  str, the error         data: const char *
-//   COUNT int, bytes moved       data: const size_t *
-//   UPTIME int, milliseconds     data: const uint64_t *
-//   HTTP  HttpMessage            data: pmg_http_msg_t *
-//   WS    WsMessage              data: pmg_ws_msg_t *
-//   MQTT  MqttMessage            data: pmg_mqtt_msg_t *
-//   CODE  int                    data: const int *
-//   BYTES bytes                  data: struct mg_str *
-//   MDNS_REQ    MdnsRequest      data: pmg_mdns_req_t *
-//   MDNS_RESP   MdnsResponse     data: pmg_mdns_resp_t *
-//   MODBUS_REQ  ModbusRequest    data: pmg_modbus_msg_t *
-//   MODBUS_RESP ModbusResponse   data: pmg_modbus_msg_t *
+// What `data` is for each event, in C and in Python: X(event, kind, class). An event that is not
+// listed carries None.
+//   TEXT    the error     data: const char *
+//   COUNT   bytes moved   data: const size_t *
+//   UPTIME  milliseconds  data: const uint64_t *
+//   CODE    a number      data: const int *
+//   BYTES   bytes         data: struct mg_str *
+//   VIEW    a message     data: a pointer to the class's type in PMG_MESSAGES
 #define PMG_EVENT_DATA(X) \
-    X(MG_EV_ERROR, TEXT) \
-    X(MG_EV_POLL, UPTIME) \
-    X(MG_EV_READ, COUNT) \
-    X(MG_EV_WRITE, COUNT) \
-    X(MG_EV_HTTP_HDRS, HTTP) \
-    X(MG_EV_HTTP_MSG, HTTP) \
-    X(MG_EV_WS_OPEN, HTTP) \
-    X(MG_EV_WS_MSG, WS) \
-    X(MG_EV_WS_CTL, WS) \
-    PMG_WHEN(PMG_HAS_SNTP, X(MG_EV_SNTP_TIME, UPTIME)) \
-    X(MG_EV_WAKEUP, BYTES) \
-    PMG_WHEN(PMG_HAS_STREAM, X(MG_EV_HTTP_BODY, BYTES)) \
+    X(MG_EV_ERROR, TEXT, str) \
+    X(MG_EV_POLL, UPTIME, int) \
+    X(MG_EV_READ, COUNT, int) \
+    X(MG_EV_WRITE, COUNT, int) \
+    X(MG_EV_HTTP_HDRS, VIEW, HttpMessage) \
+    X(MG_EV_HTTP_MSG, VIEW, HttpMessage) \
+    X(MG_EV_WS_OPEN, VIEW, HttpMessage) \
+    X(MG_EV_WS_MSG, VIEW, WsMessage) \
+    X(MG_EV_WS_CTL, VIEW, WsMessage) \
+    PMG_WHEN(PMG_HAS_SNTP, X(MG_EV_SNTP_TIME, UPTIME, int)) \
+    X(MG_EV_WAKEUP, BYTES, bytes) \
+    PMG_WHEN(PMG_HAS_STREAM, X(MG_EV_HTTP_BODY, BYTES, bytes)) \
     PMG_WHEN(PMG_HAS_MQTT, \
-        X(MG_EV_MQTT_CMD, MQTT) \
-        X(MG_EV_MQTT_MSG, MQTT) \
-        X(MG_EV_MQTT_OPEN, CODE)) \
+        X(MG_EV_MQTT_CMD, VIEW, MqttMessage) \
+        X(MG_EV_MQTT_MSG, VIEW, MqttMessage) \
+        X(MG_EV_MQTT_OPEN, CODE, int)) \
     PMG_WHEN(PMG_HAS_MDNS, \
-        X(MG_EV_MDNS_REQ, MDNS_REQ) \
-        X(MG_EV_MDNS_RESP, MDNS_RESP)) \
+        X(MG_EV_MDNS_REQ, VIEW, MdnsRequest) \
+        X(MG_EV_MDNS_RESP, VIEW, MdnsResponse)) \
     PMG_WHEN(PMG_HAS_MODBUS, \
-        X(MG_EV_MODBUS_REQ, MODBUS_REQ) \
-        X(MG_EV_MODBUS_RESP, MODBUS_RESP))
+        X(MG_EV_MODBUS_REQ, VIEW, ModbusRequest) \
+        X(MG_EV_MODBUS_RESP, VIEW, ModbusResponse))
 
-// Strings of a message that C holds as a slice: X(name, field of pmg_http_msg_t).
-#define PMG_HTTP_TEXT_PROPS(X) \
-    X(method, method) \
-    X(uri, uri) \
-    X(query, query) \
-    X(proto, proto) \
-    X(body_text, body)
-#define PMG_HTTP_BYTES_PROPS(X) X(body_bytes, body)
-#define PMG_HTTP_METHODS(X) \
+// Messages, each a view that is valid while the handler runs which got it: X(class, type in C). The
+// lists that go with a class bear its name.
+#define PMG_MESSAGES(X) \
+    X(HttpMessage, pmg_http_msg_t) \
+    X(WsMessage, pmg_ws_msg_t) \
+    PMG_WHEN(PMG_HAS_MQTT, X(MqttMessage, pmg_mqtt_msg_t)) \
+    PMG_WHEN(PMG_HAS_MDNS, \
+        X(MdnsRequest, pmg_mdns_req_t) \
+        X(MdnsResponse, pmg_mdns_resp_t)) \
+    PMG_WHEN(PMG_HAS_MODBUS, \
+        X(ModbusRequest, pmg_modbus_msg_t) \
+        X(ModbusResponse, pmg_modbus_msg_t))
+
+// Properties of a message: X(name, kind, field of the C type).
+//   HEAD     str of a head's field: UTF-8, else ISO 8859-1   struct mg_str
+//   TEXT     str of a body: U+FFFD for what is not UTF-8     struct mg_str
+//   WS_TEXT  the same, checked by the core in a text message struct mg_str
+//   BYTES    bytes                                           struct mg_str
+//   INT      int                                             int
+//   BOOL     bool                                            bool
+//   OBJECT   what the class itself makes of the message      any
+#define PMG_PROPS_HttpMessage(X) \
+    X(method, HEAD, method) \
+    X(uri, HEAD, uri) \
+    X(query, HEAD, query) \
+    X(proto, HEAD, proto) \
+    X(body_text, TEXT, body) \
+    X(body_bytes, BYTES, body)
+#define PMG_METHODS_HttpMessage(X) \
     X(header, 1, 255) \
     X(headers, 0, 0) \
     X(query_var, 1, 1) \
     X(status, 0, 0) \
     X(header_var, 2, 2)
 
-#define PMG_WS_TEXT_PROPS(X) X(text, data)
-#define PMG_WS_BYTES_PROPS(X) X(data, data)
-#define PMG_WS_INT_PROPS(X) X(flags, flags)
+#define PMG_PROPS_WsMessage(X) \
+    X(data, BYTES, data) \
+    X(text, WS_TEXT, data) \
+    X(flags, INT, flags)
 
-// X(name, kind, field of pmg_mdns_req_t or pmg_mdns_resp_t); kind is TEXT, INT, BOOL or DICT.
-#define PMG_MDNS_REQ_PROPS(X) \
+// In whatever packet; a field that a packet lacks is empty or 0.
+#define PMG_PROPS_MqttMessage(X) \
+    X(topic, TEXT, topic) \
+    X(text, TEXT, data) \
+    X(client_id, TEXT, client_id) \
+    X(username, TEXT, username) \
+    X(data, BYTES, data) \
+    X(password, BYTES, password) \
+    X(id, INT, id) \
+    X(cmd, INT, cmd) \
+    X(qos, INT, qos) \
+    X(ack, INT, ack) \
+    X(version, INT, version) \
+    X(keepalive, INT, keepalive) \
+    X(retain, BOOL, retain) \
+    X(dup, BOOL, dup) \
+    X(clean_session, BOOL, clean_session) \
+    X(session_present, BOOL, session_present)
+#define PMG_METHODS_MqttMessage(X) \
+    X(properties, 0, 0) \
+    X(topics, 0, 0)
+
+#define PMG_PROPS_MdnsRequest(X) \
     X(name, TEXT, name) \
     X(type, INT, type) \
     X(is_unicast, BOOL, is_unicast) \
     X(is_answered, BOOL, is_answered)
-#define PMG_MDNS_RESP_PROPS(X) \
+#define PMG_PROPS_MdnsResponse(X) \
     X(name, TEXT, name) \
     X(type, INT, type) \
     X(ttl, INT, ttl) \
@@ -283,42 +321,23 @@
     X(host, TEXT, host) \
     X(address, TEXT, address) \
     X(port, INT, port) \
-    X(txt, DICT, txt)
+    X(txt, OBJECT, txt)
 
-// X(name, field of pmg_modbus_msg_t), and what the binding makes of the message.
-#define PMG_MODBUS_INT_PROPS(X) \
-    X(transaction, transaction) \
-    X(unit, unit) \
-    X(func, func) \
-    X(address, address) \
-    X(count, count)
-#define PMG_MODBUS_RESP_INT_PROPS(X) X(error, error)
-#define PMG_MODBUS_OBJECT_PROPS(X) X(values)
-
-// The same of pmg_mqtt_msg_t, in whatever packet; a field that a packet lacks is empty or 0.
-#define PMG_MQTT_TEXT_PROPS(X) \
-    X(topic, topic) \
-    X(text, data) \
-    X(client_id, client_id) \
-    X(username, username)
-#define PMG_MQTT_BYTES_PROPS(X) \
-    X(data, data) \
-    X(password, password)
-#define PMG_MQTT_INT_PROPS(X) \
-    X(id, id) \
-    X(cmd, cmd) \
-    X(qos, qos) \
-    X(ack, ack) \
-    X(version, version) \
-    X(keepalive, keepalive)
-#define PMG_MQTT_BOOL_PROPS(X) \
-    X(retain, retain) \
-    X(dup, dup) \
-    X(clean_session, clean_session) \
-    X(session_present, session_present)
-#define PMG_MQTT_METHODS(X) \
-    X(properties, 0, 0) \
-    X(topics, 0, 0)
+#define PMG_PROPS_ModbusRequest(X) \
+    X(transaction, INT, transaction) \
+    X(unit, INT, unit) \
+    X(func, INT, func) \
+    X(address, INT, address) \
+    X(count, INT, count) \
+    X(values, OBJECT, data)
+#define PMG_PROPS_ModbusResponse(X) \
+    X(transaction, INT, transaction) \
+    X(unit, INT, unit) \
+    X(func, INT, func) \
+    X(address, INT, address) \
+    X(count, INT, count) \
+    X(error, INT, error) \
+    X(values, OBJECT, data)
 
 // ---------------------------------------------------------------------------------------------
 // Connection, Manager, Timer, TlsOpts
