@@ -277,7 +277,7 @@ cdef class Connection:
         cdef bytes props = encode_properties(properties, "properties")
         if not isinstance(message, MqttMessage):
             pmg_py_bad_type(PMG_MSG_MQTT_MESSAGE, "message", message)
-        cdef const pmg_mqtt_msg_t *msg = (<MqttMessage>message).msg()
+        cdef const pmg_mqtt_msg_t *msg = mqtt_msg(&(<MqttMessage>message).view)
         if (<MqttMessage>message).view.c != self.state.c:
             pmg_py_bad_type(PMG_MSG_MQTT_MESSAGE, "message", message)
         pmg_py_none(&d)
@@ -461,7 +461,7 @@ cdef const pmg_http_msg_t *message_arg(Connection self, object message) except N
     if not isinstance(message, HttpMessage):
         pmg_py_bad_message(message)
     cdef HttpMessage view = <HttpMessage>message
-    cdef const pmg_http_msg_t *hm = view.msg()
+    cdef const pmg_http_msg_t *hm = http_msg(&view.view)
     if view.view.c != self.state.c:
         pmg_py_bad_message(message)
     return hm

@@ -11,7 +11,6 @@ HOOKS.timer_free = on_timer_free
 
 ctypedef int (*open_t)(mg_connection *, mg_connection *, void *) noexcept
 ctypedef int (*bury_t)(Manager, object) noexcept
-ctypedef int (*data_t)(mg_connection *, int, void *, PyObject **, pmg_py_view_t **) noexcept
 
 
 cdef int on_open(mg_connection *c, mg_connection *listener, void *arg) noexcept:
@@ -69,20 +68,14 @@ cdef int on_event(mg_connection *c, int ev, void *data) noexcept:
     cdef PyObject *args[4]
     cdef PyObject *result = NULL
     cdef pmg_py_view_t *view = NULL
-    cdef int kind = PMG_DATA_NONE
     args[0] = NULL
     args[1] = conn
-    args[3] = Py_None
     if 0 <= ev < PMG_EV_END:
-        kind = pmg_py_event_data[ev]
         args[2] = pmg_py_event_numbers[ev]
         incref(args[2])
     else:
         args[2] = PyLong_FromLong(ev)
-    if kind == PMG_DATA_NONE:
-        incref(Py_None)
-    elif (<data_t>event_data)(c, kind, data, &args[3], &view) < 0:
-        args[3] = NULL
+    args[3] = pmg_py_event_data(c, ev, data, &view)
     if args[2] != NULL and args[3] != NULL:
         incref(handler)
         result = PyObject_Vectorcall(
@@ -97,63 +90,6 @@ cdef int on_event(mg_connection *c, int ev, void *data) noexcept:
         return (<Manager>m).report()
     decref(result)
     return 0
-
-
-# *data is a new reference; *view is set for what must be invalidated after the call.
-cdef int event_data(
-    mg_connection *c, int kind, void *raw, PyObject **data, pmg_py_view_t **view
-) except -1:
-    cdef HttpMessage hm
-    cdef WsMessage wm
-    cdef ModbusRequest request
-    cdef ModbusResponse response
-    cdef MqttMessage mm
-    cdef MdnsRequest question
-    cdef MdnsResponse answer
-    cdef object result
-    if kind == PMG_DATA_HTTP:
-        hm = HttpMessage.__new__(HttpMessage)
-        view[0] = &hm.view
-        result = hm
-    elif kind == PMG_DATA_WS:
-        wm = WsMessage.__new__(WsMessage)
-        view[0] = &wm.view
-        result = wm
-    elif kind == PMG_DATA_COUNT:
-        result = (<size_t *>raw)[0]
-    elif kind == PMG_DATA_TEXT:
-        result = text(<const char *>raw)
-    elif kind == PMG_DATA_MQTT:
-        mm = MqttMessage.__new__(MqttMessage)
-        view[0] = &mm.view
-        result = mm
-    elif kind == PMG_DATA_CODE:
-        result = (<int *>raw)[0]
-    elif kind == PMG_DATA_UPTIME:
-        result = (<uint64_t *>raw)[0]
-    elif kind == PMG_DATA_MDNS_REQ:
-        question = MdnsRequest.__new__(MdnsRequest)
-        view[0] = &question.view
-        result = question
-    elif kind == PMG_DATA_MDNS_RESP:
-        answer = MdnsResponse.__new__(MdnsResponse)
-        view[0] = &answer.view
-        result = answer
-    elif kind == PMG_DATA_MODBUS_REQ:
-        request = ModbusRequest.__new__(ModbusRequest)
-        view[0] = &request.view
-        result = request
-    elif kind == PMG_DATA_MODBUS_RESP:
-        response = ModbusResponse.__new__(ModbusResponse)
-        view[0] = &response.view
-        result = response
-    else:
-        result = pmg_py_bytes((<mg_str *>raw)[0])
-    if view[0] != NULL:
-        view[0].msg = raw
-        view[0].c = c
-    Py_INCREF(result)
-    data[0] = <PyObject *>result
 
 
 cdef int on_timer(pmg_timer_t *t) noexcept:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Messages of multicast DNS, whose properties come from mdns.c, and the arguments of mdns_listen().
+# Messages of multicast DNS, whose properties come from tables.c, and the arguments of mdns_listen().
 
 
 @cython.final
@@ -26,6 +26,17 @@ cdef class MdnsResponse:
 
     def __bool__(self):
         return self.view.msg != NULL
+
+    @property
+    def txt(self):
+        cdef mg_str rest = (<const pmg_mdns_resp_t *>pmg_py_view_msg(&self.view)).txt
+        cdef mg_str key, value
+        found = {}
+        while pmg_mdns_txt_next(&rest, &key, &value):
+            word = pmg_py_body_text(key)
+            if word not in found:  # of a key that comes twice the first counts (RFC 6763, 6.4)
+                found[word] = None if value.buf == NULL else pmg_py_bytes(value)
+        return found
 
 
 cdef mg_str optional_str(object o, const char *name) except *:

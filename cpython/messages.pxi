@@ -19,21 +19,16 @@ cdef class HttpMessage:
     def __bool__(self):
         return self.view.msg != NULL
 
-    cdef const pmg_http_msg_t *msg(self) except NULL:
-        if self.view.msg == NULL:
-            pmg_py_view_expired()
-        return <const pmg_http_msg_t *>self.view.msg
-
     def header(self, name, default=None):
         """The value of a header, or `default`."""
         cdef mg_str key, value
         pmg_py_str(name, "name", &key)
-        value = pmg_http_header(self.msg(), key)
+        value = pmg_http_header(http_msg(&self.view), key)
         return default if value.buf == NULL else pmg_py_text(value)
 
     def headers(self):
         """All headers as a list of (name, value) pairs, in their order."""
-        cdef const pmg_http_msg_t *hm = self.msg()
+        cdef const pmg_http_msg_t *hm = http_msg(&self.view)
         cdef int i
         return [
             (pmg_py_text(hm.headers[i].name), pmg_py_text(hm.headers[i].value))
@@ -45,7 +40,7 @@ cdef class HttpMessage:
         cdef mg_str key, value
         cdef int length
         pmg_py_str(name, "name", &key)
-        value = pmg_http_query_var(self.msg(), key)
+        value = pmg_http_query_var(http_msg(&self.view), key)
         if value.buf == NULL:
             return None
         cdef char *buf = <char *>PyMem_Malloc(value.len + 1)
@@ -63,7 +58,7 @@ cdef class HttpMessage:
 
     def status(self):
         """The status code of a response; None for a request."""
-        cdef int status = self.msg().status
+        cdef int status = http_msg(&self.view).status
         return status if status != 0 else None
 
     def header_var(self, header_name, var_name):
@@ -71,8 +66,12 @@ cdef class HttpMessage:
         cdef mg_str header, var, value
         pmg_py_str(header_name, "header_name", &header)
         pmg_py_str(var_name, "var_name", &var)
-        value = pmg_http_header_var(self.msg(), header, var)
+        value = pmg_http_header_var(http_msg(&self.view), header, var)
         return None if value.buf == NULL else pmg_py_text(value)
+
+
+cdef inline const pmg_http_msg_t *http_msg(const pmg_py_view_t *view) except NULL:
+    return <const pmg_http_msg_t *>pmg_py_view_msg(view)
 
 
 @cython.final
@@ -102,14 +101,9 @@ cdef class MqttMessage:
     def __bool__(self):
         return self.view.msg != NULL
 
-    cdef const pmg_mqtt_msg_t *msg(self) except NULL:
-        if self.view.msg == NULL:
-            pmg_py_view_expired()
-        return <const pmg_mqtt_msg_t *>self.view.msg
-
     def properties(self):
         """The properties of MQTT 5, each a dict of id, iv, key and val."""
-        cdef const pmg_mqtt_msg_t *msg = self.msg()
+        cdef const pmg_mqtt_msg_t *msg = mqtt_msg(&self.view)
         cdef pmg_mqtt_prop_t p
         cdef size_t ofs = pmg_mqtt_next_prop(msg, 0, &p)
         found = []
@@ -122,7 +116,7 @@ cdef class MqttMessage:
 
     def topics(self):
         """Of SUBSCRIBE and UNSUBSCRIBE: (topic filter, options) pairs."""
-        cdef const pmg_mqtt_msg_t *msg = self.msg()
+        cdef const pmg_mqtt_msg_t *msg = mqtt_msg(&self.view)
         cdef mg_str topic
         cdef int options
         cdef size_t ofs = pmg_mqtt_next_topic(msg, 0, &topic, &options)
@@ -131,6 +125,10 @@ cdef class MqttMessage:
             found.append((pmg_py_text(topic), options))
             ofs = pmg_mqtt_next_topic(msg, ofs, &topic, &options)
         return found
+
+
+cdef inline const pmg_mqtt_msg_t *mqtt_msg(const pmg_py_view_t *view) except NULL:
+    return <const pmg_mqtt_msg_t *>pmg_py_view_msg(view)
 
 
 # The properties of MQTT 5 that a program gives, as the wire has them.

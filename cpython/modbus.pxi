@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Messages of Modbus, and the values that a program gives. Plain numbers come from modbus.c.
+# Messages of Modbus, and the values that a program gives. Plain numbers come from tables.c.
 
 
 @cython.final
@@ -37,9 +37,7 @@ cdef class ModbusResponse:
 
 
 cdef tuple modbus_values(const pmg_py_view_t *view):
-    if view.msg == NULL:
-        pmg_py_view_expired()
-    cdef const pmg_modbus_msg_t *msg = <const pmg_modbus_msg_t *>view.msg
+    cdef const pmg_modbus_msg_t *msg = <const pmg_modbus_msg_t *>pmg_py_view_msg(view)
     cdef int i
     if msg.bits:
         return tuple([pmg_modbus_value(msg, i) != 0 for i in range(msg.num_values)])

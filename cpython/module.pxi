@@ -53,26 +53,13 @@ CONTENT_TYPE.buf, CONTENT_TYPE.len = b"Content-Type", 12
 JSON_TYPE.buf, JSON_TYPE.len = b"application/json", 16
 
 
-# Where the C part lies in an object, which only Cython knows.
+# Where the C part lies in a Connection only Cython knows.
 cdef int add_generated() except -1:
     cdef Connection conn = Connection.__new__(Connection)
-    cdef HttpMessage hm = HttpMessage.__new__(HttpMessage)
-    cdef WsMessage wm = WsMessage.__new__(WsMessage)
-    cdef MqttMessage mm = MqttMessage.__new__(MqttMessage)
-    cdef ModbusRequest request = ModbusRequest.__new__(ModbusRequest)
-    cdef ModbusResponse response = ModbusResponse.__new__(ModbusResponse)
-    cdef MdnsRequest question = MdnsRequest.__new__(MdnsRequest)
-    cdef MdnsResponse answer = MdnsResponse.__new__(MdnsResponse)
     pmg_py_conn_props(Connection, <char *>&conn.state - <char *><PyObject *>conn)
-    pmg_py_http_props(HttpMessage, <char *>&hm.view - <char *><PyObject *>hm)
-    pmg_py_ws_props(WsMessage, <char *>&wm.view - <char *><PyObject *>wm)
-    pmg_py_mdns_props(MdnsRequest, <char *>&question.view - <char *><PyObject *>question, False)
-    pmg_py_mdns_props(MdnsResponse, <char *>&answer.view - <char *><PyObject *>answer, True)
-    pmg_py_modbus_props(ModbusRequest, <char *>&request.view - <char *><PyObject *>request, False)
-    pmg_py_modbus_props(ModbusResponse, <char *>&response.view - <char *><PyObject *>response, True)
-    pmg_py_mqtt_props(MqttMessage, <char *>&mm.view - <char *><PyObject *>mm)
-    cdef const pmg_py_constant_t *row = pmg_py_constants
     names = globals()
+    pmg_py_messages(names)
+    cdef const pmg_py_constant_t *row = pmg_py_constants
     while row.name != NULL:
         names[text(row.name)] = row.value
         row += 1

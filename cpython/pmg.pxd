@@ -82,6 +82,8 @@ cdef extern from "pmg.h":
         const pmg_header_t *headers
     ctypedef struct pmg_ws_msg_t:
         pass
+    ctypedef struct pmg_mdns_resp_t:
+        mg_str txt
     ctypedef struct pmg_modbus_msg_t:
         int num_values
         bint bits
@@ -182,6 +184,7 @@ cdef extern from "pmg.h":
     int pmg_mdns_draft_txt(pmg_mgr_t *, mg_str, mg_str)
     int pmg_mdns_listen(pmg_mgr_t *, void *, mg_connection **)
     int pmg_mdns_query(mg_connection *, mg_str, int)
+    bint pmg_mdns_txt_next(mg_str *, mg_str *, mg_str *)
 
     unsigned pmg_modbus_value(const pmg_modbus_msg_t *, int)
     void pmg_modbus_values(pmg_modbus_values_t *, int)
@@ -275,6 +278,7 @@ cdef extern from "convert.h":
     int pmg_py_size(object, const char *, unsigned long long *) except -1
     int pmg_py_callable(object, const char *) except -1
     object pmg_py_text(mg_str)
+    object pmg_py_body_text(mg_str)
     object pmg_py_bytes(mg_str)
     object pmg_py_version()
     object pmg_py_headers(object)
@@ -296,11 +300,6 @@ cdef extern from "tables.h":
         size_t offset
     const pmg_py_limit_t pmg_py_limits[1]
 
-    int PMG_DATA_NONE, PMG_DATA_TEXT, PMG_DATA_COUNT, PMG_DATA_UPTIME, PMG_DATA_HTTP, PMG_DATA_WS, PMG_DATA_BYTES
-    int PMG_DATA_MDNS_REQ, PMG_DATA_MDNS_RESP
-    int PMG_DATA_MODBUS_REQ, PMG_DATA_MODBUS_RESP
-    int PMG_DATA_MQTT, PMG_DATA_CODE
-    const unsigned char *pmg_py_event_data
     PyObject **pmg_py_event_numbers
     int pmg_py_events() except -1
 
@@ -312,14 +311,11 @@ cdef extern from "tables.h":
     ctypedef struct pmg_py_view_t:
         const void *msg
         mg_connection *c
-    int pmg_py_view_expired() except -1
+    const void *pmg_py_view_msg(const pmg_py_view_t *) except NULL
+    PyObject *pmg_py_event_data(mg_connection *, int, void *, pmg_py_view_t **) noexcept
 
     int pmg_py_conn_props(type, Py_ssize_t) except -1
-    int pmg_py_http_props(type, Py_ssize_t) except -1
-    int pmg_py_ws_props(type, Py_ssize_t) except -1
-    int pmg_py_mdns_props(type, Py_ssize_t, bint) except -1
-    int pmg_py_modbus_props(type, Py_ssize_t, bint) except -1
-    int pmg_py_mqtt_props(type, Py_ssize_t) except -1
+    int pmg_py_messages(dict) except -1
 
 
 cdef extern from "Python.h":

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// base/names.h expanded: constants, limits, event data, and the properties that C answers alone.
+// base/names.h expanded: constants, limits, what events carry, and the properties that C answers
+// alone.
 
 #include "tables.h"
 
@@ -18,12 +19,6 @@ const pmg_py_limit_t pmg_py_limits[] = {
         {NULL, 0},
 };
 
-const unsigned char pmg_py_event_data[PMG_EV_END] = {
-#define X(event, kind) [event] = PMG_DATA_##kind,
-    PMG_EVENT_DATA(X)
-#undef X
-};
-
 PyObject *pmg_py_event_numbers[PMG_EV_END];
 
 int pmg_py_events(void) {
@@ -36,8 +31,12 @@ int pmg_py_events(void) {
     return 0;
 }
 
-int pmg_py_add_props(PyTypeObject *type, PyGetSetDef *defs) {
+// One without a getter is the class's own.
+static int add_props(PyTypeObject *type, PyGetSetDef *defs) {
     for (PyGetSetDef *def = defs; def->name != NULL; def++) {
+        if (def->get == NULL) {
+            continue;
+        }
         PyObject *descr = PyDescr_NewGetSet(type, def);
         if (descr == NULL || PyDict_SetItemString(type->tp_dict, def->name, descr) < 0) {
             Py_XDECREF(descr);
@@ -131,124 +130,119 @@ static PyGetSetDef conn_props[] = {
 
 int pmg_py_conn_props(PyTypeObject *type, Py_ssize_t offset) {
     conn_offset = offset;
-    return pmg_py_add_props(type, conn_props);
+    return add_props(type, conn_props);
 }
 
 // ---------------------------------------------------------------------------------------------
-// Views
+// Messages
 
-static Py_ssize_t http_offset, ws_offset, mqtt_offset;
+// As Cython lays a message's class out.
+typedef struct {
+    PyObject_HEAD pmg_py_view_t view;
+} object_t;
 
-int pmg_py_view_expired(void) {
-    return pmg_py_raise(-EBADF, PMG_MSG_VIEW_EXPIRED);
+// The field of a message, or NULL with an exception set.
+static const void *field(PyObject *self, void *offset) {
+    const char *msg = pmg_py_view_msg(&((object_t *)(void *)self)->view);
+    return msg != NULL ? msg + (size_t)offset : NULL;
 }
 
-// The message of a view, or NULL with an exception set.
-static const char *message(PyObject *self, Py_ssize_t offset) {
-    const pmg_py_view_t *v = (const void *)((const char *)self + offset);
+#define GETTER(kind, type, make)                                \
+    static PyObject *get_##kind(PyObject *self, void *offset) { \
+        const type *value = field(self, offset);                \
+        return value != NULL ? make(*value) : NULL;             \
+    }
+GETTER(HEAD, struct mg_str, pmg_py_text)
+GETTER(TEXT, struct mg_str, pmg_py_body_text)
+GETTER(WS_TEXT, struct mg_str, pmg_py_body_text)
+GETTER(BYTES, struct mg_str, pmg_py_bytes)
+GETTER(INT, int, PyLong_FromLong)
+GETTER(BOOL, bool, PyBool_FromLong)
+#define get_OBJECT NULL
+
+#define ROW(name, kind, field) {#name, get_##kind, NULL, NULL, (void *)offsetof(msg_t, field)},
+#define X(class, type)                                             \
+    static PyGetSetDef *class##_props(void) {                      \
+        typedef type msg_t;                                        \
+        static PyGetSetDef props[] = {                             \
+            PMG_PROPS_##class(ROW) {NULL, NULL, NULL, NULL, NULL}, \
+        };                                                         \
+        return props;                                              \
+    }
+PMG_MESSAGES(X)
+#undef X
+
+enum {
+#define X(class, type) CLASS_##class,
+    PMG_MESSAGES(X)
+#undef X
+        CLASSES
+};
+
+static PyTypeObject *classes[CLASSES];
+static PyObject *no_args;
+
+static int add_class(PyTypeObject **class, PyObject *names, const char *name, PyGetSetDef *props) {
+    *class = (PyTypeObject *)(void *)PyDict_GetItemString(names, name);
+    if (*class == NULL || (*class)->tp_basicsize != sizeof(object_t)) {
+        PyErr_Format(PyExc_SystemError, "%s is no class of objects that are a view alone", name);
+        return -1;
+    }
+    return add_props(*class, props);
+}
+
+int pmg_py_messages(PyObject *names) {
+    no_args = PyTuple_New(0);
+    if (no_args == NULL) {
+        return -1;
+    }
+#define X(class, type)                                                            \
+    if (add_class(&classes[CLASS_##class], names, #class, class##_props()) < 0) { \
+        return -1;                                                                \
+    }
+    PMG_MESSAGES(X)
+#undef X
+    return 0;
+}
+
+const void *pmg_py_view_msg(const pmg_py_view_t *v) {
     if (v->msg == NULL) {
-        pmg_py_view_expired();
+        pmg_py_raise(-EBADF, PMG_MSG_VIEW_EXPIRED);
     }
     return v->msg;
 }
 
-static PyObject *slice(PyObject *self, Py_ssize_t offset, void *field,
-    PyObject *(*make)(struct mg_str)) {
-    const char *msg = message(self, offset);
-    return msg != NULL ? make(*(const struct mg_str *)(const void *)(msg + (size_t)field)) : NULL;
+// ---------------------------------------------------------------------------------------------
+// Events
+
+static PyObject *new_view(PyTypeObject *class, const void *msg, struct mg_connection *c,
+    pmg_py_view_t **view) {
+    PyObject *self = class->tp_new(class, no_args, NULL);
+    if (self != NULL) {
+        *view = &((object_t *)(void *)self)->view;
+        (*view)->msg = msg;
+        (*view)->c = c;
+    }
+    return self;
 }
 
-static PyObject *http_text(PyObject *self, void *field) {
-    // A body may be cut anywhere and be anything; of a head one wants every byte back.
-    bool body = (size_t)field == offsetof(pmg_http_msg_t, body);
-    return slice(self, http_offset, field, body ? pmg_py_body_text : pmg_py_text);
+static PyObject *error_text(const char *text) {
+    return PyUnicode_DecodeUTF8(text, (Py_ssize_t)strlen(text), "replace");
 }
 
-static PyObject *http_bytes(PyObject *self, void *field) {
-    return slice(self, http_offset, field, pmg_py_bytes);
-}
+#define DATA_TEXT(data, class) error_text(data)
+#define DATA_COUNT(data, class) PyLong_FromSize_t(*(const size_t *)(data))
+#define DATA_UPTIME(data, class) PyLong_FromUnsignedLongLong(*(const uint64_t *)(data))
+#define DATA_CODE(data, class) PyLong_FromLong(*(const int *)(data))
+#define DATA_BYTES(data, class) pmg_py_bytes(*(const struct mg_str *)(data))
+#define DATA_VIEW(data, class) new_view(classes[CLASS_##class], data, c, view)
 
-static PyObject *ws_text(PyObject *self, void *field) {
-    return slice(self, ws_offset, field, pmg_py_body_text);
-}
-
-static PyObject *ws_bytes(PyObject *self, void *field) {
-    return slice(self, ws_offset, field, pmg_py_bytes);
-}
-
-static PyObject *ws_int(PyObject *self, void *field) {
-    const char *msg = message(self, ws_offset);
-    return msg != NULL ? PyLong_FromLong(*(const int *)(const void *)(msg + (size_t)field)) : NULL;
-}
-
-static PyObject *mqtt_text(PyObject *self, void *field) {
-    return slice(self, mqtt_offset, field, pmg_py_body_text);
-}
-
-static PyObject *mqtt_bytes(PyObject *self, void *field) {
-    return slice(self, mqtt_offset, field, pmg_py_bytes);
-}
-
-static PyObject *mqtt_int(PyObject *self, void *field) {
-    const char *msg = message(self, mqtt_offset);
-    return msg != NULL ? PyLong_FromLong(*(const int *)(const void *)(msg + (size_t)field)) : NULL;
-}
-
-static PyObject *mqtt_bool(PyObject *self, void *field) {
-    const char *msg = message(self, mqtt_offset);
-    return msg != NULL ? PyBool_FromLong(*(const bool *)(const void *)(msg + (size_t)field)) : NULL;
-}
-
-static PyGetSetDef http_props[] = {
-#define X(name, field) {#name, http_text, NULL, NULL, (void *)offsetof(pmg_http_msg_t, field)},
-    PMG_HTTP_TEXT_PROPS(X)
+PyObject *pmg_py_event_data(struct mg_connection *c, int ev, void *data, pmg_py_view_t **view) {
+    switch (ev) {
+#define X(event, kind, class) \
+    case event: return DATA_##kind(data, class);
+        PMG_EVENT_DATA(X)
 #undef X
-#define X(name, field) {#name, http_bytes, NULL, NULL, (void *)offsetof(pmg_http_msg_t, field)},
-        PMG_HTTP_BYTES_PROPS(X)
-#undef X
-            {NULL, NULL, NULL, NULL, NULL},
-};
-
-static PyGetSetDef ws_props[] = {
-#define X(name, field) {#name, ws_text, NULL, NULL, (void *)offsetof(pmg_ws_msg_t, field)},
-    PMG_WS_TEXT_PROPS(X)
-#undef X
-#define X(name, field) {#name, ws_bytes, NULL, NULL, (void *)offsetof(pmg_ws_msg_t, field)},
-        PMG_WS_BYTES_PROPS(X)
-#undef X
-#define X(name, field) {#name, ws_int, NULL, NULL, (void *)offsetof(pmg_ws_msg_t, field)},
-            PMG_WS_INT_PROPS(X)
-#undef X
-                {NULL, NULL, NULL, NULL, NULL},
-};
-
-static PyGetSetDef mqtt_props[] = {
-#define X(name, field) {#name, mqtt_text, NULL, NULL, (void *)offsetof(pmg_mqtt_msg_t, field)},
-    PMG_MQTT_TEXT_PROPS(X)
-#undef X
-#define X(name, field) {#name, mqtt_bytes, NULL, NULL, (void *)offsetof(pmg_mqtt_msg_t, field)},
-        PMG_MQTT_BYTES_PROPS(X)
-#undef X
-#define X(name, field) {#name, mqtt_int, NULL, NULL, (void *)offsetof(pmg_mqtt_msg_t, field)},
-            PMG_MQTT_INT_PROPS(X)
-#undef X
-#define X(name, field) {#name, mqtt_bool, NULL, NULL, (void *)offsetof(pmg_mqtt_msg_t, field)},
-                PMG_MQTT_BOOL_PROPS(X)
-#undef X
-                    {NULL, NULL, NULL, NULL, NULL},
-};
-
-int pmg_py_http_props(PyTypeObject *type, Py_ssize_t offset) {
-    http_offset = offset;
-    return pmg_py_add_props(type, http_props);
-}
-
-int pmg_py_ws_props(PyTypeObject *type, Py_ssize_t offset) {
-    ws_offset = offset;
-    return pmg_py_add_props(type, ws_props);
-}
-
-int pmg_py_mqtt_props(PyTypeObject *type, Py_ssize_t offset) {
-    mqtt_offset = offset;
-    return pmg_py_add_props(type, mqtt_props);
+        default: Py_RETURN_NONE;
+    }
 }

@@ -18,23 +18,6 @@ typedef struct {
 } pmg_py_limit_t;
 extern const pmg_py_limit_t pmg_py_limits[]; // ends with a NULL name
 
-// What an event carries, by PMG_EVENT_DATA.
-enum {
-    PMG_DATA_NONE,
-    PMG_DATA_TEXT,
-    PMG_DATA_COUNT,
-    PMG_DATA_UPTIME,
-    PMG_DATA_HTTP,
-    PMG_DATA_WS,
-    PMG_DATA_BYTES,
-    PMG_DATA_MDNS_REQ,
-    PMG_DATA_MDNS_RESP,
-    PMG_DATA_MODBUS_REQ,
-    PMG_DATA_MODBUS_RESP,
-    PMG_DATA_MQTT,
-    PMG_DATA_CODE
-};
-extern const unsigned char pmg_py_event_data[PMG_EV_END];
 extern PyObject *pmg_py_event_numbers[PMG_EV_END]; // as ints, made once
 int pmg_py_events(void);                           // makes them
 
@@ -52,16 +35,15 @@ typedef struct {
     const void *msg; // pmg_http_msg_t, pmg_ws_msg_t ...; NULL once its handler returned
     struct mg_connection *c;
 } pmg_py_view_t;
-int pmg_py_view_expired(void); // raises
+const void *pmg_py_view_msg(const pmg_py_view_t *v); // NULL with an exception set: expired
 
-int pmg_py_add_props(PyTypeObject *type, PyGetSetDef *defs);
+// What a handler gets with an event: a new reference, or NULL with an exception set. *view stays as
+// it is, or becomes what to invalidate once the handler has returned.
+PyObject *pmg_py_event_data(struct mg_connection *c, int ev, void *data, pmg_py_view_t **view);
 
-// Give a type its properties; `offset` is where its C part lies in the object.
+// Give the classes their properties. Connection's C part lies at `offset` in the object; `names` is
+// the module's, with the classes of messages, whose objects are a view and nothing else.
 int pmg_py_conn_props(PyTypeObject *type, Py_ssize_t offset);
-int pmg_py_http_props(PyTypeObject *type, Py_ssize_t offset);
-int pmg_py_ws_props(PyTypeObject *type, Py_ssize_t offset);
-int pmg_py_mdns_props(PyTypeObject *type, Py_ssize_t offset, bool response);
-int pmg_py_modbus_props(PyTypeObject *type, Py_ssize_t offset, bool response);
-int pmg_py_mqtt_props(PyTypeObject *type, Py_ssize_t offset);
+int pmg_py_messages(PyObject *names);
 
 #endif

@@ -47,20 +47,6 @@ void mpy_conn_freed(mpy_conn_t *self) {
     mpy_node_unlink(self->mgr, &self->node);
 }
 
-mpy_conn_t *mpy_conn_open(mp_obj_t self_in) {
-    mpy_conn_t *self = MP_OBJ_TO_PTR(self_in);
-    mpy_check_caller(self->mgr);
-    if (self->c == NULL) {
-        mpy_raise_error(EBADF, PMG_MSG_CONN_CLOSED);
-    }
-    return self;
-}
-
-mp_obj_t mpy_conn_done(mpy_conn_t *self, int result) {
-    mpy_check(self->mgr, self->c != NULL ? pmg_conn_mgr(self->c) : NULL, result);
-    return mp_const_none;
-}
-
 // ---------------------------------------------------------------------------------------------
 // Addresses
 
@@ -115,7 +101,7 @@ static mp_obj_t conn_send(mp_obj_t self_in, mp_obj_t data_in) {
     mpy_conn_t *self = mpy_conn_open(self_in);
     return mpy_conn_done(self, MPY_ENGINE(pmg_send(self->c, data.buf, data.len)));
 }
-static MP_DEFINE_CONST_FUN_OBJ_2(mpy_conn_send_obj, conn_send);
+MP_DEFINE_CONST_FUN_OBJ_2(mpy_conn_send_obj, conn_send);
 
 // The first argument of recv(), recv_data() and send_data(): a length, or < 0 for all there is.
 static struct mg_str limit(struct mg_str s, mp_int_t len) {
@@ -137,21 +123,21 @@ static mp_obj_t conn_recv(size_t n_args, const mp_obj_t *args) {
     mpy_conn_done(self, MPY_ENGINE(pmg_recv_consume(self->c, s.len)));
     return bytes;
 }
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(mpy_conn_recv_obj, 1, 2, conn_recv);
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(mpy_conn_recv_obj, 1, 2, conn_recv);
 
 static mp_obj_t conn_recv_data(size_t n_args, const mp_obj_t *args) {
     mp_int_t len = optional_len(n_args, args, "length");
     mpy_conn_t *self = mpy_conn_open(args[0]);
     return mpy_bytes(limit(pmg_recv_peek(self->c), len));
 }
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(mpy_conn_recv_data_obj, 1, 2, conn_recv_data);
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(mpy_conn_recv_data_obj, 1, 2, conn_recv_data);
 
 static mp_obj_t conn_send_data(size_t n_args, const mp_obj_t *args) {
     mp_int_t len = optional_len(n_args, args, "length");
     mpy_conn_t *self = mpy_conn_open(args[0]);
     return mpy_bytes(limit(pmg_send_peek(self->c), len));
 }
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(mpy_conn_send_data_obj, 1, 2, conn_send_data);
+MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(mpy_conn_send_data_obj, 1, 2, conn_send_data);
 
 // ---------------------------------------------------------------------------------------------
 // Management
@@ -161,7 +147,7 @@ static mp_obj_t conn_set_handler(mp_obj_t self_in, mp_obj_t handler_in) {
     self->handler = mpy_get_handler(handler_in, "handler");
     return mp_const_none;
 }
-static MP_DEFINE_CONST_FUN_OBJ_2(mpy_conn_set_handler_obj, conn_set_handler);
+MP_DEFINE_CONST_FUN_OBJ_2(mpy_conn_set_handler_obj, conn_set_handler);
 
 static mp_obj_t conn_error(mp_obj_t self_in, mp_obj_t message_in) {
     const char *message = mpy_get_cstr(message_in, "message");
@@ -169,7 +155,7 @@ static mp_obj_t conn_error(mp_obj_t self_in, mp_obj_t message_in) {
     MPY_ENGINE_DO(pmg_error(self->c, message));
     return mpy_conn_done(self, 0);
 }
-static MP_DEFINE_CONST_FUN_OBJ_2(mpy_conn_error_obj, conn_error);
+MP_DEFINE_CONST_FUN_OBJ_2(mpy_conn_error_obj, conn_error);
 
 // drain() and close() of a closed connection are what was asked for: no error.
 static mp_obj_t conn_drain(mp_obj_t self_in) {
@@ -180,7 +166,7 @@ static mp_obj_t conn_drain(mp_obj_t self_in) {
     }
     return mpy_conn_done(self, 0);
 }
-static MP_DEFINE_CONST_FUN_OBJ_1(mpy_conn_drain_obj, conn_drain);
+MP_DEFINE_CONST_FUN_OBJ_1(mpy_conn_drain_obj, conn_drain);
 
 static mp_obj_t conn_close(mp_obj_t self_in) {
     mpy_conn_t *self = MP_OBJ_TO_PTR(self_in);
@@ -190,7 +176,7 @@ static mp_obj_t conn_close(mp_obj_t self_in) {
     }
     return mpy_conn_done(self, 0);
 }
-static MP_DEFINE_CONST_FUN_OBJ_1(mpy_conn_close_obj, conn_close);
+MP_DEFINE_CONST_FUN_OBJ_1(mpy_conn_close_obj, conn_close);
 
 // ---------------------------------------------------------------------------------------------
 // Properties
@@ -270,12 +256,6 @@ static void conn_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
 // ---------------------------------------------------------------------------------------------
 // Type
 
-static mp_obj_t conn_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw,
-    const mp_obj_t *args) {
-    (void)type, (void)n_args, (void)n_kw, (void)args;
-    mp_raise_msg(&mp_type_TypeError, (mp_rom_error_text_t)PMG_MSG_NOT_MADE_BY_HAND);
-}
-
 static const mp_rom_map_elem_t conn_locals_dict_table[] = {
 #define X(name, min, max) {MP_ROM_QSTR(MP_QSTR_##name), MP_ROM_PTR(&mpy_conn_##name##_obj)},
     PMG_CONN_METHODS(X)
@@ -284,4 +264,4 @@ static const mp_rom_map_elem_t conn_locals_dict_table[] = {
 static MP_DEFINE_CONST_DICT(conn_locals_dict, conn_locals_dict_table);
 
 MP_DEFINE_CONST_OBJ_TYPE(mpy_type_Connection, MP_QSTR_Connection, MP_TYPE_FLAG_NONE, make_new,
-    conn_make_new, print, conn_print, attr, conn_attr, locals_dict, &conn_locals_dict);
+    mpy_conn_make_new, print, conn_print, attr, conn_attr, locals_dict, &conn_locals_dict);

@@ -8,31 +8,7 @@
 // be trusted but the nlr_buf_t. So each nlr_push() has a function of its own that then uses nothing
 // else, here and in the other files; and one that is not inlined, where its caller goes on.
 
-#include "mod_util.h"
-
-// ---------------------------------------------------------------------------------------------
-// Live objects
-
-void mpy_node_link(mpy_manager_t *mgr, mpy_node_t *node) {
-    node->prev = NULL;
-    node->next = mgr->live;
-    if (mgr->live != NULL) {
-        mgr->live->prev = node;
-    }
-    mgr->live = node;
-}
-
-void mpy_node_unlink(mpy_manager_t *mgr, mpy_node_t *node) {
-    if (node->prev != NULL) {
-        node->prev->next = node->next;
-    } else if (mgr->live == node) {
-        mgr->live = node->next;
-    }
-    if (node->next != NULL) {
-        node->next->prev = node->prev;
-    }
-    node->prev = node->next = NULL; // a program that keeps this one shall not keep its neighbors
-}
+#include "mod_view.h"
 
 // ---------------------------------------------------------------------------------------------
 // Exceptions
@@ -100,18 +76,6 @@ static int report(mpy_manager_t *mgr, mp_obj_t exc) {
     return stop == MP_OBJ_NULL ? PMG_RAISED : keep(mgr, stop);
 }
 
-int mpy_check(mpy_manager_t *mgr, pmg_mgr_t *m, int result) {
-    mp_obj_t exc = mgr->pending;
-    if (exc != MP_OBJ_NULL) {
-        mgr->pending = MP_OBJ_NULL;
-        nlr_raise(exc);
-    }
-    if (result < 0) {
-        mpy_raise_result(result, pmg_error_text(m, result));
-    }
-    return result;
-}
-
 // ---------------------------------------------------------------------------------------------
 // Hooks
 
@@ -135,23 +99,14 @@ static int hook_open(struct mg_connection *c, struct mg_connection *listener, vo
     return 0;
 }
 
-// What the handler gets as its third argument, by the kind that PMG_EVENT_DATA names.
-#define DATA_TEXT(data) mpy_text_replace(mg_str((const char *)(data)))
-#define DATA_COUNT(data) mp_obj_new_int_from_uint(*(const size_t *)(data))
-#define DATA_UPTIME(data) mp_obj_new_int_from_ull(*(const uint64_t *)(data))
-#define DATA_BYTES(data) mpy_bytes(*(const struct mg_str *)(data))
-#define DATA_HTTP(data) MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_HttpMessage, (data), self->c))
-#define DATA_MDNS_REQ(data) \
-    MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_MdnsRequest, (data), self->c))
-#define DATA_MDNS_RESP(data) \
-    MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_MdnsResponse, (data), self->c))
-#define DATA_MODBUS_REQ(data) \
-    MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_ModbusRequest, (data), self->c))
-#define DATA_MODBUS_RESP(data) \
-    MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_ModbusResponse, (data), self->c))
-#define DATA_CODE(data) MP_OBJ_NEW_SMALL_INT(*(const int *)(data))
-#define DATA_MQTT(data) MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_MqttMessage, (data), self->c))
-#define DATA_WS(data) MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_WsMessage, (data), self->c))
+// What the handler gets as its third argument, by the kind and the class that PMG_EVENT_DATA names.
+#define DATA_TEXT(data, class) mpy_text_replace(mg_str((const char *)(data)))
+#define DATA_COUNT(data, class) mp_obj_new_int_from_uint(*(const size_t *)(data))
+#define DATA_UPTIME(data, class) mp_obj_new_int_from_ull(*(const uint64_t *)(data))
+#define DATA_CODE(data, class) MP_OBJ_NEW_SMALL_INT(*(const int *)(data))
+#define DATA_BYTES(data, class) mpy_bytes(*(const struct mg_str *)(data))
+#define DATA_VIEW(data, class) \
+    MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_##class, data, self->c))
 
 // Without the gap between Mongoose's numbers and ours, so that a table serves.
 #define DENSE(ev) \
@@ -171,8 +126,8 @@ static MP_NOINLINE mp_obj_t call_handler(mp_obj_t handler, mpy_conn_t *self, int
         };
         if (data != NULL) {
             switch (DENSE(ev)) {
-#define X(event, kind) \
-    case DENSE(event): args[2] = DATA_##kind(data); break;
+#define X(event, kind, class) \
+    case DENSE(event): args[2] = DATA_##kind(data, class); break;
                 PMG_EVENT_DATA(X)
 #undef X
                 default: break;

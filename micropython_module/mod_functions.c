@@ -8,7 +8,6 @@
 #include "py/objstr.h"
 #include "py/parsenum.h"
 
-#include "mod_functions.h"
 #include "mod_util.h"
 
 #if PMG_HAS_UTIL
@@ -23,14 +22,6 @@ static mp_obj_t new_str(vstr_t *vstr, size_t len) {
     vstr->len = len;
     return mp_obj_new_str_from_utf8_vstr(vstr);
 }
-
-#define REQUIRED                    \
-    MP_ARG_REQUIRED | MP_ARG_OBJ, { \
-        .u_obj = MP_OBJ_NULL        \
-    }
-#define PARSE_ARGS()                                \
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)]; \
-    mp_arg_parse_all(n_args, pos_args, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args)
 
 // ---------------------------------------------------------------------------------------------
 // JSON
@@ -60,11 +51,11 @@ MP_DEFINE_CONST_FUN_OBJ_2(module_json_get_obj, module_json_get);
 static struct mg_str json_args(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args,
     mp_obj_t *otherwise) {
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_data, REQUIRED},
-        {MP_QSTR_path, REQUIRED},
-        {MP_QSTR_default, MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
+        MPY_REQUIRED(data),
+        MPY_REQUIRED(path),
+        MPY_OPTIONAL(default, MP_ROM_PTR(NULL)),
     };
-    PARSE_ARGS();
+    MPY_PARSE(n_args, pos_args, kw_args);
     if (args[2].u_obj != MP_OBJ_NULL) {
         *otherwise = args[2].u_obj;
     }
@@ -200,10 +191,10 @@ static mp_obj_t percent_decoded(struct mg_str raw, bool plus) {
 
 static mp_obj_t module_url_decode(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_data, REQUIRED},
+        MPY_REQUIRED(data),
         {MP_QSTR_plus, MP_ARG_BOOL, {.u_bool = false}},
     };
-    PARSE_ARGS();
+    MPY_PARSE(n_args, pos_args, kw_args);
     return percent_decoded(get_data(args[0].u_obj, "data"), args[1].u_bool);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(module_url_decode_obj, 0, module_url_decode);
@@ -240,11 +231,11 @@ static mp_obj_t unquoted(struct mg_str raw) {
 static mp_obj_t module_http_parse_multipart(size_t n_args, const mp_obj_t *pos_args,
     mp_map_t *kw_args) {
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_body, REQUIRED},
-        {MP_QSTR_offset, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(0)}},
-        {MP_QSTR_boundary, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_QSTR(MP_QSTR_)}},
+        MPY_REQUIRED(body),
+        MPY_OPTIONAL(offset, MP_ROM_INT(0)),
+        MPY_OPTIONAL(boundary, MP_ROM_QSTR(MP_QSTR_)),
     };
-    PARSE_ARGS();
+    MPY_PARSE(n_args, pos_args, kw_args);
     size_t offset = mpy_get_size(args[1].u_obj, "offset");
     struct mg_str body = get_data(args[0].u_obj, "body");
     struct mg_str boundary = mpy_get_str(args[2].u_obj, "boundary");
@@ -320,10 +311,10 @@ MP_DEFINE_CONST_FUN_OBJ_1(module_base64_decode_obj, module_base64_decode);
 
 static mp_obj_t module_crc32(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_data, REQUIRED},
-        {MP_QSTR_initial, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(0)}},
+        MPY_REQUIRED(data),
+        MPY_OPTIONAL(initial, MP_ROM_INT(0)),
     };
-    PARSE_ARGS();
+    MPY_PARSE(n_args, pos_args, kw_args);
     struct mg_str data = get_data(args[0].u_obj, "data");
     mpy_get_int(args[1].u_obj, "initial"); // or a TypeError; of a big one the low bits count
     uint32_t crc = (uint32_t)mp_obj_get_int_truncated(args[1].u_obj);

@@ -40,33 +40,7 @@
 
 MP_REGISTER_ROOT_POINTER(struct _mpy_manager_t *mpy_managers);
 
-static bool in_finalizer(void) {
-    return (MP_STATE_THREAD(gc_lock_depth) & GC_COLLECT_FLAG) != 0;
-}
-
-void mpy_check_caller(mpy_manager_t *mgr) {
-    if (in_finalizer()) {
-        mpy_raise_error(EBUSY, "not possible in a finalizer");
-    }
-#if MICROPY_PY_THREAD
-    if (mgr->thread != mp_thread_get_id()) {
-        mpy_raise_error(EBUSY, PMG_MSG_WRONG_THREAD);
-    }
-#else
-    (void)mgr;
-#endif
-}
-
-mpy_manager_t *mpy_manager_open(mp_obj_t self_in) {
-    mpy_manager_t *self = MP_OBJ_TO_PTR(self_in);
-    mpy_check_caller(self);
-    if (self->m == NULL) {
-        mpy_raise_error(EBADF, PMG_MSG_MGR_CLOSED);
-    }
-    return self;
-}
-
-// The same, for what must not run inside a handler.
+// For what must not run inside a handler.
 static void check_idle(mpy_manager_t *self) {
     if (pmg_mgr_in_hook(self->m)) {
         mpy_raise_error(EBUSY, PMG_MSG_POLL_IN_HANDLER);
@@ -111,13 +85,10 @@ enum {
 #undef X
 };
 
-static const mp_arg_t make_args[] = {{MP_QSTR_handler, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-    {MP_QSTR_enable_wakeup, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_FALSE}},
-    {MP_QSTR_error_handler, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-    {MP_QSTR_poll_events, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_FALSE}},
-    {MP_QSTR_dns, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-#define X(name, desktop, board) \
-    {MP_QSTR_##name, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+static const mp_arg_t make_args[] = {MPY_OPTIONAL(handler, MP_ROM_NONE),
+    MPY_OPTIONAL(enable_wakeup, MP_ROM_FALSE), MPY_OPTIONAL(error_handler, MP_ROM_NONE),
+    MPY_KEYWORD(poll_events, MP_ROM_FALSE), MPY_KEYWORD(dns, MP_ROM_NONE),
+#define X(name, desktop, board) MPY_KEYWORD(name, MP_ROM_NONE),
     PMG_LIMITS(X)
 #undef X
 };
@@ -221,7 +192,7 @@ static mp_obj_t manager_make_new(const mp_obj_type_t *type, size_t n_args, size_
 
 // As the collector calls it. Called by hand it does nothing: the engine may be running.
 static mp_obj_t manager_del(mp_obj_t self_in) {
-    if (in_finalizer()) {
+    if (mpy_in_finalizer()) {
         shut(MP_OBJ_TO_PTR(self_in), true);
     }
     return mp_const_none;
@@ -230,16 +201,6 @@ static MP_DEFINE_CONST_FUN_OBJ_1(manager_del_obj, manager_del);
 
 // ---------------------------------------------------------------------------------------------
 // Connections
-
-mp_obj_t mpy_manager_start(mpy_manager_t *self, const char *url, int proto, bool listening, int fd,
-    mp_obj_t handler) {
-    mpy_open_t arg = {.handler = handler, .conn = NULL};
-    struct mg_connection *c = NULL;
-    int r = MPY_ENGINE(listening ? pmg_listen(self->m, url, proto, fd, &arg, &c)
-                                 : pmg_connect(self->m, url, proto, &arg, &c));
-    mpy_check(self, self->m, r);
-    return MP_OBJ_FROM_PTR(arg.conn);
-}
 
 // http=None: as the URL's scheme says.
 static int proto_arg(mp_obj_t http, const char *url) {
@@ -252,14 +213,12 @@ static int proto_arg(mp_obj_t http, const char *url) {
 static mp_obj_t manager_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_url, ARG_handler, ARG_http, ARG_fd };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_url, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
-        {MP_QSTR_handler, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-        {MP_QSTR_http, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-        {MP_QSTR_fd, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+        MPY_REQUIRED(url),
+        MPY_OPTIONAL(handler, MP_ROM_NONE),
+        MPY_KEYWORD(http, MP_ROM_NONE),
+        MPY_KEYWORD(fd, MP_ROM_NONE),
     };
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
-        args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
     mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
     int proto = proto_arg(args[ARG_http].u_obj, url);
@@ -270,51 +229,22 @@ static mp_obj_t manager_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t
     }
     return mpy_manager_start(mpy_manager_open(pos_args[0]), url, proto, true, fd, handler);
 }
-static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_listen_obj, 1, manager_listen);
+MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_listen_obj, 1, manager_listen);
 
 static mp_obj_t manager_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_url, ARG_handler, ARG_http };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_url, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
-        {MP_QSTR_handler, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-        {MP_QSTR_http, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
+        MPY_REQUIRED(url),
+        MPY_OPTIONAL(handler, MP_ROM_NONE),
+        MPY_KEYWORD(http, MP_ROM_NONE),
     };
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
-        args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
     mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
     int proto = proto_arg(args[ARG_http].u_obj, url);
     return mpy_manager_start(mpy_manager_open(pos_args[0]), url, proto, false, -1, handler);
 }
-static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_connect_obj, 1, manager_connect);
-
-// connect() with a protocol that is not the URL's to say: (url, handler).
-static mp_obj_t client(int proto, size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_url, ARG_handler };
-    static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_url, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
-        {MP_QSTR_handler, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-    };
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
-        args);
-    const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
-    mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
-    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, proto, false, -1, handler);
-}
-
-static mp_obj_t manager_ws_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    return client(PMG_WS, n_args, pos_args, kw_args);
-}
-static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_ws_connect_obj, 1, manager_ws_connect);
-
-#if PMG_HAS_SNTP
-static mp_obj_t manager_sntp_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    return client(PMG_SNTP, n_args, pos_args, kw_args);
-}
-static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_sntp_connect_obj, 1, manager_sntp_connect);
-#endif
+MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_connect_obj, 1, manager_connect);
 
 // ---------------------------------------------------------------------------------------------
 // The loop
@@ -344,17 +274,16 @@ static void poll_for(mpy_manager_t *self, mp_int_t ms) {
 
 static mp_obj_t manager_poll(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_timeout_ms, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(0)}},
+        MPY_OPTIONAL(timeout_ms, MP_ROM_INT(0)),
     };
-    mp_arg_val_t args[1];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, 1, allowed_args, args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     mp_int_t ms = mpy_get_int(args[0].u_obj, "timeout_ms");
     mpy_manager_t *self = mpy_manager_open(pos_args[0]);
     check_idle(self);
     poll_for(self, ms);
     return mp_const_none;
 }
-static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_poll_obj, 1, manager_poll);
+MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_poll_obj, 1, manager_poll);
 
 // Polls until the manager is closed. MP_OBJ_NULL, or what was raised.
 static MP_NOINLINE mp_obj_t poll_forever(mpy_manager_t *self, mp_int_t ms) {
@@ -373,10 +302,9 @@ static MP_NOINLINE mp_obj_t poll_forever(mpy_manager_t *self, mp_int_t ms) {
 // both cases.
 static mp_obj_t manager_run(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_poll_ms, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(100)}},
+        MPY_OPTIONAL(poll_ms, MP_ROM_INT(100)),
     };
-    mp_arg_val_t args[1];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, 1, allowed_args, args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     mp_int_t ms = mpy_get_int(args[0].u_obj, "poll_ms");
     mpy_manager_t *self = mpy_manager_open(pos_args[0]);
     check_idle(self);
@@ -389,7 +317,7 @@ static mp_obj_t manager_run(size_t n_args, const mp_obj_t *pos_args, mp_map_t *k
     mpy_check(self, NULL, 0);
     return mp_const_none;
 }
-static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_run_obj, 1, manager_run);
+MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_run_obj, 1, manager_run);
 
 static mp_obj_t manager_close(mp_obj_t self_in) {
     mpy_manager_t *self = MP_OBJ_TO_PTR(self_in);
@@ -401,7 +329,7 @@ static mp_obj_t manager_close(mp_obj_t self_in) {
     }
     return mp_const_none;
 }
-static MP_DEFINE_CONST_FUN_OBJ_1(mpy_manager_close_obj, manager_close);
+MP_DEFINE_CONST_FUN_OBJ_1(mpy_manager_close_obj, manager_close);
 
 static mp_obj_t manager_exit(size_t n_args, const mp_obj_t *args) {
     (void)n_args;
@@ -444,17 +372,15 @@ static int irq_wakeup(mpy_manager_t *self, unsigned long id, const mp_buffer_inf
 static mp_obj_t manager_wakeup(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_connection_id, ARG_data };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_connection_id, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
-        {MP_QSTR_data, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_QSTR(MP_QSTR_)}},
+        MPY_REQUIRED(connection_id),
+        MPY_OPTIONAL(data, MP_ROM_QSTR(MP_QSTR_)),
     };
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
-        args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     unsigned long id = mpy_get_size(args[ARG_connection_id].u_obj, "connection_id");
     mp_buffer_info_t data;
     mpy_get_data(args[ARG_data].u_obj, "data", &data);
     mpy_manager_t *self = MP_OBJ_TO_PTR(pos_args[0]);
-    if (in_finalizer()) {
+    if (mpy_in_finalizer()) {
         mpy_check_caller(self);
     }
 #ifdef PMG_WAKEUP_SLOTS
@@ -467,19 +393,17 @@ static mp_obj_t manager_wakeup(size_t n_args, const mp_obj_t *pos_args, mp_map_t
     }
     return mp_obj_new_bool(r >= 0);
 }
-static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_wakeup_obj, 1, manager_wakeup);
+MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_wakeup_obj, 1, manager_wakeup);
 
 static mp_obj_t manager_timer_add(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_milliseconds, ARG_callback, ARG_repeat, ARG_run_now };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_milliseconds, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
-        {MP_QSTR_callback, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
-        {MP_QSTR_repeat, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_FALSE}},
-        {MP_QSTR_run_now, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_FALSE}},
+        MPY_REQUIRED(milliseconds),
+        MPY_REQUIRED(callback),
+        MPY_KEYWORD(repeat, MP_ROM_FALSE),
+        MPY_KEYWORD(run_now, MP_ROM_FALSE),
     };
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
-        args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     mp_uint_t ms = mpy_get_size(args[ARG_milliseconds].u_obj, "milliseconds");
     mp_obj_t callback = args[ARG_callback].u_obj;
     if (!mp_obj_is_callable(callback)) {
@@ -489,7 +413,7 @@ static mp_obj_t manager_timer_add(size_t n_args, const mp_obj_t *pos_args, mp_ma
     bool run_now = mp_obj_is_true(args[ARG_run_now].u_obj);
     return mpy_timer_new(mpy_manager_open(pos_args[0]), callback, ms, repeat, run_now);
 }
-static MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_timer_add_obj, 1, manager_timer_add);
+MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_timer_add_obj, 1, manager_timer_add);
 
 // ---------------------------------------------------------------------------------------------
 // Properties and type

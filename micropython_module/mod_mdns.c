@@ -2,22 +2,15 @@
 //
 // Multicast DNS: the two message views, mdns_query() of Connection and mdns_listen() of Manager.
 
-#include "mod_util.h"
+#include "mod_view.h"
 
 #if PMG_HAS_MDNS
-
-#define NONE {.u_rom_obj = MP_ROM_NONE}
-#define REQUIRED {.u_obj = MP_OBJ_NULL}
-#define PARSE_ARGS(n_args, pos_args, kw_args)                                              \
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];                                        \
-    mp_arg_parse_all((n_args) - 1, (pos_args) + 1, (kw_args), MP_ARRAY_SIZE(allowed_args), \
-        allowed_args, args)
 
 // ---------------------------------------------------------------------------------------------
 // Views
 
-static mp_obj_t make_dict(struct mg_str rest) {
-    struct mg_str key, value;
+static mp_obj_t get_txt(const pmg_mdns_resp_t *msg) {
+    struct mg_str rest = msg->txt, key, value;
     mp_obj_t dict = mp_obj_new_dict(0);
     while (pmg_mdns_txt_next(&rest, &key, &value)) {
         mp_obj_t k = mpy_text_replace(key);
@@ -32,40 +25,8 @@ static mp_obj_t make_dict(struct mg_str rest) {
     return dict;
 }
 
-#define MAKE_TEXT(field) mpy_text_replace(field)
-#define MAKE_INT(field) mp_obj_new_int(field)
-#define MAKE_BOOL(field) mp_obj_new_bool(field)
-#define MAKE_DICT(field) make_dict(field)
-
-#define PROP_CASE(name, kind, field) \
-    case MP_QSTR_##name: dest[0] = MAKE_##kind(msg->field); break;
-
-static void request_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
-    if (dest[0] != MP_OBJ_NULL) {
-        return; // read-only
-    }
-    const pmg_mdns_req_t *msg = mpy_view_get(self_in);
-    switch (attr) {
-        PMG_MDNS_REQ_PROPS(PROP_CASE)
-        default: break; // it has no methods
-    }
-}
-
-static void response_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
-    if (dest[0] != MP_OBJ_NULL) {
-        return; // read-only
-    }
-    const pmg_mdns_resp_t *msg = mpy_view_get(self_in);
-    switch (attr) {
-        PMG_MDNS_RESP_PROPS(PROP_CASE)
-        default: break; // it has no methods
-    }
-}
-
-MP_DEFINE_CONST_OBJ_TYPE(mpy_type_MdnsRequest, MP_QSTR_MdnsRequest, MP_TYPE_FLAG_NONE, unary_op,
-    mpy_view_unary_op, attr, request_attr);
-MP_DEFINE_CONST_OBJ_TYPE(mpy_type_MdnsResponse, MP_QSTR_MdnsResponse, MP_TYPE_FLAG_NONE, unary_op,
-    mpy_view_unary_op, attr, response_attr);
+MPY_VIEW(MdnsRequest);
+MPY_VIEW(MdnsResponse);
 
 // ---------------------------------------------------------------------------------------------
 // Connection
@@ -73,10 +34,10 @@ MP_DEFINE_CONST_OBJ_TYPE(mpy_type_MdnsResponse, MP_QSTR_MdnsResponse, MP_TYPE_FL
 static mp_obj_t conn_mdns_query(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_name, ARG_type };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_name, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_type, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(MG_DNS_RTYPE_PTR)}},
+        MPY_REQUIRED(name),
+        MPY_OPTIONAL(type, MP_ROM_INT(MG_DNS_RTYPE_PTR)),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     struct mg_str name = mpy_get_str(args[ARG_name].u_obj, "name");
     int type = mpy_get_small_int(args[ARG_type].u_obj, "type");
     mpy_conn_t *self = mpy_conn_open(pos_args[0]);
@@ -139,12 +100,12 @@ static void add_service(mp_obj_t mgr_in, mp_obj_t service) {
 static mp_obj_t manager_mdns_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_handler, ARG_name, ARG_services, ARG_interface };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_handler, MP_ARG_OBJ, NONE},
-        {MP_QSTR_name, MP_ARG_OBJ, NONE},
-        {MP_QSTR_services, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_PTR(&mp_const_empty_tuple_obj)}},
-        {MP_QSTR_interface, MP_ARG_KW_ONLY | MP_ARG_OBJ, NONE},
+        MPY_OPTIONAL(handler, MP_ROM_NONE),
+        MPY_OPTIONAL(name, MP_ROM_NONE),
+        MPY_OPTIONAL(services, MP_ROM_PTR(&mp_const_empty_tuple_obj)),
+        MPY_KEYWORD(interface, MP_ROM_NONE),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     mpy_open_t open = {
         .handler = mpy_get_handler(args[ARG_handler].u_obj, "handler"),
         .conn = NULL,

@@ -4,15 +4,9 @@
 
 #include "py/objtuple.h"
 
-#include "mod_util.h"
+#include "mod_view.h"
 
 #if PMG_HAS_MODBUS
-
-#define REQUIRED {.u_obj = MP_OBJ_NULL}
-#define PARSE_ARGS(n_args, pos_args, kw_args)                                              \
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];                                        \
-    mp_arg_parse_all((n_args) - 1, (pos_args) + 1, (kw_args), MP_ARRAY_SIZE(allowed_args), \
-        allowed_args, args)
 
 // ---------------------------------------------------------------------------------------------
 // Views
@@ -26,36 +20,8 @@ static mp_obj_t get_values(const pmg_modbus_msg_t *msg) {
     return MP_OBJ_FROM_PTR(tuple);
 }
 
-#define GET ((const pmg_modbus_msg_t *)mpy_view_get(self_in))
-#define INT_CASE(name, field) \
-    case MP_QSTR_##name: dest[0] = MP_OBJ_NEW_SMALL_INT(GET->field); break;
-#define OBJECT_CASE(name) \
-    case MP_QSTR_##name: dest[0] = get_##name(GET); break;
-
-static void request_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
-    if (dest[0] != MP_OBJ_NULL) {
-        return; // read-only
-    }
-    switch (attr) {
-        PMG_MODBUS_INT_PROPS(INT_CASE)
-        PMG_MODBUS_OBJECT_PROPS(OBJECT_CASE)
-        default: break; // it has no methods
-    }
-}
-
-static void response_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
-    if (dest[0] == MP_OBJ_NULL) {
-        switch (attr) {
-            PMG_MODBUS_RESP_INT_PROPS(INT_CASE)
-            default: request_attr(self_in, attr, dest); break;
-        }
-    }
-}
-
-MP_DEFINE_CONST_OBJ_TYPE(mpy_type_ModbusRequest, MP_QSTR_ModbusRequest, MP_TYPE_FLAG_NONE, unary_op,
-    mpy_view_unary_op, attr, request_attr);
-MP_DEFINE_CONST_OBJ_TYPE(mpy_type_ModbusResponse, MP_QSTR_ModbusResponse, MP_TYPE_FLAG_NONE,
-    unary_op, mpy_view_unary_op, attr, response_attr);
+MPY_VIEW(ModbusRequest);
+MPY_VIEW(ModbusResponse);
 
 // ---------------------------------------------------------------------------------------------
 // Connection
@@ -85,10 +51,10 @@ static void put_all(pmg_modbus_values_t *v, int func, mp_obj_t values) {
 static mp_obj_t conn_modbus_reply(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_values, ARG_error };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_values, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_PTR(&mp_const_empty_tuple_obj)}},
-        {MP_QSTR_error, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(0)}},
+        MPY_OPTIONAL(values, MP_ROM_PTR(&mp_const_empty_tuple_obj)),
+        MPY_OPTIONAL(error, MP_ROM_INT(0)),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     int error = mpy_get_small_int(args[ARG_error].u_obj, "error");
     mpy_conn_t *self = mpy_conn_open(pos_args[0]);
     int func = pmg_modbus_asked(self->c);
@@ -102,38 +68,33 @@ static mp_obj_t conn_modbus_reply(size_t n_args, const mp_obj_t *pos_args, mp_ma
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_modbus_reply_obj, 1, conn_modbus_reply);
 
-static mp_obj_t transaction(mpy_conn_t *self, int result) {
-    mpy_conn_done(self, result);
-    return MP_OBJ_NEW_SMALL_INT(result);
-}
-
 static mp_obj_t conn_modbus_read(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_func, ARG_address, ARG_count, ARG_unit };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_func, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_address, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_count, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(1)}},
-        {MP_QSTR_unit, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(1)}},
+        MPY_REQUIRED(func),
+        MPY_REQUIRED(address),
+        MPY_OPTIONAL(count, MP_ROM_INT(1)),
+        MPY_OPTIONAL(unit, MP_ROM_INT(1)),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     int func = mpy_get_small_int(args[ARG_func].u_obj, "func");
     int address = mpy_get_small_int(args[ARG_address].u_obj, "address");
     int count = mpy_get_small_int(args[ARG_count].u_obj, "count");
     int unit = mpy_get_small_int(args[ARG_unit].u_obj, "unit");
     mpy_conn_t *self = mpy_conn_open(pos_args[0]);
-    return transaction(self, MPY_ENGINE(pmg_modbus_read(self->c, func, address, count, unit)));
+    return mpy_conn_number(self, MPY_ENGINE(pmg_modbus_read(self->c, func, address, count, unit)));
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_modbus_read_obj, 1, conn_modbus_read);
 
 static mp_obj_t conn_modbus_write(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_func, ARG_address, ARG_values, ARG_unit };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_func, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_address, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_values, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_unit, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(1)}},
+        MPY_REQUIRED(func),
+        MPY_REQUIRED(address),
+        MPY_REQUIRED(values),
+        MPY_OPTIONAL(unit, MP_ROM_INT(1)),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     int func = mpy_get_small_int(args[ARG_func].u_obj, "func");
     int address = mpy_get_small_int(args[ARG_address].u_obj, "address");
     int unit = mpy_get_small_int(args[ARG_unit].u_obj, "unit");
@@ -141,33 +102,20 @@ static mp_obj_t conn_modbus_write(size_t n_args, const mp_obj_t *pos_args, mp_ma
     mpy_conn_open(pos_args[0]);
     put_all(&v, func, args[ARG_values].u_obj);
     mpy_conn_t *self = mpy_conn_open(pos_args[0]);
-    return transaction(self, MPY_ENGINE(pmg_modbus_write(self->c, func, address, &v, unit)));
+    return mpy_conn_number(self, MPY_ENGINE(pmg_modbus_write(self->c, func, address, &v, unit)));
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_modbus_write_obj, 1, conn_modbus_write);
 
 // ---------------------------------------------------------------------------------------------
 // Manager
 
-static mp_obj_t start(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args, bool listening) {
-    enum { ARG_url, ARG_handler };
-    static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_url, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_handler, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-    };
-    PARSE_ARGS(n_args, pos_args, kw_args);
-    const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
-    mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
-    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, PMG_MODBUS, listening, -1,
-        handler);
-}
-
 static mp_obj_t manager_modbus_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    return start(n_args, pos_args, kw_args, true);
+    return mpy_manager_start_args(PMG_MODBUS, true, n_args, pos_args, kw_args);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_modbus_listen_obj, 1, manager_modbus_listen);
 
 static mp_obj_t manager_modbus_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    return start(n_args, pos_args, kw_args, false);
+    return mpy_manager_start_args(PMG_MODBUS, false, n_args, pos_args, kw_args);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_modbus_connect_obj, 1, manager_modbus_connect);
 

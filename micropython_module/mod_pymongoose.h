@@ -94,129 +94,86 @@ typedef struct _mpy_timer_t {
     mp_obj_t callback;
 } mpy_timer_t;
 
-// HttpMessage, WsMessage ...: valid while the handler that got it runs.
-typedef struct _mpy_view_t {
-    mp_obj_base_t base;
-    const void *message; // pmg_http_msg_t, pmg_ws_msg_t ...; NULL once expired
-    struct mg_connection *c;
-} mpy_view_t;
-
 // What listen() and connect() hand to the open hook, and get back from it.
 typedef struct {
     mp_obj_t handler;
     mpy_conn_t *conn;
 } mpy_open_t;
 
-extern const mp_obj_type_t mpy_type_Manager;
-extern const mp_obj_type_t mpy_type_Connection;
-extern const mp_obj_type_t mpy_type_HttpMessage;
-extern const mp_obj_type_t mpy_type_WsMessage;
-extern const mp_obj_type_t mpy_type_MqttMessage;
-extern const mp_obj_type_t mpy_type_Timer;
-extern const mp_obj_type_t mpy_type_TlsOpts;
-extern const mp_obj_type_t mpy_type_MdnsRequest;
-extern const mp_obj_type_t mpy_type_MdnsResponse;
-extern const mp_obj_type_t mpy_type_ModbusRequest;
-extern const mp_obj_type_t mpy_type_ModbusResponse;
-extern const mp_obj_type_t mpy_type_Error;
+#define X(name) extern const mp_obj_type_t mpy_type_##name;
+PMG_CLASSES(X)
+#undef X
 
 // ---------------------------------------------------------------------------------------------
-// mod_dispatch.c: the engine's way into Python
+// Functions and methods, each declared by its row: without one that is listed nothing links. A fixed
+// number of arguments is called as it is, all else with an array of them.
 
-extern const pmg_hooks_t mpy_hooks;
+#define MPY_FUN_0_0 mp_obj_fun_builtin_fixed_t
+#define MPY_FUN_1_1 mp_obj_fun_builtin_fixed_t
+#define MPY_FUN_2_2 mp_obj_fun_builtin_fixed_t
+#define MPY_FUN_0_1 mp_obj_fun_builtin_var_t
+#define MPY_FUN_1_2 mp_obj_fun_builtin_var_t
+#define MPY_FUN_0_255 mp_obj_fun_builtin_var_t
+#define MPY_FUN_1_255 mp_obj_fun_builtin_var_t
+#define MPY_FUN_2_255 mp_obj_fun_builtin_var_t
+#define MPY_FUN_3_255 mp_obj_fun_builtin_var_t
+
+#define X(name, min, max) extern const MPY_FUN_##min##_##max module_##name##_obj;
+PMG_FUNCTIONS(X)
+#undef X
+#define X(name, min, max) extern const MPY_FUN_##min##_##max mpy_conn_##name##_obj;
+PMG_CONN_METHODS(X)
+#undef X
+#define X(name, min, max) extern const MPY_FUN_##min##_##max mpy_manager_##name##_obj;
+PMG_MANAGER_METHODS(X)
+#undef X
+
+// ---------------------------------------------------------------------------------------------
+// mod_node.c: what every method begins and ends with
 
 void mpy_node_link(mpy_manager_t *mgr, mpy_node_t *node);
 void mpy_node_unlink(mpy_manager_t *mgr, mpy_node_t *node);
 
-// After a call into the engine: raises what a handler left pending, then the call's own failure.
-// `m` is whose error text counts, NULL if there is none. Returns `result` when it is >= 0.
-int mpy_check(mpy_manager_t *mgr, pmg_mgr_t *m, int result);
-
-// ---------------------------------------------------------------------------------------------
-// mod_manager.c, mod_connection.c, mod_message.c, mod_timer.c
-
+bool mpy_in_finalizer(void);
 // Raises for another thread than the manager's own, and inside a finalizer: the collector runs
 // those wherever memory is asked for, which may be in the middle of the engine.
 void mpy_check_caller(mpy_manager_t *mgr);
-
-// A Manager that is open and used by its own thread, or an exception.
-mpy_manager_t *mpy_manager_open(mp_obj_t self_in);
-
-// NULL when there is no memory; does not raise. Linked into the manager.
-mpy_conn_t *mpy_conn_new(mpy_manager_t *mgr, struct mg_connection *c, mp_obj_t handler);
-// The engine lets go of the connection. Does not raise, allocates only if it can.
-void mpy_conn_freed(mpy_conn_t *self);
-// A Connection that is open and used by its own thread, or an exception.
-mpy_conn_t *mpy_conn_open(mp_obj_t self_in);
-// mpy_check() for a method of a connection; answers None.
-mp_obj_t mpy_conn_done(mpy_conn_t *self, int result);
-
-mpy_view_t *mpy_view_new(const mp_obj_type_t *type, const void *message, struct mg_connection *c);
-// The message of a view, or an exception.
-const void *mpy_view_get(mp_obj_t self_in);
-mp_obj_t mpy_view_unary_op(mp_unary_op_t op, mp_obj_t self_in);
-// The message of a HttpMessage that belongs to `c` and is still valid, or an exception.
-const pmg_http_msg_t *mpy_http_message(mp_obj_t obj, struct mg_connection *c);
+// After a call into the engine: raises what a handler left pending, then the call's own failure.
+// `m` is whose error text counts, NULL if there is none. Returns `result` when it is >= 0.
+int mpy_check(mpy_manager_t *mgr, pmg_mgr_t *m, int result);
 
 // A Manager that is open and used by its own thread, or an exception.
 mpy_manager_t *mpy_manager_open(mp_obj_t self_in);
 // Listens or connects; gives the Connection, or an exception.
 mp_obj_t mpy_manager_start(mpy_manager_t *self, const char *url, int proto, bool listening, int fd,
     mp_obj_t handler);
+// A method (url, handler) that does this with a protocol that is not the URL's to say.
+mp_obj_t mpy_manager_start_args(int proto, bool listening, size_t n_args, const mp_obj_t *pos_args,
+    mp_map_t *kw_args);
+
+// A Connection that is open and used by its own thread, or an exception.
+mpy_conn_t *mpy_conn_open(mp_obj_t self_in);
+// mpy_check() for a method of a connection; answers None.
+mp_obj_t mpy_conn_done(mpy_conn_t *self, int result);
+// The same; answers the result, a small number.
+mp_obj_t mpy_conn_number(mpy_conn_t *self, int result);
+bool mpy_is_conn(mp_obj_t obj);
+mp_obj_t mpy_conn_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw,
+    const mp_obj_t *args);
+
+// ---------------------------------------------------------------------------------------------
+// mod_connection.c, mod_timer.c
+
+// NULL when there is no memory; does not raise. Linked into the manager.
+mpy_conn_t *mpy_conn_new(mpy_manager_t *mgr, struct mg_connection *c, mp_obj_t handler);
+// The engine lets go of the connection. Does not raise, allocates only if it can.
+void mpy_conn_freed(mpy_conn_t *self);
 
 mp_obj_t mpy_timer_new(mpy_manager_t *mgr, mp_obj_t callback, uint64_t ms, bool repeat, bool now);
 
-// Methods that live in mod_names.c.
-MP_DECLARE_CONST_FUN_OBJ_2(mpy_conn_resolve_obj);
-MP_DECLARE_CONST_FUN_OBJ_1(mpy_conn_resolve_cancel_obj);
-#if PMG_HAS_SNTP
-MP_DECLARE_CONST_FUN_OBJ_1(mpy_conn_sntp_request_obj);
-#endif
+// ---------------------------------------------------------------------------------------------
+// mod_dispatch.c: the engine's way into Python
 
-// Methods that live in mod_conn_http.c.
-MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_reply_obj);
-MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_reply_json_obj);
-MP_DECLARE_CONST_FUN_OBJ_2(mpy_conn_http_chunk_obj);
-MP_DECLARE_CONST_FUN_OBJ_3(mpy_conn_http_sse_obj);
-MP_DECLARE_CONST_FUN_OBJ_3(mpy_conn_http_basic_auth_obj);
-MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_http_request_obj);
-#if PMG_HAS_STREAM
-MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_http_stream_body_obj);
-#endif
-#if PMG_HAS_FILES
-MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_serve_dir_obj);
-MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_serve_file_obj);
-#endif
-#if PMG_HAS_MDNS
-MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_mdns_query_obj);
-MP_DECLARE_CONST_FUN_OBJ_KW(mpy_manager_mdns_listen_obj);
-#endif
-#if PMG_HAS_MODBUS
-MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_modbus_reply_obj);
-MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_modbus_read_obj);
-MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_modbus_write_obj);
-MP_DECLARE_CONST_FUN_OBJ_KW(mpy_manager_modbus_listen_obj);
-MP_DECLARE_CONST_FUN_OBJ_KW(mpy_manager_modbus_connect_obj);
-#endif
-#if PMG_HAS_TLS
-MP_DECLARE_CONST_FUN_OBJ_2(mpy_conn_tls_init_obj);
-MP_DECLARE_CONST_FUN_OBJ_1(mpy_conn_tls_free_obj);
-#endif
-MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_ws_upgrade_obj);
-MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_ws_send_obj);
-MP_DECLARE_CONST_FUN_OBJ_KW(mpy_manager_broadcast_obj);
-
-// Those of mod_conn_mqtt.c.
-#if PMG_HAS_MQTT
-MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_mqtt_pub_obj);
-MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_mqtt_sub_obj);
-MP_DECLARE_CONST_FUN_OBJ_2(mpy_conn_mqtt_unsub_obj);
-MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_mqtt_ack_obj);
-MP_DECLARE_CONST_FUN_OBJ_1(mpy_conn_mqtt_ping_obj);
-MP_DECLARE_CONST_FUN_OBJ_1(mpy_conn_mqtt_pong_obj);
-MP_DECLARE_CONST_FUN_OBJ_KW(mpy_conn_mqtt_disconnect_obj);
-MP_DECLARE_CONST_FUN_OBJ_KW(mpy_manager_mqtt_connect_obj);
-MP_DECLARE_CONST_FUN_OBJ_KW(mpy_manager_mqtt_listen_obj);
-#endif
+extern const pmg_hooks_t mpy_hooks;
 
 #endif

@@ -37,12 +37,12 @@ static mp_obj_t protocols(mp_obj_t obj) {
 static mp_obj_t tls_opts_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw,
     const mp_obj_t *all_args) {
     static const mp_arg_t allowed[] = {
-        {MP_QSTR_ca, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-        {MP_QSTR_cert, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-        {MP_QSTR_key, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-        {MP_QSTR_name, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-        {MP_QSTR_skip_verification, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_FALSE}},
-        {MP_QSTR_alpn, MP_ARG_OBJ | MP_ARG_KW_ONLY, {.u_rom_obj = MP_ROM_NONE}},
+        MPY_OPTIONAL(ca, MP_ROM_NONE),
+        MPY_OPTIONAL(cert, MP_ROM_NONE),
+        MPY_OPTIONAL(key, MP_ROM_NONE),
+        MPY_OPTIONAL(name, MP_ROM_NONE),
+        MPY_OPTIONAL(skip_verification, MP_ROM_FALSE),
+        MPY_KEYWORD(alpn, MP_ROM_NONE),
     };
     mp_arg_val_t args[MP_ARRAY_SIZE(allowed)];
     mp_arg_parse_all_kw_array(n_args, n_kw, all_args, MP_ARRAY_SIZE(allowed), allowed, args);

@@ -19,6 +19,20 @@ NORETURN void mpy_raise_result(int result, const char *text);
 NORETURN void mpy_raise_type(const char *format, const char *name, mp_obj_t got);
 NORETURN void mpy_raise_value(const char *format, const char *name);
 
+// A function's `static const mp_arg_t allowed_args[]`, in the order of its enum ARG_*; a default is an
+// MP_ROM_*. To parse declares `args`; a method's own parse leaves self out.
+#define MPY_ARG(name, how, ...) \
+    {.qst = MP_QSTR_##name, .flags = MP_ARG_OBJ | (how), .defval = __VA_ARGS__}
+#define MPY_REQUIRED(name) MPY_ARG(name, MP_ARG_REQUIRED, {.u_obj = MP_OBJ_NULL})
+#define MPY_OPTIONAL(name, value) MPY_ARG(name, 0, {.u_rom_obj = value})
+#define MPY_KEYWORD(name, value) MPY_ARG(name, MP_ARG_KW_ONLY, {.u_rom_obj = value})
+#define MPY_REQUIRED_KEYWORD(name) \
+    MPY_ARG(name, MP_ARG_KW_ONLY | MP_ARG_REQUIRED, {.u_obj = MP_OBJ_NULL})
+#define MPY_PARSE(n_args, pos_args, kw_args)        \
+    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)]; \
+    mp_arg_parse_all(n_args, pos_args, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args, args)
+#define MPY_PARSE_METHOD(n_args, pos_args, kw_args) MPY_PARSE((n_args) - 1, (pos_args) + 1, kw_args)
+
 // str (its UTF-8) or anything bytes-like; valid while obj is alive and not resized.
 void mpy_get_data(mp_obj_t obj, const char *name, mp_buffer_info_t *out);
 struct mg_str mpy_get_str(mp_obj_t obj, const char *name);

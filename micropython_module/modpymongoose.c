@@ -5,10 +5,8 @@
 #include <string.h>
 
 #include "py/objstr.h"
-
 #include "py/objtuple.h"
 
-#include "mod_functions.h"
 #include "mod_util.h"
 
 #if PMG_HAS_TLS && !defined(NO_QSTR)
@@ -32,15 +30,7 @@ static mp_obj_t module_event_name(mp_obj_t ev_in) {
     }
     return mp_obj_new_str_from_utf8_vstr(&vstr);
 }
-static MP_DEFINE_CONST_FUN_OBJ_1(module_event_name_obj, module_event_name);
-
-#if PMG_HAS_MQTT
-static mp_obj_t module_mqtt_match(mp_obj_t filter_in, mp_obj_t topic_in) {
-    struct mg_str filter = mpy_get_str(filter_in, "topic_filter");
-    return mp_obj_new_bool(pmg_mqtt_match(filter, mpy_get_str(topic_in, "topic")));
-}
-static MP_DEFINE_CONST_FUN_OBJ_2(module_mqtt_match_obj, module_mqtt_match);
-#endif
+MP_DEFINE_CONST_FUN_OBJ_1(module_event_name_obj, module_event_name);
 
 static mp_obj_t module_live_objects(void) {
     pmg_live_t live;
@@ -55,7 +45,7 @@ static mp_obj_t module_live_objects(void) {
 #undef X
     return dict;
 }
-static MP_DEFINE_CONST_FUN_OBJ_0(module_live_objects_obj, module_live_objects);
+MP_DEFINE_CONST_FUN_OBJ_0(module_live_objects_obj, module_live_objects);
 
 static const MP_DEFINE_STR_OBJ(version_obj, PMG_VERSION);
 

@@ -5,11 +5,12 @@
 // Each list is an X-macro: a binding expands it into its own tables, the tests hold `dir()` of every
 // class against it in both directions, and the stub's constants and properties are generated from it.
 // To add a constant, add a row: both Pythons then have it. To add a method, add a row and implement
-// it in both bindings (MicroPython will not link without it, on CPython a test fails).
+// it in both bindings (MicroPython will not link without it, on CPython a test fails). A property of
+// a message needs its row alone, an event its number and its rows.
 //
 // This file includes nothing and must stay includable anywhere.
-#ifndef PMG_API_H
-#define PMG_API_H
+#ifndef PMG_NAMES_H
+#define PMG_NAMES_H
 
 // Feature switches: a build may turn a protocol off, its rows then vanish from both Pythons.
 #ifndef PMG_HAS_FILES
@@ -40,365 +41,397 @@
 #ifndef PMG_HAS_RPC // JSON-RPC and JWT, in Python over PMG_HAS_UTIL
 #define PMG_HAS_RPC PMG_HAS_UTIL
 #endif
-
 #ifndef PMG_HAS_SNTP
 #define PMG_HAS_SNTP 1
 #endif
 
+// Rows that a build has only with a switch: PMG_WHEN(PMG_HAS_MQTT, X(a) X(b)).
+#define PMG_WHEN(has, ...) PMG_WHEN_(has, __VA_ARGS__)
+#define PMG_WHEN_(has, ...) PMG_WHEN_##has(__VA_ARGS__)
+#define PMG_WHEN_0(...)
+#define PMG_WHEN_1(...) __VA_ARGS__
+
+// clang-format off: one row a line
+
+// ---------------------------------------------------------------------------------------------
+// The module
+
 // X(name): the name is also the C constant that holds the value.
-#define PMG_CONSTANTS(X)     \
-    X(MG_EV_ERROR)           \
-    X(MG_EV_OPEN)            \
-    X(MG_EV_POLL)            \
-    X(MG_EV_RESOLVE)         \
-    X(MG_EV_CONNECT)         \
-    X(MG_EV_ACCEPT)          \
-    PMG_CONSTANTS_TLS(X)     \
-    X(MG_EV_READ)            \
-    X(MG_EV_WRITE)           \
-    X(MG_EV_CLOSE)           \
-    X(MG_EV_HTTP_HDRS)       \
-    X(MG_EV_HTTP_MSG)        \
-    X(MG_EV_WS_OPEN)         \
-    X(MG_EV_WS_MSG)          \
-    X(MG_EV_WS_CTL)          \
-    PMG_CONSTANTS_MQTT(X)    \
-    PMG_CONSTANTS_SNTP(X)    \
-    X(MG_EV_WAKEUP)          \
-    PMG_CONSTANTS_STREAM(X)  \
-    PMG_CONSTANTS_MODBUS(X)  \
-    PMG_CONSTANTS_MDNS(X)    \
-    X(MG_EV_USER)            \
+#define PMG_CONSTANTS(X) \
+    X(MG_EV_ERROR) \
+    X(MG_EV_OPEN) \
+    X(MG_EV_POLL) \
+    X(MG_EV_RESOLVE) \
+    X(MG_EV_CONNECT) \
+    X(MG_EV_ACCEPT) \
+    PMG_WHEN(PMG_HAS_TLS, X(MG_EV_TLS_HS)) \
+    X(MG_EV_READ) \
+    X(MG_EV_WRITE) \
+    X(MG_EV_CLOSE) \
+    X(MG_EV_HTTP_HDRS) \
+    X(MG_EV_HTTP_MSG) \
+    X(MG_EV_WS_OPEN) \
+    X(MG_EV_WS_MSG) \
+    X(MG_EV_WS_CTL) \
+    PMG_WHEN(PMG_HAS_MQTT, \
+        X(MG_EV_MQTT_CMD) \
+        X(MG_EV_MQTT_MSG) \
+        X(MG_EV_MQTT_OPEN) \
+        X(MQTT_CMD_CONNECT) \
+        X(MQTT_CMD_CONNACK) \
+        X(MQTT_CMD_PUBLISH) \
+        X(MQTT_CMD_PUBACK) \
+        X(MQTT_CMD_PUBREC) \
+        X(MQTT_CMD_PUBREL) \
+        X(MQTT_CMD_PUBCOMP) \
+        X(MQTT_CMD_SUBSCRIBE) \
+        X(MQTT_CMD_SUBACK) \
+        X(MQTT_CMD_UNSUBSCRIBE) \
+        X(MQTT_CMD_UNSUBACK) \
+        X(MQTT_CMD_PINGREQ) \
+        X(MQTT_CMD_PINGRESP) \
+        X(MQTT_CMD_DISCONNECT) \
+        X(MQTT_CMD_AUTH) \
+        X(MQTT_PROP_TYPE_BYTE) \
+        X(MQTT_PROP_TYPE_STRING) \
+        X(MQTT_PROP_TYPE_STRING_PAIR) \
+        X(MQTT_PROP_TYPE_BINARY_DATA) \
+        X(MQTT_PROP_TYPE_VARIABLE_INT) \
+        X(MQTT_PROP_TYPE_INT) \
+        X(MQTT_PROP_TYPE_SHORT)) \
+    PMG_WHEN(PMG_HAS_SNTP, X(MG_EV_SNTP_TIME)) \
+    X(MG_EV_WAKEUP) \
+    PMG_WHEN(PMG_HAS_STREAM, X(MG_EV_HTTP_BODY)) \
+    PMG_WHEN(PMG_HAS_MODBUS, \
+        X(MG_EV_MODBUS_REQ) \
+        X(MG_EV_MODBUS_RESP) \
+        X(MG_MODBUS_FUNC_READ_COILS) \
+        X(MG_MODBUS_FUNC_READ_DISCRETE_INPUTS) \
+        X(MG_MODBUS_FUNC_READ_HOLDING_REGISTERS) \
+        X(MG_MODBUS_FUNC_READ_INPUT_REGISTERS) \
+        X(MG_MODBUS_FUNC_WRITE_SINGLE_COIL) \
+        X(MG_MODBUS_FUNC_WRITE_SINGLE_REGISTER) \
+        X(MG_MODBUS_FUNC_WRITE_MULTIPLE_COILS) \
+        X(MG_MODBUS_FUNC_WRITE_MULTIPLE_REGISTERS) \
+        X(MG_MODBUS_ERR_NONE) \
+        X(MG_MODBUS_ERR_ILLEGAL_FUNCTION) \
+        X(MG_MODBUS_ERR_ILLEGAL_ADDRESS) \
+        X(MG_MODBUS_ERR_ILLEGAL_VALUE) \
+        X(MG_MODBUS_ERR_DEVICE_FAILURE) \
+        X(MG_MODBUS_ERR_TIMEOUT)) \
+    PMG_WHEN(PMG_HAS_MDNS, \
+        X(MG_EV_MDNS_REQ) \
+        X(MG_EV_MDNS_RESP) \
+        X(MG_DNS_RTYPE_A) \
+        X(MG_DNS_RTYPE_PTR) \
+        X(MG_DNS_RTYPE_TXT) \
+        X(MG_DNS_RTYPE_AAAA) \
+        X(MG_DNS_RTYPE_SRV)) \
+    X(MG_EV_USER) \
     X(WEBSOCKET_OP_CONTINUE) \
-    X(WEBSOCKET_OP_TEXT)     \
-    X(WEBSOCKET_OP_BINARY)   \
-    X(WEBSOCKET_OP_CLOSE)    \
-    X(WEBSOCKET_OP_PING)     \
-    X(WEBSOCKET_OP_PONG)     \
-    PMG_CONSTANTS_UTIL(X)
+    X(WEBSOCKET_OP_TEXT) \
+    X(WEBSOCKET_OP_BINARY) \
+    X(WEBSOCKET_OP_CLOSE) \
+    X(WEBSOCKET_OP_PING) \
+    X(WEBSOCKET_OP_PONG) \
+    PMG_WHEN(PMG_HAS_UTIL, \
+        X(MG_LL_NONE) \
+        X(MG_LL_ERROR) \
+        X(MG_LL_INFO) \
+        X(MG_LL_DEBUG) \
+        X(MG_LL_VERBOSE))
 
-#if PMG_HAS_UTIL
-#define PMG_CONSTANTS_UTIL(X) \
-    X(MG_LL_NONE)             \
-    X(MG_LL_ERROR)            \
-    X(MG_LL_INFO)             \
-    X(MG_LL_DEBUG)            \
-    X(MG_LL_VERBOSE)
-#else
-#define PMG_CONSTANTS_UTIL(X)
-#endif
+// Classes and the exception.
+#define PMG_CLASSES(X) \
+    X(Manager) \
+    X(Connection) \
+    X(HttpMessage) \
+    X(WsMessage) \
+    PMG_WHEN(PMG_HAS_MQTT, X(MqttMessage)) \
+    X(Timer) \
+    PMG_WHEN(PMG_HAS_TLS, X(TlsOpts)) \
+    PMG_WHEN(PMG_HAS_MODBUS, X(ModbusRequest) X(ModbusResponse)) \
+    PMG_WHEN(PMG_HAS_MDNS, X(MdnsRequest) X(MdnsResponse)) \
+    X(Error)
 
-#if PMG_HAS_TLS
-#define PMG_CONSTANTS_TLS(X) X(MG_EV_TLS_HS)
-#else
-#define PMG_CONSTANTS_TLS(X)
-#endif
+// X(name, min, max), of a function and of a method: positional arguments without self; max 255 means
+// that keywords are taken too.
+#define PMG_FUNCTIONS(X) \
+    X(event_name, 1, 1) \
+    PMG_WHEN(PMG_HAS_MQTT, X(mqtt_match, 2, 2)) \
+    X(live_objects, 0, 0) \
+    PMG_WHEN(PMG_HAS_UTIL, \
+        X(json_get, 2, 2) \
+        X(json_get_num, 2, 255) \
+        X(json_get_bool, 2, 255) \
+        X(json_get_long, 2, 255) \
+        X(json_get_str, 2, 2) \
+        X(json_items, 1, 2) \
+        X(url_port, 1, 1) \
+        X(url_host, 1, 1) \
+        X(url_user, 1, 1) \
+        X(url_pass, 1, 1) \
+        X(url_uri, 1, 1) \
+        X(url_is_ssl, 1, 1) \
+        X(url_encode, 1, 1) \
+        X(url_decode, 1, 255) \
+        X(match, 2, 2) \
+        X(http_var, 2, 2) \
+        X(http_parse_multipart, 1, 255) \
+        X(safe_filename, 1, 1) \
+        X(md5, 1, 1) \
+        X(sha1, 1, 1) \
+        X(sha256, 1, 1) \
+        X(hmac_sha256, 2, 2) \
+        X(base64_encode, 1, 1) \
+        X(base64_decode, 1, 1) \
+        X(crc32, 1, 255) \
+        X(random_bytes, 1, 1) \
+        X(random_str, 1, 1) \
+        X(millis, 0, 0) \
+        X(log_set, 1, 1) \
+        X(log_get, 0, 0))
 
-#if PMG_HAS_SNTP
-#define PMG_CONSTANTS_SNTP(X) X(MG_EV_SNTP_TIME)
-#else
-#define PMG_CONSTANTS_SNTP(X)
-#endif
+// Attributes of the module that are none of these.
+#define PMG_ATTRIBUTES(X) X(version)
+// Of `version`, all str. The binding knows the last three.
+#define PMG_VERSION_FIELDS(X) \
+    X(pymongoose) \
+    X(mongoose) \
+    X(mbedtls) \
+    X(runtime) \
+    X(board) \
+    X(text)
 
-#if PMG_HAS_STREAM
-#define PMG_CONSTANTS_STREAM(X) X(MG_EV_HTTP_BODY)
-#else
-#define PMG_CONSTANTS_STREAM(X)
-#endif
+// Names that Python modules of the package bring, imported when they are asked for: X(name, module).
+#define PMG_PYTHON_NAMES(X) \
+    PMG_WHEN(PMG_HAS_RPC, \
+        X(Rpc, rpc) \
+        X(RpcReq, rpc) \
+        X(jwt_sign, jwt) \
+        X(jwt_verify, jwt))
 
-#if PMG_HAS_MDNS
-#define PMG_CONSTANTS_MDNS(X) \
-    X(MG_EV_MDNS_REQ)         \
-    X(MG_EV_MDNS_RESP)        \
-    X(MG_DNS_RTYPE_A)         \
-    X(MG_DNS_RTYPE_PTR)       \
-    X(MG_DNS_RTYPE_TXT)       \
-    X(MG_DNS_RTYPE_AAAA)      \
-    X(MG_DNS_RTYPE_SRV)
-#else
-#define PMG_CONSTANTS_MDNS(X)
-#endif
+// ---------------------------------------------------------------------------------------------
+// Events and messages
 
-#if PMG_HAS_MODBUS
-#define PMG_CONSTANTS_MODBUS(X)                \
-    X(MG_EV_MODBUS_REQ)                        \
-    X(MG_EV_MODBUS_RESP)                       \
-    X(MG_MODBUS_FUNC_READ_COILS)               \
-    X(MG_MODBUS_FUNC_READ_DISCRETE_INPUTS)     \
-    X(MG_MODBUS_FUNC_READ_HOLDING_REGISTERS)   \
-    X(MG_MODBUS_FUNC_READ_INPUT_REGISTERS)     \
-    X(MG_MODBUS_FUNC_WRITE_SINGLE_COIL)        \
-    X(MG_MODBUS_FUNC_WRITE_SINGLE_REGISTER)    \
-    X(MG_MODBUS_FUNC_WRITE_MULTIPLE_COILS)     \
-    X(MG_MODBUS_FUNC_WRITE_MULTIPLE_REGISTERS) \
-    X(MG_MODBUS_ERR_NONE)                      \
-    X(MG_MODBUS_ERR_ILLEGAL_FUNCTION)          \
-    X(MG_MODBUS_ERR_ILLEGAL_ADDRESS)           \
-    X(MG_MODBUS_ERR_ILLEGAL_VALUE)             \
-    X(MG_MODBUS_ERR_DEVICE_FAILURE)            \
-    X(MG_MODBUS_ERR_TIMEOUT)
-#else
-#define PMG_CONSTANTS_MODBUS(X)
-#endif
+// What `data` is for each event, in C and in Python: X(event, kind, class). An event that is not
+// listed carries None.
+//   TEXT    the error     data: const char *
+//   COUNT   bytes moved   data: const size_t *
+//   UPTIME  milliseconds  data: const uint64_t *
+//   CODE    a number      data: const int *
+//   BYTES   bytes         data: struct mg_str *
+//   VIEW    a message     data: a pointer to the class's type in PMG_MESSAGES
+#define PMG_EVENT_DATA(X) \
+    X(MG_EV_ERROR, TEXT, str) \
+    X(MG_EV_POLL, UPTIME, int) \
+    X(MG_EV_READ, COUNT, int) \
+    X(MG_EV_WRITE, COUNT, int) \
+    X(MG_EV_HTTP_HDRS, VIEW, HttpMessage) \
+    X(MG_EV_HTTP_MSG, VIEW, HttpMessage) \
+    X(MG_EV_WS_OPEN, VIEW, HttpMessage) \
+    X(MG_EV_WS_MSG, VIEW, WsMessage) \
+    X(MG_EV_WS_CTL, VIEW, WsMessage) \
+    PMG_WHEN(PMG_HAS_SNTP, X(MG_EV_SNTP_TIME, UPTIME, int)) \
+    X(MG_EV_WAKEUP, BYTES, bytes) \
+    PMG_WHEN(PMG_HAS_STREAM, X(MG_EV_HTTP_BODY, BYTES, bytes)) \
+    PMG_WHEN(PMG_HAS_MQTT, \
+        X(MG_EV_MQTT_CMD, VIEW, MqttMessage) \
+        X(MG_EV_MQTT_MSG, VIEW, MqttMessage) \
+        X(MG_EV_MQTT_OPEN, CODE, int)) \
+    PMG_WHEN(PMG_HAS_MDNS, \
+        X(MG_EV_MDNS_REQ, VIEW, MdnsRequest) \
+        X(MG_EV_MDNS_RESP, VIEW, MdnsResponse)) \
+    PMG_WHEN(PMG_HAS_MODBUS, \
+        X(MG_EV_MODBUS_REQ, VIEW, ModbusRequest) \
+        X(MG_EV_MODBUS_RESP, VIEW, ModbusResponse))
 
-#if PMG_HAS_MQTT
-#define PMG_CONSTANTS_MQTT(X)      \
-    X(MG_EV_MQTT_CMD)              \
-    X(MG_EV_MQTT_MSG)              \
-    X(MG_EV_MQTT_OPEN)             \
-    X(MQTT_CMD_CONNECT)            \
-    X(MQTT_CMD_CONNACK)            \
-    X(MQTT_CMD_PUBLISH)            \
-    X(MQTT_CMD_PUBACK)             \
-    X(MQTT_CMD_PUBREC)             \
-    X(MQTT_CMD_PUBREL)             \
-    X(MQTT_CMD_PUBCOMP)            \
-    X(MQTT_CMD_SUBSCRIBE)          \
-    X(MQTT_CMD_SUBACK)             \
-    X(MQTT_CMD_UNSUBSCRIBE)        \
-    X(MQTT_CMD_UNSUBACK)           \
-    X(MQTT_CMD_PINGREQ)            \
-    X(MQTT_CMD_PINGRESP)           \
-    X(MQTT_CMD_DISCONNECT)         \
-    X(MQTT_CMD_AUTH)               \
-    X(MQTT_PROP_TYPE_BYTE)         \
-    X(MQTT_PROP_TYPE_STRING)       \
-    X(MQTT_PROP_TYPE_STRING_PAIR)  \
-    X(MQTT_PROP_TYPE_BINARY_DATA)  \
-    X(MQTT_PROP_TYPE_VARIABLE_INT) \
-    X(MQTT_PROP_TYPE_INT)          \
-    X(MQTT_PROP_TYPE_SHORT)
-#else
-#define PMG_CONSTANTS_MQTT(X)
-#endif
+// Messages, each a view that is valid while the handler runs which got it: X(class, type in C). The
+// lists that go with a class bear its name.
+#define PMG_MESSAGES(X) \
+    X(HttpMessage, pmg_http_msg_t) \
+    X(WsMessage, pmg_ws_msg_t) \
+    PMG_WHEN(PMG_HAS_MQTT, X(MqttMessage, pmg_mqtt_msg_t)) \
+    PMG_WHEN(PMG_HAS_MDNS, \
+        X(MdnsRequest, pmg_mdns_req_t) \
+        X(MdnsResponse, pmg_mdns_resp_t)) \
+    PMG_WHEN(PMG_HAS_MODBUS, \
+        X(ModbusRequest, pmg_modbus_msg_t) \
+        X(ModbusResponse, pmg_modbus_msg_t))
 
-// What `data` is for each event. X(event, kind); an event that is not listed carries None.
-//   TEXT  str, the error         data: const char *
-//   COUNT int, bytes moved       data: const size_t *
-//   UPTIME int, milliseconds     data: const uint64_t *
-//   HTTP  HttpMessage            data: pmg_http_msg_t *
-//   WS    WsMessage              data: pmg_ws_msg_t *
-//   MQTT  MqttMessage            data: pmg_mqtt_msg_t *
-//   CODE  int                    data: const int *
-//   BYTES bytes                  data: struct mg_str *
-//   MDNS_REQ    MdnsRequest      data: pmg_mdns_req_t *
-//   MDNS_RESP   MdnsResponse     data: pmg_mdns_resp_t *
-//   MODBUS_REQ  ModbusRequest    data: pmg_modbus_msg_t *
-//   MODBUS_RESP ModbusResponse   data: pmg_modbus_msg_t *
-#define PMG_EVENT_DATA(X)     \
-    X(MG_EV_ERROR, TEXT)      \
-    X(MG_EV_POLL, UPTIME)     \
-    X(MG_EV_READ, COUNT)      \
-    X(MG_EV_WRITE, COUNT)     \
-    X(MG_EV_HTTP_HDRS, HTTP)  \
-    X(MG_EV_HTTP_MSG, HTTP)   \
-    X(MG_EV_WS_OPEN, HTTP)    \
-    X(MG_EV_WS_MSG, WS)       \
-    X(MG_EV_WS_CTL, WS)       \
-    PMG_EVENT_DATA_SNTP(X)    \
-    X(MG_EV_WAKEUP, BYTES)    \
-    X(MG_EV_HTTP_BODY, BYTES) \
-    PMG_EVENT_DATA_MQTT(X)    \
-    PMG_EVENT_DATA_MDNS(X)    \
-    PMG_EVENT_DATA_MODBUS(X)
+// Properties of a message: X(name, kind, field of the C type).
+//   HEAD     str of a head's field: UTF-8, else ISO 8859-1   struct mg_str
+//   TEXT     str of a body: U+FFFD for what is not UTF-8     struct mg_str
+//   WS_TEXT  the same, checked by the core in a text message struct mg_str
+//   BYTES    bytes                                           struct mg_str
+//   INT      int                                             int
+//   BOOL     bool                                            bool
+//   OBJECT   what the class itself makes of the message      any
+#define PMG_PROPS_HttpMessage(X) \
+    X(method, HEAD, method) \
+    X(uri, HEAD, uri) \
+    X(query, HEAD, query) \
+    X(proto, HEAD, proto) \
+    X(body_text, TEXT, body) \
+    X(body_bytes, BYTES, body)
+#define PMG_METHODS_HttpMessage(X) \
+    X(header, 1, 255) \
+    X(headers, 0, 0) \
+    X(query_var, 1, 1) \
+    X(status, 0, 0) \
+    X(header_var, 2, 2)
 
-#if PMG_HAS_MQTT
-#define PMG_EVENT_DATA_MQTT(X) \
-    X(MG_EV_MQTT_CMD, MQTT)    \
-    X(MG_EV_MQTT_MSG, MQTT)    \
-    X(MG_EV_MQTT_OPEN, CODE)
-#else
-#define PMG_EVENT_DATA_MQTT(X)
-#endif
+#define PMG_PROPS_WsMessage(X) \
+    X(data, BYTES, data) \
+    X(text, WS_TEXT, data) \
+    X(flags, INT, flags)
 
-#if PMG_HAS_MDNS
-#define PMG_EVENT_DATA_MDNS(X)  \
-    X(MG_EV_MDNS_REQ, MDNS_REQ) \
-    X(MG_EV_MDNS_RESP, MDNS_RESP)
-#else
-#define PMG_EVENT_DATA_MDNS(X)
-#endif
+// In whatever packet; a field that a packet lacks is empty or 0.
+#define PMG_PROPS_MqttMessage(X) \
+    X(topic, TEXT, topic) \
+    X(text, TEXT, data) \
+    X(client_id, TEXT, client_id) \
+    X(username, TEXT, username) \
+    X(data, BYTES, data) \
+    X(password, BYTES, password) \
+    X(id, INT, id) \
+    X(cmd, INT, cmd) \
+    X(qos, INT, qos) \
+    X(ack, INT, ack) \
+    X(version, INT, version) \
+    X(keepalive, INT, keepalive) \
+    X(retain, BOOL, retain) \
+    X(dup, BOOL, dup) \
+    X(clean_session, BOOL, clean_session) \
+    X(session_present, BOOL, session_present)
+#define PMG_METHODS_MqttMessage(X) \
+    X(properties, 0, 0) \
+    X(topics, 0, 0)
 
-#if PMG_HAS_MODBUS
-#define PMG_EVENT_DATA_MODBUS(X)    \
-    X(MG_EV_MODBUS_REQ, MODBUS_REQ) \
-    X(MG_EV_MODBUS_RESP, MODBUS_RESP)
-#else
-#define PMG_EVENT_DATA_MODBUS(X)
-#endif
+#define PMG_PROPS_MdnsRequest(X) \
+    X(name, TEXT, name) \
+    X(type, INT, type) \
+    X(is_unicast, BOOL, is_unicast) \
+    X(is_answered, BOOL, is_answered)
+#define PMG_PROPS_MdnsResponse(X) \
+    X(name, TEXT, name) \
+    X(type, INT, type) \
+    X(ttl, INT, ttl) \
+    X(instance, TEXT, instance) \
+    X(host, TEXT, host) \
+    X(address, TEXT, address) \
+    X(port, INT, port) \
+    X(txt, OBJECT, txt)
 
-#if PMG_HAS_SNTP
-#define PMG_EVENT_DATA_SNTP(X) X(MG_EV_SNTP_TIME, UPTIME)
-#else
-#define PMG_EVENT_DATA_SNTP(X)
-#endif
+#define PMG_PROPS_ModbusRequest(X) \
+    X(transaction, INT, transaction) \
+    X(unit, INT, unit) \
+    X(func, INT, func) \
+    X(address, INT, address) \
+    X(count, INT, count) \
+    X(values, OBJECT, data)
+#define PMG_PROPS_ModbusResponse(X) \
+    X(transaction, INT, transaction) \
+    X(unit, INT, unit) \
+    X(func, INT, func) \
+    X(address, INT, address) \
+    X(count, INT, count) \
+    X(error, INT, error) \
+    X(values, OBJECT, data)
+
+// ---------------------------------------------------------------------------------------------
+// Connection, Manager, Timer, TlsOpts
 
 // Read-only properties that C answers alone: X(name, kind), kind is BOOL, INT, ADDR or OPT_TEXT (str or
 // None), and the getter is pmg_conn_<name>(c) (pmg.h). On a closed connection: False, 0, the last
 // known address, None.
 #define PMG_CONN_PROPS(X) \
     X(is_listening, BOOL) \
-    X(is_client, BOOL)    \
-    X(is_tls, BOOL)       \
-    X(is_udp, BOOL)       \
+    X(is_client, BOOL) \
+    X(is_tls, BOOL) \
+    X(is_udp, BOOL) \
     X(is_websocket, BOOL) \
-    X(is_readable, BOOL)  \
-    X(is_writable, BOOL)  \
-    X(is_closing, BOOL)   \
-    X(is_full, BOOL)      \
-    X(is_draining, BOOL)  \
-    X(recv_len, INT)      \
-    X(send_len, INT)      \
-    X(recv_size, INT)     \
-    X(send_size, INT)     \
-    X(local_addr, ADDR)   \
-    X(remote_addr, ADDR)  \
-    PMG_CONN_PROPS_TLS(X) \
-    PMG_CONN_PROPS_MDNS(X)
-
-#if PMG_HAS_MDNS
-#define PMG_CONN_PROPS_MDNS(X) X(mdns_name, OPT_TEXT)
-#else
-#define PMG_CONN_PROPS_MDNS(X)
-#endif
-
-#if PMG_HAS_TLS
-#define PMG_CONN_PROPS_TLS(X) X(alpn, OPT_TEXT)
-#else
-#define PMG_CONN_PROPS_TLS(X)
-#endif
+    X(is_readable, BOOL) \
+    X(is_writable, BOOL) \
+    X(is_closing, BOOL) \
+    X(is_full, BOOL) \
+    X(is_draining, BOOL) \
+    X(recv_len, INT) \
+    X(send_len, INT) \
+    X(recv_size, INT) \
+    X(send_size, INT) \
+    X(local_addr, ADDR) \
+    X(remote_addr, ADDR) \
+    PMG_WHEN(PMG_HAS_TLS, X(alpn, OPT_TEXT)) \
+    PMG_WHEN(PMG_HAS_MDNS, X(mdns_name, OPT_TEXT))
 
 // Properties that the binding keeps: readable after close.
 #define PMG_CONN_OBJECT_PROPS(X) \
-    X(id)                        \
-    X(handler)                   \
+    X(id) \
+    X(handler) \
     X(userdata)
 
-// X(name, min, max): positional arguments without self; max 255 means keywords are taken too.
-#define PMG_CONN_METHODS(X)    \
-    X(send, 1, 1)              \
-    X(recv, 0, 1)              \
-    X(recv_data, 0, 1)         \
-    X(send_data, 0, 1)         \
-    X(reply, 1, 255)           \
-    X(reply_json, 1, 255)      \
-    X(http_chunk, 1, 1)        \
-    X(http_sse, 2, 2)          \
-    X(http_request, 2, 255)    \
-    X(http_basic_auth, 2, 2)   \
-    PMG_CONN_METHODS_STREAM(X) \
-    PMG_CONN_METHODS_FILES(X)  \
-    X(ws_upgrade, 1, 255)      \
-    X(ws_send, 1, 255)         \
-    PMG_CONN_METHODS_MQTT(X)   \
-    PMG_CONN_METHODS_TLS(X)    \
-    PMG_CONN_METHODS_MODBUS(X) \
-    X(resolve, 1, 1)           \
-    X(resolve_cancel, 0, 0)    \
-    PMG_CONN_METHODS_SNTP(X)   \
-    PMG_CONN_METHODS_MDNS(X)   \
-    X(set_handler, 1, 1)       \
-    X(error, 1, 1)             \
-    X(drain, 0, 0)             \
+#define PMG_CONN_METHODS(X) \
+    X(send, 1, 1) \
+    X(recv, 0, 1) \
+    X(recv_data, 0, 1) \
+    X(send_data, 0, 1) \
+    X(reply, 1, 255) \
+    X(reply_json, 1, 255) \
+    X(http_chunk, 1, 1) \
+    X(http_sse, 2, 2) \
+    X(http_request, 2, 255) \
+    X(http_basic_auth, 2, 2) \
+    PMG_WHEN(PMG_HAS_STREAM, X(http_stream_body, 0, 255)) \
+    PMG_WHEN(PMG_HAS_FILES, \
+        X(serve_dir, 2, 255) \
+        X(serve_file, 2, 255)) \
+    X(ws_upgrade, 1, 255) \
+    X(ws_send, 1, 255) \
+    PMG_WHEN(PMG_HAS_MQTT, \
+        X(mqtt_pub, 2, 255) \
+        X(mqtt_sub, 1, 255) \
+        X(mqtt_unsub, 1, 1) \
+        X(mqtt_ack, 1, 255) \
+        X(mqtt_ping, 0, 0) \
+        X(mqtt_pong, 0, 0) \
+        X(mqtt_disconnect, 0, 255)) \
+    PMG_WHEN(PMG_HAS_TLS, \
+        X(tls_init, 1, 1) \
+        X(tls_free, 0, 0)) \
+    PMG_WHEN(PMG_HAS_MODBUS, \
+        X(modbus_reply, 0, 255) \
+        X(modbus_read, 2, 255) \
+        X(modbus_write, 3, 255)) \
+    X(resolve, 1, 1) \
+    X(resolve_cancel, 0, 0) \
+    PMG_WHEN(PMG_HAS_SNTP, X(sntp_request, 0, 0)) \
+    PMG_WHEN(PMG_HAS_MDNS, X(mdns_query, 1, 255)) \
+    X(set_handler, 1, 1) \
+    X(error, 1, 1) \
+    X(drain, 0, 0) \
     X(close, 0, 0)
 
-#if PMG_HAS_FILES
-#define PMG_CONN_METHODS_FILES(X) \
-    X(serve_dir, 2, 255)          \
-    X(serve_file, 2, 255)
-#else
-#define PMG_CONN_METHODS_FILES(X)
-#endif
-
-#if PMG_HAS_SNTP
-#define PMG_CONN_METHODS_SNTP(X) X(sntp_request, 0, 0)
-#define PMG_MANAGER_METHODS_SNTP(X) X(sntp_connect, 1, 255)
-#else
-#define PMG_CONN_METHODS_SNTP(X)
-#define PMG_MANAGER_METHODS_SNTP(X)
-#endif
-
-#if PMG_HAS_STREAM
-#define PMG_CONN_METHODS_STREAM(X) X(http_stream_body, 0, 255)
-#else
-#define PMG_CONN_METHODS_STREAM(X)
-#endif
-
-#if PMG_HAS_TLS
-#define PMG_CONN_METHODS_TLS(X) \
-    X(tls_init, 1, 1)           \
-    X(tls_free, 0, 0)
-#else
-#define PMG_CONN_METHODS_TLS(X)
-#endif
-
-#if PMG_HAS_MDNS
-#define PMG_CONN_METHODS_MDNS(X) X(mdns_query, 1, 255)
-#else
-#define PMG_CONN_METHODS_MDNS(X)
-#endif
-
-#if PMG_HAS_MODBUS
-#define PMG_CONN_METHODS_MODBUS(X) \
-    X(modbus_reply, 0, 255)        \
-    X(modbus_read, 2, 255)         \
-    X(modbus_write, 3, 255)
-#else
-#define PMG_CONN_METHODS_MODBUS(X)
-#endif
-
-#if PMG_HAS_MQTT
-#define PMG_CONN_METHODS_MQTT(X) \
-    X(mqtt_pub, 2, 255)          \
-    X(mqtt_sub, 1, 255)          \
-    X(mqtt_unsub, 1, 1)          \
-    X(mqtt_ack, 1, 255)          \
-    X(mqtt_ping, 0, 0)           \
-    X(mqtt_pong, 0, 0)           \
-    X(mqtt_disconnect, 0, 255)
-#else
-#define PMG_CONN_METHODS_MQTT(X)
-#endif
-
-#if PMG_HAS_MQTT
-#define PMG_MANAGER_METHODS_MQTT(X) \
-    X(mqtt_connect, 1, 255)         \
-    X(mqtt_listen, 1, 255)
-#else
-#define PMG_MANAGER_METHODS_MQTT(X)
-#endif
-
-#define PMG_MANAGER_METHODS(X)    \
-    X(listen, 1, 255)             \
-    X(connect, 1, 255)            \
-    X(ws_connect, 1, 255)         \
-    PMG_MANAGER_METHODS_MQTT(X)   \
-    PMG_MANAGER_METHODS_SNTP(X)   \
-    PMG_MANAGER_METHODS_MODBUS(X) \
-    PMG_MANAGER_METHODS_MDNS(X)   \
-    X(poll, 0, 255)               \
-    X(run, 0, 255)                \
-    X(broadcast, 1, 255)          \
-    X(wakeup, 1, 255)             \
-    X(timer_add, 2, 255)          \
+#define PMG_MANAGER_METHODS(X) \
+    X(listen, 1, 255) \
+    X(connect, 1, 255) \
+    X(ws_connect, 1, 255) \
+    PMG_WHEN(PMG_HAS_MQTT, \
+        X(mqtt_connect, 1, 255) \
+        X(mqtt_listen, 1, 255)) \
+    PMG_WHEN(PMG_HAS_SNTP, X(sntp_connect, 1, 255)) \
+    PMG_WHEN(PMG_HAS_MODBUS, \
+        X(modbus_listen, 1, 255) \
+        X(modbus_connect, 1, 255)) \
+    PMG_WHEN(PMG_HAS_MDNS, X(mdns_listen, 0, 255)) \
+    X(poll, 0, 255) \
+    X(run, 0, 255) \
+    X(broadcast, 1, 255) \
+    X(wakeup, 1, 255) \
+    X(timer_add, 2, 255) \
     X(close, 0, 0)
-
-#if PMG_HAS_MDNS
-#define PMG_MANAGER_METHODS_MDNS(X) X(mdns_listen, 0, 255)
-#else
-#define PMG_MANAGER_METHODS_MDNS(X)
-#endif
-
-#if PMG_HAS_MODBUS
-#define PMG_MANAGER_METHODS_MODBUS(X) \
-    X(modbus_listen, 1, 255)          \
-    X(modbus_connect, 1, 255)
-#else
-#define PMG_MANAGER_METHODS_MODBUS(X)
-#endif
-
 #define PMG_MANAGER_PROPS(X) \
-    X(connections)           \
+    X(connections) \
     X(wakeup_id)
 
 #define PMG_TIMER_METHODS(X) X(cancel, 0, 0)
@@ -406,193 +439,12 @@
 
 // Of TlsOpts: its arguments, in this order, as they were given.
 #define PMG_TLS_OPTS_PROPS(X) \
-    X(ca)                     \
-    X(cert)                   \
-    X(key)                    \
-    X(name)                   \
-    X(skip_verification)      \
+    X(ca) \
+    X(cert) \
+    X(key) \
+    X(name) \
+    X(skip_verification) \
     X(alpn)
-
-// Strings of a message that C holds as a slice: X(name, field of pmg_http_msg_t).
-#define PMG_HTTP_TEXT_PROPS(X) \
-    X(method, method)          \
-    X(uri, uri)                \
-    X(query, query)            \
-    X(proto, proto)            \
-    X(body_text, body)
-#define PMG_HTTP_BYTES_PROPS(X) X(body_bytes, body)
-#define PMG_HTTP_METHODS(X) \
-    X(header, 1, 255)       \
-    X(headers, 0, 0)        \
-    X(query_var, 1, 1)      \
-    X(status, 0, 0)         \
-    X(header_var, 2, 2)
-
-#define PMG_WS_TEXT_PROPS(X) X(text, data)
-#define PMG_WS_BYTES_PROPS(X) X(data, data)
-#define PMG_WS_INT_PROPS(X) X(flags, flags)
-
-// X(name, kind, field of pmg_mdns_req_t or pmg_mdns_resp_t); kind is TEXT, INT, BOOL or DICT.
-#if PMG_HAS_MDNS
-#define PMG_MDNS_REQ_PROPS(X)       \
-    X(name, TEXT, name)             \
-    X(type, INT, type)              \
-    X(is_unicast, BOOL, is_unicast) \
-    X(is_answered, BOOL, is_answered)
-#define PMG_MDNS_RESP_PROPS(X)  \
-    X(name, TEXT, name)         \
-    X(type, INT, type)          \
-    X(ttl, INT, ttl)            \
-    X(instance, TEXT, instance) \
-    X(host, TEXT, host)         \
-    X(address, TEXT, address)   \
-    X(port, INT, port)          \
-    X(txt, DICT, txt)
-#endif
-
-// X(name, field of pmg_modbus_msg_t), and what the binding makes of the message.
-#if PMG_HAS_MODBUS
-#define PMG_MODBUS_INT_PROPS(X) \
-    X(transaction, transaction) \
-    X(unit, unit)               \
-    X(func, func)               \
-    X(address, address)         \
-    X(count, count)
-#define PMG_MODBUS_RESP_INT_PROPS(X) X(error, error)
-#define PMG_MODBUS_OBJECT_PROPS(X) X(values)
-#endif
-
-// The same of pmg_mqtt_msg_t, in whatever packet; a field that a packet lacks is empty or 0.
-#define PMG_MQTT_TEXT_PROPS(X) \
-    X(topic, topic)            \
-    X(text, data)              \
-    X(client_id, client_id)    \
-    X(username, username)
-#define PMG_MQTT_BYTES_PROPS(X) \
-    X(data, data)               \
-    X(password, password)
-#define PMG_MQTT_INT_PROPS(X) \
-    X(id, id)                 \
-    X(cmd, cmd)               \
-    X(qos, qos)               \
-    X(ack, ack)               \
-    X(version, version)       \
-    X(keepalive, keepalive)
-#define PMG_MQTT_BOOL_PROPS(X)      \
-    X(retain, retain)               \
-    X(dup, dup)                     \
-    X(clean_session, clean_session) \
-    X(session_present, session_present)
-#define PMG_MQTT_METHODS(X) \
-    X(properties, 0, 0)     \
-    X(topics, 0, 0)
-
-// Classes, the exception, and functions of the module.
-#define PMG_CLASSES(X)    \
-    X(Manager)            \
-    X(Connection)         \
-    X(HttpMessage)        \
-    X(WsMessage)          \
-    PMG_CLASSES_MQTT(X)   \
-    X(Timer)              \
-    PMG_CLASSES_TLS(X)    \
-    PMG_CLASSES_MODBUS(X) \
-    PMG_CLASSES_MDNS(X)   \
-    X(Error)
-
-#if PMG_HAS_MDNS
-#define PMG_CLASSES_MDNS(X) \
-    X(MdnsRequest)          \
-    X(MdnsResponse)
-#else
-#define PMG_CLASSES_MDNS(X)
-#endif
-
-#if PMG_HAS_MODBUS
-#define PMG_CLASSES_MODBUS(X) \
-    X(ModbusRequest)          \
-    X(ModbusResponse)
-#else
-#define PMG_CLASSES_MODBUS(X)
-#endif
-
-#if PMG_HAS_TLS
-#define PMG_CLASSES_TLS(X) X(TlsOpts)
-#else
-#define PMG_CLASSES_TLS(X)
-#endif
-
-#if PMG_HAS_MQTT
-#define PMG_CLASSES_MQTT(X) X(MqttMessage)
-#define PMG_FUNCTIONS_MQTT(X) X(mqtt_match, 2, 2)
-#else
-#define PMG_CLASSES_MQTT(X)
-#define PMG_FUNCTIONS_MQTT(X)
-#endif
-
-#define PMG_FUNCTIONS(X)  \
-    X(event_name, 1, 1)   \
-    PMG_FUNCTIONS_MQTT(X) \
-    X(live_objects, 0, 0) \
-    PMG_FUNCTIONS_UTIL(X)
-
-#if PMG_HAS_UTIL
-#define PMG_FUNCTIONS_UTIL(X)       \
-    X(json_get, 2, 2)               \
-    X(json_get_num, 2, 255)         \
-    X(json_get_bool, 2, 255)        \
-    X(json_get_long, 2, 255)        \
-    X(json_get_str, 2, 2)           \
-    X(json_items, 1, 2)             \
-    X(url_port, 1, 1)               \
-    X(url_host, 1, 1)               \
-    X(url_user, 1, 1)               \
-    X(url_pass, 1, 1)               \
-    X(url_uri, 1, 1)                \
-    X(url_is_ssl, 1, 1)             \
-    X(url_encode, 1, 1)             \
-    X(url_decode, 1, 255)           \
-    X(match, 2, 2)                  \
-    X(http_var, 2, 2)               \
-    X(http_parse_multipart, 1, 255) \
-    X(safe_filename, 1, 1)          \
-    X(md5, 1, 1)                    \
-    X(sha1, 1, 1)                   \
-    X(sha256, 1, 1)                 \
-    X(hmac_sha256, 2, 2)            \
-    X(base64_encode, 1, 1)          \
-    X(base64_decode, 1, 1)          \
-    X(crc32, 1, 255)                \
-    X(random_bytes, 1, 1)           \
-    X(random_str, 1, 1)             \
-    X(millis, 0, 0)                 \
-    X(log_set, 1, 1)                \
-    X(log_get, 0, 0)
-#else
-#define PMG_FUNCTIONS_UTIL(X)
-#endif
-
-// Attributes of the module that are neither.
-#define PMG_ATTRIBUTES(X) X(version)
-// Of `version`, all str. The binding knows the last three.
-#define PMG_VERSION_FIELDS(X) \
-    X(pymongoose)             \
-    X(mongoose)               \
-    X(mbedtls)                \
-    X(runtime)                \
-    X(board)                  \
-    X(text)
-
-// Names that Python modules of the package bring, imported when they are asked for: X(name, module).
-#if PMG_HAS_RPC
-#define PMG_PYTHON_NAMES(X) \
-    X(Rpc, rpc)             \
-    X(RpcReq, rpc)          \
-    X(jwt_sign, jwt)        \
-    X(jwt_verify, jwt)
-#else
-#define PMG_PYTHON_NAMES(X)
-#endif
 
 // Limits: keyword arguments of Manager, in this order. X(name, desktop default, board default).
 // Sizes in bytes, times in milliseconds; 0 means no limit. A board is a target with PMG_BOARD set.
@@ -610,32 +462,22 @@
 //   modbus_timeout  a Modbus server: from a request to its answer; a client: the same
 //   ws_ping_interval   a WebSocket silent for so long gets a ping, silent again it is closed
 //   drain_timeout   a draining connection whose peer takes no data is closed
-#define PMG_LIMITS(X)                 \
-    X(max_conns, 65536, 16)           \
-    X(max_recv, 1048576, 8192)        \
-    X(max_send, 16777216, 32768)      \
-    X(max_head, 16384, 2048)          \
-    X(max_body, 16777216, 16384)      \
-    X(max_message, 16777216, 8192)    \
-    X(connect_timeout, 15000, 15000)  \
-    PMG_LIMITS_TLS(X)                 \
-    X(head_timeout, 15000, 10000)     \
-    X(body_timeout, 30000, 20000)     \
-    X(idle_timeout, 75000, 15000)     \
-    PMG_LIMITS_MODBUS(X)              \
+#define PMG_LIMITS(X) \
+    X(max_conns, 65536, 16) \
+    X(max_recv, 1048576, 8192) \
+    X(max_send, 16777216, 32768) \
+    X(max_head, 16384, 2048) \
+    X(max_body, 16777216, 16384) \
+    X(max_message, 16777216, 8192) \
+    X(connect_timeout, 15000, 15000) \
+    PMG_WHEN(PMG_HAS_TLS, X(handshake_timeout, 15000, 20000)) \
+    X(head_timeout, 15000, 10000) \
+    X(body_timeout, 30000, 20000) \
+    X(idle_timeout, 75000, 15000) \
+    PMG_WHEN(PMG_HAS_MODBUS, X(modbus_timeout, 2000, 2000)) \
     X(ws_ping_interval, 30000, 30000) \
     X(drain_timeout, 15000, 10000)
 
-#if PMG_HAS_MODBUS
-#define PMG_LIMITS_MODBUS(X) X(modbus_timeout, 2000, 2000)
-#else
-#define PMG_LIMITS_MODBUS(X)
-#endif
-
-#if PMG_HAS_TLS
-#define PMG_LIMITS_TLS(X) X(handshake_timeout, 15000, 20000)
-#else
-#define PMG_LIMITS_TLS(X)
-#endif
+// clang-format on
 
 #endif

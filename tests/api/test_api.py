@@ -19,40 +19,9 @@ NOT_YET: dict[str, str] = {}
 
 #: Lists that are no names of a Python object, and what they are instead.
 OTHER_LISTS = {
-    "PMG_EVENT_DATA": "kinds of data, checked below",
+    "PMG_EVENT_DATA": "classes of data, checked below",
+    "PMG_MESSAGES": "some of PMG_CLASSES, checked below",
     "PMG_LIMITS": "keywords of Manager, checked below",
-    "PMG_CONN_METHODS_FILES": "part of PMG_CONN_METHODS",
-    "PMG_CONN_METHODS_TLS": "part of PMG_CONN_METHODS",
-    "PMG_CONN_METHODS_SNTP": "part of PMG_CONN_METHODS",
-    "PMG_MANAGER_METHODS_SNTP": "part of PMG_MANAGER_METHODS",
-    "PMG_CONSTANTS_SNTP": "part of PMG_CONSTANTS",
-    "PMG_EVENT_DATA_SNTP": "part of PMG_EVENT_DATA",
-    "PMG_CONN_PROPS_TLS": "part of PMG_CONN_PROPS",
-    "PMG_CONN_METHODS_STREAM": "part of PMG_CONN_METHODS",
-    "PMG_CONSTANTS_STREAM": "part of PMG_CONSTANTS",
-    "PMG_CONSTANTS_TLS": "part of PMG_CONSTANTS",
-    "PMG_CLASSES_TLS": "part of PMG_CLASSES",
-    "PMG_LIMITS_TLS": "part of PMG_LIMITS",
-    "PMG_CONN_METHODS_MDNS": "part of PMG_CONN_METHODS",
-    "PMG_CONN_PROPS_MDNS": "part of PMG_CONN_PROPS",
-    "PMG_CONSTANTS_MDNS": "part of PMG_CONSTANTS",
-    "PMG_CLASSES_MDNS": "part of PMG_CLASSES",
-    "PMG_EVENT_DATA_MDNS": "part of PMG_EVENT_DATA",
-    "PMG_MANAGER_METHODS_MDNS": "part of PMG_MANAGER_METHODS",
-    "PMG_CONN_METHODS_MODBUS": "part of PMG_CONN_METHODS",
-    "PMG_CONSTANTS_MODBUS": "part of PMG_CONSTANTS",
-    "PMG_CLASSES_MODBUS": "part of PMG_CLASSES",
-    "PMG_EVENT_DATA_MODBUS": "part of PMG_EVENT_DATA",
-    "PMG_LIMITS_MODBUS": "part of PMG_LIMITS",
-    "PMG_MANAGER_METHODS_MODBUS": "part of PMG_MANAGER_METHODS",
-    "PMG_CONSTANTS_MQTT": "part of PMG_CONSTANTS",
-    "PMG_EVENT_DATA_MQTT": "part of PMG_EVENT_DATA",
-    "PMG_CONN_METHODS_MQTT": "part of PMG_CONN_METHODS",
-    "PMG_MANAGER_METHODS_MQTT": "part of PMG_MANAGER_METHODS",
-    "PMG_CLASSES_MQTT": "part of PMG_CLASSES",
-    "PMG_FUNCTIONS_MQTT": "part of PMG_FUNCTIONS",
-    "PMG_CONSTANTS_UTIL": "part of PMG_CONSTANTS",
-    "PMG_FUNCTIONS_UTIL": "part of PMG_FUNCTIONS",
     "PMG_VERSION_FIELDS": "attributes of version, checked below",
     "PMG_PYTHON_NAMES": "imported when asked for, checked below",
 }
@@ -61,26 +30,13 @@ OTHER_LISTS = {
 CLASSES = {
     "Manager": ("PMG_MANAGER_METHODS", "PMG_MANAGER_PROPS"),
     "Connection": ("PMG_CONN_METHODS", "PMG_CONN_PROPS", "PMG_CONN_OBJECT_PROPS"),
-    "HttpMessage": ("PMG_HTTP_METHODS", "PMG_HTTP_TEXT_PROPS", "PMG_HTTP_BYTES_PROPS"),
-    "WsMessage": ("PMG_WS_TEXT_PROPS", "PMG_WS_BYTES_PROPS", "PMG_WS_INT_PROPS"),
-    "MqttMessage": (
-        "PMG_MQTT_METHODS",
-        "PMG_MQTT_TEXT_PROPS",
-        "PMG_MQTT_BYTES_PROPS",
-        "PMG_MQTT_INT_PROPS",
-        "PMG_MQTT_BOOL_PROPS",
-    ),
     "Timer": ("PMG_TIMER_METHODS", "PMG_TIMER_PROPS"),
     "TlsOpts": ("PMG_TLS_OPTS_PROPS",),
-    "MdnsRequest": ("PMG_MDNS_REQ_PROPS",),
-    "MdnsResponse": ("PMG_MDNS_RESP_PROPS",),
-    "ModbusRequest": ("PMG_MODBUS_INT_PROPS", "PMG_MODBUS_OBJECT_PROPS"),
-    "ModbusResponse": (
-        "PMG_MODBUS_INT_PROPS",
-        "PMG_MODBUS_RESP_INT_PROPS",
-        "PMG_MODBUS_OBJECT_PROPS",
-    ),
 }
+MESSAGES = rows("PMG_MESSAGES")
+for _name in MESSAGES:
+    CLASSES[_name] = (f"PMG_PROPS_{_name}", f"PMG_METHODS_{_name}")
+    CLASSES[_name] = tuple(name for name in CLASSES[_name] if name in macros())
 MODULE = ("PMG_CONSTANTS", "PMG_CLASSES", "PMG_FUNCTIONS", "PMG_ATTRIBUTES")
 
 SCRIPT = """
@@ -168,21 +124,16 @@ def data_kinds():
 serve()
 """
 
-PYTHON_TYPES = {
+PROPERTY_TYPES = {
+    "BOOL": "bool",
+    "INT": "int",
+    "ADDR": "tuple",
+    "OPT_TEXT": "NoneType",
+    "HEAD": "str",
     "TEXT": "str",
-    "COUNT": "int",
-    "UPTIME": "int",
-    "HTTP": "HttpMessage",
-    "WS": "WsMessage",
-    "MQTT": "MqttMessage",
-    "CODE": "int",
+    "WS_TEXT": "str",
     "BYTES": "bytes",
-    "MDNS_REQ": "MdnsRequest",
-    "MDNS_RESP": "MdnsResponse",
-    "MODBUS_REQ": "ModbusRequest",
-    "MODBUS_RESP": "ModbusResponse",
 }
-PROPERTY_TYPES = {"BOOL": "bool", "INT": "int", "ADDR": "tuple", "OPT_TEXT": "NoneType"}
 
 
 @pytest.fixture
@@ -252,11 +203,20 @@ def test_version(shared):
         assert found[name] in found["text"]
 
 
+def test_messages_are_classes():
+    assert set(MESSAGES) < set(rows("PMG_CLASSES"))
+    views = {name for _, kind, name in table("PMG_EVENT_DATA") if kind == "VIEW"}
+    assert views == set(MESSAGES)
+
+
 def test_types_of_properties(seen, target):
-    names, types = seen["Connection"]
-    found = dict(zip(names, types, strict=True))
-    for name, kind in table("PMG_CONN_PROPS", *without(target)):
-        assert found[name] == PROPERTY_TYPES[kind], name
+    for kind in ("Connection", *MESSAGES):
+        if kind not in seen and without(target):
+            continue
+        found = dict(zip(*seen[kind], strict=True))
+        for name, what, *_ in table(CLASSES[kind][1 if kind == "Connection" else 0]):
+            if name in found or not without(target):
+                assert found[name] == PROPERTY_TYPES.get(what, found[name]), name
     for kind, lists in CLASSES.items():
         if kind not in seen and without(target):
             continue
@@ -270,10 +230,9 @@ def test_types_of_properties(seen, target):
 @pytest.mark.needs("loopback")
 def test_data_of_events(shared, target):
     kinds = shared(SCRIPT).eval("data_kinds()")
-    expected = dict(table("PMG_EVENT_DATA", *without(target)))
+    expected = {event: name for event, _, name in table("PMG_EVENT_DATA", *without(target))}
     for event, found in kinds.items():
-        wanted = PYTHON_TYPES[expected[event]] if event in expected else "NoneType"
-        assert found == wanted, event
+        assert found == expected.get(event, "NoneType"), event
     assert set(expected) - set(kinds) == set(), "each listed kind was seen"
 
 
@@ -350,7 +309,7 @@ def copy_tree(folder):
     shutil.copytree(ROOT, folder, symlinks=True, ignore=ignore)
     header = folder / HEADER.relative_to(ROOT)
     text = header.read_text()
-    added = text.replace("X(MG_EV_ERROR)  ", "X(MG_EV_ERROR) X(MG_JSON_TOO_DEEP)  ", 1)
+    added = text.replace("X(MG_EV_ERROR) ", "X(MG_EV_ERROR) X(MG_JSON_TOO_DEEP) ", 1)
     assert added != text
     header.write_text(added)
     return folder

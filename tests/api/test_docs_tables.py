@@ -20,52 +20,16 @@ CLASSES = {
         ["PMG_CONN_METHODS"],
         ["PMG_CONN_PROPS", "PMG_CONN_OBJECT_PROPS"],
     ),
-    "HttpMessage": (
-        "messages",
-        ["PMG_HTTP_METHODS"],
-        ["PMG_HTTP_TEXT_PROPS", "PMG_HTTP_BYTES_PROPS"],
-    ),
-    "WsMessage": (
-        "messages",
-        [],
-        ["PMG_WS_TEXT_PROPS", "PMG_WS_BYTES_PROPS", "PMG_WS_INT_PROPS"],
-    ),
-    "MqttMessage": (
-        "mqtt",
-        ["PMG_MQTT_METHODS"],
-        [
-            "PMG_MQTT_TEXT_PROPS",
-            "PMG_MQTT_BYTES_PROPS",
-            "PMG_MQTT_INT_PROPS",
-            "PMG_MQTT_BOOL_PROPS",
-        ],
-    ),
+    "HttpMessage": ("messages", ["PMG_METHODS_HttpMessage"], ["PMG_PROPS_HttpMessage"]),
+    "WsMessage": ("messages", [], ["PMG_PROPS_WsMessage"]),
+    "MqttMessage": ("mqtt", ["PMG_METHODS_MqttMessage"], ["PMG_PROPS_MqttMessage"]),
     "TlsOpts": ("tls", [], ["PMG_TLS_OPTS_PROPS"]),
-    "MdnsRequest": ("mdns", [], ["PMG_MDNS_REQ_PROPS"]),
-    "MdnsResponse": ("mdns", [], ["PMG_MDNS_RESP_PROPS"]),
-    "ModbusRequest": ("modbus", [], ["PMG_MODBUS_INT_PROPS", "PMG_MODBUS_OBJECT_PROPS"]),
-    "ModbusResponse": (
-        "modbus",
-        [],
-        ["PMG_MODBUS_INT_PROPS", "PMG_MODBUS_RESP_INT_PROPS", "PMG_MODBUS_OBJECT_PROPS"],
-    ),
+    "MdnsRequest": ("mdns", [], ["PMG_PROPS_MdnsRequest"]),
+    "MdnsResponse": ("mdns", [], ["PMG_PROPS_MdnsResponse"]),
+    "ModbusRequest": ("modbus", [], ["PMG_PROPS_ModbusRequest"]),
+    "ModbusResponse": ("modbus", [], ["PMG_PROPS_ModbusResponse"]),
     "Timer": ("timer", ["PMG_TIMER_METHODS"], ["PMG_TIMER_PROPS"]),
     "Error": ("errors", [], []),
-}
-
-DATA_TYPES = {
-    "TEXT": "`str`",
-    "COUNT": "`int`",
-    "UPTIME": "`int`",
-    "HTTP": "`HttpMessage`",
-    "WS": "`WsMessage`",
-    "MQTT": "`MqttMessage`",
-    "CODE": "`int`",
-    "BYTES": "`bytes`",
-    "MDNS_REQ": "`MdnsRequest`",
-    "MDNS_RESP": "`MdnsResponse`",
-    "MODBUS_REQ": "`ModbusRequest`",
-    "MODBUS_RESP": "`ModbusResponse`",
 }
 
 
@@ -217,10 +181,10 @@ def test_constants():
 
 
 def test_data_of_events():
-    kinds = dict(table("PMG_EVENT_DATA"))
+    classes = {event: name for event, _, name in table("PMG_EVENT_DATA")}
     for event, data, _ in list(cells(section(page("events"), "## All events")))[1:]:
         event = event.strip("`")
-        assert data == (DATA_TYPES[kinds[event]] if event in kinds else "`None`"), event
+        assert data == f"`{classes.get(event, 'None')}`", event
 
 
 # ---- Values ------------------------------------------------------------------------------------

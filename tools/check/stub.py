@@ -27,39 +27,25 @@ PART = re.compile(
     re.M,
 )
 
-#: Class -> its lists of properties, with the kind of their values unless the rows tell it.
+#: Class -> the list of its properties.
 PROPERTIES = {
-    "Connection": {"PMG_CONN_PROPS": ""},
-    "HttpMessage": {"PMG_HTTP_TEXT_PROPS": "TEXT", "PMG_HTTP_BYTES_PROPS": "BYTES"},
-    "WsMessage": {
-        "PMG_WS_BYTES_PROPS": "BYTES",
-        "PMG_WS_TEXT_PROPS": "TEXT",
-        "PMG_WS_INT_PROPS": "INT",
-    },
-    "MdnsRequest": {"PMG_MDNS_REQ_PROPS": ""},
-    "MdnsResponse": {"PMG_MDNS_RESP_PROPS": ""},
-    "ModbusRequest": {"PMG_MODBUS_INT_PROPS": "INT", "PMG_MODBUS_OBJECT_PROPS": "VALUES"},
-    "ModbusResponse": {
-        "PMG_MODBUS_INT_PROPS": "INT",
-        "PMG_MODBUS_RESP_INT_PROPS": "INT",
-        "PMG_MODBUS_OBJECT_PROPS": "VALUES",
-    },
-    "MqttMessage": {
-        "PMG_MQTT_TEXT_PROPS": "TEXT",
-        "PMG_MQTT_BYTES_PROPS": "BYTES",
-        "PMG_MQTT_INT_PROPS": "INT",
-        "PMG_MQTT_BOOL_PROPS": "BOOL",
-    },
+    "Connection": "PMG_CONN_PROPS",
+    **{name: f"PMG_PROPS_{name}" for name in rows("PMG_MESSAGES")},
 }
 TYPES = {
     "BOOL": "bool",
     "INT": "int",
     "ADDR": "_Address",
     "OPT_TEXT": "str | None",
+    "HEAD": "str",
     "TEXT": "str",
+    "WS_TEXT": "str",
     "BYTES": "bytes",
-    "VALUES": "tuple[int, ...]",
-    "DICT": "dict[str, bytes | None]",
+}
+#: Property of kind OBJECT -> its type.
+OBJECTS = {
+    "txt": "dict[str, bytes | None]",
+    "values": "tuple[int, ...]",
 }
 
 
@@ -99,19 +85,18 @@ def sentence(cells: list[str]) -> str:
 
 def properties(name: str) -> list[str]:
     what, lines = described(name), []
-    for macro, kind in PROPERTIES[name].items():
-        for row in table(macro):
-            if row[0] not in what:
-                raise SystemExit(f"stub.py: docs/ says nothing of {name}.{row[0]}")
-            text = what[row[0]]
-            mark = "r" if "\\" in text else ""
-            # A quotation mark at the end would run into the closing three.
-            text += " " if text.endswith('"') else ""
-            lines += [
-                "@property",
-                f"def {row[0]}(self) -> {TYPES[kind or row[1]]}:",
-                *wrapped(f'{mark}"""{text}"""'),
-            ]
+    for prop, kind, *_ in table(PROPERTIES[name]):
+        if prop not in what:
+            raise SystemExit(f"stub.py: docs/ says nothing of {name}.{prop}")
+        text = what[prop]
+        mark = "r" if "\\" in text else ""
+        # A quotation mark at the end would run into the closing three.
+        text += " " if text.endswith('"') else ""
+        lines += [
+            "@property",
+            f"def {prop}(self) -> {OBJECTS[prop] if kind == 'OBJECT' else TYPES[kind]}:",
+            *wrapped(f'{mark}"""{text}"""'),
+        ]
     return lines
 
 

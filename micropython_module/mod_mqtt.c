@@ -1,23 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// MQTT: the methods of Connection and Manager, MqttMessage, and the properties that a program gives.
+// MQTT: the methods of Connection and Manager, MqttMessage, mqtt_match(), and the properties that a
+// program gives.
 
 #include "py/objstr.h"
 
-#include "mod_util.h"
+#include "mod_view.h"
 
 #if PMG_HAS_MQTT
-
-#define PARSE_ARGS(n_args, pos_args, kw_args)                                              \
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];                                        \
-    mp_arg_parse_all((n_args) - 1, (pos_args) + 1, (kw_args), MP_ARRAY_SIZE(allowed_args), \
-        allowed_args, args)
-
-#define REQUIRED {.u_obj = MP_OBJ_NULL}
-#define NONE {.u_rom_obj = MP_ROM_NONE}
-#define EMPTY_STR {.u_rom_obj = MP_ROM_QSTR(MP_QSTR_)}
-#define ZERO {.u_rom_obj = MP_ROM_INT(0)}
-#define FALSE {.u_rom_obj = MP_ROM_FALSE}
 
 // ---------------------------------------------------------------------------------------------
 // Properties of MQTT 5, as the wire has them
@@ -112,23 +102,18 @@ static struct mg_str get_properties(mp_obj_t obj, const char *name) {
 // ---------------------------------------------------------------------------------------------
 // Connection
 
-// The result is a packet id.
-static mp_obj_t done(mpy_conn_t *self, int result) {
-    mpy_conn_done(self, result);
-    return MP_OBJ_NEW_SMALL_INT(result);
-}
-
+// The result of these is a packet id.
 static mp_obj_t conn_mqtt_pub(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_topic, ARG_message, ARG_qos, ARG_retain, ARG_id, ARG_properties };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_topic, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_message, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_qos, MP_ARG_OBJ, ZERO},
-        {MP_QSTR_retain, MP_ARG_OBJ, FALSE},
-        {MP_QSTR_id, MP_ARG_KW_ONLY | MP_ARG_OBJ, ZERO},
-        {MP_QSTR_properties, MP_ARG_KW_ONLY | MP_ARG_OBJ, NONE},
+        MPY_REQUIRED(topic),
+        MPY_REQUIRED(message),
+        MPY_OPTIONAL(qos, MP_ROM_INT(0)),
+        MPY_OPTIONAL(retain, MP_ROM_FALSE),
+        MPY_KEYWORD(id, MP_ROM_INT(0)),
+        MPY_KEYWORD(properties, MP_ROM_NONE),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     int qos = mpy_get_small_int(args[ARG_qos].u_obj, "qos");
     int id = mpy_get_small_int(args[ARG_id].u_obj, "id");
     bool retain = mp_obj_is_true(args[ARG_retain].u_obj);
@@ -138,32 +123,33 @@ static mp_obj_t conn_mqtt_pub(size_t n_args, const mp_obj_t *pos_args, mp_map_t 
     mpy_get_data(args[ARG_message].u_obj, "message", &data);
     mpy_conn_t *self = mpy_conn_open(pos_args[0]);
     struct mg_str message = mg_str_n(data.buf, data.len);
-    return done(self, MPY_ENGINE(pmg_mqtt_pub(self->c, topic, message, qos, retain, id, props)));
+    return mpy_conn_number(self,
+        MPY_ENGINE(pmg_mqtt_pub(self->c, topic, message, qos, retain, id, props)));
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_mqtt_pub_obj, 1, conn_mqtt_pub);
 
 static mp_obj_t conn_mqtt_sub(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_topic, ARG_qos, ARG_options, ARG_properties };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_topic, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_qos, MP_ARG_OBJ, ZERO},
-        {MP_QSTR_options, MP_ARG_KW_ONLY | MP_ARG_OBJ, ZERO},
-        {MP_QSTR_properties, MP_ARG_KW_ONLY | MP_ARG_OBJ, NONE},
+        MPY_REQUIRED(topic),
+        MPY_OPTIONAL(qos, MP_ROM_INT(0)),
+        MPY_KEYWORD(options, MP_ROM_INT(0)),
+        MPY_KEYWORD(properties, MP_ROM_NONE),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     int qos = mpy_get_small_int(args[ARG_qos].u_obj, "qos");
     int options = mpy_get_small_int(args[ARG_options].u_obj, "options");
     struct mg_str props = get_properties(args[ARG_properties].u_obj, "properties");
     struct mg_str topic = mpy_get_str(args[ARG_topic].u_obj, "topic");
     mpy_conn_t *self = mpy_conn_open(pos_args[0]);
-    return done(self, MPY_ENGINE(pmg_mqtt_sub(self->c, topic, qos, options, props)));
+    return mpy_conn_number(self, MPY_ENGINE(pmg_mqtt_sub(self->c, topic, qos, options, props)));
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_mqtt_sub_obj, 1, conn_mqtt_sub);
 
 static mp_obj_t conn_mqtt_unsub(mp_obj_t self_in, mp_obj_t topic_in) {
     struct mg_str topic = mpy_get_str(topic_in, "topic");
     mpy_conn_t *self = mpy_conn_open(self_in);
-    return done(self, MPY_ENGINE(pmg_mqtt_unsub(self->c, topic)));
+    return mpy_conn_number(self, MPY_ENGINE(pmg_mqtt_unsub(self->c, topic)));
 }
 MP_DEFINE_CONST_FUN_OBJ_2(mpy_conn_mqtt_unsub_obj, conn_mqtt_unsub);
 
@@ -182,12 +168,12 @@ static const pmg_mqtt_msg_t *get_message(mp_obj_t obj, struct mg_connection *c) 
 static mp_obj_t conn_mqtt_ack(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_message, ARG_code, ARG_session_present, ARG_properties };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_message, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_code, MP_ARG_OBJ, ZERO},
-        {MP_QSTR_session_present, MP_ARG_KW_ONLY | MP_ARG_OBJ, FALSE},
-        {MP_QSTR_properties, MP_ARG_KW_ONLY | MP_ARG_OBJ, NONE},
+        MPY_REQUIRED(message),
+        MPY_OPTIONAL(code, MP_ROM_INT(0)),
+        MPY_KEYWORD(session_present, MP_ROM_FALSE),
+        MPY_KEYWORD(properties, MP_ROM_NONE),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     bool session = mp_obj_is_true(args[ARG_session_present].u_obj);
     struct mg_str props = get_properties(args[ARG_properties].u_obj, "properties");
     mp_buffer_info_t codes;
@@ -223,8 +209,8 @@ static mp_obj_t conn_mqtt_pong(mp_obj_t self_in) {
 MP_DEFINE_CONST_FUN_OBJ_1(mpy_conn_mqtt_pong_obj, conn_mqtt_pong);
 
 static mp_obj_t conn_mqtt_disconnect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    static const mp_arg_t allowed_args[] = {{MP_QSTR_reason, MP_ARG_OBJ, ZERO}};
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    static const mp_arg_t allowed_args[] = {MPY_OPTIONAL(reason, MP_ROM_INT(0))};
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     int reason = mpy_get_small_int(args[0].u_obj, "reason");
     mpy_conn_t *self = mpy_conn_open(pos_args[0]);
     return mpy_conn_done(self, MPY_ENGINE(pmg_mqtt_disconnect(self->c, reason)));
@@ -252,22 +238,22 @@ static mp_obj_t manager_mqtt_connect(size_t n_args, const mp_obj_t *pos_args, mp
         ARG_will_properties
     };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_url, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_handler, MP_ARG_OBJ, NONE},
-        {MP_QSTR_client_id, MP_ARG_OBJ, EMPTY_STR},
-        {MP_QSTR_username, MP_ARG_OBJ, EMPTY_STR},
-        {MP_QSTR_password, MP_ARG_OBJ, EMPTY_STR},
-        {MP_QSTR_clean_session, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_TRUE}},
-        {MP_QSTR_keepalive, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(60)}},
-        {MP_QSTR_will_topic, MP_ARG_KW_ONLY | MP_ARG_OBJ, EMPTY_STR},
-        {MP_QSTR_will_message, MP_ARG_KW_ONLY | MP_ARG_OBJ, EMPTY_STR},
-        {MP_QSTR_will_qos, MP_ARG_KW_ONLY | MP_ARG_OBJ, ZERO},
-        {MP_QSTR_will_retain, MP_ARG_KW_ONLY | MP_ARG_OBJ, FALSE},
-        {MP_QSTR_version, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(4)}},
-        {MP_QSTR_properties, MP_ARG_KW_ONLY | MP_ARG_OBJ, NONE},
-        {MP_QSTR_will_properties, MP_ARG_KW_ONLY | MP_ARG_OBJ, NONE},
+        MPY_REQUIRED(url),
+        MPY_OPTIONAL(handler, MP_ROM_NONE),
+        MPY_OPTIONAL(client_id, MP_ROM_QSTR(MP_QSTR_)),
+        MPY_OPTIONAL(username, MP_ROM_QSTR(MP_QSTR_)),
+        MPY_OPTIONAL(password, MP_ROM_QSTR(MP_QSTR_)),
+        MPY_OPTIONAL(clean_session, MP_ROM_TRUE),
+        MPY_OPTIONAL(keepalive, MP_ROM_INT(60)),
+        MPY_KEYWORD(will_topic, MP_ROM_QSTR(MP_QSTR_)),
+        MPY_KEYWORD(will_message, MP_ROM_QSTR(MP_QSTR_)),
+        MPY_KEYWORD(will_qos, MP_ROM_INT(0)),
+        MPY_KEYWORD(will_retain, MP_ROM_FALSE),
+        MPY_KEYWORD(version, MP_ROM_INT(4)),
+        MPY_KEYWORD(properties, MP_ROM_NONE),
+        MPY_KEYWORD(will_properties, MP_ROM_NONE),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
     mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
     mp_buffer_info_t password, will;
@@ -296,24 +282,15 @@ static mp_obj_t manager_mqtt_connect(size_t n_args, const mp_obj_t *pos_args, mp
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_mqtt_connect_obj, 1, manager_mqtt_connect);
 
 static mp_obj_t manager_mqtt_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_url, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_handler, MP_ARG_OBJ, NONE},
-    };
-    PARSE_ARGS(n_args, pos_args, kw_args);
-    const char *url = mpy_get_cstr(args[0].u_obj, "url");
-    mp_obj_t handler = mpy_get_handler(args[1].u_obj, "handler");
-    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, PMG_MQTT, true, -1, handler);
+    return mpy_manager_start_args(PMG_MQTT, true, n_args, pos_args, kw_args);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_mqtt_listen_obj, 1, manager_mqtt_listen);
 
 // ---------------------------------------------------------------------------------------------
 // MqttMessage
 
-#define get(self_in) ((const pmg_mqtt_msg_t *)mpy_view_get(self_in))
-
-static mp_obj_t mqtt_properties(mp_obj_t self_in) {
-    const pmg_mqtt_msg_t *msg = get(self_in);
+static mp_obj_t message_properties(mp_obj_t self_in) {
+    const pmg_mqtt_msg_t *msg = mpy_view_get(self_in);
     mp_obj_t list = mp_obj_new_list(0, NULL);
     pmg_mqtt_prop_t p;
     for (size_t ofs = 0; (ofs = pmg_mqtt_next_prop(msg, ofs, &p)) > 0;) {
@@ -328,10 +305,10 @@ static mp_obj_t mqtt_properties(mp_obj_t self_in) {
     }
     return list;
 }
-static MP_DEFINE_CONST_FUN_OBJ_1(mqtt_properties_obj, mqtt_properties);
+static MP_DEFINE_CONST_FUN_OBJ_1(message_properties_obj, message_properties);
 
-static mp_obj_t mqtt_topics(mp_obj_t self_in) {
-    const pmg_mqtt_msg_t *msg = get(self_in);
+static mp_obj_t message_topics(mp_obj_t self_in) {
+    const pmg_mqtt_msg_t *msg = mpy_view_get(self_in);
     mp_obj_t list = mp_obj_new_list(0, NULL);
     struct mg_str filter;
     int options;
@@ -341,41 +318,17 @@ static mp_obj_t mqtt_topics(mp_obj_t self_in) {
     }
     return list;
 }
-static MP_DEFINE_CONST_FUN_OBJ_1(mqtt_topics_obj, mqtt_topics);
+static MP_DEFINE_CONST_FUN_OBJ_1(message_topics_obj, message_topics);
 
-static void mqtt_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
-    if (dest[0] != MP_OBJ_NULL) {
-        return; // read-only
-    }
-    switch (attr) {
-#define X(name, field) \
-    case MP_QSTR_##name: dest[0] = mpy_text_replace(get(self_in)->field); break;
-        PMG_MQTT_TEXT_PROPS(X)
-#undef X
-#define X(name, field) \
-    case MP_QSTR_##name: dest[0] = mpy_bytes(get(self_in)->field); break;
-        PMG_MQTT_BYTES_PROPS(X)
-#undef X
-#define X(name, field) \
-    case MP_QSTR_##name: dest[0] = MP_OBJ_NEW_SMALL_INT(get(self_in)->field); break;
-        PMG_MQTT_INT_PROPS(X)
-#undef X
-#define X(name, field) \
-    case MP_QSTR_##name: dest[0] = mp_obj_new_bool(get(self_in)->field); break;
-        PMG_MQTT_BOOL_PROPS(X)
-#undef X
-        default: dest[1] = MP_OBJ_SENTINEL; break;
-    }
+MPY_VIEW_WITH_METHODS(MqttMessage);
+
+// ---------------------------------------------------------------------------------------------
+// The module
+
+static mp_obj_t module_mqtt_match(mp_obj_t filter_in, mp_obj_t topic_in) {
+    struct mg_str filter = mpy_get_str(filter_in, "topic_filter");
+    return mp_obj_new_bool(pmg_mqtt_match(filter, mpy_get_str(topic_in, "topic")));
 }
-
-static const mp_rom_map_elem_t mqtt_locals_dict_table[] = {
-#define X(name, min, max) {MP_ROM_QSTR(MP_QSTR_##name), MP_ROM_PTR(&mqtt_##name##_obj)},
-    PMG_MQTT_METHODS(X)
-#undef X
-};
-static MP_DEFINE_CONST_DICT(mqtt_locals_dict, mqtt_locals_dict_table);
-
-MP_DEFINE_CONST_OBJ_TYPE(mpy_type_MqttMessage, MP_QSTR_MqttMessage, MP_TYPE_FLAG_NONE, unary_op,
-    mpy_view_unary_op, attr, mqtt_attr, locals_dict, &mqtt_locals_dict);
+MP_DEFINE_CONST_FUN_OBJ_2(module_mqtt_match_obj, module_mqtt_match);
 
 #endif

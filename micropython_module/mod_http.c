@@ -1,18 +1,85 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The methods of Connection that speak HTTP and WebSocket. Arguments are converted before the
-// connection is looked at: a generator of headers or a __repr__ may run Python that polls.
+// HTTP: HttpMessage and the methods of Connection. Arguments are converted before the connection is
+// looked at: a generator of headers or a __repr__ may run Python that polls.
 
-#include "mod_util.h"
+#include "mod_view.h"
 
-#define PARSE_ARGS(n_args, pos_args, kw_args)                                              \
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];                                        \
-    mp_arg_parse_all((n_args) - 1, (pos_args) + 1, (kw_args), MP_ARRAY_SIZE(allowed_args), \
-        allowed_args, args)
+// ---------------------------------------------------------------------------------------------
+// HttpMessage
 
-#define REQUIRED {.u_obj = MP_OBJ_NULL}
-#define NONE {.u_rom_obj = MP_ROM_NONE}
-#define EMPTY_STR {.u_rom_obj = MP_ROM_QSTR(MP_QSTR_)}
+static mp_obj_t message_header(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_name, ARG_default };
+    static const mp_arg_t allowed_args[] = {
+        MPY_REQUIRED(name),
+        MPY_OPTIONAL(default, MP_ROM_NONE),
+    };
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
+    const pmg_http_msg_t *hm = mpy_view_get(pos_args[0]);
+    struct mg_str value = pmg_http_header(hm, mpy_get_str(args[ARG_name].u_obj, "name"));
+    return value.buf != NULL ? mpy_text(value) : args[ARG_default].u_obj;
+}
+static MP_DEFINE_CONST_FUN_OBJ_KW(message_header_obj, 2, message_header);
+
+static mp_obj_t message_headers(mp_obj_t self_in) {
+    const pmg_http_msg_t *hm = mpy_view_get(self_in);
+    mp_obj_t list = mp_obj_new_list(0, NULL);
+    for (int i = 0; i < hm->num_headers; i++) {
+        mp_obj_t pair[2] = {
+            mpy_text(hm->headers[i].name),
+            mpy_text(hm->headers[i].value),
+        };
+        mp_obj_list_append(list, mp_obj_new_tuple(2, pair));
+    }
+    return list;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(message_headers_obj, message_headers);
+
+static mp_obj_t message_query_var(mp_obj_t self_in, mp_obj_t name_in) {
+    const pmg_http_msg_t *hm = mpy_view_get(self_in);
+    struct mg_str raw = pmg_http_query_var(hm, mpy_get_str(name_in, "name"));
+    if (raw.buf == NULL) {
+        return mp_const_none;
+    }
+    if (raw.len == 0) {
+        return MP_OBJ_NEW_QSTR(MP_QSTR_);
+    }
+    vstr_t vstr;
+    vstr_init_len(&vstr, raw.len);
+    int n = pmg_url_decode(raw, vstr.buf);
+    if (n < 0) {
+        mpy_raise_result(n, PMG_MSG_BAD_ESCAPE);
+    }
+    return mpy_text(mg_str_n(vstr.buf, (size_t)n));
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(message_query_var_obj, message_query_var);
+
+static mp_obj_t message_status(mp_obj_t self_in) {
+    const pmg_http_msg_t *hm = mpy_view_get(self_in);
+    return hm->status != 0 ? MP_OBJ_NEW_SMALL_INT(hm->status) : mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(message_status_obj, message_status);
+
+static mp_obj_t message_header_var(mp_obj_t self_in, mp_obj_t header_in, mp_obj_t var_in) {
+    const pmg_http_msg_t *hm = mpy_view_get(self_in);
+    struct mg_str header = mpy_get_str(header_in, "header_name");
+    struct mg_str value = pmg_http_header_var(hm, header, mpy_get_str(var_in, "var_name"));
+    return value.buf != NULL ? mpy_text(value) : mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(message_header_var_obj, message_header_var);
+
+MPY_VIEW_WITH_METHODS(HttpMessage);
+
+const pmg_http_msg_t *mpy_http_message(mp_obj_t obj, struct mg_connection *c) {
+    if (!mp_obj_is_exact_type(obj, &mpy_type_HttpMessage)) {
+        mpy_raise_type(PMG_MSG_MESSAGE, NULL, obj);
+    }
+    const pmg_http_msg_t *hm = mpy_view_get(obj);
+    if (((mpy_view_t *)MP_OBJ_TO_PTR(obj))->c != c) {
+        mpy_raise_type(PMG_MSG_MESSAGE, NULL, obj);
+    }
+    return hm;
+}
 
 // ---------------------------------------------------------------------------------------------
 // Replies
@@ -55,14 +122,14 @@ static mp_obj_t reply(mp_obj_t self_in, mp_obj_t status_in, mp_obj_t body_in, mp
 static mp_obj_t conn_reply(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_status_code, ARG_body, ARG_headers };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_status_code, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_body, MP_ARG_OBJ, EMPTY_STR},
-        {MP_QSTR_headers, MP_ARG_OBJ, NONE},
+        MPY_REQUIRED(status_code),
+        MPY_OPTIONAL(body, MP_ROM_QSTR(MP_QSTR_)),
+        MPY_OPTIONAL(headers, MP_ROM_NONE),
     };
     if (n_args == 3 && kw_args->used == 0) { // the common case
         return reply(pos_args[0], pos_args[1], pos_args[2], MP_OBJ_NULL, false);
     }
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     return reply(pos_args[0], args[ARG_status_code].u_obj, args[ARG_body].u_obj,
         args[ARG_headers].u_obj, false);
 }
@@ -71,11 +138,11 @@ MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_reply_obj, 1, conn_reply);
 static mp_obj_t conn_reply_json(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_data, ARG_status_code, ARG_headers };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_data, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_status_code, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(200)}},
-        {MP_QSTR_headers, MP_ARG_OBJ, NONE},
+        MPY_REQUIRED(data),
+        MPY_OPTIONAL(status_code, MP_ROM_INT(200)),
+        MPY_OPTIONAL(headers, MP_ROM_NONE),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     return reply(pos_args[0], args[ARG_status_code].u_obj, args[ARG_data].u_obj,
         args[ARG_headers].u_obj, true);
 }
@@ -128,12 +195,12 @@ static int put_request(struct mg_connection *c, struct mg_str method, struct mg_
 static mp_obj_t conn_http_request(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_method, ARG_uri, ARG_body, ARG_headers };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_method, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_uri, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_body, MP_ARG_OBJ, EMPTY_STR},
-        {MP_QSTR_headers, MP_ARG_OBJ, NONE},
+        MPY_REQUIRED(method),
+        MPY_REQUIRED(uri),
+        MPY_OPTIONAL(body, MP_ROM_QSTR(MP_QSTR_)),
+        MPY_OPTIONAL(headers, MP_ROM_NONE),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     struct mg_str method = mpy_get_str(args[ARG_method].u_obj, "method");
     struct mg_str uri = mpy_get_str(args[ARG_uri].u_obj, "uri");
     mpy_headers_t headers;
@@ -153,10 +220,10 @@ MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_http_request_obj, 1, conn_http_request);
 static mp_obj_t conn_http_stream_body(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_path, ARG_max_size };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_path, MP_ARG_OBJ, NONE},
-        {MP_QSTR_max_size, MP_ARG_KW_ONLY | MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
+        MPY_OPTIONAL(path, MP_ROM_NONE),
+        MPY_REQUIRED_KEYWORD(max_size),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     mp_obj_t path_in = args[ARG_path].u_obj;
     const char *path = path_in != mp_const_none ? mpy_get_cstr(path_in, "path") : NULL;
     size_t max_size = mpy_get_size(args[ARG_max_size].u_obj, "max_size");
@@ -181,15 +248,15 @@ static mp_obj_t conn_serve_dir(size_t n_args, const mp_obj_t *pos_args, mp_map_t
         ARG_dotfiles
     };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_message, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_root_dir, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_extra_headers, MP_ARG_OBJ, EMPTY_STR},
-        {MP_QSTR_mime_types, MP_ARG_OBJ, EMPTY_STR},
-        {MP_QSTR_page404, MP_ARG_OBJ, EMPTY_STR},
-        {MP_QSTR_listing, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_TRUE}},
-        {MP_QSTR_dotfiles, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_FALSE}},
+        MPY_REQUIRED(message),
+        MPY_REQUIRED(root_dir),
+        MPY_OPTIONAL(extra_headers, MP_ROM_QSTR(MP_QSTR_)),
+        MPY_OPTIONAL(mime_types, MP_ROM_QSTR(MP_QSTR_)),
+        MPY_OPTIONAL(page404, MP_ROM_QSTR(MP_QSTR_)),
+        MPY_KEYWORD(listing, MP_ROM_TRUE),
+        MPY_KEYWORD(dotfiles, MP_ROM_FALSE),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     pmg_serve_t opts = {
         .root = mpy_get_cstr(args[ARG_root_dir].u_obj, "root_dir"),
         .headers = mpy_get_str(args[ARG_extra_headers].u_obj, "extra_headers"),
@@ -210,12 +277,12 @@ MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_serve_dir_obj, 1, conn_serve_dir);
 static mp_obj_t conn_serve_file(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_message, ARG_path, ARG_extra_headers, ARG_mime_types };
     static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_message, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_path, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_extra_headers, MP_ARG_OBJ, EMPTY_STR},
-        {MP_QSTR_mime_types, MP_ARG_OBJ, EMPTY_STR},
+        MPY_REQUIRED(message),
+        MPY_REQUIRED(path),
+        MPY_OPTIONAL(extra_headers, MP_ROM_QSTR(MP_QSTR_)),
+        MPY_OPTIONAL(mime_types, MP_ROM_QSTR(MP_QSTR_)),
     };
-    PARSE_ARGS(n_args, pos_args, kw_args);
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     pmg_serve_t opts = {
         .root = mpy_get_cstr(args[ARG_path].u_obj, "path"),
         .headers = mpy_get_str(args[ARG_extra_headers].u_obj, "extra_headers"),
@@ -227,121 +294,3 @@ static mp_obj_t conn_serve_file(size_t n_args, const mp_obj_t *pos_args, mp_map_
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_serve_file_obj, 1, conn_serve_file);
 #endif
-
-// ---------------------------------------------------------------------------------------------
-// WebSocket
-
-static int put_upgrade(struct mg_connection *c, const pmg_http_msg_t *hm,
-    const mpy_headers_t *headers) {
-    pmg_head_t head;
-    int r = pmg_ws_upgrade_begin(&head, c, hm);
-    if (r < 0) {
-        return r;
-    }
-    r = mpy_headers_put(headers, &head);
-    if (r < 0) {
-        pmg_head_abort(&head);
-        return r;
-    }
-    return pmg_ws_upgrade_end(&head); // MG_EV_WS_OPEN comes in here
-}
-
-static mp_obj_t conn_ws_upgrade(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_message, ARG_extra_headers };
-    static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_message, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_extra_headers, MP_ARG_OBJ, NONE},
-    };
-    PARSE_ARGS(n_args, pos_args, kw_args);
-    mpy_headers_t headers;
-    mpy_headers_get(args[ARG_extra_headers].u_obj, &headers);
-    mpy_conn_t *self = mpy_conn_open(pos_args[0]);
-    const pmg_http_msg_t *hm = mpy_http_message(args[ARG_message].u_obj, self->c);
-    return mpy_conn_done(self, MPY_ENGINE(put_upgrade(self->c, hm, &headers)));
-}
-MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_ws_upgrade_obj, 1, conn_ws_upgrade);
-
-static mp_obj_t conn_ws_send(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_data, ARG_op };
-    static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_data, MP_ARG_REQUIRED | MP_ARG_OBJ, REQUIRED},
-        {MP_QSTR_op, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(WEBSOCKET_OP_TEXT)}},
-    };
-    mp_buffer_info_t data;
-    if (n_args == 2 && kw_args->used == 0) { // the common case
-        // A str is checked as bytes are: MicroPython lets a lone surrogate into one.
-        mpy_get_data(pos_args[1], "data", &data);
-        mpy_conn_t *self = mpy_conn_open(pos_args[0]);
-        int r = MPY_ENGINE(pmg_ws_send(self->c, data.buf, data.len, WEBSOCKET_OP_TEXT));
-        return mpy_conn_done(self, r);
-    }
-    PARSE_ARGS(n_args, pos_args, kw_args);
-    mpy_get_data(args[ARG_data].u_obj, "data", &data);
-    int op = mpy_get_small_int(args[ARG_op].u_obj, "op");
-    mpy_conn_t *self = mpy_conn_open(pos_args[0]);
-    return mpy_conn_done(self, MPY_ENGINE(pmg_ws_send(self->c, data.buf, data.len, op)));
-}
-MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_ws_send_obj, 1, conn_ws_send);
-
-// ---------------------------------------------------------------------------------------------
-// Broadcast
-
-// No Python runs in here, nor does the engine call back.
-static int put_broadcast(pmg_broadcast_t *b, pmg_mgr_t *m, struct mg_str data, int op,
-    size_t max_queued, mp_obj_t to) {
-    int r = pmg_broadcast_begin(b, m, data, op, false, max_queued);
-    if (r < 0) {
-        return r;
-    }
-    if (to == mp_const_none) {
-        pmg_broadcast_all(b);
-        return 0;
-    }
-    size_t len;
-    mp_obj_t *items;
-    mp_obj_get_array(to, &len, &items);
-    for (size_t i = 0; i < len && r >= 0; i++) {
-        mpy_conn_t *conn = MP_OBJ_TO_PTR(items[i]);
-        r = conn->c != NULL ? pmg_broadcast_one(b, conn->c) : 0;
-    }
-    return r;
-}
-
-static mp_obj_t manager_broadcast(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_data, ARG_op, ARG_to, ARG_max_queued };
-    static const mp_arg_t allowed_args[] = {
-        {MP_QSTR_data, MP_ARG_REQUIRED | MP_ARG_OBJ, {.u_obj = MP_OBJ_NULL}},
-        {MP_QSTR_op, MP_ARG_OBJ, {.u_rom_obj = MP_ROM_INT(WEBSOCKET_OP_TEXT)}},
-        {MP_QSTR_to, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-        {MP_QSTR_max_queued, MP_ARG_KW_ONLY | MP_ARG_OBJ, {.u_rom_obj = MP_ROM_NONE}},
-    };
-    mp_arg_val_t args[MP_ARRAY_SIZE(allowed_args)];
-    mp_arg_parse_all(n_args - 1, pos_args + 1, kw_args, MP_ARRAY_SIZE(allowed_args), allowed_args,
-        args);
-    int op = mpy_get_small_int(args[ARG_op].u_obj, "op");
-    size_t max_queued = SIZE_MAX;
-    if (args[ARG_max_queued].u_obj != mp_const_none) {
-        max_queued = mpy_get_size(args[ARG_max_queued].u_obj, "max_queued");
-    }
-    mp_obj_t to = args[ARG_to].u_obj;
-    if (to != mp_const_none) {
-        size_t len;
-        mp_obj_t *items;
-        to = mp_call_function_1(MP_OBJ_FROM_PTR(&mp_type_list), to); // runs its iterator
-        mp_obj_get_array(to, &len, &items);
-        for (size_t i = 0; i < len; i++) {
-            if (!mp_obj_is_exact_type(items[i], &mpy_type_Connection)) {
-                mpy_raise_type(PMG_MSG_CONNECTIONS, "to", items[i]);
-            }
-        }
-    }
-    mp_buffer_info_t data;
-    mpy_get_data(args[ARG_data].u_obj, "data", &data);
-    mpy_manager_t *self = mpy_manager_open(pos_args[0]);
-    pmg_broadcast_t b;
-    struct mg_str message = mg_str_n(data.buf, data.len);
-    mpy_check(self, self->m, MPY_ENGINE(put_broadcast(&b, self->m, message, op, max_queued, to)));
-    mp_obj_t counts[2] = {mp_obj_new_int_from_uint(b.sent), mp_obj_new_int_from_uint(b.skipped)};
-    return mp_obj_new_tuple(2, counts);
-}
-MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_broadcast_obj, 2, manager_broadcast);

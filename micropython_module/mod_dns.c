@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Names and time: the methods of a connection for its name lookup and for SNTP.
+// Names of hosts: the methods of a connection for its look-up.
 
 #include "mod_util.h"
 
@@ -17,11 +17,3 @@ static mp_obj_t conn_resolve_cancel(mp_obj_t self_in) {
     return mpy_conn_done(self, 0);
 }
 MP_DEFINE_CONST_FUN_OBJ_1(mpy_conn_resolve_cancel_obj, conn_resolve_cancel);
-
-#if PMG_HAS_SNTP
-static mp_obj_t conn_sntp_request(mp_obj_t self_in) {
-    mpy_conn_t *self = mpy_conn_open(self_in);
-    return mpy_conn_done(self, MPY_ENGINE(pmg_sntp_request(self->c)));
-}
-MP_DEFINE_CONST_FUN_OBJ_1(mpy_conn_sntp_request_obj, conn_sntp_request);
-#endif

@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// What the files of each protocol stand on: the list of live objects, and what a method asks before
+// and after it calls the engine. Nothing here knows a method or a class.
+
+#include "py/gc.h"
+
+#include "mod_util.h"
+
+// ---------------------------------------------------------------------------------------------
+// Live objects
+
+void mpy_node_link(mpy_manager_t *mgr, mpy_node_t *node) {
+    node->prev = NULL;
+    node->next = mgr->live;
+    if (mgr->live != NULL) {
+        mgr->live->prev = node;
+    }
+    mgr->live = node;
+}
+
+void mpy_node_unlink(mpy_manager_t *mgr, mpy_node_t *node) {
+    if (node->prev != NULL) {
+        node->prev->next = node->next;
+    } else if (mgr->live == node) {
+        mgr->live = node->next;
+    }
+    if (node->next != NULL) {
+        node->next->prev = node->prev;
+    }
+    node->prev = node->next = NULL; // a program that keeps this one shall not keep its neighbors
+}
+
+// ---------------------------------------------------------------------------------------------
+// Callers and results
+
+bool mpy_in_finalizer(void) {
+    return (MP_STATE_THREAD(gc_lock_depth) & GC_COLLECT_FLAG) != 0;
+}
+
+void mpy_check_caller(mpy_manager_t *mgr) {
+    if (mpy_in_finalizer()) {
+        mpy_raise_error(EBUSY, "not possible in a finalizer");
+    }
+#if MICROPY_PY_THREAD
+    if (mgr->thread != mp_thread_get_id()) {
+        mpy_raise_error(EBUSY, PMG_MSG_WRONG_THREAD);
+    }
+#else
+    (void)mgr;
+#endif
+}
+
+int mpy_check(mpy_manager_t *mgr, pmg_mgr_t *m, int result) {
+    mp_obj_t exc = mgr->pending;
+    if (exc != MP_OBJ_NULL) {
+        mgr->pending = MP_OBJ_NULL;
+        nlr_raise(exc);
+    }
+    if (result < 0) {
+        mpy_raise_result(result, pmg_error_text(m, result));
+    }
+    return result;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Managers
+
+mpy_manager_t *mpy_manager_open(mp_obj_t self_in) {
+    mpy_manager_t *self = MP_OBJ_TO_PTR(self_in);
+    mpy_check_caller(self);
+    if (self->m == NULL) {
+        mpy_raise_error(EBADF, PMG_MSG_MGR_CLOSED);
+    }
+    return self;
+}
+
+mp_obj_t mpy_manager_start(mpy_manager_t *self, const char *url, int proto, bool listening, int fd,
+    mp_obj_t handler) {
+    mpy_open_t arg = {.handler = handler, .conn = NULL};
+    struct mg_connection *c = NULL;
+    int r = MPY_ENGINE(listening ? pmg_listen(self->m, url, proto, fd, &arg, &c)
+                                 : pmg_connect(self->m, url, proto, &arg, &c));
+    mpy_check(self, self->m, r);
+    return MP_OBJ_FROM_PTR(arg.conn);
+}
+
+mp_obj_t mpy_manager_start_args(int proto, bool listening, size_t n_args, const mp_obj_t *pos_args,
+    mp_map_t *kw_args) {
+    enum { ARG_url, ARG_handler };
+    static const mp_arg_t allowed_args[] = {
+        MPY_REQUIRED(url),
+        MPY_OPTIONAL(handler, MP_ROM_NONE),
+    };
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
+    const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
+    mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
+    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, proto, listening, -1, handler);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Connections
+
+mpy_conn_t *mpy_conn_open(mp_obj_t self_in) {
+    mpy_conn_t *self = MP_OBJ_TO_PTR(self_in);
+    mpy_check_caller(self->mgr);
+    if (self->c == NULL) {
+        mpy_raise_error(EBADF, PMG_MSG_CONN_CLOSED);
+    }
+    return self;
+}
+
+mp_obj_t mpy_conn_done(mpy_conn_t *self, int result) {
+    mpy_check(self->mgr, self->c != NULL ? pmg_conn_mgr(self->c) : NULL, result);
+    return mp_const_none;
+}
+
+mp_obj_t mpy_conn_number(mpy_conn_t *self, int result) {
+    mpy_conn_done(self, result);
+    return MP_OBJ_NEW_SMALL_INT(result);
+}
+
+mp_obj_t mpy_conn_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw,
+    const mp_obj_t *args) {
+    (void)type, (void)n_args, (void)n_kw, (void)args;
+    mp_raise_msg(&mp_type_TypeError, (mp_rom_error_text_t)PMG_MSG_NOT_MADE_BY_HAND);
+}
+
+// By what no other class has: Connection itself, with its table of methods, stands above them.
+bool mpy_is_conn(mp_obj_t obj) {
+    return MP_OBJ_TYPE_GET_SLOT_OR_NULL(mp_obj_get_type(obj), make_new) == mpy_conn_make_new;
+}
