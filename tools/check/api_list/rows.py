@@ -8,11 +8,7 @@ import subprocess
 from functools import cache
 from pathlib import Path
 
-<<<<<<< HEAD:tools/api_list.py
-HEADER = Path(__file__).resolve().parent.parent / "shared/base/names.h"
-=======
-HEADER = Path(__file__).resolve().parents[3] / "shared" / "pmg_api.h"
->>>>>>> house-tests:tools/check/api_list/rows.py
+HEADER = Path(__file__).resolve().parents[3] / "shared/base/names.h"
 
 
 @cache
