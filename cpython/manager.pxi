@@ -96,27 +96,27 @@ cdef class Manager:
             pmg_py_int(fd, "fd", &number)
             if not 0 <= number <= INT_MAX:
                 raise ValueError("fd must be a socket's number")
-        return self.open(url, handler, http, True, <int>number, PMG_RAW)
+        return self.open(url, handler, http, True, <int>number, &pmg_raw)
 
     def connect(self, url, handler=None, *, http=None):
         """Starts a connection and returns it at once."""
-        return self.open(url, handler, http, False, -1, PMG_RAW)
+        return self.open(url, handler, http, False, -1, &pmg_raw)
 
     def ws_connect(self, url, handler=None):
         """Starts a WebSocket connection and returns it at once."""
-        return self.open(url, handler, None, False, -1, PMG_WS)
+        return self.open(url, handler, None, False, -1, &pmg_ws)
 
     def sntp_connect(self, url, handler=None):
         """Asks a time server for the time: MG_EV_SNTP_TIME."""
-        return self.open(url, handler, None, False, -1, PMG_SNTP)
+        return self.open(url, handler, None, False, -1, &pmg_sntp)
 
     def modbus_listen(self, url, handler=None):
         """Listens for Modbus clients and returns the listener's Connection."""
-        return self.open(url, handler, None, True, -1, PMG_MODBUS)
+        return self.open(url, handler, None, True, -1, &pmg_modbus)
 
     def modbus_connect(self, url, handler=None):
         """Starts a connection to a Modbus server and returns it at once."""
-        return self.open(url, handler, None, False, -1, PMG_MODBUS)
+        return self.open(url, handler, None, False, -1, &pmg_modbus)
 
     def mqtt_connect(
         self,
@@ -164,7 +164,7 @@ cdef class Manager:
             pmg_py_data(will_message, "will_message", &will)
             login.password = secret.s
             login.will_message = will.s
-            rc = pmg_mqtt_connect(self.core(), line, &login, <void *>handler, &c)
+            rc = pmg_connect(self.core(), line, &pmg_mqtt, &login, <void *>handler, &c)
             settle(self, rc)
             return <Connection>pmg_conn_obj(c)[0]
         finally:
@@ -175,31 +175,32 @@ cdef class Manager:
 
     def mqtt_listen(self, url, handler=None):
         """Listens for MQTT clients and returns the listener's Connection."""
-        return self.open(url, handler, None, True, -1, PMG_MQTT)
+        return self.open(url, handler, None, True, -1, &pmg_mqtt)
 
     def mdns_listen(self, handler=None, name=None, services=(), *, interface=None):
         """Joins multicast DNS, announces a name and services, and returns the Connection."""
         return mdns_listen(self, handler, name, services, interface)
 
-    # `proto` PMG_RAW: as the URL and `http` say; `fd` is for a listener.
+    # `speaks` pmg_raw: as the URL and `http` say; `fd` is for a listener.
     cdef Connection open(
-        self, object url, object handler, object http, bint listen, int fd, int proto
+        self, object url, object handler, object http, bint listen, int fd,
+        const pmg_protocol_t *speaks
     ):
         cdef const char *line
         cdef mg_connection *c = NULL
         cdef int rc
         pmg_py_cstr(url, "url", &line)
         pmg_py_callable(handler, "handler")
-        if proto == PMG_RAW:
-            proto = pmg_url_proto(line)
+        if speaks == &pmg_raw:
+            speaks = pmg_url_speaks(line)
         if http is not None:
-            proto = PMG_HTTP if http else PMG_RAW
+            speaks = &pmg_http if http else &pmg_raw
         cdef bint held = hold(self)
         try:
             if listen:
-                rc = pmg_listen(self.core(), line, proto, fd, <void *>handler, &c)
+                rc = pmg_listen(self.core(), line, speaks, fd, <void *>handler, &c)
             else:
-                rc = pmg_connect(self.core(), line, proto, <void *>handler, &c)
+                rc = pmg_connect(self.core(), line, speaks, NULL, <void *>handler, &c)
             settle(self, rc)
             return <Connection>pmg_conn_obj(c)[0]
         finally:

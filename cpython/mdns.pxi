@@ -48,8 +48,8 @@ cdef mg_str optional_str(object o, const char *name) except *:
     return s
 
 
-# Runs Python of the program's: the draft may be another one afterwards, which the core notices.
-cdef int mdns_service(Manager m, object service) except -1:
+# Runs Python of the program's, which may close the manager.
+cdef int mdns_service(Manager m, pmg_mdns_draft_t *draft, object service) except -1:
     cdef mg_str key
     cdef pmg_py_data_t value
     cdef int rc
@@ -64,7 +64,7 @@ cdef int mdns_service(Manager m, object service) except -1:
     cdef int p = small_int_arg(port, "port")
     if kind is None:
         raise ValueError(text(PMG_MSG_SERVICE))
-    settle(m, pmg_mdns_draft_service(m.core(), k, p, n))
+    settle(m, pmg_mdns_draft_service(m.core(), draft, k, p, n))
     if txt is not None and not isinstance(txt, dict):
         pmg_py_bad_type(PMG_MSG_DICT, "txt", txt)
     for word, data in dict(txt or {}).items():
@@ -74,7 +74,7 @@ cdef int mdns_service(Manager m, object service) except -1:
             pmg_py_data(data, "a value", &value)
         rc = -EBADF
         if m.m != NULL:
-            rc = pmg_mdns_draft_txt(m.m, key, value.s)
+            rc = pmg_mdns_draft_txt(m.m, draft, key, value.s)
         pmg_py_release(&value)
         m.core()
         settle(m, rc)
@@ -85,16 +85,20 @@ cdef Connection mdns_listen(
     Manager m, object handler, object name, object services, object interface
 ):
     cdef mg_connection *c = NULL
+    cdef pmg_mdns_draft_t draft
+    cdef bint held = False
     cdef mg_str host = optional_str(name, "name")
     cdef mg_str iface = optional_str(interface, "interface")
     pmg_py_callable(handler, "handler")
-    settle(m, pmg_mdns_draft(m.core(), host, iface))
-    for service in services:
-        mdns_service(m, service)
-    cdef bint held = hold(m)
+    settle(m, pmg_mdns_draft(m.core(), host, iface, &draft))
     try:
-        settle(m, pmg_mdns_listen(m.core(), <void *>handler, &c))
+        for service in services:
+            mdns_service(m, &draft, service)
+        m.core()
+        held = hold(m)
+        settle(m, pmg_listen_for(m.core(), &pmg_mdns, &draft, <void *>handler, &c))
         return <Connection>pmg_conn_obj(c)[0]
     finally:
+        pmg_mdns_draft_free(&draft)
         if held:
             m.holder = 0

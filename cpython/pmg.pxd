@@ -119,7 +119,9 @@ cdef extern from "pmg.h":
         bint clean_session, will_retain
 
     int PMG_RAISED, PMG_STOP, PMG_EV_END
-    int PMG_RAW, PMG_HTTP, PMG_WS, PMG_SNTP, PMG_MODBUS, PMG_MQTT
+    ctypedef struct pmg_protocol_t:
+        pass
+    const pmg_protocol_t pmg_raw, pmg_http, pmg_ws, pmg_sntp, pmg_modbus, pmg_mqtt, pmg_mdns
 
     void pmg_limits_default(pmg_limits_t *)
     int pmg_mgr_new(pmg_mgr_t **, const pmg_hooks_t *, const pmg_limits_t *, void *)
@@ -137,12 +139,17 @@ cdef extern from "pmg.h":
     bint pmg_timer_active(const pmg_timer_t *)
     void pmg_timer_cancel(pmg_timer_t *)
 
-    int pmg_listen(pmg_mgr_t *, const char *, int proto, int fd, void *, mg_connection **)
-    int pmg_connect(pmg_mgr_t *, const char *, int proto, void *, mg_connection **)
+    int pmg_listen(
+        pmg_mgr_t *, const char *, const pmg_protocol_t *, int fd, void *, mg_connection **
+    )
+    int pmg_listen_for(pmg_mgr_t *, const pmg_protocol_t *, void *, void *, mg_connection **)
+    int pmg_connect(
+        pmg_mgr_t *, const char *, const pmg_protocol_t *, const void *, void *, mg_connection **
+    )
     int pmg_resolve(mg_connection *, const char *)
     void pmg_resolve_cancel(mg_connection *)
     int pmg_sntp_request(mg_connection *)
-    int pmg_url_proto(const char *)
+    const pmg_protocol_t *pmg_url_speaks(const char *)
     pmg_mgr_t *pmg_conn_mgr(mg_connection *)
     void **pmg_conn_obj(mg_connection *)
     bint pmg_conn_is_listening(mg_connection *)
@@ -179,10 +186,12 @@ cdef extern from "pmg.h":
     int pmg_ws_send_text(mg_connection *, const void *, size_t)
     int pmg_ws_send(mg_connection *, const void *, size_t, int)
 
-    int pmg_mdns_draft(pmg_mgr_t *, mg_str, mg_str)
-    int pmg_mdns_draft_service(pmg_mgr_t *, mg_str, long, mg_str)
-    int pmg_mdns_draft_txt(pmg_mgr_t *, mg_str, mg_str)
-    int pmg_mdns_listen(pmg_mgr_t *, void *, mg_connection **)
+    ctypedef struct pmg_mdns_draft_t:
+        pass
+    int pmg_mdns_draft(pmg_mgr_t *, mg_str, mg_str, pmg_mdns_draft_t *)
+    int pmg_mdns_draft_service(pmg_mgr_t *, pmg_mdns_draft_t *, mg_str, long, mg_str)
+    int pmg_mdns_draft_txt(pmg_mgr_t *, pmg_mdns_draft_t *, mg_str, mg_str)
+    void pmg_mdns_draft_free(pmg_mdns_draft_t *)
     int pmg_mdns_query(mg_connection *, mg_str, int)
     bint pmg_mdns_txt_next(mg_str *, mg_str *, mg_str *)
 
@@ -203,7 +212,6 @@ cdef extern from "pmg.h":
     size_t pmg_mqtt_prop_encode(const pmg_mqtt_prop_t *, uint8_t *)
     size_t pmg_mqtt_next_topic(const pmg_mqtt_msg_t *, size_t, mg_str *, int *)
     bint pmg_mqtt_match(mg_str, mg_str)
-    int pmg_mqtt_connect(pmg_mgr_t *, const char *, const pmg_mqtt_login_t *, void *, mg_connection **)
     int pmg_mqtt_pub(mg_connection *, mg_str, mg_str, int qos, bint retain, int id, mg_str props)
     int pmg_mqtt_sub(mg_connection *, mg_str, int qos, int options, mg_str props)
     int pmg_mqtt_unsub(mg_connection *, mg_str)

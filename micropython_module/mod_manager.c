@@ -203,11 +203,11 @@ static MP_DEFINE_CONST_FUN_OBJ_1(manager_del_obj, manager_del);
 // Connections
 
 // http=None: as the URL's scheme says.
-static int proto_arg(mp_obj_t http, const char *url) {
+static const pmg_protocol_t *speaks_arg(mp_obj_t http, const char *url) {
     if (http == mp_const_none) {
-        return pmg_url_proto(url);
+        return pmg_url_speaks(url);
     }
-    return mp_obj_is_true(http) ? PMG_HTTP : PMG_RAW;
+    return mp_obj_is_true(http) ? &pmg_http : &pmg_raw;
 }
 
 static mp_obj_t manager_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
@@ -221,13 +221,13 @@ static mp_obj_t manager_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t
     MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
     mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
-    int proto = proto_arg(args[ARG_http].u_obj, url);
+    const pmg_protocol_t *speaks = speaks_arg(args[ARG_http].u_obj, url);
     int fd = -1;
     if (args[ARG_fd].u_obj != mp_const_none) {
         mp_uint_t n = mpy_get_size(args[ARG_fd].u_obj, "fd");
         fd = n < INT_MAX ? (int)n : INT_MAX; // no descriptor either, and the engine says so
     }
-    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, proto, true, fd, handler);
+    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, speaks, true, fd, handler);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_listen_obj, 1, manager_listen);
 
@@ -241,8 +241,8 @@ static mp_obj_t manager_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_
     MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
     mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
-    int proto = proto_arg(args[ARG_http].u_obj, url);
-    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, proto, false, -1, handler);
+    const pmg_protocol_t *speaks = speaks_arg(args[ARG_http].u_obj, url);
+    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, speaks, false, -1, handler);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_connect_obj, 1, manager_connect);
 

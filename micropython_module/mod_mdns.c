@@ -52,24 +52,25 @@ static struct mg_str optional_str(mp_obj_t obj, const char *name) {
     return obj != mp_const_none ? mpy_get_str(obj, name) : mg_str_n(NULL, 0);
 }
 
-static mpy_manager_t *checked(mp_obj_t mgr_in, int result) {
-    mpy_manager_t *mgr = mpy_manager_open(mgr_in);
-    mpy_check(mgr, mgr->m, result);
-    return mgr;
-}
+// What is being announced. The program's objects run Python in the middle, which may close the
+// manager and which may raise.
+typedef struct {
+    mp_obj_t mgr;
+    pmg_mdns_draft_t draft;
+} announce_t;
 
-static void add_txt(mp_obj_t mgr_in, mp_obj_t key_in, mp_obj_t value_in) {
+static void add_txt(announce_t *a, mp_obj_t key_in, mp_obj_t value_in) {
     struct mg_str key = mpy_get_str(key_in, "a key"), value = mg_str_n(NULL, 0);
     if (value_in != mp_const_none) {
         mp_buffer_info_t info;
         mpy_get_data(value_in, "a value", &info);
         value = mg_str_n(info.buf != NULL ? info.buf : "", info.len);
     }
-    mpy_manager_t *mgr = mpy_manager_open(mgr_in);
-    checked(mgr_in, MPY_ENGINE(pmg_mdns_draft_txt(mgr->m, key, value)));
+    mpy_manager_t *mgr = mpy_manager_open(a->mgr);
+    mpy_check(mgr, mgr->m, MPY_ENGINE(pmg_mdns_draft_txt(mgr->m, &a->draft, key, value)));
 }
 
-static void add_service(mp_obj_t mgr_in, mp_obj_t service) {
+static void add_service(announce_t *a, mp_obj_t service) {
     size_t len = 0;
     mp_obj_t *items = NULL;
     if (mp_obj_is_type(service, &mp_type_tuple) || mp_obj_is_type(service, &mp_type_list)) {
@@ -82,8 +83,8 @@ static void add_service(mp_obj_t mgr_in, mp_obj_t service) {
     struct mg_str type = mpy_get_str(items[0], "type");
     struct mg_str name = len > 3 ? optional_str(items[3], "name") : mg_str_n(NULL, 0);
     int port = mpy_get_small_int(items[1], "port");
-    mpy_manager_t *mgr = mpy_manager_open(mgr_in);
-    checked(mgr_in, MPY_ENGINE(pmg_mdns_draft_service(mgr->m, type, port, name)));
+    mpy_manager_t *mgr = mpy_manager_open(a->mgr);
+    mpy_check(mgr, mgr->m, MPY_ENGINE(pmg_mdns_draft_service(mgr->m, &a->draft, type, port, name)));
     if (txt != mp_const_none) {
         if (!mp_obj_is_dict_or_ordereddict(txt)) {
             mpy_raise_type(PMG_MSG_DICT, "txt", txt);
@@ -91,10 +92,23 @@ static void add_service(mp_obj_t mgr_in, mp_obj_t service) {
         mp_map_t *map = mp_obj_dict_get_map(txt);
         for (size_t i = 0; i < map->alloc; i++) {
             if (mp_map_slot_is_filled(map, i)) {
-                add_txt(mgr_in, map->table[i].key, map->table[i].value);
+                add_txt(a, map->table[i].key, map->table[i].value);
             }
         }
     }
+}
+
+static mp_obj_t listen_for(announce_t *a, mp_obj_t services, mp_obj_t handler) {
+    mpy_open_t open = {.handler = handler, .conn = NULL};
+    struct mg_connection *c = NULL;
+    mp_obj_iter_buf_t buf;
+    mp_obj_t iterator = mp_getiter(services, &buf), service;
+    while ((service = mp_iternext(iterator)) != MP_OBJ_STOP_ITERATION) {
+        add_service(a, service);
+    }
+    mpy_manager_t *mgr = mpy_manager_open(a->mgr);
+    mpy_check(mgr, mgr->m, MPY_ENGINE(pmg_listen_for(mgr->m, &pmg_mdns, &a->draft, &open, &c)));
+    return MP_OBJ_FROM_PTR(open.conn);
 }
 
 static mp_obj_t manager_mdns_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
@@ -106,23 +120,20 @@ static mp_obj_t manager_mdns_listen(size_t n_args, const mp_obj_t *pos_args, mp_
         MPY_KEYWORD(interface, MP_ROM_NONE),
     };
     MPY_PARSE_METHOD(n_args, pos_args, kw_args);
-    mpy_open_t open = {
-        .handler = mpy_get_handler(args[ARG_handler].u_obj, "handler"),
-        .conn = NULL,
-    };
+    mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
     struct mg_str name = optional_str(args[ARG_name].u_obj, "name");
     struct mg_str iface = optional_str(args[ARG_interface].u_obj, "interface");
     mpy_manager_t *mgr = mpy_manager_open(pos_args[0]);
-    mpy_check(mgr, mgr->m, MPY_ENGINE(pmg_mdns_draft(mgr->m, name, iface)));
-    mp_obj_iter_buf_t buf;
-    mp_obj_t iterator = mp_getiter(args[ARG_services].u_obj, &buf), service;
-    while ((service = mp_iternext(iterator)) != MP_OBJ_STOP_ITERATION) {
-        add_service(pos_args[0], service);
+    announce_t a = {.mgr = pos_args[0]};
+    mpy_check(mgr, mgr->m, MPY_ENGINE(pmg_mdns_draft(mgr->m, name, iface, &a.draft)));
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        mp_obj_t conn = listen_for(&a, args[ARG_services].u_obj, handler);
+        nlr_pop();
+        return conn;
     }
-    struct mg_connection *c = NULL;
-    mgr = mpy_manager_open(pos_args[0]);
-    mpy_check(mgr, mgr->m, MPY_ENGINE(pmg_mdns_listen(mgr->m, &open, &c)));
-    return MP_OBJ_FROM_PTR(open.conn);
+    MPY_ENGINE_DO(pmg_mdns_draft_free(&a.draft));
+    nlr_jump(nlr.ret_val);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_mdns_listen_obj, 1, manager_mdns_listen);
 

@@ -110,12 +110,12 @@ MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_modbus_write_obj, 1, conn_modbus_write);
 // Manager
 
 static mp_obj_t manager_modbus_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    return mpy_manager_start_args(PMG_MODBUS, true, n_args, pos_args, kw_args);
+    return mpy_manager_start_args(&pmg_modbus, true, n_args, pos_args, kw_args);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_modbus_listen_obj, 1, manager_modbus_listen);
 
 static mp_obj_t manager_modbus_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    return mpy_manager_start_args(PMG_MODBUS, false, n_args, pos_args, kw_args);
+    return mpy_manager_start_args(&pmg_modbus, false, n_args, pos_args, kw_args);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_modbus_connect_obj, 1, manager_modbus_connect);
 

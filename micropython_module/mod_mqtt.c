@@ -276,13 +276,13 @@ static mp_obj_t manager_mqtt_connect(size_t n_args, const mp_obj_t *pos_args, mp
     mpy_manager_t *self = mpy_manager_open(pos_args[0]);
     mpy_open_t arg = {.handler = handler, .conn = NULL};
     struct mg_connection *c = NULL;
-    mpy_check(self, self->m, MPY_ENGINE(pmg_mqtt_connect(self->m, url, &login, &arg, &c)));
+    mpy_check(self, self->m, MPY_ENGINE(pmg_connect(self->m, url, &pmg_mqtt, &login, &arg, &c)));
     return MP_OBJ_FROM_PTR(arg.conn);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_mqtt_connect_obj, 1, manager_mqtt_connect);
 
 static mp_obj_t manager_mqtt_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    return mpy_manager_start_args(PMG_MQTT, true, n_args, pos_args, kw_args);
+    return mpy_manager_start_args(&pmg_mqtt, true, n_args, pos_args, kw_args);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_mqtt_listen_obj, 1, manager_mqtt_listen);
 

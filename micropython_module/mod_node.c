@@ -75,18 +75,18 @@ mpy_manager_t *mpy_manager_open(mp_obj_t self_in) {
     return self;
 }
 
-mp_obj_t mpy_manager_start(mpy_manager_t *self, const char *url, int proto, bool listening, int fd,
-    mp_obj_t handler) {
+mp_obj_t mpy_manager_start(mpy_manager_t *self, const char *url, const pmg_protocol_t *speaks,
+    bool listening, int fd, mp_obj_t handler) {
     mpy_open_t arg = {.handler = handler, .conn = NULL};
     struct mg_connection *c = NULL;
-    int r = MPY_ENGINE(listening ? pmg_listen(self->m, url, proto, fd, &arg, &c)
-                                 : pmg_connect(self->m, url, proto, &arg, &c));
+    int r = MPY_ENGINE(listening ? pmg_listen(self->m, url, speaks, fd, &arg, &c)
+                                 : pmg_connect(self->m, url, speaks, NULL, &arg, &c));
     mpy_check(self, self->m, r);
     return MP_OBJ_FROM_PTR(arg.conn);
 }
 
-mp_obj_t mpy_manager_start_args(int proto, bool listening, size_t n_args, const mp_obj_t *pos_args,
-    mp_map_t *kw_args) {
+mp_obj_t mpy_manager_start_args(const pmg_protocol_t *speaks, bool listening, size_t n_args,
+    const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_url, ARG_handler };
     static const mp_arg_t allowed_args[] = {
         MPY_REQUIRED(url),
@@ -95,7 +95,7 @@ mp_obj_t mpy_manager_start_args(int proto, bool listening, size_t n_args, const 
     MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
     mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
-    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, proto, listening, -1, handler);
+    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, speaks, listening, -1, handler);
 }
 
 // ---------------------------------------------------------------------------------------------

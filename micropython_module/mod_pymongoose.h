@@ -145,11 +145,11 @@ int mpy_check(mpy_manager_t *mgr, pmg_mgr_t *m, int result);
 // A Manager that is open and used by its own thread, or an exception.
 mpy_manager_t *mpy_manager_open(mp_obj_t self_in);
 // Listens or connects; gives the Connection, or an exception.
-mp_obj_t mpy_manager_start(mpy_manager_t *self, const char *url, int proto, bool listening, int fd,
-    mp_obj_t handler);
+mp_obj_t mpy_manager_start(mpy_manager_t *self, const char *url, const pmg_protocol_t *speaks,
+    bool listening, int fd, mp_obj_t handler);
 // A method (url, handler) that does this with a protocol that is not the URL's to say.
-mp_obj_t mpy_manager_start_args(int proto, bool listening, size_t n_args, const mp_obj_t *pos_args,
-    mp_map_t *kw_args);
+mp_obj_t mpy_manager_start_args(const pmg_protocol_t *speaks, bool listening, size_t n_args,
+    const mp_obj_t *pos_args, mp_map_t *kw_args);
 
 // A Connection that is open and used by its own thread, or an exception.
 mpy_conn_t *mpy_conn_open(mp_obj_t self_in);

@@ -13,7 +13,7 @@ static mp_obj_t conn_sntp_request(mp_obj_t self_in) {
 MP_DEFINE_CONST_FUN_OBJ_1(mpy_conn_sntp_request_obj, conn_sntp_request);
 
 static mp_obj_t manager_sntp_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    return mpy_manager_start_args(PMG_SNTP, false, n_args, pos_args, kw_args);
+    return mpy_manager_start_args(&pmg_sntp, false, n_args, pos_args, kw_args);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_sntp_connect_obj, 1, manager_sntp_connect);
 

@@ -79,7 +79,7 @@ MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_ws_send_obj, 1, conn_ws_send);
 // Manager
 
 static mp_obj_t manager_ws_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    return mpy_manager_start_args(PMG_WS, false, n_args, pos_args, kw_args);
+    return mpy_manager_start_args(&pmg_ws, false, n_args, pos_args, kw_args);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_ws_connect_obj, 1, manager_ws_connect);
 

@@ -2,7 +2,7 @@
 //
 // Hashes over Mongoose's or Mbed TLS's, Base64 (RFC 4648) and random text.
 
-#include "record.h"
+#include "base.h"
 
 static const unsigned char *bytes(struct mg_str s) {
     return (const unsigned char *)s.buf;

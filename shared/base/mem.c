@@ -2,7 +2,7 @@
 //
 // Memory: every block of shared/ and of Mongoose comes through here and is counted.
 
-#include "record.h"
+#include "base.h"
 
 static size_t live_blocks;
 

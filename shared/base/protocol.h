@@ -19,11 +19,11 @@ typedef struct {
 
 // An operation that is NULL has nothing to do. All but `read` may run before there is a socket.
 struct pmg_protocol {
-    const char *name;     // as texts have it: "WebSocket"
-    const char *only_by;  // a client is made by this method alone: "mqtt_connect()"; or NULL
-    const char *refusal;  // sent to a peer for which there is no room; or NULL
-    bool finishes;        // a peer that has closed its side is still sent the answer it waits for
-    bool datagrams;       // it runs over UDP
+    const char *name;    // as texts have it: "WebSocket"
+    const char *only_by; // a client is made by this method alone: "mqtt_connect()"; or NULL
+    const char *refusal; // sent to a peer for which there is no room; or NULL
+    bool finishes;       // a peer that has closed its side is still sent the answer it waits for
+    bool datagrams;      // it runs over UDP
     // A connection is being made, as client or accepted: allocates its state. 0, -ENOMEM, -EINVAL.
     int (*start)(struct mg_connection *c, const pmg_opening_t *o);
     // Opens a listener's socket in place of the core. 0 or a negative errno.

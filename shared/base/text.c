@@ -3,7 +3,7 @@
 // Text by a format: what our own texts use of printf, without floats, the same on every target. A
 // board's libc may know neither %zu nor %llu, and both its printf and Mongoose's bring floats along.
 
-#include "record.h"
+#include "base.h"
 
 typedef struct {
     char *buf;

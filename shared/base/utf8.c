@@ -2,7 +2,7 @@
 //
 // UTF-8 (RFC 3629): an incremental check for WebSocket text, and conversions for str.
 
-#include "record.h"
+#include "base.h"
 
 // The cursor: how many bytes must follow (bits 0-1), and the range that the next one must be in
 // (bits 8-15 low, 16-23 high). The range rules out overlong forms, surrogates and beyond U+10FFFF.

@@ -58,8 +58,7 @@ bool pmg_out_grow(struct mg_connection *c, const void *buf, size_t len) {
 
 static int send_datagram(struct mg_connection *c, const void *buf, size_t len) {
     if (c->rem.port == 0) {
-        return pmg_fail(pmg_m(c), -EDESTADDRREQ,
-            "no datagram was received yet: nobody to send to");
+        return pmg_fail(pmg_m(c), -EDESTADDRREQ, "no datagram was received yet: nobody to send to");
     }
     long n = pmg_io_write(c, buf, len);
     if (n < 0) {

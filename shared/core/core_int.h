@@ -30,9 +30,9 @@ pmg_attached_t *pmg_attached(pmg_mgr_t *m, void (*end)(pmg_mgr_t *m, pmg_attache
 int pmg_mgr_alive(pmg_mgr_t *m);
 
 // event.c
-void pmg_fire(struct mg_connection *c, int ev, void *data);    // to Python
-void pmg_call(struct mg_connection *c, int ev, void *data);    // and sees to it if that closed it
-void pmg_fatal(struct mg_connection *c, const char *text);     // MG_EV_ERROR, then close
+void pmg_fire(struct mg_connection *c, int ev, void *data); // to Python
+void pmg_call(struct mg_connection *c, int ev, void *data); // and sees to it if that closed it
+void pmg_fatal(struct mg_connection *c, const char *text);  // MG_EV_ERROR, then close
 // MG_EV_ERROR; what is queued is still sent, and read until the peer has closed.
 void pmg_refuse(struct mg_connection *c, const char *text);
 
@@ -59,7 +59,7 @@ void pmg_flush(struct mg_connection *c);
 void pmg_update(struct mg_connection *c); // flush, finish a drain, tell the backend
 void pmg_drain_late(struct mg_connection *c);
 void pmg_drain_deadline(struct mg_connection *c); // the peer has so long to take what is queued
-void pmg_work_on(struct mg_connection *c); // its turn in the work queue
+void pmg_work_on(struct mg_connection *c);        // its turn in the work queue
 void pmg_stream_ready(struct mg_connection *c, int mask, bool error); // as x->ready
 void pmg_datagram_ready(struct mg_connection *c, int mask, bool error);
 
@@ -68,7 +68,7 @@ void pmg_wakeups_run(pmg_mgr_t *m);
 void pmg_wakeups_free(pmg_mgr_t *m);
 
 // buffer.c
-int pmg_can_send(struct mg_connection *c);              // 0, or why not
+int pmg_can_send(struct mg_connection *c);                                // 0, or why not
 int pmg_send_plain(struct mg_connection *c, const void *buf, size_t len); // as it is
 bool pmg_out_room(struct mg_connection *c, size_t len); // for bytes that the buffer cannot take yet
 bool pmg_out_grow(struct mg_connection *c, const void *buf, size_t len);

@@ -43,7 +43,8 @@ void pmg_wants(struct mg_connection *c) {
     if (mask != x->io_mask && pmg_io_watch(c, mask) == 0) {
         x->io_mask = (uint8_t)mask;
     }
-    if ((mask & PMG_IO_READ) && x->layer != NULL && x->layer->pending(c)) { // the socket will not say so
+    if ((mask & PMG_IO_READ) && x->layer != NULL &&
+        x->layer->pending(c)) { // the socket will not say so
         pmg_work(c);
     }
 }

@@ -4,7 +4,7 @@
 // later leaves its entry where it is; the entry is moved when it comes up early. So a keep-alive
 // connection pushes its idle deadline forward at every request at the price of one store.
 
-#include "../base/record.h"
+#include "core_int.h"
 
 static void put(pmg_mgr_t *m, size_t i, pmg_timer_t *t) {
     m->heap[i] = t;
@@ -96,7 +96,7 @@ static void destroy(pmg_timer_t *t) {
     pmg_mgr_t *m = t->mgr;
     pmg_heap_remove(t);
     m->timers--;
-    pmg_live_add(0, -1);
+    pmg_live_add(0, 0, -1);
     m->hooks.timer_free(t);
     pmg_free(t);
 }
@@ -143,7 +143,7 @@ int pmg_timer_add(pmg_mgr_t *m, uint64_t ms, bool repeat, bool run_now, void *ar
     t->fn = fire;
     t->period = repeat ? (ms > 0 ? ms : 1) : 0; // a period of 0 would starve the network
     m->timers++;
-    pmg_live_add(0, 1);
+    pmg_live_add(0, 0, 1);
     uint64_t now = pmg_port_millis();
     pmg_heap_set(t, run_now || ms == 0 ? now : (ms < UINT64_MAX - now ? now + ms : UINT64_MAX - 1));
     if (m->waiting) {
@@ -180,5 +180,36 @@ void pmg_timers_free(pmg_mgr_t *m) {
             destroy(m->heap[i]);
             i = m->heap_len; // destroy() reorders
         }
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Deadlines of connections
+
+void pmg_deadline(struct mg_connection *c, void (*late)(struct mg_connection *c), uint64_t ms) {
+    pmg_conn_t *x = pmg_x(c);
+    if (ms == 0) {
+        pmg_no_deadline(c);
+        return;
+    }
+    x->late = late;
+    x->deadline = pmg_now(pmg_m(c)) + ms;
+    if (x->timer.heap_pos == 0 || x->timer.due > x->deadline) {
+        pmg_heap_set(&x->timer, x->deadline);
+    }
+}
+
+void pmg_deadline_fired(pmg_timer_t *t) {
+    struct mg_connection *c = t->arg;
+    pmg_conn_t *x = pmg_x(c);
+    void (*late)(struct mg_connection *) = x->late;
+    if (late != NULL && x->deadline > t->mgr->now) {
+        pmg_heap_set(t, x->deadline);
+        return;
+    }
+    pmg_heap_remove(t);
+    x->late = NULL;
+    if (late != NULL && !c->is_closing) {
+        late(c);
     }
 }

@@ -2,8 +2,8 @@
 //
 // The name resolver: a stub that asks the system's recursive servers (RFC 1035, RFC 5452).
 //
-//   waiter   a connection that waits for a name, then for one of its addresses to answer
-//   lookup   one name that is asked for; the waiters of one name share it
+//   ask      somebody who waits for a name
+//   lookup   one name that is asked for; all who ask for it share it
 //   query    A or AAAA of a lookup, in a connection of its own that Python never sees. Each try
 //            has a new socket, so a new source port, and a new id; the socket is connected, so
 //            that only the server's own address can answer
@@ -13,20 +13,9 @@
 
 #include "dns_int.h"
 
-// Of a name with several addresses: how long one is tried before the next.
-#define ATTEMPT_MS 3000
-
-static pmg_dns_t *get_dns(pmg_mgr_t *m) {
-    if (m->dns == NULL && (m->dns = pmg_alloc(sizeof(*m->dns))) != NULL) {
-        memset(m->dns, 0, sizeof(*m->dns));
-        pmg_dns_conf_init(&m->dns->conf);
-    }
-    return m->dns;
-}
-
 static void end_lookup(pmg_lookup_t *l) {
     pmg_mgr_t *m = l->m;
-    pmg_lookup_t **at = &m->dns->lookups;
+    pmg_lookup_t **at = &l->d->lookups;
     while (*at != l) {
         at = &(*at)->next;
     }
@@ -46,8 +35,8 @@ static void error_text(pmg_lookup_t *l, char *text, size_t size) {
     const char *name = l->name;
     if (pmg_dns_is_local(l->asked)) {
         pmg_snprintf(server.host, sizeof(server.host), "the local network");
-    } else if (l->m->dns->conf.servers > l->server) {
-        pmg_addr_text(&l->m->dns->conf.server[l->server], &server);
+    } else if (l->d->conf.servers > l->server) {
+        pmg_addr_text(&l->d->conf.server[l->server], &server);
     }
     switch (l->result) {
         case PMG_DNS_NXDOMAIN: pmg_snprintf(text, size, "no such name: %s", name); break;
@@ -79,41 +68,32 @@ static void error_text(pmg_lookup_t *l, char *text, size_t size) {
     }
 }
 
-static pmg_waiter_t *waiter_of(pmg_lookup_t *l) {
-    pmg_waiter_t *w = l->m->dns->waiters;
-    while (w != NULL && w->lookup != l) {
-        w = w->next;
+// Takes the next of those who wait for it off the list; NULL: all were told.
+static pmg_dns_ask_t *next_ask(pmg_lookup_t *l) {
+    pmg_dns_ask_t **at = &l->d->asks;
+    while (*at != NULL && (*at)->lookup != l) {
+        at = &(*at)->next;
     }
-    return w;
-}
-
-static void take_addr(pmg_waiter_t *w) {
-    w->c->rem = w->addrs.a[w->at];
-    w->c->rem.port = w->port;
+    pmg_dns_ask_t *ask = *at;
+    if (ask != NULL) {
+        *at = ask->next;
+        ask->lookup = NULL;
+        l->asks--;
+    }
+    return ask;
 }
 
 static void deliver(pmg_lookup_t *l) {
-    pmg_mgr_t *m = l->m;
     char text[352];
-    for (pmg_waiter_t *w; !m->stop && (w = waiter_of(l)) != NULL;) {
-        struct mg_connection *c = w->c;
-        w->lookup = NULL;
-        l->waiters--;
-        c->is_resolving = 0;
-        if (c->is_closing) {
-            continue;
-        }
-        if (l->result == FOUND) {
-            w->addrs = l->found;
-            w->at = 0;
-            take_addr(w);
-            pmg_connect_resolved(c);
-        } else {
-            error_text(l, text, sizeof(text));
-            pmg_fatal(c, text);
-        }
+    const char *error = NULL;
+    if (l->result != FOUND) {
+        error_text(l, text, sizeof(text));
+        error = text;
     }
-    if (l->waiters == 0) {
+    for (pmg_dns_ask_t *ask; !l->m->stop && (ask = next_ask(l)) != NULL;) {
+        ask->found(ask, error == NULL ? &l->found : NULL, error);
+    }
+    if (l->asks == 0) {
         end_lookup(l);
     }
 }
@@ -126,34 +106,34 @@ static void fired(pmg_timer_t *t) {
     }
     if (l->result == FOUND && l->ttl != UINT32_MAX) {
         pmg_dns_sort(l->m, &l->found);
-        pmg_dns_cache_put(&l->m->dns->cache, l->asked, pmg_port_millis(), l->ttl, &l->found);
+        pmg_dns_cache_put(&l->d->cache, l->asked, pmg_port_millis(), l->ttl, &l->found);
         l->ttl = UINT32_MAX;
     }
     deliver(l);
 }
 
-static pmg_lookup_t *new_lookup(pmg_mgr_t *m) {
+static pmg_lookup_t *new_lookup(pmg_mgr_t *m, pmg_dns_t *d) {
     pmg_lookup_t *l = pmg_heap_reserve(m, m->count + m->timers + 1) ? pmg_alloc(sizeof(*l)) : NULL;
     if (l == NULL) {
         return NULL;
     }
     memset(l, 0, sizeof(*l));
     l->m = m;
+    l->d = d;
     l->timer.mgr = m;
     l->timer.arg = l;
     l->timer.fn = fired;
     l->result = PENDING;
     l->ttl = UINT32_MAX;
     l->last = NO_ANSWER;
-    l->next = m->dns->lookups;
-    m->dns->lookups = l;
+    l->next = d->lookups;
+    d->lookups = l;
     m->timers++;
     return l;
 }
 
-static pmg_lookup_t *begin(pmg_mgr_t *m, const char *name, bool absolute,
+static pmg_lookup_t *begin(pmg_mgr_t *m, pmg_dns_t *d, const char *name, bool absolute,
     const struct mg_addr *addr) {
-    pmg_dns_t *d = m->dns;
     pmg_lookup_t *l = d->lookups;
     if (pmg_dns_conf_refresh(m, &d->conf)) {
         pmg_dns_cache_clear(&d->cache); // another network, perhaps with other answers
@@ -162,7 +142,7 @@ static pmg_lookup_t *begin(pmg_mgr_t *m, const char *name, bool absolute,
                             strcmp(l->name, name) != 0)) {
         l = l->next;
     }
-    if (l != NULL || (l = new_lookup(m)) == NULL) {
+    if (l != NULL || (l = new_lookup(m, d)) == NULL) {
         return l;
     }
     memcpy(l->name, name, strlen(name) + 1);
@@ -177,16 +157,38 @@ static pmg_lookup_t *begin(pmg_mgr_t *m, const char *name, bool absolute,
         l->result = FOUND;
         pmg_dns_arm(l);
     } else {
-        pmg_dns_ask(l);
+        pmg_dns_begin(l);
     }
     return l;
 }
 
 // ---------------------------------------------------------------------------------------------
-// What the core calls
+// What is asked of the resolver
 
-int pmg_dns_start(struct mg_connection *c, struct mg_str host, const struct mg_addr *addr) {
-    pmg_mgr_t *m = pmg_m(c);
+static void end(pmg_mgr_t *m, pmg_attached_t *a) {
+    pmg_dns_t *d = (pmg_dns_t *)(void *)a;
+    (void)m;
+    while (d->lookups != NULL) {
+        end_lookup(d->lookups);
+    }
+    pmg_dns_cache_clear(&d->cache);
+    pmg_free(d);
+}
+
+// The manager's resolver, made when it is first needed. NULL: no memory.
+static pmg_dns_t *get_dns(pmg_mgr_t *m) {
+    pmg_dns_t *d = (pmg_dns_t *)(void *)pmg_attached(m, end);
+    if (d == NULL && (d = pmg_alloc(sizeof(*d))) != NULL) {
+        memset(d, 0, sizeof(*d));
+        d->attached.end = end;
+        pmg_dns_conf_init(&d->conf);
+        pmg_attach(m, &d->attached);
+    }
+    return d;
+}
+
+int pmg_dns_start(pmg_mgr_t *m, pmg_dns_ask_t *ask, struct mg_str host,
+    const struct mg_addr *addr) {
     char name[PMG_DNS_NAME_SIZE];
     bool absolute = host.len > 0 && host.buf[host.len - 1] == '.';
     size_t n = absolute ? host.len - 1 : host.len;
@@ -199,114 +201,49 @@ int pmg_dns_start(struct mg_connection *c, struct mg_str host, const struct mg_a
     }
     name[n] = '\0';
     absolute = absolute || pmg_dns_is_local(name);
-    pmg_waiter_t *w = get_dns(m) != NULL ? pmg_alloc(sizeof(*w)) : NULL;
-    pmg_lookup_t *l = w != NULL ? begin(m, name, absolute, addr) : NULL;
+    pmg_dns_t *d = get_dns(m);
+    pmg_lookup_t *l = d != NULL ? begin(m, d, name, absolute, addr) : NULL;
     if (l == NULL) {
-        pmg_free(w);
         return -ENOMEM;
     }
-    memset(w, 0, sizeof(*w));
-    w->c = c;
-    w->lookup = l;
-    w->port = c->rem.port;
-    w->deadline = pmg_x(c)->deadline_kind == PMG_DL_CONNECT ? pmg_x(c)->deadline : 0;
-    w->next = m->dns->waiters;
-    m->dns->waiters = w;
-    l->waiters++;
-    pmg_x(c)->waits = 1;
-    c->is_resolving = 1;
+    ask->lookup = l;
+    ask->next = d->asks;
+    d->asks = ask;
+    l->asks++;
     return 0;
 }
 
-static pmg_waiter_t **find(struct mg_connection *c) {
-    pmg_waiter_t **at = &pmg_m(c)->dns->waiters;
-    while ((*at)->c != c) {
-        at = &(*at)->next;
-    }
-    return at;
-}
-
-void pmg_dns_forget(struct mg_connection *c) {
-    if (!pmg_x(c)->waits) {
+void pmg_dns_cancel(pmg_mgr_t *m, pmg_dns_ask_t *ask) {
+    pmg_lookup_t *l = ask->lookup;
+    (void)m;
+    if (l == NULL) {
         return;
     }
-    pmg_waiter_t **at = find(c), *w = *at;
-    pmg_lookup_t *l = w->lookup;
-    *at = w->next;
-    pmg_free(w);
-    pmg_x(c)->waits = 0;
-    c->is_resolving = 0;
-    if (l != NULL && --l->waiters == 0 && l->result == PENDING) {
+    pmg_dns_ask_t **at = &l->d->asks;
+    while (*at != ask) {
+        at = &(*at)->next;
+    }
+    *at = ask->next;
+    ask->lookup = NULL;
+    if (--l->asks == 0 && l->result == PENDING) {
         end_lookup(l); // nobody wants to know; one that is done ends in its timer
     }
 }
 
-bool pmg_dns_more(struct mg_connection *c) {
-    if (!pmg_x(c)->waits) {
-        return false;
-    }
-    const pmg_waiter_t *w = *find(c);
-    return w->lookup == NULL && w->at + 1 < w->addrs.count &&
-           (w->deadline == 0 || pmg_port_millis() < w->deadline);
-}
-
-bool pmg_dns_next(struct mg_connection *c) {
-    if (!pmg_dns_more(c)) {
-        return false;
-    }
-    pmg_waiter_t *w = *find(c);
-    w->at++;
-    take_addr(w);
-    return true;
-}
-
-void pmg_dns_attempt(struct mg_connection *c) {
-    if (!pmg_x(c)->waits) {
-        return;
-    }
-    const pmg_waiter_t *w = *find(c);
-    uint64_t t = pmg_port_millis(), left = w->deadline > t ? w->deadline - t : 1;
-    bool more = w->at + 1 < w->addrs.count;
-    if (w->deadline == 0) {
-        left = more ? ATTEMPT_MS : 0;
-    } else if (more && left > ATTEMPT_MS) {
-        left = ATTEMPT_MS;
-    }
-    pmg_deadline(c, PMG_DL_CONNECT, left);
-}
-
-void pmg_dns_free(pmg_mgr_t *m) {
-    pmg_dns_t *d = m->dns;
-    if (d != NULL) {
-        while (d->lookups != NULL) {
-            end_lookup(d->lookups);
-        }
-        pmg_dns_cache_clear(&d->cache);
-        pmg_free(d);
-        m->dns = NULL;
-    }
-}
-
-int pmg_dns_server(pmg_mgr_t *m, const char *url) {
-    pmg_url_t u;
+int pmg_dns_own_servers(pmg_mgr_t *m) {
     pmg_dns_t *d = get_dns(m);
     if (d == NULL) {
-        return pmg_fail(m, -ENOMEM, "no memory for name servers");
+        return -ENOMEM;
     }
     d->conf.fixed = true;
-    if (url == NULL) {
-        return 0;
+    return 0;
+}
+
+int pmg_dns_add_server(pmg_mgr_t *m, const struct mg_addr *server) {
+    pmg_dns_conf_t *conf = &get_dns(m)->conf; // it is there: pmg_dns_own_servers() came first
+    if (conf->servers == PMG_DNS_SERVERS) {
+        return -ENOSPC;
     }
-    int err = pmg_url_parse_for(m, url, "udp", 53, &u);
-    if (err < 0) {
-        return err;
-    }
-    if (!u.is_udp || !u.literal) {
-        return pmg_fail(m, -EINVAL, "dns: %.*s is no udp://address:port", PMG_CUT(url));
-    }
-    if (d->conf.servers == PMG_DNS_SERVERS) {
-        return pmg_fail(m, -EINVAL, "dns: at most %d name servers", PMG_DNS_SERVERS);
-    }
-    d->conf.server[d->conf.servers++] = u.addr;
+    conf->server[conf->servers++] = *server;
     return 0;
 }

@@ -32,7 +32,8 @@ void pmg_dns_cancel(pmg_mgr_t *m, pmg_dns_ask_t *ask); // one that was answered 
 
 // Asks none of the system's servers from now on, but those that are added. -ENOMEM.
 int pmg_dns_own_servers(pmg_mgr_t *m);
-int pmg_dns_add_server(pmg_mgr_t *m, const struct mg_addr *server); // -ENOSPC: there are PMG_DNS_SERVERS
+int pmg_dns_add_server(pmg_mgr_t *m,
+    const struct mg_addr *server); // -ENOSPC: there are PMG_DNS_SERVERS
 #define PMG_DNS_SERVERS 4
 
 #endif

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What the files of the name resolver share: dns.c runs the lookups, msg.c reads and
-// writes messages (RFC 1035), conf.c knows the servers and the local names, cache.c
-// keeps answers for as long as their servers allow.
+// What the files of the name resolver share: dns.c runs the lookups, query.c asks servers, msg.c
+// reads and writes messages (RFC 1035), conf.c knows the servers and the local names, cache.c keeps
+// answers for as long as their servers allow, order.c says which address is tried first, local.c
+// asks the neighbors by multicast, in messages of wire.c.
 #ifndef PMG_DNS_INT_H
 #define PMG_DNS_INT_H
 
-#include "../base/record.h"
+#include "../core/core_int.h"
+#include "dns.h"
 
 #ifdef PMG_BOARD
-#define PMG_DNS_ADDRS 4       // addresses kept of one name
 #define PMG_DNS_CACHE 4       // names in the cache
 #define PMG_DNS_TCP_MAX 1024  // a longer answer over TCP is refused
 #define PMG_DNS_SEARCH_SIZE 8 // bytes of all search domains together
 #else
-#define PMG_DNS_ADDRS 8
 #define PMG_DNS_CACHE 64
 #define PMG_DNS_TCP_MAX 65535
 #define PMG_DNS_SEARCH_SIZE 256
@@ -22,16 +22,10 @@
 #define PMG_DNS_NAME_MAX 253 // as text, without a final dot (RFC 1035, 2.3.4)
 #define PMG_DNS_NAME_SIZE (PMG_DNS_NAME_MAX + 1)
 #define PMG_DNS_QUERY_MAX (12 + PMG_DNS_NAME_MAX + 2 + 4)
-#define PMG_DNS_SERVERS 4
 #define PMG_DNS_SEARCH 6
 
 enum { PMG_DNS_A = 1, PMG_DNS_AAAA = 28 };
 enum { PMG_DNS_OK, PMG_DNS_FORMERR, PMG_DNS_SERVFAIL, PMG_DNS_NXDOMAIN }; // RCODEs, up to 15
-
-typedef struct {
-    size_t count;
-    struct mg_addr a[PMG_DNS_ADDRS]; // the port is not used
-} pmg_dns_addrs_t;
 
 // ---------------------------------------------------------------------------------------------
 // msg.c
@@ -125,8 +119,9 @@ typedef struct {
 struct pmg_lookup {
     pmg_lookup_t *next;
     pmg_mgr_t *m;
+    struct pmg_dns *d;
     pmg_timer_t timer;
-    size_t waiters;
+    size_t asks; // that wait for it
     pmg_query_t q[2];
     uint8_t step;   // in the list of names to ask for
     uint8_t result; // PENDING until it is done
@@ -140,25 +135,16 @@ struct pmg_lookup {
     char asked[PMG_DNS_NAME_SIZE]; // with a search domain
 };
 
-typedef struct pmg_waiter {
-    struct pmg_waiter *next;
-    struct mg_connection *c;
-    pmg_lookup_t *lookup; // NULL once answered
-    uint64_t deadline;    // of the whole connect, 0: none
-    uint16_t port;        // network byte order
-    size_t at;
-    pmg_dns_addrs_t addrs;
-} pmg_waiter_t;
-
-struct pmg_dns {
+typedef struct pmg_dns {
+    pmg_attached_t attached;
     pmg_dns_conf_t conf;
     pmg_lookup_t *lookups;
-    pmg_waiter_t *waiters;
+    pmg_dns_ask_t *asks; // that are not answered yet
     pmg_dns_entry_t *cache;
-};
+} pmg_dns_t;
 
 // Begins to ask for l->name. What comes of it stands in l->result, later or at once.
-void pmg_dns_ask(pmg_lookup_t *l);
+void pmg_dns_begin(pmg_lookup_t *l);
 // A moment that a query waited for came. Sets the timer to the next one.
 void pmg_dns_due(pmg_lookup_t *l);
 void pmg_dns_arm(pmg_lookup_t *l);

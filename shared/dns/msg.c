@@ -5,6 +5,8 @@
 
 #include "dns_int.h"
 
+#include "../base/bytes.h"
+
 // Hops of one name through compression pointers; each must lead backwards. Aliases (CNAME) from
 // the name to its address; RFC 1034 names no number, resolvers allow about so many. Records of an
 // answer that are looked at: what a server sends beyond them costs no time.
@@ -18,24 +20,14 @@
 #define CLASS_IN 1
 #define TYPE_CNAME 5
 
-static unsigned get16(const uint8_t *p) {
-    return (unsigned)p[0] << 8 | p[1];
-}
-
-static uint8_t *put16(uint8_t *p, unsigned n) {
-    *p++ = (uint8_t)(n >> 8);
-    *p++ = (uint8_t)n;
-    return p;
-}
-
 size_t pmg_dns_query(uint8_t *buf, uint16_t id, const char *name, int type) {
-    uint8_t *p = put16(buf, id);
+    uint8_t *p = pmg_put16(buf, id);
     size_t len = strlen(name);
     if (len == 0 || len > PMG_DNS_NAME_MAX) {
         return 0;
     }
-    p = put16(p, 0x0100); // recursion desired
-    p = put16(p, 1);
+    p = pmg_put16(p, 0x0100); // recursion desired
+    p = pmg_put16(p, 1);
     memset(p, 0, 6);
     p += 6;
     for (;;) {
@@ -53,8 +45,8 @@ size_t pmg_dns_query(uint8_t *buf, uint16_t id, const char *name, int type) {
         name++;
     }
     *p++ = 0;
-    p = put16(p, (unsigned)type);
-    p = put16(p, CLASS_IN);
+    p = pmg_put16(p, (unsigned)type);
+    p = pmg_put16(p, CLASS_IN);
     return (size_t)(p - buf);
 }
 
@@ -65,7 +57,7 @@ static size_t get_name(const uint8_t *msg, size_t len, size_t pos, char *out) {
     for (int pointers = 0; pos < len;) {
         unsigned size = msg[pos];
         if (size >= 0xc0) {
-            size_t to = pos + 1 < len ? get16(msg + pos) & 0x3fffu : len;
+            size_t to = pos + 1 < len ? pmg_get16(msg + pos) & 0x3fffu : len;
             if (to >= limit || ++pointers > POINTERS_MAX) {
                 return 0;
             }
@@ -106,11 +98,11 @@ static bool get_record(const uint8_t *msg, size_t len, size_t pos, char *owner, 
     if (pos == 0 || len - pos < 10) {
         return false;
     }
-    r->type = (int)get16(msg + pos);
-    r->class = (int)get16(msg + pos + 2);
-    r->ttl = (uint32_t)get16(msg + pos + 4) << 16 | get16(msg + pos + 6);
+    r->type = (int)pmg_get16(msg + pos);
+    r->class = (int)pmg_get16(msg + pos + 2);
+    r->ttl = (uint32_t)pmg_get16(msg + pos + 4) << 16 | pmg_get16(msg + pos + 6);
     r->data = pos + 10;
-    r->data_len = get16(msg + pos + 8);
+    r->data_len = pmg_get16(msg + pos + 8);
     if (r->data_len > len - r->data) {
         return false;
     }
@@ -141,7 +133,7 @@ static void add(pmg_dns_addrs_t *addrs, const uint8_t *ip, int type) {
 static int walk(const uint8_t *msg, size_t len, size_t pos, int type, const char *name, char *next,
     pmg_dns_answer_t *out, pmg_dns_addrs_t *addrs) {
     char owner[PMG_DNS_NAME_SIZE];
-    unsigned count = get16(msg + 6);
+    unsigned count = pmg_get16(msg + 6);
     size_t size = type == PMG_DNS_A ? 4 : 16;
     int found = 0;
     next[0] = '\0';
@@ -177,13 +169,13 @@ int pmg_dns_parse(const uint8_t *msg, size_t len, uint16_t id, const char *name,
     pmg_dns_answer_t *out, pmg_dns_addrs_t *addrs) {
     char names[2][PMG_DNS_NAME_SIZE];
     memset(out, 0, sizeof(*out));
-    if (len < 12 || get16(msg) != id || !(msg[2] & FLAG_QR) || (msg[2] & OPCODE_MASK) != 0 ||
-        get16(msg + 4) != 1) {
+    if (len < 12 || pmg_get16(msg) != id || !(msg[2] & FLAG_QR) || (msg[2] & OPCODE_MASK) != 0 ||
+        pmg_get16(msg + 4) != 1) {
         return -EAGAIN;
     }
     size_t pos = get_name(msg, len, 12, names[0]);
-    if (pos == 0 || len - pos < 4 || (int)get16(msg + pos) != type ||
-        get16(msg + pos + 2) != CLASS_IN || !same_name(names[0], name)) {
+    if (pos == 0 || len - pos < 4 || (int)pmg_get16(msg + pos) != type ||
+        pmg_get16(msg + pos + 2) != CLASS_IN || !same_name(names[0], name)) {
         return -EAGAIN;
     }
     out->rcode = msg[3] & 15;

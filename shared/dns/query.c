@@ -4,6 +4,8 @@
 
 #include "dns_int.h"
 
+#include "../base/bytes.h"
+
 // With the addresses of one family at hand, the other's answer is waited for so long (RFC 8305, 3).
 #define GRACE_MS 500
 // Datagrams that are no answer to the question, before the question is asked from another port.
@@ -16,7 +18,9 @@
 // ---------------------------------------------------------------------------------------------
 // Queries
 
-static void pfn(struct mg_connection *c, int ev, void *data);
+static const pmg_protocol_t protocol;
+
+static void tcp_ready(struct mg_connection *c, int mask, bool error);
 
 static void close_query(pmg_query_t *q) {
     if (q->c != NULL) {
@@ -34,9 +38,9 @@ static int open_query(pmg_lookup_t *l, pmg_query_t *q, const struct mg_addr *ser
         return -ENOMEM;
     }
     pmg_conn_t *x = pmg_x(c);
-    x->proto = PMG_INNER;
+    x->speaks = &protocol;
     x->obj = l;
-    c->pfn = pfn;
+    x->ready = q->tcp ? tcp_ready : pmg_datagram_ready;
     c->is_client = 1;
     c->is_udp = !q->tcp;
     q->c = c;
@@ -76,7 +80,7 @@ static int open_query(pmg_lookup_t *l, pmg_query_t *q, const struct mg_addr *ser
 // Asks the neighbors, who are silent where they do not know. Gives up as ask() does.
 static void ask_near(pmg_lookup_t *l, pmg_query_t *q) {
 #if PMG_HAS_MDNS
-    if (l->m->dns->conf.fixed && l->m->dns->conf.servers == 0) { // dns=[] asks nobody
+    if (l->d->conf.fixed && l->d->conf.servers == 0) { // dns=[] asks nobody
         q->result = NO_SERVER;
         return;
     }
@@ -100,7 +104,7 @@ static void ask_near(pmg_lookup_t *l, pmg_query_t *q) {
 // Asks the next server, or gives up: then q->result is no longer PENDING. `result` is what the
 // last try met.
 static void ask(pmg_lookup_t *l, pmg_query_t *q, int result) {
-    const pmg_dns_conf_t *conf = &l->m->dns->conf;
+    const pmg_dns_conf_t *conf = &l->d->conf;
     close_query(q);
     q->tcp = false;
     if (pmg_dns_is_local(l->asked)) {
@@ -141,8 +145,8 @@ static void ask_by_tcp(pmg_lookup_t *l, pmg_query_t *q) {
     close_query(q);
     q->tcp = true;
     q->due = pmg_port_millis() + TCP_MS;
-    int i = (q->tries - 1) % l->m->dns->conf.servers;
-    int err = open_query(l, q, &l->m->dns->conf.server[i]);
+    int i = (q->tries - 1) % l->d->conf.servers;
+    int err = open_query(l, q, &l->d->conf.server[i]);
     if (err < 0) {
         l->err = err;
         ask(l, q, SYSTEM);
@@ -168,7 +172,7 @@ void pmg_dns_arm(pmg_lookup_t *l) {
 // Puts the step's name into l->asked; false when there are no more. As libc does it: a name with
 // enough dots is asked for as it is first, any other with the search domains first.
 static bool step_name(pmg_lookup_t *l) {
-    const pmg_dns_conf_t *conf = &l->m->dns->conf;
+    const pmg_dns_conf_t *conf = &l->d->conf;
     unsigned dots = 0, searches = l->absolute ? 0 : conf->searches;
     for (const char *p = l->name; *p != '\0'; p++) {
         dots += *p == '.';
@@ -215,7 +219,7 @@ static void ask_step(pmg_lookup_t *l) {
     l->grace = false;
     l->found.count = 0;
     l->ttl = UINT32_MAX;
-    if (pmg_dns_cache_get(&l->m->dns->cache, l->asked, pmg_port_millis(), &l->found)) {
+    if (pmg_dns_cache_get(&l->d->cache, l->asked, pmg_port_millis(), &l->found)) {
         finish(l, FOUND);
         return;
     }
@@ -323,8 +327,7 @@ static void tcp_read(pmg_lookup_t *l, pmg_query_t *q) {
 static void tcp_ask(pmg_lookup_t *l, pmg_query_t *q) {
     uint8_t buf[2 + PMG_DNS_QUERY_MAX];
     size_t len = pmg_dns_query(buf + 2, q->id, l->asked, q->type);
-    buf[0] = (uint8_t)(len >> 8);
-    buf[1] = (uint8_t)len;
+    pmg_put16(buf, (unsigned)len);
     if (!pmg_out(q->c, buf, len + 2)) {
         l->err = -ENOMEM;
         ask(l, q, SYSTEM);
@@ -332,39 +335,69 @@ static void tcp_ask(pmg_lookup_t *l, pmg_query_t *q) {
     }
 }
 
-static void pfn(struct mg_connection *c, int ev, void *data) {
+static pmg_query_t *query_of(struct mg_connection *c, pmg_lookup_t *l) {
+    return l->q[0].c == c ? &l->q[0] : &l->q[1];
+}
+
+// The connection to a server stands, or does not.
+static void tcp_ready(struct mg_connection *c, int mask, bool error) {
     pmg_lookup_t *l = pmg_x(c)->obj;
-    (void)data;
+    int err = pmg_io_connect_result(c);
+    (void)mask, (void)error;
+    if (l == NULL || err == -EINPROGRESS) {
+        return;
+    }
+    if (err < 0) {
+        ask(l, query_of(c, l), NO_ANSWER);
+        advance(l);
+        return;
+    }
+    c->is_connecting = 0;
+    pmg_x(c)->connected = 1;
+    pmg_x(c)->ready = pmg_stream_ready;
+    tcp_ask(l, query_of(c, l));
+    pmg_update(c);
+}
+
+static void read_answer(struct mg_connection *c) {
+    pmg_lookup_t *l = pmg_x(c)->obj;
     if (l == NULL) {
         return;
     }
-    pmg_query_t *q = l->q[0].c == c ? &l->q[0] : &l->q[1];
-    if (ev == MG_EV_CONNECT && q->tcp) {
-        tcp_ask(l, q);
-    } else if (ev == MG_EV_READ && q->tcp) {
+    pmg_query_t *q = query_of(c, l);
+    if (q->tcp) {
         tcp_read(l, q);
 #if PMG_HAS_MDNS
-    } else if (ev == MG_EV_READ && pmg_x(c)->multicast) {
+    } else if (pmg_x(c)->multicast) {
         answered_near(l, q);
 #endif
-    } else if (ev == MG_EV_READ) {
+    } else {
         answered(l, q, c->recv.buf, c->recv.len);
-    } else if (ev == MG_EV_ERROR || ev == MG_EV_CLOSE) {
+    }
+}
+
+// It failed, or the server has closed it.
+static void closing(struct mg_connection *c) {
+    pmg_lookup_t *l = pmg_x(c)->obj;
+    if (l == NULL) {
+        return;
+    }
+    pmg_query_t *q = query_of(c, l);
+    if (pmg_m(c)->closing) {
+        q->c = NULL;
+    } else {
         ask(l, q, NO_ANSWER);
         advance(l);
     }
 }
 
-void pmg_dns_closed(struct mg_connection *c) {
-    pmg_lookup_t *l = pmg_x(c)->obj;
-    for (int i = 0; l != NULL && i < 2; i++) {
-        if (l->q[i].c == c) {
-            l->q[i].c = NULL;
-        }
-    }
-}
+static const pmg_protocol_t protocol = {
+    .name = "DNS",
+    .read = read_answer,
+    .closing = closing,
+};
 
-void pmg_dns_ask(pmg_lookup_t *l) {
+void pmg_dns_begin(pmg_lookup_t *l) {
     ask_step(l);
     advance(l);
 }

@@ -3,20 +3,13 @@
 // Messages of multicast DNS: the format of RFC 1035, section 4, read strictly. A pointer in a name
 // leads only to what stands before the part that it ends, so that none can run in a circle.
 
-#include "../mdns/mdns_int.h"
+#include "wire.h"
+
+#include "../base/bytes.h"
 
 #if PMG_HAS_MDNS
 
 enum { HEADER = 12, LABEL_MAX = 63, POINTER = 0xc0, POINTERS_MAX = 32 };
-
-static unsigned get16(const uint8_t *p) {
-    return (unsigned)p[0] << 8 | p[1];
-}
-
-static void put16(uint8_t *p, unsigned v) {
-    p[0] = (uint8_t)(v >> 8);
-    p[1] = (uint8_t)v;
-}
 
 static uint8_t lower(uint8_t c) {
     return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 'a' - 'A') : c;
@@ -25,12 +18,12 @@ static uint8_t lower(uint8_t c) {
 // ---------------------------------------------------------------------------------------------
 // Reading
 
-size_t pmg_wire_read_name(const pmg_msg_t *m, size_t pos, uint8_t *wire) {
+size_t pmg_wire_read_name(const pmg_wire_msg_t *m, size_t pos, uint8_t *wire) {
     size_t n = 0, end = 0, limit = pos;
     for (int pointers = 0; pos < m->len;) {
         size_t size = m->buf[pos];
         if (size >= POINTER) {
-            size_t to = pos + 1 < m->len ? get16(m->buf + pos) & 0x3fffu : m->len;
+            size_t to = pos + 1 < m->len ? pmg_get16(m->buf + pos) & 0x3fffu : m->len;
             if (to >= limit || to < HEADER || ++pointers > POINTERS_MAX) {
                 return 0;
             }
@@ -38,7 +31,7 @@ size_t pmg_wire_read_name(const pmg_msg_t *m, size_t pos, uint8_t *wire) {
             limit = pos = to;
             continue;
         }
-        if (size > LABEL_MAX || n + size + 1 >= PMG_MDNS_WIRE || size >= m->len - pos) {
+        if (size > LABEL_MAX || n + size + 1 >= PMG_WIRE_NAME || size >= m->len - pos) {
             return 0;
         }
         memcpy(wire + n, m->buf + pos, size + 1);
@@ -51,27 +44,27 @@ size_t pmg_wire_read_name(const pmg_msg_t *m, size_t pos, uint8_t *wire) {
     return 0;
 }
 
-size_t pmg_wire_read(const pmg_msg_t *m, size_t pos, bool question, pmg_rr_t *rr) {
+size_t pmg_wire_read(const pmg_wire_msg_t *m, size_t pos, bool question, pmg_rr_t *rr) {
     size_t fixed = question ? 4 : 10;
     pos = pmg_wire_read_name(m, pos, rr->name);
     if (pos == 0 || m->len - pos < fixed) {
         return 0;
     }
     const uint8_t *p = m->buf + pos;
-    rr->type = get16(p);
-    rr->class = get16(p + 2) & ~(unsigned)PMG_CLASS_TOP;
-    rr->top = (get16(p + 2) & PMG_CLASS_TOP) != 0;
+    rr->type = pmg_get16(p);
+    rr->class = pmg_get16(p + 2) & ~(unsigned)PMG_CLASS_TOP;
+    rr->top = (pmg_get16(p + 2) & PMG_CLASS_TOP) != 0;
     rr->ttl = 0;
     rr->data = pos + fixed;
     rr->data_len = 0;
     if (!question) {
-        rr->ttl = (uint32_t)get16(p + 4) << 16 | get16(p + 6);
-        rr->data_len = get16(p + 8);
+        rr->ttl = (uint32_t)pmg_get16(p + 4) << 16 | pmg_get16(p + 6);
+        rr->data_len = pmg_get16(p + 8);
         if (rr->data_len > m->len - rr->data) {
             return 0;
         }
         // What is looked at later must hold together: a name in it ends where the data end.
-        uint8_t name[PMG_MDNS_WIRE];
+        uint8_t name[PMG_WIRE_NAME];
         size_t skip = rr->type == MG_DNS_RTYPE_SRV ? 6 : 0;
         bool bad = (rr->type == MG_DNS_RTYPE_A && rr->data_len != 4) ||
                    (rr->type == MG_DNS_RTYPE_AAAA && rr->data_len != 16);
@@ -93,14 +86,14 @@ size_t pmg_wire_read(const pmg_msg_t *m, size_t pos, bool question, pmg_rr_t *rr
     return rr->data + rr->data_len;
 }
 
-unsigned pmg_wire_count(const pmg_msg_t *m, int section) {
-    return get16(m->buf + 4 + 2 * section);
+unsigned pmg_wire_count(const pmg_wire_msg_t *m, int section) {
+    return pmg_get16(m->buf + 4 + 2 * section);
 }
 
-bool pmg_wire_valid(const pmg_msg_t *m) {
+bool pmg_wire_valid(const pmg_wire_msg_t *m) {
     pmg_rr_t rr;
     size_t pos = HEADER;
-    unsigned left = PMG_MDNS_RECORDS;
+    unsigned left = PMG_WIRE_RECORDS;
     if (m->len < HEADER || (m->buf[2] & 0x78) != 0 || (m->buf[3] & 15) != 0) {
         return false; // another opcode than a query's, or an error (RFC 6762, section 18)
     }
@@ -153,7 +146,7 @@ int pmg_wire_from_text(struct mg_str text, uint8_t *wire) {
         } else if (ch == '\\') {
             return -EINVAL;
         }
-        if (n + 1 + sizeof(local) >= PMG_MDNS_WIRE) {
+        if (n + 1 + sizeof(local) >= PMG_WIRE_NAME) {
             return -EINVAL;
         }
         wire[n++] = (uint8_t)ch;
@@ -182,7 +175,7 @@ int pmg_wire_to_text(const uint8_t *wire, char *text) {
             text[n++] = '.';
         }
         for (int left = *p++; left > 0; left--, p++) {
-            if (n + 4 > PMG_MDNS_TEXT) {
+            if (n + 4 > PMG_WIRE_TEXT) {
                 return -1;
             }
             if (*p == '.' || *p == '\\') {
@@ -198,23 +191,23 @@ int pmg_wire_to_text(const uint8_t *wire, char *text) {
 // ---------------------------------------------------------------------------------------------
 // Writing
 
-void pmg_wire_begin(pmg_out_t *o, uint8_t *buf, unsigned id, unsigned flags) {
+void pmg_wire_begin(pmg_wire_out_t *o, uint8_t *buf, unsigned id, unsigned flags) {
     o->buf = buf;
     o->len = HEADER;
     o->suffixes = 0;
     memset(buf, 0, HEADER);
-    put16(buf, id);
-    put16(buf + 2, flags);
+    pmg_put16(buf, id);
+    pmg_put16(buf + 2, flags);
 }
 
-static bool room(const pmg_out_t *o, size_t n) {
-    return n <= PMG_MDNS_OUT - o->len;
+static bool room(const pmg_wire_out_t *o, size_t n) {
+    return n <= PMG_WIRE_OUT - o->len;
 }
 
 // Where a name stands in the message already, or 0.
-static size_t find(const pmg_out_t *o, const uint8_t *name) {
-    uint8_t wire[PMG_MDNS_WIRE];
-    pmg_msg_t m = {o->buf, o->len};
+static size_t find(const pmg_wire_out_t *o, const uint8_t *name) {
+    uint8_t wire[PMG_WIRE_NAME];
+    pmg_wire_msg_t m = {o->buf, o->len};
     for (int i = 0; i < o->suffixes; i++) {
         if (pmg_wire_read_name(&m, o->suffix[i], wire) > 0 && pmg_wire_equal(wire, name)) {
             return o->suffix[i];
@@ -223,7 +216,7 @@ static size_t find(const pmg_out_t *o, const uint8_t *name) {
     return 0;
 }
 
-static bool put_name(pmg_out_t *o, const uint8_t *name) {
+static bool put_name(pmg_wire_out_t *o, const uint8_t *name) {
     uint8_t added = o->suffixes; // this name is no help to itself: it is not whole yet
     for (const uint8_t *p = name; *p != 0; p += *p + 1) {
         size_t at = find(o, p);
@@ -231,7 +224,7 @@ static bool put_name(pmg_out_t *o, const uint8_t *name) {
             if (!room(o, 2)) {
                 return false;
             }
-            put16(o->buf + o->len, POINTER << 8 | (unsigned)at);
+            pmg_put16(o->buf + o->len, POINTER << 8 | (unsigned)at);
             o->len += 2;
             o->suffixes = added;
             return true;
@@ -253,42 +246,42 @@ static bool put_name(pmg_out_t *o, const uint8_t *name) {
     return true;
 }
 
-static bool count(pmg_out_t *o, int section) {
+static bool count(pmg_wire_out_t *o, int section) {
     uint8_t *p = o->buf + 4 + 2 * section;
-    put16(p, get16(p) + 1);
+    pmg_put16(p, pmg_get16(p) + 1);
     return true;
 }
 
-static bool undo(pmg_out_t *o, size_t len, uint8_t suffixes) {
+static bool undo(pmg_wire_out_t *o, size_t len, uint8_t suffixes) {
     o->len = len;
     o->suffixes = suffixes;
     return false;
 }
 
-bool pmg_wire_question(pmg_out_t *o, const uint8_t *name, unsigned type, unsigned class) {
+bool pmg_wire_question(pmg_wire_out_t *o, const uint8_t *name, unsigned type, unsigned class) {
     size_t len = o->len;
     uint8_t suffixes = o->suffixes;
     if (!put_name(o, name) || !room(o, 4)) {
         return undo(o, len, suffixes);
     }
-    put16(o->buf + o->len, type);
-    put16(o->buf + o->len + 2, class);
+    pmg_put16(o->buf + o->len, type);
+    pmg_put16(o->buf + o->len + 2, class);
     o->len += 4;
     return count(o, 0);
 }
 
-bool pmg_wire_record(pmg_out_t *o, int section, const uint8_t *name, unsigned type, unsigned class,
-    uint32_t ttl, const uint8_t *data, size_t len) {
+bool pmg_wire_record(pmg_wire_out_t *o, int section, const uint8_t *name, unsigned type,
+    unsigned class, uint32_t ttl, const uint8_t *data, size_t len) {
     size_t begin = o->len;
     uint8_t suffixes = o->suffixes;
     if (!put_name(o, name) || !room(o, 10)) {
         return undo(o, begin, suffixes);
     }
     uint8_t *p = o->buf + o->len;
-    put16(p, type);
-    put16(p + 2, class);
-    put16(p + 4, ttl >> 16);
-    put16(p + 6, ttl & 0xffff);
+    pmg_put16(p, type);
+    pmg_put16(p + 2, class);
+    pmg_put16(p + 4, ttl >> 16);
+    pmg_put16(p + 6, ttl & 0xffff);
     o->len += 10;
     size_t start = o->len, skip = type == MG_DNS_RTYPE_SRV ? 6 : len;
     if (type == MG_DNS_RTYPE_PTR) {
@@ -302,7 +295,7 @@ bool pmg_wire_record(pmg_out_t *o, int section, const uint8_t *name, unsigned ty
     if (skip < len && !put_name(o, data + skip)) { // RFC 6762, section 18.14: an SRV's name, too
         return undo(o, begin, suffixes);
     }
-    put16(o->buf + start - 2, (unsigned)(o->len - start));
+    pmg_put16(o->buf + start - 2, (unsigned)(o->len - start));
     return count(o, section);
 }
 

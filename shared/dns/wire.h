@@ -41,8 +41,9 @@ typedef struct {
 size_t pmg_wire_read_name(const pmg_wire_msg_t *m, size_t pos, uint8_t *wire);
 // Reads a question or a record. Where it ends, 0 if it is malformed.
 size_t pmg_wire_read(const pmg_wire_msg_t *m, size_t pos, bool question, pmg_rr_t *rr);
-unsigned pmg_wire_count(const pmg_wire_msg_t *m, int section); // 0 questions, 1 answers, 2 authority, 3
-bool pmg_wire_valid(const pmg_wire_msg_t *m);                  // each section can be read to its end
+unsigned pmg_wire_count(const pmg_wire_msg_t *m,
+    int section);                             // 0 questions, 1 answers, 2 authority, 3
+bool pmg_wire_valid(const pmg_wire_msg_t *m); // each section can be read to its end
 
 size_t pmg_wire_len(const uint8_t *wire);
 bool pmg_wire_equal(const uint8_t *a, const uint8_t *b); // without case
@@ -61,8 +62,8 @@ typedef struct {
 void pmg_wire_begin(pmg_wire_out_t *o, uint8_t *buf, unsigned id, unsigned flags);
 bool pmg_wire_question(pmg_wire_out_t *o, const uint8_t *name, unsigned type, unsigned class);
 // `data` as pmg_mdns_data() gives it: names in it are compressed where others expect that.
-bool pmg_wire_record(pmg_wire_out_t *o, int section, const uint8_t *name, unsigned type, unsigned class,
-    uint32_t ttl, const uint8_t *data, size_t len);
+bool pmg_wire_record(pmg_wire_out_t *o, int section, const uint8_t *name, unsigned type,
+    unsigned class, uint32_t ttl, const uint8_t *data, size_t len);
 
 #endif
 #endif

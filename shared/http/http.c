@@ -4,46 +4,7 @@
 // delivered when it is whole; a chunked body is decoded in place, right behind its head. Messages
 // that came in one piece are handled in one go, and what they answered leaves in one write.
 
-#include "../base/record.h"
-
-enum { ST_HEAD, ST_LENGTH, ST_CHUNK_SIZE, ST_CHUNK_DATA, ST_CHUNK_END, ST_TRAILER, ST_UNTIL_CLOSE };
-
-// Of a chunk's first line: extensions are legal and useless, so they may not be long.
-#define CHUNK_LINE_MAX 512
-
-#define WAIT (-1)    // more bytes are needed
-#define STOPPED (-2) // a handler has closed the connection, or leaves poll()
-#define APART 2      // the body goes its own way, and so does its head
-
-void pmg_http_reset(struct mg_connection *c) {
-    pmg_http_t *h = &pmg_x(c)->u.http;
-    h->state = ST_HEAD;
-    h->sink = PMG_BODY_GATHER;
-    h->scan = h->head_len = h->pos = h->left = h->body_len = 0;
-}
-
-bool pmg_http_room(struct mg_connection *c) {
-    size_t max = pmg_m(c)->limits.max_head;
-    if (pmg_x(c)->backlog) {
-        return false;
-    }
-    return !c->is_resp || max == 0 || c->recv.len < max || pmg_x(c)->u.http.sink != PMG_BODY_GATHER;
-}
-
-bool pmg_http_in_head(struct mg_connection *c) {
-    pmg_http_t *h = &pmg_x(c)->u.http;
-    // Between its events a request that is gathered waits for no reply.
-    return c->is_resp && h->state != ST_HEAD && h->sink == PMG_BODY_GATHER;
-}
-
-bool pmg_http_idle(struct mg_connection *c) {
-    return pmg_x(c)->u.http.state == ST_HEAD && !pmg_x(c)->reparse;
-}
-
-size_t pmg_http_body_left(struct mg_connection *c) {
-    pmg_http_t *h = &pmg_x(c)->u.http;
-    return h->state == ST_LENGTH ? h->left : 0;
-}
+#include "http_int.h"
 
 // The length of the head in [p, p + len), 0 if its end is not there. A bare LF counts as an end of
 // line here, so that a head made of them is refused now instead of awaited for ever.
@@ -61,187 +22,8 @@ static size_t head_length(const char *p, size_t len, size_t from) {
     return 0;
 }
 
-static bool over(size_t n, size_t limit) {
-    return limit > 0 && n > limit;
-}
-
-static size_t max_body(struct mg_connection *c) {
-    return pmg_x(c)->u.http.sink == PMG_BODY_STREAM ? pmg_stream_max(c) : pmg_m(c)->limits.max_body;
-}
-
-// Decides how the body is framed.
-static void body_framing(struct mg_connection *c, const pmg_http_msg_t *hm,
-    const pmg_framing_t *f) {
-    pmg_http_t *h = &pmg_x(c)->u.http;
-    h->pos = h->head_len;
-    h->state = ST_LENGTH;
-    h->left = 0;
-    if (c->is_client &&
-        (pmg_request_is_head(c) || hm->status < 200 || hm->status == 204 || hm->status == 304)) {
-        return;
-    }
-    if (f->chunked) {
-        h->state = ST_CHUNK_SIZE;
-    } else if (f->has_length) {
-        h->left = f->content_length;
-    } else if (c->is_client) {
-        h->state = ST_UNTIL_CLOSE;
-    }
-}
-
-static int chunk_size(struct mg_connection *c, const char *base, size_t len) {
-    pmg_http_t *h = &pmg_x(c)->u.http;
-    const char *p = base + h->pos, *end = base + len;
-    const char *eol = p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
-    if (eol == NULL ? end - p > CHUNK_LINE_MAX : eol - p > CHUNK_LINE_MAX) {
-        return 400;
-    }
-    if (eol == NULL) {
-        return WAIT;
-    }
-    size_t n = 0;
-    const char *s = p;
-    for (; s < eol; s++) {
-        int digit = *s >= '0' && *s <= '9'   ? *s - '0'
-                    : *s >= 'a' && *s <= 'f' ? *s - 'a' + 10
-                    : *s >= 'A' && *s <= 'F' ? *s - 'A' + 10
-                                             : -1;
-        if (digit < 0) {
-            break;
-        }
-        if (n > SIZE_MAX >> 8) {
-            return 413;
-        }
-        n = n << 4 | (size_t)digit;
-    }
-    if (s == p || eol[-1] != '\r') {
-        return 400;
-    }
-    const char *ext = s;
-    while (ext < eol - 1 && (*ext == ' ' || *ext == '\t')) {
-        ext++;
-    }
-    struct mg_str rest = mg_str_n((char *)(size_t)ext, (size_t)(eol - 1 - ext));
-    if ((ext == eol - 1 && ext != s) ||
-        (rest.len > 0 && (*ext != ';' || !pmg_is_field_value(rest)))) {
-        return 400;
-    }
-    if (over(h->body_len + n, max_body(c))) {
-        return 413;
-    }
-    h->pos = (size_t)(eol + 1 - base);
-    h->left = n;
-    h->state = n > 0 ? ST_CHUNK_DATA : ST_TRAILER;
-    h->scan = h->pos; // where the trailers begin
-    return 0;
-}
-
-static int trailer(struct mg_connection *c, const char *base, size_t len, bool *done) {
-    pmg_http_t *h = &pmg_x(c)->u.http;
-    const char *p = base + h->pos, *end = base + len;
-    const char *eol = p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
-    if (over((size_t)((eol != NULL ? eol : end) - base) - h->scan, pmg_m(c)->limits.max_head)) {
-        return 431;
-    }
-    if (eol == NULL) {
-        return WAIT;
-    }
-    if (eol == p || eol[-1] != '\r') {
-        return 400;
-    }
-    h->pos = (size_t)(eol + 1 - base);
-    if (eol - 1 == p) {
-        *done = true;
-        return 0;
-    }
-    const char *colon = memchr(p, ':', (size_t)(eol - p));
-    if (colon == NULL || !pmg_is_token(mg_str_n((char *)(size_t)p, (size_t)(colon - p))) ||
-        !pmg_is_field_value(mg_str_n((char *)(size_t)(colon + 1), (size_t)(eol - 2 - colon)))) {
-        return 400;
-    }
-    return 0; // checked, and dropped: nothing may depend on a trailer (RFC 9110, section 6.5.1)
-}
-
-// `n` more bytes of the body stand at h->pos. Handlers run in here.
-static int took(struct mg_connection *c, char *base, size_t n) {
-    pmg_http_t *h = &pmg_x(c)->u.http;
-    char *p = base + h->pos;
-    h->pos += n;
-    h->left -= n;
-    h->body_len += n;
-    if (h->sink == PMG_BODY_STREAM) {
-        pmg_stream_piece(c, p, n);
-        return c->is_closing || c->is_draining || pmg_m(c)->stop ? STOPPED : 0;
-    }
-    return 0;
-}
-
-// Moves on in the body. 0: the message is whole; WAIT or STOPPED; or the status to refuse with.
-static int body_progress(struct mg_connection *c, char *base, size_t len) {
-    pmg_http_t *h = &pmg_x(c)->u.http;
-    bool done = false;
-    while (!done) {
-        size_t have = len - h->pos, n;
-        int r = 0;
-        switch (h->state) {
-            case ST_LENGTH:
-                n = have < h->left ? have : h->left;
-                if (n > 0 && (r = took(c, base, n)) != 0) {
-                    return r;
-                }
-                if (h->left > 0) {
-                    return WAIT;
-                }
-                done = true;
-                break;
-            case ST_UNTIL_CLOSE:
-                if (over(h->body_len + have, max_body(c))) {
-                    return 413;
-                }
-                h->left = have;
-                if (have > 0 && (r = took(c, base, have)) != 0) {
-                    return r;
-                }
-                if (!pmg_x(c)->eof || pmg_x(c)->cut) { // anybody could have cut it off
-                    return WAIT;
-                }
-                done = true;
-                break;
-            case ST_CHUNK_SIZE: r = chunk_size(c, base, len); break;
-            case ST_CHUNK_DATA:
-                n = have < h->left ? have : h->left;
-                if (h->sink == PMG_BODY_GATHER) {
-                    memmove(base + h->head_len + h->body_len, base + h->pos, n);
-                }
-                if (n > 0 && (r = took(c, base, n)) != 0) {
-                    return r;
-                }
-                if (h->left > 0) {
-                    return WAIT;
-                }
-                h->state = ST_CHUNK_END;
-                break;
-            case ST_CHUNK_END:
-                if ((have > 0 && base[h->pos] != '\r') || (have > 1 && base[h->pos + 1] != '\n')) {
-                    return 400;
-                }
-                if (have < 2) {
-                    return WAIT;
-                }
-                h->pos += 2;
-                h->state = ST_CHUNK_SIZE;
-                break;
-            default: r = trailer(c, base, len, &done); break;
-        }
-        if (r != 0) {
-            return r;
-        }
-    }
-    return 0;
-}
-
 static void refuse(struct mg_connection *c, int status) {
-    uint8_t sink = pmg_x(c)->u.http.sink;
+    uint8_t sink = pmg_http_of(c)->sink;
     if (sink == PMG_BODY_STREAM && status == 413) {
         pmg_stream_too_large(c);
         return;
@@ -271,7 +53,7 @@ static void answer_failure(struct mg_connection *c) {
     if (!c->is_resp || c->is_closing || c->is_draining) {
         return;
     }
-    if (pmg_x(c)->u.http.resp_started) {
+    if (pmg_http_of(c)->resp_started) {
         pmg_close(c); // half a reply: the client must see that it is cut
         return;
     }
@@ -284,8 +66,8 @@ static void answer_failure(struct mg_connection *c) {
 
 static inline void fire(struct mg_connection *c, int ev, void *hm) {
     pmg_x(c)->handler_failed = 0;
-    mg_call(c, ev, hm);
-    if (pmg_x(c)->handler_failed && c->is_accepted && c->pfn == pmg_http_pfn) {
+    pmg_call(c, ev, hm);
+    if (pmg_x(c)->handler_failed && c->is_accepted && pmg_is_http(c)) {
         answer_failure(c);
     }
 }
@@ -294,100 +76,91 @@ void pmg_http_fire(struct mg_connection *c, int ev, void *data) {
     fire(c, ev, data);
 }
 
+// What read_head() says besides a status: it is done with the head; its body, and so the head, go
+// their own way; more bytes are needed; refused or taken over.
+enum { HEAD_REFUSED = 0, HEAD_DONE = 1, HEAD_APART = 2, HEAD_WAIT = -1 };
+
 typedef struct {
     pmg_header_t headers[PMG_MAX_HEADERS];
     pmg_http_msg_t hm;
     pmg_framing_t f;
 } parse_t;
 
-// The request was answered, its body not. A long one is not worth reading.
-static void drop_body(struct mg_connection *c) {
-    pmg_http_t *h = &pmg_x(c)->u.http;
-    pmg_stream_abort(c);
-    h->sink = PMG_BODY_DROP;
-    h->body_len = 0;
-    if (h->state == ST_LENGTH && over(h->left, pmg_m(c)->limits.max_body)) {
-        pmg_x(c)->linger = 1;
-        pmg_drain(c);
-    }
-}
-
-// Reads a head at `base`. 1: done, or APART, WAIT, 0: refused or taken over.
 static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p) {
-    pmg_http_t *h = &pmg_x(c)->u.http;
+    pmg_http_t *h = pmg_http_of(c);
     pmg_mgr_t *m = pmg_m(c);
     p->hm.head.len = 0;
     if (c->is_client && !pmg_request_asked(c)) {
         pmg_fatal(c, "HTTP response that no request asked for");
-        return 0;
+        return HEAD_REFUSED;
     }
     if (!c->is_client && !pmg_is_token(mg_str_n(base, 1))) {
         refuse(c, 400); // no method begins like this: TLS on a plain port, for one
-        return 0;
+        return HEAD_REFUSED;
     }
     h->head_len = head_length(base, len, h->scan);
-    if (over(h->head_len > 0 ? h->head_len : len, m->limits.max_head)) {
+    if (pmg_over(h->head_len > 0 ? h->head_len : len, m->limits.max_head)) {
         refuse(c, 431);
-        return 0;
+        return HEAD_REFUSED;
     }
     if (h->head_len == 0) {
         h->scan = len;
-        return WAIT;
+        return HEAD_WAIT;
     }
     int status = pmg_http_parse_head(base, h->head_len, c->is_client, &p->hm, p->headers,
         PMG_MAX_HEADERS, &p->f);
     if (!c->is_client) {
         h->http10 = p->f.http10;
         h->close_after = p->f.close || (p->f.http10 && !p->f.keep_alive);
-        h->is_head = p->hm.method.len == 4 && memcmp(p->hm.method.buf, "HEAD", 4) == 0;
+        h->is_head = pmg_str_is(p->hm.method, "HEAD");
         h->resp_started = 0;
         h->out = PMG_OUT_LENGTH;
     }
     c->is_resp = 1; // of a client, too: pmg_http_in_head()
     if (status != 0) {
         refuse(c, status);
-        return 0;
+        return HEAD_REFUSED;
     }
-    body_framing(c, &p->hm, &p->f);
+    pmg_http_body_begin(c, &p->hm, &p->f);
     p->hm.body = mg_str_n(base + h->head_len, 0);
     if (!c->is_client || p->hm.status >= 200 || p->hm.status == 101) {
         fire(c, MG_EV_HTTP_HDRS, &p->hm);
     }
-    if (c->pfn != pmg_http_pfn || c->is_closing || c->is_draining) {
-        return 0;
+    if (!pmg_is_http(c) || c->is_closing || c->is_draining) {
+        return HEAD_REFUSED;
     }
-    int result = 1;
+    int result = HEAD_DONE;
     if (h->sink != PMG_BODY_GATHER || (!c->is_client && !c->is_resp)) {
-        result = h->state == ST_LENGTH && h->left == 0 && h->stream == NULL ? 1 : APART;
+        result = h->state == PMG_HTTP_LENGTH && h->left == 0 && h->stream == NULL ? HEAD_DONE
+                                                                                  : HEAD_APART;
         if (h->sink != PMG_BODY_STREAM) { // answered from the head alone
-            drop_body(c);
+            pmg_http_body_drop(c);
         } else if (!pmg_stream_begin(c, base, h->head_len)) {
-            return 0;
+            return HEAD_REFUSED;
         }
         if (c->is_draining) {
-            return 0;
+            return HEAD_REFUSED;
         }
-    } else if (h->state == ST_LENGTH && over(h->left, m->limits.max_body)) {
+    } else if (h->state == PMG_HTTP_LENGTH && pmg_over(h->left, m->limits.max_body)) {
         refuse(c, 413);
-        return 0;
+        return HEAD_REFUSED;
     }
     if (h->sink != PMG_BODY_STREAM || c->is_client) {
         c->is_resp = 0;
     }
     if (p->f.expect_continue && !c->is_client && !p->f.http10 && h->sink != PMG_BODY_DROP &&
-        !h->resp_started && len == h->head_len && !(h->state == ST_LENGTH && h->left == 0) &&
+        !h->resp_started && len == h->head_len && !(h->state == PMG_HTTP_LENGTH && h->left == 0) &&
         !pmg_out_str(c, "HTTP/1.1 100 Continue\r\n\r\n")) {
         pmg_fatal(c, "no memory");
-        return 0;
+        return HEAD_REFUSED;
     }
     return result;
 }
 
 static void deliver(struct mg_connection *c, pmg_http_msg_t *hm) {
-    pmg_conn_t *x = pmg_x(c);
-    pmg_http_t *h = &x->u.http;
+    pmg_http_t *h = pmg_http_of(c);
     bool skip = h->sink == PMG_BODY_DROP || (c->is_client && hm->status < 200 && hm->status != 101);
-    bool until_close = h->state == ST_UNTIL_CLOSE;
+    bool until_close = h->state == PMG_HTTP_UNTIL_CLOSE;
     pmg_http_reset(c);
     if (c->is_client && hm->status >= 200) {
         pmg_request_answered(c);
@@ -396,15 +169,14 @@ static void deliver(struct mg_connection *c, pmg_http_msg_t *hm) {
         h->by_hand &= c->is_resp; // written while the body still came
         c->is_resp = !c->is_client;
         fire(c, MG_EV_HTTP_MSG, hm);
-        if (c->pfn == pmg_http_pfn && c->is_resp && h->by_hand && !h->resp_started) {
+        if (pmg_is_http(c) && c->is_resp && h->by_hand && !h->resp_started) {
             pmg_http_done(c); // a reply that the program wrote with send()
         }
     } else if (!c->is_client && h->close_after) {
         pmg_drain(c);
     }
-    if (c->is_client && hm->status == 101 && c->pfn == pmg_http_pfn) {
-        c->pfn = NULL; // another protocol follows, and it is the program's
-        x->proto = PMG_RAW;
+    if (c->is_client && hm->status == 101 && pmg_is_http(c)) {
+        pmg_conn_speak(c, &pmg_raw); // another protocol follows, and it is the program's
     }
     if (until_close && !c->is_closing) {
         pmg_close(c);
@@ -414,7 +186,7 @@ static void deliver(struct mg_connection *c, pmg_http_msg_t *hm) {
 // A message whose head came with an earlier read, or whose body went its own way. False: its file
 // failed.
 static bool parse_late(struct mg_connection *c, char *base, parse_t *p, pmg_stream_t **s) {
-    pmg_http_t *h = &pmg_x(c)->u.http;
+    pmg_http_t *h = pmg_http_of(c);
     struct mg_str head = mg_str_n(base, h->head_len);
     if (h->sink == PMG_BODY_STREAM && (*s = pmg_stream_end(c, &head)) == NULL) {
         return false;
@@ -427,54 +199,69 @@ static bool parse_late(struct mg_connection *c, char *base, parse_t *p, pmg_stre
     return true;
 }
 
+// The head of the next message, if it is there. 0: go on with its body; else process() returns.
+// *ofs: where the message begins; *parsed: *p holds its head.
+static int next_head(struct mg_connection *c, size_t *ofs, parse_t *p, bool *parsed) {
+    pmg_http_t *h = pmg_http_of(c);
+    const unsigned char *buf = c->recv.buf;
+    size_t len = c->recv.len;
+    if (c->is_accepted && pmg_send_len(c) > PMG_PIPELINE_MAX) {
+        pmg_x(c)->backlog = 1; // pmg_flush() takes it away
+        return -1;
+    }
+    while (*ofs + 1 < len && buf[*ofs] == '\r' && buf[*ofs + 1] == '\n') {
+        *ofs += 2; // empty lines ahead of a message (RFC 9112, section 2.2)
+    }
+    if (*ofs >= len || (len - *ofs == 1 && buf[*ofs] == '\r')) {
+        return -1;
+    }
+    int r = read_head(c, (char *)c->recv.buf + *ofs, len - *ofs, p);
+    if (r == HEAD_WAIT) {
+        return -1;
+    }
+    if (r == HEAD_REFUSED) { // or taken over by a WebSocket: what follows the head is its
+        *ofs += p->hm.head.len;
+        return -1;
+    }
+    *parsed = r == HEAD_DONE;
+    if (r == HEAD_APART) {
+        *ofs += h->head_len;
+        h->head_len = h->pos = 0;
+    }
+    return 0;
+}
+
+// Framing that was read is taken out, so that small chunks cannot bloat the buffer.
+static void squeeze(struct mg_connection *c, size_t ofs) {
+    pmg_http_t *h = pmg_http_of(c);
+    char *base = (char *)c->recv.buf + ofs;
+    size_t keep = h->sink == PMG_BODY_GATHER ? h->head_len + h->body_len : 0;
+    size_t rest = c->recv.len - ofs - h->pos;
+    if (h->pos > keep) {
+        memmove(base + keep, base + h->pos, rest);
+        c->recv.len = ofs + keep + rest;
+        h->scan -= h->state == PMG_HTTP_TRAILER ? h->pos - keep : 0;
+        h->pos = keep;
+    }
+}
+
 // Handles what is buffered, message by message; returns how many bytes are done with.
 static size_t process(struct mg_connection *c) {
     pmg_mgr_t *m = pmg_m(c);
-    pmg_http_t *h = &pmg_x(c)->u.http;
+    pmg_http_t *h = pmg_http_of(c);
     parse_t p;
     size_t ofs = 0;
     while ((!c->is_resp || h->sink == PMG_BODY_STREAM) && !c->is_closing && !c->is_draining &&
-           !m->stop && c->pfn == pmg_http_pfn) {
-        bool parsed = h->state == ST_HEAD;
-        if (parsed) {
-            if (c->is_accepted && pmg_conn_send_len(c) > PMG_PIPELINE_MAX) {
-                pmg_x(c)->backlog = 1; // pmg_flush() takes it away
-                break;
-            }
-            while (ofs + 1 < c->recv.len && c->recv.buf[ofs] == '\r' &&
-                   c->recv.buf[ofs + 1] == '\n') {
-                ofs += 2; // empty lines ahead of a message (RFC 9112, section 2.2)
-            }
-            if (ofs >= c->recv.len || (c->recv.len - ofs == 1 && c->recv.buf[ofs] == '\r')) {
-                break;
-            }
-            int r = read_head(c, (char *)c->recv.buf + ofs, c->recv.len - ofs, &p);
-            if (r == WAIT) {
-                break;
-            }
-            if (r == 0) { // refused; or taken over by a WebSocket: what follows the head is its
-                return ofs + p.hm.head.len;
-            }
-            if (r == APART) {
-                ofs += h->head_len;
-                h->head_len = h->pos = 0;
-                parsed = false;
-            }
+           !m->stop && pmg_is_http(c)) {
+        bool parsed = false;
+        if (h->state == PMG_HTTP_HEAD && next_head(c, &ofs, &p, &parsed) < 0) {
+            break;
         }
         char *base = (char *)c->recv.buf + ofs;
-        // Most have no body.
-        int r =
-            h->state == ST_LENGTH && h->left == 0 ? 0 : body_progress(c, base, c->recv.len - ofs);
+        bool bare = h->state == PMG_HTTP_LENGTH && h->left == 0; // most have no body
+        int r = bare ? 0 : pmg_http_body_more(c, base, c->recv.len - ofs);
         if (r < 0) {
-            // Framing that was read is taken out, so that small chunks cannot bloat the buffer.
-            size_t keep = h->sink == PMG_BODY_GATHER ? h->head_len + h->body_len : 0;
-            size_t rest = c->recv.len - ofs - h->pos;
-            if (h->pos > keep) {
-                memmove(base + keep, base + h->pos, rest);
-                c->recv.len = ofs + keep + rest;
-                h->scan -= h->state == ST_TRAILER ? h->pos - keep : 0;
-                h->pos = keep;
-            }
+            squeeze(c, ofs);
             break;
         }
         if (r != 0) {
@@ -495,28 +282,92 @@ static size_t process(struct mg_connection *c) {
     return ofs;
 }
 
+// ---------------------------------------------------------------------------------------------
+// Deadlines
+
+static void idle_late(struct mg_connection *c) {
+    pmg_close(c);
+}
+
+static void head_late(struct mg_connection *c) {
+    if (c->is_client) {
+        pmg_fatal(c, "HTTP response head timed out");
+    } else {
+        refuse(c, 408);
+    }
+}
+
+static void body_late(struct mg_connection *c) {
+    if (c->is_client) {
+        pmg_fatal(c, "HTTP response body timed out");
+    } else {
+        refuse(c, 408);
+    }
+}
+
 static void arm(struct mg_connection *c) {
-    pmg_conn_t *x = pmg_x(c);
+    pmg_http_t *h = pmg_http_of(c);
     pmg_limits_t *lim = &pmg_m(c)->limits;
     if (c->is_draining || c->is_closing) {
         return;
     }
-    if (c->is_resp && x->u.http.sink == PMG_BODY_GATHER) {
-        pmg_deadline(c, PMG_DL_NONE, 0);
-    } else if (x->u.http.state != ST_HEAD) {
-        pmg_deadline(c, PMG_DL_BODY, lim->body_timeout);
+    if (c->is_resp && h->sink == PMG_BODY_GATHER) {
+        pmg_no_deadline(c);
+    } else if (h->state != PMG_HTTP_HEAD) {
+        pmg_deadline(c, body_late, lim->body_timeout);
     } else if (c->recv.len == 0) {
-        pmg_deadline(c, PMG_DL_IDLE, c->is_client ? 0 : lim->idle_timeout);
-    } else if (x->deadline_kind != PMG_DL_HEAD) { // not renewed: a head may not trickle in for ever
-        pmg_deadline(c, PMG_DL_HEAD, lim->head_timeout);
+        pmg_deadline(c, idle_late, c->is_client ? 0 : lim->idle_timeout);
+    } else if (pmg_x(c)->late != head_late) { // not renewed: a head may not trickle in for ever
+        pmg_deadline(c, head_late, lim->head_timeout);
     }
 }
 
-void pmg_http_pfn(struct mg_connection *c, int ev, void *data) {
-    if (ev != MG_EV_READ && ev != MG_EV_POLL) {
-        return;
+// ---------------------------------------------------------------------------------------------
+// What the core calls
+
+static int start(struct mg_connection *c, const pmg_opening_t *o) {
+    (void)o;
+    return !c->is_client || pmg_request_new(c) ? 0 : -ENOMEM;
+}
+
+static void opened(struct mg_connection *c) {
+    if (c->is_accepted && !c->is_draining) {
+        pmg_deadline(c, idle_late, pmg_m(c)->limits.idle_timeout);
     }
-    (void)data;
+}
+
+static int send_by_hand(struct mg_connection *c, const void *buf, size_t len) {
+    pmg_http_t *h = pmg_http_of(c);
+    h->by_hand |= c->is_resp;
+    return h->client.request != NULL ? pmg_request_send(c, buf, len) : pmg_send_plain(c, buf, len);
+}
+
+static bool has_room(struct mg_connection *c) {
+    size_t max = pmg_m(c)->limits.max_head;
+    return !pmg_x(c)->backlog && (!c->is_resp || max == 0 || c->recv.len < max ||
+                                     pmg_http_of(c)->sink != PMG_BODY_GATHER);
+}
+
+// The peer has closed its side; all that it sent was looked at.
+static void at_eof(struct mg_connection *c) {
+    pmg_http_t *h = pmg_http_of(c);
+    bool stream = h->sink == PMG_BODY_STREAM, inside = h->state != PMG_HTTP_HEAD || c->recv.len > 0;
+    if (c->is_accepted) {
+        if (stream && !c->is_closing && !c->is_draining) {
+            pmg_stream_abort(c);
+            pmg_fatal(c, "connection closed inside an HTTP request");
+        } else if (!c->is_resp) {
+            pmg_drain(c); // half closed, and all its requests are answered
+        }
+    } else if (c->is_client && !c->is_closing && (inside || pmg_request_owed(c))) {
+        pmg_stream_abort(c);
+        pmg_fatal(c, inside ? "connection closed inside an HTTP response"
+                            : "connection closed before the HTTP response");
+    }
+}
+
+static void read_input(struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c);
     size_t done = process(c);
     if (c->is_draining) {
         done = c->recv.len;
@@ -525,59 +376,87 @@ void pmg_http_pfn(struct mg_connection *c, int ev, void *data) {
         c->recv.len -= done;
         memmove(c->recv.buf, c->recv.buf + done, c->recv.len);
     }
-    if (c->pfn == pmg_http_pfn) {
-        arm(c);
-        bool stream = pmg_x(c)->u.http.sink == PMG_BODY_STREAM;
-        if (pmg_m(c)->stop && !c->is_closing && (stream || (c->recv.len > 0 && !c->is_resp))) {
-            pmg_x(c)->reparse = 1; // an exception left poll(): the rest is handled at the next one
+    if (!pmg_is_http(c)) {
+        if (x->speaks->read != NULL && c->recv.len > 0 && !c->is_closing) {
+            x->speaks->read(c);
         }
-        if (pmg_x(c)->eof && c->is_accepted && !pmg_x(c)->reparse) {
-            if (stream && !c->is_closing && !c->is_draining) {
-                pmg_stream_abort(c);
-                pmg_fatal(c, "connection closed inside an HTTP request");
-            } else if (!c->is_resp) {
-                pmg_drain(c); // half closed, and all its requests are answered
-            }
-        }
-        bool inside = pmg_x(c)->u.http.state != ST_HEAD || c->recv.len > 0;
-        if (pmg_x(c)->eof && c->is_client && !c->is_closing && !pmg_x(c)->reparse &&
-            (inside || pmg_request_owed(c))) {
-            pmg_stream_abort(c);
-            pmg_fatal(c, inside ? "connection closed inside an HTTP response"
-                                : "connection closed before the HTTP response");
-        }
-    } else if (c->pfn != NULL && c->recv.len > 0 && !c->is_closing) {
-        c->pfn(c, MG_EV_READ, &c->recv.len);
+        return;
     }
+    arm(c);
+    if (pmg_m(c)->stop && !c->is_closing &&
+        (pmg_http_of(c)->sink == PMG_BODY_STREAM || (c->recv.len > 0 && !c->is_resp))) {
+        x->reparse = 1; // an exception left poll(): the rest is handled at the next one
+    }
+    if (x->eof && !x->reparse) {
+        at_eof(c);
+    }
+    if (!has_room(c)) {
+        c->is_full = 1;
+    }
+}
+
+static bool is_idle(struct mg_connection *c) {
+    return pmg_http_of(c)->state == PMG_HTTP_HEAD && !pmg_x(c)->reparse;
+}
+
+// A body may end with the connection, or be cut by it.
+static bool eof(struct mg_connection *c) {
+    return c->is_client || pmg_http_of(c)->sink == PMG_BODY_STREAM;
+}
+
+static void closing(struct mg_connection *c) {
+    pmg_stream_abort(c); // no unfinished file is left when the handler hears of it
+}
+
+static void describe(int ev, const void *data, struct mg_str words[2], char number[24]) {
+    const pmg_http_msg_t *hm = data;
+    (void)number;
+    if (ev == MG_EV_HTTP_HDRS || ev == MG_EV_HTTP_MSG) {
+        words[0] = hm->method;
+        words[1] = hm->uri;
+    }
+}
+
+const pmg_protocol_t pmg_http = {
+    .name = "HTTP",
+    .refusal = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
+               "Retry-After: 1\r\nContent-Length: 0\r\n\r\n",
+    .finishes = true,
+    .start = start,
+    .opened = opened,
+    .read = read_input,
+    .send = send_by_hand,
+    .credentials = pmg_request_credentials,
+    .idle = is_idle,
+    .eof = eof,
+    .closing = closing,
+    .end = pmg_request_end_client,
+    .describe = describe,
+};
+
+bool pmg_http_in_head(struct mg_connection *c) {
+    pmg_http_t *h = pmg_http_of(c);
+    // Between its events a request that is gathered waits for no reply.
+    return c->is_resp && h->state != PMG_HTTP_HEAD && h->sink == PMG_BODY_GATHER;
 }
 
 void pmg_http_done(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
+    pmg_http_t *h = pmg_http_of(c);
     c->is_resp = 0;
-    x->u.http.resp_started = 0;
+    h->resp_started = 0;
     c->is_full = 0;
-    if (x->u.http.close_after) {
+    if (h->close_after) {
         // So that a client that is still sending will read the reply.
-        x->linger |= x->u.http.state > ST_LENGTH || x->u.http.left > 0;
+        x->linger |= h->state > PMG_HTTP_LENGTH || h->left > 0;
         pmg_drain(c);
         return;
     }
-    if (x->u.http.sink == PMG_BODY_STREAM) {
-        drop_body(c);
+    if (h->sink == PMG_BODY_STREAM) {
+        pmg_http_body_drop(c);
     }
     if (!x->in_read) { // answered later: pipelined requests may wait
         x->reparse = 1;
         pmg_work(c);
-    }
-}
-
-void pmg_http_timeout(struct mg_connection *c, int kind) {
-    if (kind == PMG_DL_IDLE) {
-        pmg_close(c);
-    } else if (c->is_client) {
-        pmg_fatal(c,
-            kind == PMG_DL_HEAD ? "HTTP response head timed out" : "HTTP response body timed out");
-    } else {
-        refuse(c, 408);
     }
 }

@@ -80,7 +80,7 @@ void pmg_http_body_begin(struct mg_connection *c, const pmg_http_msg_t *hm,
 // refuse with. Handlers run in here.
 enum { PMG_BODY_WAIT = -1, PMG_BODY_STOPPED = -2 };
 int pmg_http_body_more(struct mg_connection *c, char *base, size_t len);
-void pmg_http_body_drop(struct mg_connection *c); // the request was answered, its body not
+void pmg_http_body_drop(struct mg_connection *c);   // the request was answered, its body not
 size_t pmg_http_body_left(struct mg_connection *c); // of a body with Content-Length
 static inline bool pmg_over(size_t n, size_t limit) {
     return limit > 0 && n > limit;

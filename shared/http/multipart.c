@@ -2,7 +2,8 @@
 //
 // multipart/form-data (RFC 7578, over RFC 2046, section 5.1): one part at a time, strictly.
 
-#include "../base/record.h"
+#include "http_int.h"
+#include "multipart.h"
 
 #if PMG_HAS_UTIL
 

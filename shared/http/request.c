@@ -4,7 +4,7 @@
 // byte, to know which answers are owed: one to HEAD has no body, and one that nobody asked for must
 // not be taken for an answer (RFC 9112, section 9.2). It also completes a head with credentials.
 
-#include "../base/record.h"
+#include "http_int.h"
 
 enum {
     RQ_START,
@@ -34,13 +34,40 @@ struct pmg_request {
     char line[LINE_MAX_LEN + 1];
 };
 
+// A tcp:// client that sends HTTP by hand, from http_basic_auth() on.
+static const pmg_protocol_t by_hand = {
+    .name = "HTTP",
+    .send = pmg_request_send,
+    .credentials = pmg_request_credentials,
+    .end = pmg_request_end_client,
+};
+
+// NULL: this connection sends no HTTP requests.
+static pmg_http_client_t *client_of(struct mg_connection *c) {
+    const pmg_protocol_t *speaks = pmg_x(c)->speaks;
+    bool is = c->is_client && (speaks == &pmg_http || speaks == &by_hand);
+    return is ? pmg_state(c) : NULL;
+}
+
+bool pmg_is_requester(struct mg_connection *c) {
+    return client_of(c) != NULL;
+}
+
 bool pmg_request_new(struct mg_connection *c) {
     pmg_request_t *r = pmg_alloc(sizeof(*r));
     if (r != NULL) {
         memset(r, 0, sizeof(*r));
-        pmg_x(c)->request = r;
+        pmg_http_of(c)->client.request = r;
     }
     return r != NULL;
+}
+
+void pmg_request_end_client(struct mg_connection *c) {
+    pmg_http_client_t *k = pmg_state(c);
+    pmg_free(k->auth);
+    pmg_free(k->request);
+    k->auth = NULL;
+    k->request = NULL;
 }
 
 static bool lost(const pmg_request_t *r) {
@@ -48,21 +75,22 @@ static bool lost(const pmg_request_t *r) {
 }
 
 bool pmg_request_owed(struct mg_connection *c) {
-    const pmg_request_t *r = pmg_x(c)->request;
+    const pmg_request_t *r = pmg_http_of(c)->client.request;
     return !lost(r) && r->pending > 0;
 }
 
 bool pmg_request_asked(struct mg_connection *c) {
-    return lost(pmg_x(c)->request) || pmg_x(c)->request->pending > 0;
+    const pmg_request_t *r = pmg_http_of(c)->client.request;
+    return lost(r) || r->pending > 0;
 }
 
 bool pmg_request_is_head(struct mg_connection *c) {
-    const pmg_request_t *r = pmg_x(c)->request;
+    const pmg_request_t *r = pmg_http_of(c)->client.request;
     return !lost(r) && r->pending > 0 && (r->heads & 1) != 0;
 }
 
 void pmg_request_answered(struct mg_connection *c) {
-    pmg_request_t *r = pmg_x(c)->request;
+    pmg_request_t *r = pmg_http_of(c)->client.request;
     if (!lost(r) && r->pending > 0) {
         r->pending--;
         r->heads >>= 1;
@@ -152,9 +180,8 @@ static void follow(pmg_request_t *r, const char *p, size_t len) {
 int pmg_request_begin(pmg_head_t *h, struct mg_connection *c, struct mg_str method,
     struct mg_str target) {
     pmg_mgr_t *m = pmg_m(c);
-    pmg_conn_t *x = pmg_x(c);
-    pmg_request_t *r = x->request;
-    if (r == NULL || x->proto != PMG_HTTP || r->state == RQ_LOST) {
+    pmg_request_t *r = pmg_is_http(c) ? pmg_http_of(c)->client.request : NULL;
+    if (r == NULL || r->state == RQ_LOST) {
         return pmg_fail(m, -EINVAL,
             "this connection sends no HTTP requests: http_request() is for clients that connect() "
             "made for an http:// URL");
@@ -179,7 +206,7 @@ int pmg_request_begin(pmg_head_t *h, struct mg_connection *c, struct mg_str meth
             }
         }
     }
-    bool connect = method.len == 7 && memcmp(method.buf, "CONNECT", 7) == 0;
+    bool connect = pmg_str_is(method, "CONNECT");
     if (!pmg_is_target(target) ||
         (target.buf[0] != '/' && !connect && !(target.len == 1 && target.buf[0] == '*') &&
             memchr(target.buf, ':', target.len) == NULL)) {
@@ -190,11 +217,10 @@ int pmg_request_begin(pmg_head_t *h, struct mg_connection *c, struct mg_str meth
     memset(h, 0, sizeof(*h));
     h->c = c;
     h->kind = PMG_HEAD_REQUEST;
-    h->start = pmg_conn_send_len(c);
+    h->start = pmg_send_len(c);
     // A body is expected of these, so that its absence must be said (RFC 9110, section 8.6).
-    h->status = (method.len == 4 && memcmp(method.buf, "POST", 4) == 0) ||
-                (method.len == 3 && memcmp(method.buf, "PUT", 3) == 0) ||
-                (method.len == 5 && memcmp(method.buf, "PATCH", 5) == 0);
+    h->status =
+        pmg_str_is(method, "POST") || pmg_str_is(method, "PUT") || pmg_str_is(method, "PATCH");
     if (!pmg_out(c, method.buf, method.len) || !pmg_out(c, " ", 1) ||
         !pmg_out(c, target.buf, target.len) || !pmg_out_str(c, " HTTP/1.1\r\n")) {
         pmg_head_abort(h);
@@ -206,6 +232,7 @@ int pmg_request_begin(pmg_head_t *h, struct mg_connection *c, struct mg_str meth
 int pmg_request_end(pmg_head_t *h, struct mg_str body) {
     struct mg_connection *c = h->c;
     pmg_conn_t *x = pmg_x(c);
+    pmg_http_client_t *k = &pmg_http_of(c)->client;
     bool chunked = (h->seen & PMG_SEEN_CHUNKED) != 0, length = (h->seen & PMG_SEEN_LENGTH) != 0;
     if (length && h->content_length < body.len) {
         pmg_head_abort(h);
@@ -217,8 +244,8 @@ int pmg_request_end(pmg_head_t *h, struct mg_str body) {
         ok = pmg_out_str(c, "Host: ") && pmg_out_str(c, x->is_unix ? "localhost" : x->host) &&
              pmg_out(c, "\r\n", 2);
     }
-    if (x->auth != NULL && !(h->seen & PMG_SEEN_AUTH)) {
-        ok = ok && pmg_out_str(c, x->auth);
+    if (k->auth != NULL && !(h->seen & PMG_SEEN_AUTH)) {
+        ok = ok && pmg_out_str(c, k->auth);
     }
     if (h->seen & PMG_SEEN_CLOSE) {
         ok = ok && pmg_out_str(c, "Connection: close\r\n");
@@ -238,16 +265,15 @@ int pmg_request_end(pmg_head_t *h, struct mg_str body) {
         pmg_head_abort(h);
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the request");
     }
-    pmg_free(x->auth);
-    x->auth = NULL;
-    follow(x->request, (char *)c->send.buf + x->send_off + h->start,
-        pmg_conn_send_len(c) - h->start);
+    pmg_free(k->auth);
+    k->auth = NULL;
+    follow(k->request, (char *)c->send.buf + x->send_off + h->start, pmg_send_len(c) - h->start);
     pmg_work(c);
     return 0;
 }
 
 int pmg_request_chunk(struct mg_connection *c, const void *buf, size_t len) {
-    pmg_request_t *r = pmg_x(c)->request;
+    pmg_request_t *r = pmg_http_of(c)->client.request;
     if (r->state != RQ_CHUNK_SIZE || r->in_line > 0) {
         return pmg_fail(pmg_m(c), -EINVAL,
             "no chunked request was started: http_request() with the header "
@@ -298,13 +324,14 @@ static bool has_host(const char *p, size_t len) {
 // The held head is whole: puts what is missing into it and lets it go.
 static int complete(struct mg_connection *c, size_t head_len) {
     pmg_conn_t *x = pmg_x(c);
+    pmg_http_client_t *k = pmg_state(c);
     char *head = (char *)c->send.buf + x->send_off;
     const char *line = find(head, head_len, "\r\n");
     // A head whose start has left already takes the credentials at its end, and its Host is unknown.
-    size_t at = x->half_head ? head_len - 2 : (size_t)(line + 2 - head);
-    bool host = !x->half_head && !x->is_unix && !has_host(head, head_len);
+    size_t at = k->half_head ? head_len - 2 : (size_t)(line + 2 - head);
+    bool host = !k->half_head && !x->is_unix && !has_host(head, head_len);
     size_t host_len = host ? strlen(x->host) + 8 : 0; // "Host: " and CR LF
-    size_t auth_len = strlen(x->auth), more = host_len + auth_len;
+    size_t auth_len = strlen(k->auth), more = host_len + auth_len;
     if (!pmg_buf_reserve(&c->send, more)) {
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the credentials");
     }
@@ -315,33 +342,34 @@ static int complete(struct mg_connection *c, size_t head_len) {
         memcpy(p + 6, x->host, host_len - 8);
         memcpy(p + host_len - 2, "\r\n", 2);
     }
-    memcpy(p + host_len, x->auth, auth_len);
+    memcpy(p + host_len, k->auth, auth_len);
     c->send.len += more;
-    pmg_free(x->auth);
-    x->auth = NULL;
+    pmg_free(k->auth);
+    k->auth = NULL;
     x->hold = 0;
     return 0;
 }
 
 static int hold(struct mg_connection *c, const void *buf, size_t len) {
     pmg_conn_t *x = pmg_x(c);
+    pmg_http_client_t *k = pmg_state(c);
     size_t max = pmg_m(c)->limits.max_head;
     if (!x->hold) {
-        x->half_head = x->request->state == RQ_LINE || x->request->state == RQ_HEADER;
-        if (pmg_conn_send_len(c) > 0) {
+        k->half_head = k->request->state == RQ_LINE || k->request->state == RQ_HEADER;
+        if (pmg_send_len(c) > 0) {
             pmg_flush(c); // what was queued before is not part of what is held
-            if (pmg_conn_send_len(c) > 0) {
+            if (pmg_send_len(c) > 0) {
                 return pmg_fail(pmg_m(c), -EAGAIN,
                     "an earlier request is not sent yet: wait for MG_EV_WRITE");
             }
         }
     }
-    size_t before = pmg_conn_send_len(c);
+    size_t before = pmg_send_len(c);
     if (!pmg_out(c, buf, len)) {
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send %zu bytes", len);
     }
     const char *held = (char *)c->send.buf + x->send_off;
-    size_t have = pmg_conn_send_len(c);
+    size_t have = pmg_send_len(c);
     const char *end = find(held, have, "\r\n\r\n");
     int err = 0;
     if (end != NULL) {
@@ -360,8 +388,8 @@ static int hold(struct mg_connection *c, const void *buf, size_t len) {
 
 // Queues bytes of a client, following what they say.
 int pmg_request_send(struct mg_connection *c, const void *buf, size_t len) {
-    pmg_conn_t *x = pmg_x(c);
-    if (x->auth != NULL) {
+    pmg_http_client_t *k = pmg_state(c);
+    if (k->auth != NULL) {
         int err = hold(c, buf, len);
         if (err < 0) {
             return err;
@@ -369,15 +397,56 @@ int pmg_request_send(struct mg_connection *c, const void *buf, size_t len) {
     } else if (!pmg_out(c, buf, len)) {
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send %zu bytes", len);
     }
-    follow(x->request, buf, len);
+    follow(k->request, buf, len);
     pmg_work(c);
     return 0;
 }
 
-int pmg_http_basic_auth(struct mg_connection *c, struct mg_str user, struct mg_str pass) {
+int pmg_request_credentials(struct mg_connection *c, char *line) {
+    pmg_http_client_t *k = pmg_state(c);
+    pmg_free(k->auth);
+    k->auth = line;
+    return 0;
+}
+
+static int take_credentials(struct mg_connection *c, char *line) {
+    if (pmg_x(c)->speaks == &pmg_raw) { // followed from here on
+        pmg_conn_speak(c, &by_hand);
+        if (!pmg_request_new(c)) {
+            pmg_conn_speak(c, &pmg_raw);
+            return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the credentials");
+        }
+    }
+    if (pmg_x(c)->speaks->credentials == NULL) {
+        return pmg_fail(pmg_m(c), -EINVAL,
+            "http_basic_auth() is for clients that send an HTTP request: %s does not",
+            pmg_x(c)->speaks->name);
+    }
+    return pmg_x(c)->speaks->credentials(c, line);
+}
+
+// "Authorization: Basic ...\r\n", or NULL.
+static char *credentials_line(struct mg_str user, struct mg_str pass) {
     static const char name[] = "Authorization: Basic ";
+    size_t len = user.len + 1 + pass.len, n = sizeof(name) - 1;
+    char *plain = pmg_alloc(len), *line = pmg_alloc(n + PMG_BASE64_LEN(len) + 3);
+    if (plain != NULL && line != NULL) {
+        memcpy(plain, user.buf, user.len);
+        plain[user.len] = ':';
+        memcpy(plain + user.len + 1, pass.buf, pass.len);
+        memcpy(line, name, n);
+        pmg_base64_encode(mg_str_n(plain, len), line + n);
+        memcpy(line + n + PMG_BASE64_LEN(len), "\r\n", 3);
+    } else {
+        pmg_free(line);
+        line = NULL;
+    }
+    pmg_free(plain);
+    return line;
+}
+
+int pmg_http_basic_auth(struct mg_connection *c, struct mg_str user, struct mg_str pass) {
     pmg_mgr_t *m = pmg_m(c);
-    pmg_conn_t *x = pmg_x(c);
     if (!c->is_client || c->is_udp) {
         return pmg_fail(m, -EINVAL, "http_basic_auth() is for client connections");
     }
@@ -390,24 +459,13 @@ int pmg_http_basic_auth(struct mg_connection *c, struct mg_str user, struct mg_s
             return pmg_fail(m, -EINVAL, "credentials cannot contain control characters");
         }
     }
-    size_t len = user.len + 1 + pass.len, size = sizeof(name) + (len + 2) / 3 * 4 + 4;
-    char *plain = pmg_alloc(len), *auth = pmg_alloc(size);
-    // A tcp:// client is followed from here on.
-    bool ok = plain != NULL && auth != NULL && (x->request != NULL || pmg_request_new(c));
-    if (ok) {
-        memcpy(plain, user.buf, user.len);
-        plain[user.len] = ':';
-        memcpy(plain + user.len + 1, pass.buf, pass.len);
-        memcpy(auth, name, sizeof(name) - 1);
-        size_t n = sizeof(name) - 1;
-        pmg_base64_encode(mg_str_n(plain, len), auth + n);
-        n += (len + 2) / 3 * 4;
-        memcpy(auth + n, "\r\n", 3);
-        pmg_free(x->auth);
-        x->auth = auth;
-    } else {
-        pmg_free(auth);
+    char *line = credentials_line(user, pass);
+    if (line == NULL) {
+        return pmg_fail(m, -ENOMEM, "no memory for the credentials");
     }
-    pmg_free(plain);
-    return ok ? 0 : pmg_fail(m, -ENOMEM, "no memory for the credentials");
+    int err = take_credentials(c, line);
+    if (err < 0) {
+        pmg_free(line);
+    }
+    return err;
 }

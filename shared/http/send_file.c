@@ -301,8 +301,7 @@ static int send_chosen(struct mg_connection *c, const sending_t *s, const pmg_se
         return pmg_serve_say(c, o, 404, NULL, NULL);
     }
     bool sought = s->from == 0 || s->fs->sk(f->fd, (size_t)s->from) == s->from;
-    int err = sought ? send_head(c, s, o)
-                     : pmg_fail(pmg_m(c), -ENOMEM, "no memory to send a file");
+    int err = sought ? send_head(c, s, o) : pmg_fail(pmg_m(c), -ENOMEM, "no memory to send a file");
     if (err == 0 && s->len > 0 && !pmg_http_of(c)->is_head) {
         pmg_x(c)->source = &f->source;
         return 0;

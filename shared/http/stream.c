@@ -7,7 +7,7 @@
 // which serve_dir() does not show, and is renamed when it is whole. So nobody ever sees half a
 // file, and what stood there before stays until the new one is complete.
 
-#include "../base/record.h"
+#include "http_int.h"
 
 #if PMG_HAS_STREAM
 
@@ -26,7 +26,7 @@ static const char *part(const pmg_stream_t *s) {
 }
 
 static void forget(struct mg_connection *c) {
-    pmg_http_t *h = &pmg_x(c)->u.http;
+    pmg_http_t *h = pmg_http_of(c);
     pmg_stream_free(h->stream);
     h->stream = NULL;
 }
@@ -44,9 +44,9 @@ void pmg_stream_free(pmg_stream_t *s) {
 }
 
 void pmg_stream_abort(struct mg_connection *c) {
-    if (pmg_x(c)->proto == PMG_HTTP && pmg_x(c)->u.http.stream != NULL) {
+    if (pmg_is_http(c) && pmg_http_of(c)->stream != NULL) {
         forget(c);
-        pmg_x(c)->u.http.sink = PMG_BODY_DROP;
+        pmg_http_of(c)->sink = PMG_BODY_DROP;
     }
 }
 
@@ -57,7 +57,7 @@ void pmg_stream_fail(struct mg_connection *c, int status, const char *text) {
         pmg_fatal(c, text);
         return;
     }
-    mg_call(c, MG_EV_ERROR, (void *)(size_t)text);
+    pmg_call(c, MG_EV_ERROR, (void *)(size_t)text);
     if (c->is_resp) {
         pmg_http_refuse(c, status);
     } else {
@@ -69,14 +69,14 @@ void pmg_stream_fail(struct mg_connection *c, int status, const char *text) {
 void pmg_stream_too_large(struct mg_connection *c) {
     char text[80];
     pmg_snprintf(text, sizeof(text), "HTTP body is larger than max_size, %zu bytes",
-        pmg_x(c)->u.http.stream->max);
+        pmg_http_of(c)->stream->max);
     pmg_stream_fail(c, 413, text);
 }
 
 static void file_failed(struct mg_connection *c, int err) {
     char text[160];
-    pmg_snprintf(text, sizeof(text), "cannot write %.*s: %s",
-        PMG_CUT(pmg_x(c)->u.http.stream->path), strerror(-err));
+    pmg_snprintf(text, sizeof(text), "cannot write %.*s: %s", PMG_CUT(pmg_http_of(c)->stream->path),
+        strerror(-err));
     bool full = err == -ENOSPC || err == -EFBIG;
     pmg_stream_fail(c, full ? 507 : 500, text);
 }
@@ -96,11 +96,11 @@ static void part_name(pmg_mgr_t *m, const char *path, char *out, size_t size) {
 
 int pmg_http_stream_body(struct mg_connection *c, const char *path, size_t max_size) {
     pmg_mgr_t *m = pmg_m(c);
-    pmg_http_t *h = &pmg_x(c)->u.http;
-    if (c->pfn == pmg_http_pfn && h->stream != NULL) {
+    pmg_http_t *h = pmg_http_of(c);
+    if (pmg_is_http(c) && h->stream != NULL) {
         return pmg_fail(m, -EALREADY, "http_stream_body() was called already");
     }
-    if (c->pfn != pmg_http_pfn || !pmg_http_in_head(c)) {
+    if (!pmg_is_http(c) || !pmg_http_in_head(c)) {
         return pmg_fail(m, -EINVAL,
             "http_stream_body() works in MG_EV_HTTP_HDRS, before the body and before the reply");
     }
@@ -133,7 +133,7 @@ int pmg_http_stream_body(struct mg_connection *c, const char *path, size_t max_s
 }
 
 bool pmg_stream_begin(struct mg_connection *c, const char *head, size_t len) {
-    pmg_stream_t *s = pmg_x(c)->u.http.stream;
+    pmg_stream_t *s = pmg_http_of(c)->stream;
     if (s->refused) {
         pmg_stream_too_large(c);
         return false;
@@ -151,11 +151,11 @@ bool pmg_stream_begin(struct mg_connection *c, const char *head, size_t len) {
 // Pieces and the end
 
 size_t pmg_stream_max(struct mg_connection *c) {
-    return pmg_x(c)->u.http.stream->max;
+    return pmg_http_of(c)->stream->max;
 }
 
 void pmg_stream_piece(struct mg_connection *c, const void *buf, size_t len) {
-    pmg_stream_t *s = pmg_x(c)->u.http.stream;
+    pmg_stream_t *s = pmg_http_of(c)->stream;
     if (s->file != NULL) {
         int err = pmg_port_file_write(s->file, buf, len);
         if (err < 0) {
@@ -168,7 +168,7 @@ void pmg_stream_piece(struct mg_connection *c, const void *buf, size_t len) {
 }
 
 pmg_stream_t *pmg_stream_end(struct mg_connection *c, struct mg_str *head) {
-    pmg_http_t *h = &pmg_x(c)->u.http;
+    pmg_http_t *h = pmg_http_of(c);
     pmg_stream_t *s = h->stream;
     if (s->file != NULL) {
         int err = pmg_port_file_close(s->file);

@@ -13,8 +13,8 @@
 #include "sock.h"
 
 int pmg_io_init(pmg_mgr_t *m) {
-    memset(&m->io, 0, sizeof(m->io));
-    portMUX_INITIALIZE(&m->io.lock);
+    memset(pmg_io_of(m), 0, sizeof(pmg_io_mgr_t));
+    portMUX_INITIALIZE(&pmg_io_of(m)->lock);
     return 0;
 }
 
@@ -30,19 +30,19 @@ int pmg_io_check(pmg_mgr_t *m) {
 // What it guards takes a few instructions and no memory. Interrupts are off meanwhile, and may be
 // what asks for it.
 void pmg_io_lock(pmg_mgr_t *m) {
-    portENTER_CRITICAL_SAFE(&m->io.lock);
+    portENTER_CRITICAL_SAFE(&pmg_io_of(m)->lock);
 }
 
 void pmg_io_unlock(pmg_mgr_t *m) {
-    portEXIT_CRITICAL_SAFE(&m->io.lock);
+    portEXIT_CRITICAL_SAFE(&pmg_io_of(m)->lock);
 }
 
 void pmg_io_wake(pmg_mgr_t *m) {
     pmg_io_lock(m);
-    sys_sem_t *waker = m->io.waker;
-    m->io.woken = true;
-    m->io.waker = NULL;
-    m->io.giving = waker != NULL || m->io.giving;
+    sys_sem_t *waker = pmg_io_of(m)->waker;
+    pmg_io_of(m)->woken = true;
+    pmg_io_of(m)->waker = NULL;
+    pmg_io_of(m)->giving = waker != NULL || pmg_io_of(m)->giving;
     pmg_io_unlock(m);
     if (waker == NULL) {
         return;
@@ -53,26 +53,26 @@ void pmg_io_wake(pmg_mgr_t *m) {
     } else if (sys_sem_signal_isr(waker)) {
         portYIELD_FROM_ISR();
     }
-    __atomic_store_n(&m->io.giving, false, __ATOMIC_RELEASE);
+    __atomic_store_n(&pmg_io_of(m)->giving, false, __ATOMIC_RELEASE);
 }
 
 // False: a wake-up came already. Without memory for its semaphore a task has no `waker`, and its
 // wait is not ended before its time.
 static bool arm(pmg_mgr_t *m, sys_sem_t *waker) {
     pmg_io_lock(m);
-    bool idle = !m->io.woken;
-    m->io.waker = idle ? waker : NULL;
+    bool idle = !pmg_io_of(m)->woken;
+    pmg_io_of(m)->waker = idle ? waker : NULL;
     pmg_io_unlock(m);
     return idle;
 }
 
 static void disarm(pmg_mgr_t *m, sys_sem_t *waker) {
     pmg_io_lock(m);
-    bool used = m->io.waker == NULL;
-    m->io.waker = NULL;
+    bool used = pmg_io_of(m)->waker == NULL;
+    pmg_io_of(m)->waker = NULL;
     pmg_io_unlock(m);
     if (used && waker != NULL) {
-        while (__atomic_load_n(&m->io.giving, __ATOMIC_ACQUIRE)) {
+        while (__atomic_load_n(&pmg_io_of(m)->giving, __ATOMIC_ACQUIRE)) {
             vTaskDelay(1); // who gives may be a task of less priority
         }
         (void)xSemaphoreTake(*waker, 0);
@@ -141,7 +141,7 @@ int pmg_io_wait(pmg_mgr_t *m, int ms) {
     int r;
     for (;;) {
         r = look(m, &s, ms < 0 ? INT_MAX : ms);
-        if (r != 0 || m->io.woken) {
+        if (r != 0 || pmg_io_of(m)->woken) {
             break;
         }
         if (ms >= 0) {
@@ -152,7 +152,7 @@ int pmg_io_wait(pmg_mgr_t *m, int ms) {
             ms = (int)(end - now);
         }
     }
-    m->io.woken = false;
+    pmg_io_of(m)->woken = false;
     m->now = pmg_port_millis();
     if (r <= 0) {
         return r;
@@ -167,7 +167,7 @@ int pmg_io_wait(pmg_mgr_t *m, int ms) {
         int mask = (FD_ISSET(fd, &s.reads) || (error && (want & PMG_IO_READ)) ? PMG_IO_READ : 0) |
                    (FD_ISSET(fd, &s.writes) || (error && (want & PMG_IO_WRITE)) ? PMG_IO_WRITE : 0);
         if (mask != 0 || error) {
-            pmg_io_ready(c, mask, error);
+            pmg_ready(c, mask, error);
         }
     }
     return r;

@@ -8,6 +8,8 @@
 #ifndef PMG_IO_ESP_H
 #define PMG_IO_ESP_H
 
+#include "freertos/FreeRTOS.h"
+
 #include "freertos/semphr.h"
 #include "freertos/task.h"
 #include "lwip/sockets.h"

@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The I/O backend under the loop: what sock.c (BSD sockets; it
-// waits in sock_wait.c or esp.c) and lwip.c (raw lwIP)
-// both implement; a build links one of them. Nothing in here knows a protocol, calls Python, or
-// frees a connection.
+// The I/O backend under the loop: what sock.c (BSD sockets; it waits in sock_wait.c or esp.c) and
+// lwip.c (raw lwIP) both implement; a build links one of them. Nothing in here knows a protocol or
+// frees a connection; Python runs in pmg_io_wait() alone, by pmg_ready().
 //
 // Results are >= 0 or a negative errno. -EAGAIN means "not now": the backend reports readiness
 // later if pmg_io_watch() asked for it. All is level triggered: what was not handled is reported
@@ -16,36 +15,6 @@
 
 #if defined(ESP_PLATFORM) && !defined(PMG_IO_ESP)
 #define PMG_IO_ESP 1
-#endif
-
-#if defined(PMG_IO_ESP)
-#include "freertos/FreeRTOS.h"
-#include <sys/types.h>
-typedef struct {
-    portMUX_TYPE lock;
-    volatile bool woken;
-    volatile bool giving; // somebody is about to give `waker`'s semaphore
-    void *waker;          // what ends the wait that goes on, once
-} pmg_io_mgr_t;
-#elif defined(PMG_IO_LWIP)
-typedef struct {
-    struct pmg_sock *volatile ready; // what has something to do: callbacks put them here
-    struct pmg_sock *ready_last;
-    volatile size_t ready_len;
-    volatile bool woken;
-    bool starved; // some connection found no memory in lwIP
-} pmg_io_mgr_t;
-#else
-#include <sys/types.h>
-#include <pthread.h>
-typedef struct {
-    int poll_fd;    // epoll descriptor, or -1 where poll() serves
-    int wake_fd[2]; // an eventfd in [0], or a pipe
-    unsigned fork_generation;
-    pthread_mutex_t lock;
-    void *fds; // poll(): the array, and its size
-    size_t fds_size;
-} pmg_io_mgr_t;
 #endif
 
 struct pmg_mgr;
@@ -85,7 +54,7 @@ int pmg_io_watch(struct mg_connection *c, int mask);
 void pmg_io_unwatch(struct mg_connection *c);
 
 // Waits for readiness or a wake-up, at most ms (< 0: no limit), sets m->now if it waited, and calls
-// pmg_io_ready() for each connection that is ready, until m->stop. A signal ends the wait.
+// pmg_ready() for each connection that is ready, until m->stop. A signal ends the wait.
 int pmg_io_wait(struct pmg_mgr *m, int ms);
 void pmg_io_wake(struct pmg_mgr *m); // ends a wait, from any thread; on a board from interrupts
 
@@ -99,18 +68,21 @@ typedef struct {
     uint32_t ip, mask;
     unsigned index;
 } pmg_iface_t;
+#ifdef PMG_BOARD
+#define PMG_IFACES 2 // that are looked at
+#else
+#define PMG_IFACES 16
+#endif
 // The interfaces that are up and can multicast, or the one that has the address `only`. Their number.
 int pmg_io_ifaces(pmg_iface_t *out, int max, uint32_t only);
-// As pmg_io_listen(), for UDP on a port that others may have, too, unless it is 0. pmg_io_read() then
-// sets m->iface.
+// As pmg_io_listen(), for UDP on a port that others may have, too, unless it is 0.
 int pmg_io_mcast_open(struct mg_connection *c);
 int pmg_io_mcast_join(struct mg_connection *c, uint32_t group, const pmg_iface_t *i);
 // Sends to c->rem by this interface.
 long pmg_io_mcast_send(struct mg_connection *c, const pmg_iface_t *i, const void *buf, size_t len);
 long pmg_io_mcast_read(struct mg_connection *c, void *buf, size_t len); // for pmg_io_read()
+// Where the last datagram of multicast came in, on any connection; 0 if that is not known.
+unsigned pmg_io_mcast_iface(struct pmg_mgr *m);
 #endif
-
-// Implemented by the loop. `error` is set when the peer is gone though nothing was asked.
-void pmg_io_ready(struct mg_connection *c, int mask, bool error);
 
 #endif

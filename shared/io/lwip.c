@@ -9,78 +9,8 @@
 #include "lwip/dns.h"
 #include "lwip/netif.h"
 
-// A connection that the program has closed ends by itself when the peer has taken what was sent. One
-// that does not is looked at every 2 s, and reset after 20 s; it gives way to new ones before.
-#define ORPHAN_POLLS 10
-#define POLL_INTERVAL 4 // in half seconds
-
-int pmg_lwip_errno(err_t err) {
-    switch (err) {
-        case ERR_OK: return 0;
-        case ERR_MEM:
-        case ERR_BUF: return -ENOMEM;
-        case ERR_ABRT: // lwIP gave up repeating
-        case ERR_TIMEOUT: return -ETIMEDOUT;
-        case ERR_RTE: return -EHOSTUNREACH;
-        case ERR_INPROGRESS: return -EINPROGRESS;
-        case ERR_VAL:
-        case ERR_ARG: return -EINVAL;
-        case ERR_WOULDBLOCK: return -EAGAIN;
-        case ERR_USE: return -EADDRINUSE;
-        case ERR_ISCONN: return -EISCONN;
-        case ERR_RST: return -ECONNRESET;
-        case ERR_CONN:
-        case ERR_CLSD: return -ENOTCONN;
-        default: return -EIO;
-    }
-}
-
-void pmg_lwip_to_ip(const struct mg_addr *a, ip_addr_t *ip) {
-#if LWIP_IPV6
-    if (a->is_ip6) {
-        u32_t w[4];
-        memcpy(w, a->addr.ip, 16);
-        IP_ADDR6(ip, w[0], w[1], w[2], w[3]);
-        return;
-    }
-#endif
-    ip_addr_set_ip4_u32(ip, a->addr.ip4);
-}
-
-void pmg_lwip_from_ip(const ip_addr_t *ip, u16_t port, struct mg_addr *a) {
-    memset(a, 0, sizeof(*a));
-    a->port = mg_htons(port);
-#if LWIP_IPV6
-    if (IP_IS_V6(ip)) {
-        a->is_ip6 = true;
-        memcpy(a->addr.ip, ip_2_ip6(ip)->addr, 16);
-        return;
-    }
-#endif
-    a->addr.ip4 = ip_addr_get_ip4_u32(ip);
-}
-
 // ---------------------------------------------------------------------------------------------
 // Callbacks: the lock is held, nothing may be allocated
-
-static err_t orphan_poll(void *arg, struct tcp_pcb *pcb) {
-    size_t polls = (size_t)arg + 1;
-    if (polls >= ORPHAN_POLLS) {
-        tcp_abort(pcb);
-        return ERR_ABRT;
-    }
-    tcp_arg(pcb, (void *)polls);
-    return ERR_OK;
-}
-
-void pmg_lwip_orphan(struct tcp_pcb *pcb) {
-    tcp_arg(pcb, NULL);
-    tcp_recv(pcb, NULL); // lwIP then takes what comes, and closes at the end
-    tcp_sent(pcb, NULL);
-    tcp_err(pcb, NULL);
-    tcp_poll(pcb, orphan_poll, POLL_INTERVAL);
-    tcp_setprio(pcb, TCP_PRIO_MIN);
-}
 
 static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err) {
     pmg_sock_t *s = arg;

@@ -14,7 +14,7 @@
 // The ready list and lwIP's callbacks: the lock is held, nothing may be allocated
 
 void pmg_lwip_ready(pmg_sock_t *s) {
-    pmg_io_mgr_t *io = &s->m->io;
+    pmg_io_mgr_t *io = pmg_io_of(s->m);
     if (!s->in_ready) {
         s->in_ready = true;
         s->ready_next = NULL;
@@ -29,7 +29,7 @@ void pmg_lwip_ready(pmg_sock_t *s) {
 }
 
 void pmg_lwip_unready(pmg_sock_t *s) {
-    pmg_io_mgr_t *io = &s->m->io;
+    pmg_io_mgr_t *io = pmg_io_of(s->m);
     if (s->in_ready) {
         pmg_sock_t *before = NULL, *p = io->ready;
         while (p != s) {
@@ -285,7 +285,7 @@ static long write_tcp(pmg_sock_t *s, const void *buf, size_t len) {
         return (long)n;
     }
     if (err == ERR_MEM) {
-        s->starved = s->m->io.starved = true;
+        s->starved = pmg_io_of(s->m)->starved = true;
         return -EAGAIN;
     }
     return pmg_lwip_errno(err);
@@ -311,7 +311,7 @@ long pmg_io_write(struct mg_connection *c, const void *buf, size_t len) {
 // Waiting
 
 int pmg_io_init(pmg_mgr_t *m) {
-    memset(&m->io, 0, sizeof(m->io));
+    memset(pmg_io_of(m), 0, sizeof(pmg_io_mgr_t));
     return 0;
 }
 
@@ -335,7 +335,7 @@ void pmg_io_unlock(pmg_mgr_t *m) {
 }
 
 void pmg_io_wake(pmg_mgr_t *m) {
-    m->io.woken = true;
+    pmg_io_of(m)->woken = true;
     pmg_port_wake();
 }
 
@@ -354,7 +354,7 @@ void pmg_io_unwatch(struct mg_connection *c) {
 }
 
 static void feed_starved(pmg_mgr_t *m) {
-    m->io.starved = false;
+    pmg_io_of(m)->starved = false;
     for (struct mg_connection *c = m->first; c != NULL; c = pmg_x(c)->next) {
         pmg_sock_t *s = pmg_sock(c);
         if (s != NULL && s->starved) {
@@ -369,7 +369,7 @@ static void feed_starved(pmg_mgr_t *m) {
 // What is ready, and for what.
 static pmg_sock_t *next_ready(pmg_mgr_t *m, int *mask, bool *gone) {
     PMG_LWIP_ENTER
-    pmg_sock_t *s = m->io.ready;
+    pmg_sock_t *s = pmg_io_of(m)->ready;
     if (s != NULL) {
         pmg_lwip_unready(s);
         *mask = s->c != NULL ? pmg_lwip_readiness(s, pmg_x(s->c)->io_mask) : 0;
@@ -388,7 +388,7 @@ static bool serve(pmg_sock_t *s, int mask, bool gone) {
     struct mg_connection *c = s->c;
     bool served = mask != 0 || gone;
     if (served) {
-        pmg_io_ready(c, mask, gone);
+        pmg_ready(c, mask, gone);
     }
     if (c->is_closing) {
         return served;
@@ -416,13 +416,13 @@ static bool serve(pmg_sock_t *s, int mask, bool gone) {
 }
 
 static bool has_work(void *arg) {
-    pmg_io_mgr_t *io = &((pmg_mgr_t *)arg)->io;
+    pmg_io_mgr_t *io = pmg_io_of(arg);
     return *(pmg_sock_t *volatile *)&io->ready != NULL || *(volatile bool *)&io->woken;
 }
 
 int pmg_io_wait(pmg_mgr_t *m, int ms) {
-    if (m->io.ready == NULL && !m->io.woken && ms != 0) {
-        if (m->io.starved && (ms < 0 || ms > STARVED_MS)) {
+    if (pmg_io_of(m)->ready == NULL && !pmg_io_of(m)->woken && ms != 0) {
+        if (pmg_io_of(m)->starved && (ms < 0 || ms > STARVED_MS)) {
             ms = STARVED_MS;
         }
         m->waiting = true;
@@ -430,14 +430,14 @@ int pmg_io_wait(pmg_mgr_t *m, int ms) {
         m->waiting = false;
         m->now = pmg_port_millis();
     }
-    m->io.woken = false;
-    if (m->io.starved) {
+    pmg_io_of(m)->woken = false;
+    if (pmg_io_of(m)->starved) {
         feed_starved(m);
     }
     int n = 0;
     // Each that is ready now once; what becomes ready meanwhile waits for the next turn. After a
     // stop the rest of the list stays where it is.
-    for (size_t left = m->io.ready_len; left > 0 && !m->stop; left--) {
+    for (size_t left = pmg_io_of(m)->ready_len; left > 0 && !m->stop; left--) {
         int mask = 0;
         bool gone = false;
         pmg_sock_t *s = next_ready(m, &mask, &gone);

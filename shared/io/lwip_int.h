@@ -13,6 +13,7 @@
 
 #include "../base/record.h"
 #include "../port/port_lwip.h" // PMG_LWIP_ENTER, PMG_LWIP_EXIT, pmg_port_idle(): the runtime's
+#include "io.h"
 
 #include "lwip/ip.h"
 #include "lwip/pbuf.h"
@@ -58,6 +59,19 @@ typedef struct pmg_sock {
     volatile err_t err;
     pmg_dgram_t dgram[]; // UDP only
 } pmg_sock_t;
+
+typedef struct {
+    pmg_sock_t *volatile ready; // what has something to do: callbacks put them here
+    pmg_sock_t *ready_last;
+    volatile size_t ready_len;
+    volatile bool woken;
+    bool starved; // some connection found no memory in lwIP
+} pmg_io_mgr_t;
+PMG_FITS(pmg_io_mgr_t, PMG_IO_STATE_SIZE);
+
+static inline pmg_io_mgr_t *pmg_io_of(pmg_mgr_t *m) {
+    return (pmg_io_mgr_t *)(void *)m->io.bytes;
+}
 
 static inline pmg_sock_t *pmg_sock(struct mg_connection *c) {
     return c->fd == (void *)(size_t)-1 ? NULL : c->fd;

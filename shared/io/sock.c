@@ -318,12 +318,12 @@ void pmg_io_close(struct mg_connection *c) {
     }
 #if HAS_PROCESSES
     pmg_mgr_t *m = pmg_m(c);
-    bool ours = m->io.fork_generation == pmg_io_forks;
+    bool ours = pmg_io_of(m)->fork_generation == pmg_io_forks;
 #if USE_EPOLL
     // close() alone leaves it in the set while a forked process holds a copy, and a later event
     // would carry a pointer to freed memory.
     if (ours) {
-        (void)epoll_ctl(m->io.poll_fd, EPOLL_CTL_DEL, fd, NULL);
+        (void)epoll_ctl(pmg_io_of(m)->poll_fd, EPOLL_CTL_DEL, fd, NULL);
     }
 #endif
     if (ours && pmg_x(c)->unlink_path && pmg_x(c)->host != NULL) {

@@ -9,14 +9,17 @@
 #endif
 
 #include "../base/record.h"
+#include "io.h"
 
 #include <errno.h>
+#include <sys/types.h>
 #if defined(PMG_IO_ESP)
 #include "esp.h"
 #else
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <pthread.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -25,6 +28,28 @@
 #define HAS_PROCESSES 1 // fork(), and descriptors that another gave us
 #define MAX_FD INT_MAX
 #endif
+
+typedef struct {
+#if defined(PMG_IO_ESP)
+    portMUX_TYPE lock;
+    volatile bool woken;
+    volatile bool giving; // somebody is about to give `waker`'s semaphore
+    void *waker;          // what ends the wait that goes on, once
+#else
+    int poll_fd;    // epoll descriptor, or -1 where poll() serves
+    int wake_fd[2]; // an eventfd in [0], or a pipe
+    unsigned fork_generation;
+    pthread_mutex_t lock;
+    void *fds; // poll(): the array, and its size
+    size_t fds_size;
+#endif
+    unsigned iface; // see pmg_io_mcast_iface()
+} pmg_io_mgr_t;
+PMG_FITS(pmg_io_mgr_t, PMG_IO_STATE_SIZE);
+
+static inline pmg_io_mgr_t *pmg_io_of(pmg_mgr_t *m) {
+    return (pmg_io_mgr_t *)(void *)m->io.bytes;
+}
 
 static inline int fd_of(const struct mg_connection *c) {
     return (int)(ssize_t)c->fd;

@@ -180,8 +180,12 @@ long pmg_io_mcast_read(struct mg_connection *c, void *buf, size_t len) {
     memset(&c->rem, 0, sizeof(c->rem));
     c->rem.port = s.sin_port;
     c->rem.addr.ip4 = s.sin_addr.s_addr;
-    pmg_m(c)->iface = index;
+    pmg_io_of(pmg_m(c))->iface = index;
     return (long)n;
+}
+
+unsigned pmg_io_mcast_iface(struct pmg_mgr *m) {
+    return pmg_io_of(m)->iface;
 }
 
 #endif // PMG_HAS_MDNS

@@ -37,59 +37,59 @@ static void watch_forks(void) {
 #if USE_EPOLL
 static int open_waker(pmg_mgr_t *m) {
     struct epoll_event ev = {.events = EPOLLIN, .data.ptr = NULL};
-    m->io.poll_fd = epoll_create1(EPOLL_CLOEXEC);
-    m->io.wake_fd[0] = m->io.wake_fd[1] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-    if (m->io.poll_fd < 0 || m->io.wake_fd[0] < 0 ||
-        epoll_ctl(m->io.poll_fd, EPOLL_CTL_ADD, m->io.wake_fd[0], &ev) < 0) {
+    pmg_io_of(m)->poll_fd = epoll_create1(EPOLL_CLOEXEC);
+    pmg_io_of(m)->wake_fd[0] = pmg_io_of(m)->wake_fd[1] = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+    if (pmg_io_of(m)->poll_fd < 0 || pmg_io_of(m)->wake_fd[0] < 0 ||
+        epoll_ctl(pmg_io_of(m)->poll_fd, EPOLL_CTL_ADD, pmg_io_of(m)->wake_fd[0], &ev) < 0) {
         return -errno;
     }
     return 0;
 }
 #else
 static int open_waker(pmg_mgr_t *m) {
-    if (pipe(m->io.wake_fd) < 0) {
+    if (pipe(pmg_io_of(m)->wake_fd) < 0) {
         return -errno;
     }
     for (int i = 0; i < 2; i++) {
-        (void)fcntl(m->io.wake_fd[i], F_SETFL, O_NONBLOCK);
-        (void)fcntl(m->io.wake_fd[i], F_SETFD, FD_CLOEXEC);
+        (void)fcntl(pmg_io_of(m)->wake_fd[i], F_SETFL, O_NONBLOCK);
+        (void)fcntl(pmg_io_of(m)->wake_fd[i], F_SETFD, FD_CLOEXEC);
     }
     return 0;
 }
 #endif
 
 int pmg_io_init(pmg_mgr_t *m) {
-    m->io.poll_fd = m->io.wake_fd[0] = m->io.wake_fd[1] = -1;
+    pmg_io_of(m)->poll_fd = pmg_io_of(m)->wake_fd[0] = pmg_io_of(m)->wake_fd[1] = -1;
     (void)pthread_once(&fork_once, watch_forks);
-    m->io.fork_generation = pmg_io_forks;
+    pmg_io_of(m)->fork_generation = pmg_io_forks;
     int err = open_waker(m);
     if (err < 0) {
-        if (m->io.poll_fd >= 0) {
-            close(m->io.poll_fd);
+        if (pmg_io_of(m)->poll_fd >= 0) {
+            close(pmg_io_of(m)->poll_fd);
         }
-        if (m->io.wake_fd[0] >= 0) {
-            close(m->io.wake_fd[0]);
+        if (pmg_io_of(m)->wake_fd[0] >= 0) {
+            close(pmg_io_of(m)->wake_fd[0]);
         }
         return err;
     }
-    (void)pthread_mutex_init(&m->io.lock, NULL);
+    (void)pthread_mutex_init(&pmg_io_of(m)->lock, NULL);
     return 0;
 }
 
 void pmg_io_fini(pmg_mgr_t *m) {
-    if (m->io.poll_fd >= 0) {
-        close(m->io.poll_fd);
+    if (pmg_io_of(m)->poll_fd >= 0) {
+        close(pmg_io_of(m)->poll_fd);
     }
-    close(m->io.wake_fd[0]);
-    if (m->io.wake_fd[1] != m->io.wake_fd[0]) {
-        close(m->io.wake_fd[1]);
+    close(pmg_io_of(m)->wake_fd[0]);
+    if (pmg_io_of(m)->wake_fd[1] != pmg_io_of(m)->wake_fd[0]) {
+        close(pmg_io_of(m)->wake_fd[1]);
     }
-    pmg_free(m->io.fds);
-    (void)pthread_mutex_destroy(&m->io.lock);
+    pmg_free(pmg_io_of(m)->fds);
+    (void)pthread_mutex_destroy(&pmg_io_of(m)->lock);
 }
 
 int pmg_io_check(pmg_mgr_t *m) {
-    if (m->io.fork_generation != pmg_io_forks) {
+    if (pmg_io_of(m)->fork_generation != pmg_io_forks) {
         return pmg_fail(m, -ECHILD,
             "this Manager belongs to the parent process: make one after fork()");
     }
@@ -97,25 +97,25 @@ int pmg_io_check(pmg_mgr_t *m) {
 }
 
 void pmg_io_lock(pmg_mgr_t *m) {
-    (void)pthread_mutex_lock(&m->io.lock);
+    (void)pthread_mutex_lock(&pmg_io_of(m)->lock);
 }
 
 void pmg_io_unlock(pmg_mgr_t *m) {
-    (void)pthread_mutex_unlock(&m->io.lock);
+    (void)pthread_mutex_unlock(&pmg_io_of(m)->lock);
 }
 
 void pmg_io_wake(pmg_mgr_t *m) {
-    if (m->io.fork_generation != pmg_io_forks) {
+    if (pmg_io_of(m)->fork_generation != pmg_io_forks) {
         return; // the waker is the parent's as well
     }
     uint64_t one = 1; // an eventfd takes eight bytes, a pipe any number; a full one wakes as well
-    ssize_t n = write(m->io.wake_fd[1], &one, sizeof(one));
+    ssize_t n = write(pmg_io_of(m)->wake_fd[1], &one, sizeof(one));
     (void)n;
 }
 
 static void drain_waker(pmg_mgr_t *m) {
     char buf[256];
-    while (read(m->io.wake_fd[0], buf, sizeof(buf)) == (ssize_t)sizeof(buf)) {}
+    while (read(pmg_io_of(m)->wake_fd[0], buf, sizeof(buf)) == (ssize_t)sizeof(buf)) {}
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -124,7 +124,7 @@ static void drain_waker(pmg_mgr_t *m) {
 #if USE_EPOLL
 
 int pmg_io_watch(struct mg_connection *c, int mask) {
-    int fd = fd_of(c), poll_fd = pmg_m(c)->io.poll_fd;
+    int fd = fd_of(c), poll_fd = pmg_io_of(pmg_m(c))->poll_fd;
     int err = pmg_io_check(pmg_m(c));
     if (err < 0) {
         return err; // the set is the parent's as well: it would be told of what is ours
@@ -140,7 +140,7 @@ int pmg_io_watch(struct mg_connection *c, int mask) {
 
 void pmg_io_unwatch(struct mg_connection *c) {
     if (pmg_x(c)->watched && pmg_io_check(pmg_m(c)) == 0) {
-        (void)epoll_ctl(pmg_m(c)->io.poll_fd, EPOLL_CTL_DEL, fd_of(c), NULL);
+        (void)epoll_ctl(pmg_io_of(pmg_m(c))->poll_fd, EPOLL_CTL_DEL, fd_of(c), NULL);
         pmg_x(c)->watched = 0;
     }
 }
@@ -152,14 +152,14 @@ static int wait(pmg_mgr_t *m, int ms) {
     if (ms != 0) {
         m->waiting = true;
         pmg_port_wait_begin(&state);
-        n = epoll_wait(m->io.poll_fd, evs, EVENTS_PER_WAIT, ms);
+        n = epoll_wait(pmg_io_of(m)->poll_fd, evs, EVENTS_PER_WAIT, ms);
         int err = errno;
         pmg_port_wait_end(&state);
         m->waiting = false;
         m->now = pmg_port_millis();
         errno = err;
     } else {
-        n = epoll_wait(m->io.poll_fd, evs, EVENTS_PER_WAIT, 0);
+        n = epoll_wait(pmg_io_of(m)->poll_fd, evs, EVENTS_PER_WAIT, 0);
     }
     if (n < 0) {
         return errno == EINTR ? 0 : -errno;
@@ -175,7 +175,7 @@ static int wait(pmg_mgr_t *m, int ms) {
         int mask =
             ((e & EPOLLIN) || (error && (pmg_x(c)->io_mask & PMG_IO_READ)) ? PMG_IO_READ : 0) |
             ((e & EPOLLOUT) || (error && (pmg_x(c)->io_mask & PMG_IO_WRITE)) ? PMG_IO_WRITE : 0);
-        pmg_io_ready(c, mask, error);
+        pmg_ready(c, mask, error);
     }
     return n;
 }
@@ -195,18 +195,18 @@ void pmg_io_unwatch(struct mg_connection *c) {
 static int wait(pmg_mgr_t *m, int ms) {
     size_t need = m->count + 1, n = 0;
     size_t row = sizeof(struct pollfd) + sizeof(struct mg_connection *);
-    if (m->io.fds_size < need) {
+    if (pmg_io_of(m)->fds_size < need) {
         void *p = pmg_alloc(need * 2 * row);
         if (p == NULL) {
             return pmg_fail(m, -ENOMEM, "no memory to wait for %zu connections", need);
         }
-        pmg_free(m->io.fds);
-        m->io.fds = p;
-        m->io.fds_size = need * 2;
+        pmg_free(pmg_io_of(m)->fds);
+        pmg_io_of(m)->fds = p;
+        pmg_io_of(m)->fds_size = need * 2;
     }
-    struct mg_connection **conns = m->io.fds;
-    struct pollfd *fds = (struct pollfd *)(void *)(conns + m->io.fds_size);
-    fds[n].fd = m->io.wake_fd[0];
+    struct mg_connection **conns = pmg_io_of(m)->fds;
+    struct pollfd *fds = (struct pollfd *)(void *)(conns + pmg_io_of(m)->fds_size);
+    fds[n].fd = pmg_io_of(m)->wake_fd[0];
     fds[n].events = POLLIN;
     conns[n++] = NULL;
     for (struct mg_connection *c = m->first; c != NULL; c = pmg_x(c)->next) {
@@ -247,7 +247,7 @@ static int wait(pmg_mgr_t *m, int ms) {
         int want = pmg_x(conns[i])->io_mask;
         int mask = ((e & POLLIN) || (error && (want & PMG_IO_READ)) ? PMG_IO_READ : 0) |
                    ((e & POLLOUT) || (error && (want & PMG_IO_WRITE)) ? PMG_IO_WRITE : 0);
-        pmg_io_ready(conns[i], mask, error);
+        pmg_ready(conns[i], mask, error);
     }
     return r;
 }

@@ -27,7 +27,7 @@ enum { QUERY = 0, RESPONSE = 0x8400 };
 // ---------------------------------------------------------------------------------------------
 // Sending
 
-static void send_out(struct mg_connection *c, const pmg_mdns_iface_t *i, const pmg_out_t *o,
+static void send_out(struct mg_connection *c, const pmg_mdns_iface_t *i, const pmg_wire_out_t *o,
     const struct mg_addr *to) {
     struct mg_addr keep = c->rem;
     if (to != NULL) {
@@ -43,14 +43,14 @@ static void send_out(struct mg_connection *c, const pmg_mdns_iface_t *i, const p
     c->rem = keep;
 }
 
-static void begin_reply(const pmg_mdns_t *md, pmg_out_t *o, const pmg_mdns_reply_t *r) {
+static void begin_reply(const pmg_mdns_t *md, pmg_wire_out_t *o, const pmg_mdns_reply_t *r) {
     pmg_wire_begin(o, (uint8_t *)(size_t)md->out, r->legacy != NULL ? r->id : 0, RESPONSE);
     if (r->legacy != NULL) {
         (void)pmg_wire_question(o, r->legacy->name, r->legacy->type, r->legacy->class);
     }
 }
 
-static bool put_own(const pmg_mdns_t *md, const pmg_mdns_iface_t *i, pmg_out_t *o, int section,
+static bool put_own(const pmg_mdns_t *md, const pmg_mdns_iface_t *i, pmg_wire_out_t *o, int section,
     int bit, const pmg_mdns_reply_t *r) {
     pmg_own_t own;
     pmg_mdns_record(md, bit, i->i.ip, &own);
@@ -66,7 +66,7 @@ static bool put_own(const pmg_mdns_t *md, const pmg_mdns_iface_t *i, pmg_out_t *
 // In as many messages as it takes; what is additional in the last one, if it fits.
 void pmg_mdns_send(struct mg_connection *c, const pmg_mdns_iface_t *i, const pmg_mdns_reply_t *r) {
     pmg_mdns_t *md = pmg_mdns_of(c);
-    pmg_out_t o;
+    pmg_wire_out_t o;
     bool empty = true;
     begin_reply(md, &o, r);
     for (int bit = 0; bit < 64; bit++) {
@@ -94,7 +94,7 @@ void pmg_mdns_send(struct mg_connection *c, const pmg_mdns_iface_t *i, const pmg
 static void send_probe(struct mg_connection *c, const pmg_mdns_iface_t *i) {
     pmg_mdns_t *md = pmg_mdns_of(c);
     pmg_mdns_reply_t r = {0};
-    pmg_out_t o;
+    pmg_wire_out_t o;
     uint64_t all = pmg_mdns_all(md);
     // At first for an answer by unicast, as it should be (section 8.1); then not, since that may have
     // gone to another responder of this host.
@@ -122,6 +122,8 @@ static void send_probe(struct mg_connection *c, const pmg_mdns_iface_t *i) {
 // ---------------------------------------------------------------------------------------------
 // Time
 
+static void late(struct mg_connection *c);
+
 static void earlier(uint64_t *due, uint64_t t) {
     *due = t < *due ? t : *due;
 }
@@ -138,7 +140,7 @@ void pmg_mdns_arm(struct mg_connection *c) {
         }
     }
     if (!c->is_closing && !c->is_draining) {
-        pmg_deadline(c, PMG_DL_MDNS, due > now ? due - now : 1);
+        pmg_deadline(c, late, due > now ? due - now : 1);
     }
 }
 
@@ -195,8 +197,8 @@ static void multicast(struct mg_connection *c, pmg_mdns_iface_t *i) {
 // Looks which interfaces there are; true if there is a new one.
 bool pmg_mdns_scan(struct mg_connection *c) {
     pmg_mdns_t *md = pmg_mdns_of(c);
-    pmg_iface_t now[PMG_MDNS_IFACES];
-    int n = pmg_io_ifaces(now, PMG_MDNS_IFACES, md->only), kept = 0;
+    pmg_iface_t now[PMG_IFACES];
+    int n = pmg_io_ifaces(now, PMG_IFACES, md->only), kept = 0;
     bool more = false;
     md->scan = pmg_mdns_clock(c) + SCAN_MS;
     if (n < 0) {
@@ -217,7 +219,7 @@ bool pmg_mdns_scan(struct mg_connection *c) {
                !(md->iface[i].i.ip == now[k].ip && md->iface[i].i.index == now[k].index)) {
             i++;
         }
-        if (i < kept || md->ifaces == PMG_MDNS_IFACES) {
+        if (i < kept || md->ifaces == PMG_IFACES) {
             continue;
         }
         // The system keeps the membership of an interface that went and came: EADDRINUSE is fine.
@@ -232,7 +234,7 @@ bool pmg_mdns_scan(struct mg_connection *c) {
     return more;
 }
 
-void pmg_mdns_timeout(struct mg_connection *c) {
+static void late(struct mg_connection *c) {
     pmg_mdns_t *md = pmg_mdns_of(c);
     uint64_t now = pmg_mdns_clock(c);
     if (md->scan <= now && pmg_mdns_scan(c) && md->label[0] != '\0') {
@@ -255,9 +257,9 @@ void pmg_mdns_timeout(struct mg_connection *c) {
 
 int pmg_mdns_query(struct mg_connection *c, struct mg_str name, int type) {
     pmg_mgr_t *mgr = pmg_m(c);
-    uint8_t wire[PMG_MDNS_WIRE];
-    pmg_out_t o;
-    if (pmg_x(c)->proto != PMG_MDNS) {
+    uint8_t wire[PMG_WIRE_NAME];
+    pmg_wire_out_t o;
+    if (pmg_x(c)->speaks != &pmg_mdns) {
         return pmg_fail(mgr, -EINVAL, "this connection is not from mdns_listen()");
     }
     if (type < 1 || type > 65535) {
@@ -282,19 +284,13 @@ int pmg_mdns_query(struct mg_connection *c, struct mg_str name, int type) {
 }
 
 const char *pmg_conn_mdns_name(struct mg_connection *c) {
-    bool named = pmg_x(c)->proto == PMG_MDNS && pmg_mdns_of(c)->name[0] != '\0';
+    bool named = pmg_x(c)->speaks == &pmg_mdns && pmg_mdns_of(c)->name[0] != '\0';
     return named ? pmg_mdns_of(c)->name : NULL;
 }
 
-void pmg_mdns_free(pmg_mdns_t *md) {
-    for (int i = 0; md != NULL && i < md->services; i++) {
-        pmg_free(md->service[i].txt);
-    }
-    pmg_free(md);
-}
-
-void pmg_mdns_end(struct mg_connection *c) {
-    pmg_mdns_t *md = pmg_mdns_of(c);
+static void end(struct mg_connection *c) {
+    pmg_mdns_draft_t d = {pmg_mdns_of(c)};
+    const pmg_mdns_t *md = d.mdns;
     if (md == NULL) {
         return;
     }
@@ -304,8 +300,14 @@ void pmg_mdns_end(struct mg_connection *c) {
             pmg_mdns_send(c, &md->iface[i], &bye);
         }
     }
-    pmg_mdns_free(md);
-    pmg_x(c)->u.mdns = NULL;
+    pmg_mdns_draft_free(&d);
 }
+
+const pmg_protocol_t pmg_mdns = {
+    .name = "mDNS",
+    .listens = pmg_mdns_listens,
+    .read = pmg_mdns_read,
+    .end = end,
+};
 
 #endif

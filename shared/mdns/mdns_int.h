@@ -9,77 +9,26 @@
 #ifndef PMG_MDNS_INT_H
 #define PMG_MDNS_INT_H
 
-#include "../base/record.h"
+#include "../base/bytes.h"
+#include "../core/core_int.h"
+#include "../dns/wire.h"
+#include "mdns.h"
 
 #if PMG_HAS_MDNS
 
 #ifdef PMG_BOARD
 #define PMG_MDNS_SERVICES 4
-#define PMG_MDNS_IFACES 2
 #define PMG_MDNS_TXT_MAX 256 // of one service
-#define PMG_MDNS_OUT 600     // longest message that we send
-#define PMG_MDNS_RECORDS 64  // of a message that are looked at
 #define PMG_MDNS_UNICASTS 10 // answers to unicast queries, per second
 #else
 #define PMG_MDNS_SERVICES 15
-#define PMG_MDNS_IFACES 16
 #define PMG_MDNS_TXT_MAX 1024
-#define PMG_MDNS_OUT 1440
-#define PMG_MDNS_RECORDS 256
 #define PMG_MDNS_UNICASTS 100
 #endif
 
 #define PMG_MDNS_PROBE_MS 250
-#define PMG_MDNS_PORT 5353
-#define PMG_MDNS_WIRE 256 // a name on the wire
-#define PMG_MDNS_TEXT 288 // as text; one with very many escaped characters is not shown
 #define PMG_MDNS_TYPE_WIRE \
     32 // "_service._tcp.local" (RFC 6335: a service has at most 15 characters)
-
-enum { PMG_RR_NSEC = 47, PMG_RR_ANY = 255, PMG_CLASS_IN = 1, PMG_CLASS_TOP = 0x8000 };
-
-// ---------------------------------------------------------------------------------------------
-// dns/wire.c
-
-typedef struct {
-    const uint8_t *buf;
-    size_t len;
-} pmg_msg_t;
-
-typedef struct {
-    uint8_t name[PMG_MDNS_WIRE];
-    unsigned type, class; // the class without its top bit,
-    bool top;             // which is this: cache flush, or of a question a unicast answer
-    uint32_t ttl;
-    size_t data, data_len; // where in the message
-} pmg_rr_t;
-
-// Reads a name at `pos` into `wire`. Where it ends, 0 if it is malformed.
-size_t pmg_wire_read_name(const pmg_msg_t *m, size_t pos, uint8_t *wire);
-// Reads a question or a record. Where it ends, 0 if it is malformed.
-size_t pmg_wire_read(const pmg_msg_t *m, size_t pos, bool question, pmg_rr_t *rr);
-unsigned pmg_wire_count(const pmg_msg_t *m, int section); // 0 questions, 1 answers, 2 authority, 3
-bool pmg_wire_valid(const pmg_msg_t *m);                  // each section can be read to its end
-
-size_t pmg_wire_len(const uint8_t *wire);
-bool pmg_wire_equal(const uint8_t *a, const uint8_t *b); // without case
-// Text with dots to wire; "\." is a dot in a label. ".local" is added where it is missing. -EINVAL.
-int pmg_wire_from_text(struct mg_str text, uint8_t *wire);
-// The length, without a final dot; -1: it does not fit into PMG_MDNS_TEXT.
-int pmg_wire_to_text(const uint8_t *wire, char *text);
-
-// A message under construction. put functions give false when it is full: nothing was added then.
-typedef struct {
-    uint8_t *buf;
-    size_t len;
-    uint8_t suffixes; // names that a later one may point into
-    uint16_t suffix[24];
-} pmg_out_t;
-void pmg_wire_begin(pmg_out_t *o, uint8_t *buf, unsigned id, unsigned flags);
-bool pmg_wire_question(pmg_out_t *o, const uint8_t *name, unsigned type, unsigned class);
-// `data` as pmg_mdns_data() gives it: names in it are compressed where others expect that.
-bool pmg_wire_record(pmg_out_t *o, int section, const uint8_t *name, unsigned type, unsigned class,
-    uint32_t ttl, const uint8_t *data, size_t len);
 
 // ---------------------------------------------------------------------------------------------
 // own.c
@@ -105,7 +54,7 @@ typedef struct {
     uint32_t asked_by;      // who alone asked for `mask`, or 0
 } pmg_mdns_iface_t;
 
-struct pmg_mdns {
+typedef struct pmg_mdns {
     uint8_t state, step;      // enum in mdns.c
     uint8_t services, ifaces; // their numbers
     uint8_t conflicts;
@@ -118,20 +67,20 @@ struct pmg_mdns {
     uint8_t echo_next;
     uint32_t only;  // the interface that the program chose, or 0
     char label[64]; // of the host, as the program gave it; empty: none
-    uint8_t host[PMG_MDNS_WIRE / 2];
-    char text[3][PMG_MDNS_TEXT]; // names of the record that is delivered
-    char name[PMG_MDNS_TEXT];    // the host's, once it is ours
-    uint8_t out[PMG_MDNS_OUT];
-    pmg_mdns_iface_t iface[PMG_MDNS_IFACES];
+    uint8_t host[PMG_WIRE_NAME / 2];
+    char text[3][PMG_WIRE_TEXT]; // names of the record that is delivered
+    char name[PMG_WIRE_TEXT];    // the host's, once it is ours
+    uint8_t out[PMG_WIRE_OUT];
+    pmg_mdns_iface_t iface[PMG_IFACES];
     pmg_service_t service[PMG_MDNS_SERVICES];
-};
+} pmg_mdns_t;
 
 typedef struct {
     unsigned type, class; // with the top bit where the record is ours alone
     uint32_t ttl;
     const uint8_t *name, *data;
     size_t data_len;
-    uint8_t buf[PMG_MDNS_WIRE]; // what `data` may point to
+    uint8_t buf[PMG_WIRE_NAME]; // what `data` may point to
 } pmg_own_t;
 
 uint64_t pmg_mdns_all(const pmg_mdns_t *md);
@@ -143,8 +92,8 @@ uint64_t pmg_mdns_match(const pmg_mdns_t *md, const uint8_t *name, unsigned type
 uint64_t pmg_mdns_additional(const pmg_mdns_t *md, uint64_t answers);
 // Whether a record of another host has a name that must be ours alone, and says something else.
 // 0: no; > 0: yes, and what it says comes after ours in order; < 0: before. *service: which, or -1.
-int pmg_mdns_contradicts(const pmg_mdns_t *md, const pmg_msg_t *m, const pmg_rr_t *rr, uint32_t ip,
-    int *service);
+int pmg_mdns_contradicts(const pmg_mdns_t *md, const pmg_wire_msg_t *m, const pmg_rr_t *rr,
+    uint32_t ip, int *service);
 void pmg_mdns_rename(pmg_mdns_t *md, int service); // -1: the host
 void pmg_mdns_names(pmg_mdns_t *md);               // makes the wire forms
 
@@ -154,10 +103,10 @@ void pmg_mdns_names(pmg_mdns_t *md);               // makes the wire forms
 enum { PMG_MDNS_IDLE, PMG_MDNS_PROBING, PMG_MDNS_ANNOUNCING, PMG_MDNS_DONE };
 
 static inline pmg_mdns_t *pmg_mdns_of(struct mg_connection *c) {
-    return pmg_x(c)->u.mdns;
+    return *(pmg_mdns_t **)pmg_state(c);
 }
 static inline uint64_t pmg_mdns_clock(struct mg_connection *c) {
-    return pmg_m(c)->polling ? pmg_m(c)->now : pmg_port_millis();
+    return pmg_now(pmg_m(c));
 }
 static inline unsigned pmg_mdns_random(struct mg_connection *c, unsigned up_to) {
     uint16_t r = 0;
@@ -184,10 +133,12 @@ void pmg_mdns_probe(struct mg_connection *c, uint64_t wait); // for all names, a
 void pmg_mdns_arm(struct mg_connection *c);                  // sets the deadline
 // Looks which interfaces there are; true if there is a new one.
 bool pmg_mdns_scan(struct mg_connection *c);
-void pmg_mdns_free(pmg_mdns_t *md);
+
+// open.c
+int pmg_mdns_listens(struct mg_connection *c, const pmg_opening_t *o);
 
 // recv.c
-void pmg_mdns_pfn(struct mg_connection *c, int ev, void *data);
+void pmg_mdns_read(struct mg_connection *c);
 
 #endif // PMG_HAS_MDNS
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What a program announces by multicast DNS: its names and services are gathered in a draft, which
-// the manager keeps until mdns_listen() opens the connection.
+// What a program announces by multicast DNS: its names and services are gathered in a draft, of
+// which a listener is made.
 
 #include "mdns_int.h"
 
@@ -17,7 +17,8 @@ static bool is_label(struct mg_str s) {
     return s.len >= 1 && s.len <= 63 && pmg_utf8_valid(s.buf, s.len);
 }
 
-int pmg_mdns_draft(pmg_mgr_t *m, struct mg_str name, struct mg_str iface) {
+int pmg_mdns_draft(pmg_mgr_t *m, struct mg_str name, struct mg_str iface, pmg_mdns_draft_t *out) {
+    out->mdns = NULL;
     struct mg_addr a = {0};
     struct mg_str label = name;
     if (label.len > 6 &&
@@ -30,21 +31,17 @@ int pmg_mdns_draft(pmg_mgr_t *m, struct mg_str name, struct mg_str iface) {
     if (iface.buf != NULL && (!mg_aton(iface, &a) || a.is_ip6)) {
         return pmg_fail(m, -EINVAL, "interface is the IPv4 address of one, such as 192.168.1.7");
     }
-    pmg_mdns_undraft(m);
-    m->mdns_draft = pmg_alloc(sizeof(pmg_mdns_t));
-    if (m->mdns_draft == NULL) {
+    pmg_mdns_t *md = pmg_alloc(sizeof(*md));
+    if (md == NULL) {
         return pmg_fail(m, -ENOMEM, "no memory for mDNS");
     }
-    memset(m->mdns_draft, 0, sizeof(pmg_mdns_t));
-    m->mdns_draft->only = a.addr.ip4;
+    memset(md, 0, sizeof(*md));
+    md->only = a.addr.ip4;
     if (name.buf != NULL) {
-        memcpy(m->mdns_draft->label, label.buf, label.len);
+        memcpy(md->label, label.buf, label.len);
     }
+    out->mdns = md;
     return 0;
-}
-
-static int none(pmg_mgr_t *m) {
-    return pmg_fail(m, -EINVAL, "mdns_listen() within the arguments of mdns_listen()");
 }
 
 // "_http._tcp", with or without .local.
@@ -56,12 +53,10 @@ static bool is_type(const uint8_t *wire) {
            pmg_wire_len(proto) == 1 + 4 + 7;
 }
 
-int pmg_mdns_draft_service(pmg_mgr_t *m, struct mg_str type, long port, struct mg_str instance) {
-    pmg_mdns_t *md = m->mdns_draft;
-    uint8_t wire[PMG_MDNS_WIRE];
-    if (md == NULL) {
-        return none(m);
-    }
+int pmg_mdns_draft_service(pmg_mgr_t *m, pmg_mdns_draft_t *d, struct mg_str type, long port,
+    struct mg_str instance) {
+    pmg_mdns_t *md = d->mdns;
+    uint8_t wire[PMG_WIRE_NAME];
     if (md->label[0] == '\0') {
         return pmg_fail(m, -EINVAL, "services are at a host: give mdns_listen() a name");
     }
@@ -87,10 +82,10 @@ int pmg_mdns_draft_service(pmg_mgr_t *m, struct mg_str type, long port, struct m
     return 0;
 }
 
-int pmg_mdns_draft_txt(pmg_mgr_t *m, struct mg_str key, struct mg_str value) {
-    pmg_mdns_t *md = m->mdns_draft;
-    if (md == NULL || md->services == 0) {
-        return none(m);
+int pmg_mdns_draft_txt(pmg_mgr_t *m, pmg_mdns_draft_t *d, struct mg_str key, struct mg_str value) {
+    pmg_mdns_t *md = d->mdns;
+    if (md->services == 0) {
+        return pmg_fail(m, -EINVAL, "txt is of a service");
     }
     pmg_service_t *s = &md->service[md->services - 1];
     size_t len = key.len + (value.buf != NULL ? 1 + value.len : 0);
@@ -142,55 +137,36 @@ bool pmg_mdns_txt_next(struct mg_str *rest, struct mg_str *key, struct mg_str *v
     return false;
 }
 
-void pmg_mdns_undraft(pmg_mgr_t *m) {
-    pmg_mdns_free(m->mdns_draft);
-    m->mdns_draft = NULL;
+void pmg_mdns_draft_free(pmg_mdns_draft_t *d) {
+    pmg_mdns_t *md = d->mdns;
+    for (int i = 0; md != NULL && i < md->services; i++) {
+        pmg_free(md->service[i].txt);
+    }
+    pmg_free(md);
+    d->mdns = NULL;
 }
 
-int pmg_mdns_listen(pmg_mgr_t *m, void *arg, struct mg_connection **out) {
-    pmg_mdns_t *md = m->mdns_draft;
-    int err = m->closing ? pmg_fail(m, -EBADF, "manager is closed") : pmg_io_check(m);
-    *out = NULL;
-    if (err < 0 || md == NULL) {
-        return err < 0 ? err : pmg_fail(m, -EINVAL, "mdns_listen() inside of mdns_listen()");
-    }
-    if (m->limits.max_conns > 0 && m->count >= m->limits.max_conns) {
-        return pmg_fail(m, -ENOBUFS, "%zu connections are open, the limit is max_conns", m->count);
-    }
-    struct mg_connection *c = pmg_conn_new(m);
-    if (c == NULL) {
-        return pmg_fail(m, -ENOMEM, "no memory for a listener");
-    }
-    pmg_conn_t *x = pmg_x(c);
-    c->is_listening = c->is_udp = 1;
+int pmg_mdns_listens(struct mg_connection *c, const pmg_opening_t *o) {
+    pmg_mdns_draft_t *draft = (pmg_mdns_draft_t *)(size_t)o->state;
+    pmg_mdns_t *md = draft->mdns;
+    *(pmg_mdns_t **)pmg_state(c) = md;
+    draft->mdns = NULL;
+    c->is_udp = 1;
     c->loc.port = mg_htons(PMG_MDNS_PORT);
-    c->pfn = pmg_mdns_pfn;
-    x->proto = PMG_MDNS;
-    x->connected = x->internal = 1; // internal until it stands: no hook hears of a failure
-    x->u.mdns = md;
-    m->mdns_draft = NULL;
     pmg_mdns_names(md);
     md->tokens = PMG_MDNS_UNICASTS;
-    err = pmg_io_mcast_open(c);
-    if (err == 0) {
-        (void)pmg_mdns_scan(c);
-        err = md->only != 0 && md->ifaces == 0 ? -EADDRNOTAVAIL : pmg_io_watch(c, PMG_IO_READ);
-        x->io_mask = PMG_IO_READ;
-    }
-    if (err == 0) {
-        err = m->hooks.open(c, NULL, arg);
-    }
+    int err = pmg_io_mcast_open(c);
     if (err < 0) {
-        pmg_conn_free(c);
-        return pmg_fail(m, err, "cannot listen for mDNS: %s", strerror(-err));
+        return err;
     }
-    x->internal = 0;
+    (void)pmg_mdns_scan(c);
+    if (md->only != 0 && md->ifaces == 0) {
+        return -EADDRNOTAVAIL;
+    }
     if (md->label[0] != '\0') {
         pmg_mdns_probe(c, pmg_mdns_random(c, PMG_MDNS_PROBE_MS));
     }
     pmg_mdns_arm(c);
-    mg_call(c, MG_EV_OPEN, NULL);
-    *out = c;
     return 0;
 }
 

@@ -187,10 +187,10 @@ uint64_t pmg_mdns_additional(const pmg_mdns_t *md, uint64_t answers) {
 // ---------------------------------------------------------------------------------------------
 // Conflicts
 
-static int compare(const pmg_own_t *own, const pmg_msg_t *m, const pmg_rr_t *rr) {
+static int compare(const pmg_own_t *own, const pmg_wire_msg_t *m, const pmg_rr_t *rr) {
     const uint8_t *theirs = m->buf + rr->data;
     size_t len = rr->data_len;
-    uint8_t buf[6 + PMG_MDNS_WIRE];
+    uint8_t buf[6 + PMG_WIRE_NAME];
     if (rr->type == MG_DNS_RTYPE_SRV) { // its name may be compressed
         memcpy(buf, theirs, 6);
         (void)pmg_wire_read_name(m, rr->data + 6, buf + 6);
@@ -208,8 +208,8 @@ static int compare(const pmg_own_t *own, const pmg_msg_t *m, const pmg_rr_t *rr)
     return order < 0 ? -1 : order > 0;
 }
 
-int pmg_mdns_contradicts(const pmg_mdns_t *md, const pmg_msg_t *m, const pmg_rr_t *rr, uint32_t ip,
-    int *service) {
+int pmg_mdns_contradicts(const pmg_mdns_t *md, const pmg_wire_msg_t *m, const pmg_rr_t *rr,
+    uint32_t ip, int *service) {
     pmg_own_t own;
     *service = -1;
     if (rr->class != PMG_CLASS_IN) {

@@ -43,7 +43,7 @@ static bool may_unicast(struct mg_connection *c) {
 }
 
 // The first record of a section.
-static size_t section_at(const pmg_msg_t *m, int section) {
+static size_t section_at(const pmg_wire_msg_t *m, int section) {
     pmg_rr_t rr;
     size_t pos = 12;
     for (int s = 0; s < section; s++) {
@@ -55,11 +55,11 @@ static size_t section_at(const pmg_msg_t *m, int section) {
 }
 
 // Own records that the asker has already, fresh enough (section 7.1).
-static uint64_t known_answers(const pmg_mdns_t *md, const pmg_msg_t *m, uint32_t ip) {
+static uint64_t known_answers(const pmg_mdns_t *md, const pmg_wire_msg_t *m, uint32_t ip) {
     uint64_t known = 0, all = pmg_mdns_all(md) | 1u << PMG_OWN_NSEC;
     size_t pos = section_at(m, 1);
     pmg_rr_t rr;
-    uint8_t name[6 + PMG_MDNS_WIRE];
+    uint8_t name[6 + PMG_WIRE_NAME];
     for (unsigned n = pmg_wire_count(m, 1); n > 0; n--) {
         pos = pmg_wire_read(m, pos, false, &rr);
         const uint8_t *data = m->buf + rr.data;
@@ -90,7 +90,7 @@ static uint64_t known_answers(const pmg_mdns_t *md, const pmg_msg_t *m, uint32_t
 
 // Another host probes for a name that we probe for: the one whose records come later in order wins
 // (section 8.2).
-static void simultaneous_probe(struct mg_connection *c, const pmg_msg_t *m, uint32_t ip) {
+static void simultaneous_probe(struct mg_connection *c, const pmg_wire_msg_t *m, uint32_t ip) {
     pmg_mdns_t *md = pmg_mdns_of(c);
     size_t pos = section_at(m, 2);
     pmg_rr_t rr;
@@ -114,11 +114,11 @@ static void tell_question(struct mg_connection *c, const pmg_rr_t *rr, bool answ
             .is_unicast = rr->top,
             .is_answered = answered,
         };
-        mg_call(c, MG_EV_MDNS_REQ, &req);
+        pmg_call(c, MG_EV_MDNS_REQ, &req);
     }
 }
 
-static void query(struct mg_connection *c, pmg_mdns_iface_t *i, const pmg_msg_t *m) {
+static void query(struct mg_connection *c, pmg_mdns_iface_t *i, const pmg_wire_msg_t *m) {
     pmg_mdns_t *md = pmg_mdns_of(c);
     const struct mg_addr from = c->rem;
     bool legacy = from.port != mg_htons(PMG_MDNS_PORT), shared = false, ready = md->name[0] != '\0';
@@ -179,7 +179,7 @@ static void conflict(struct mg_connection *c, int service) {
 }
 
 // True: some name is taken, and the search for another has begun.
-static bool conflicts(struct mg_connection *c, const pmg_msg_t *m, uint32_t ip) {
+static bool conflicts(struct mg_connection *c, const pmg_wire_msg_t *m, uint32_t ip) {
     pmg_rr_t rr;
     size_t pos = section_at(m, 1);
     for (int section = 1; section < 4; section++) {
@@ -196,7 +196,7 @@ static bool conflicts(struct mg_connection *c, const pmg_msg_t *m, uint32_t ip) 
 }
 
 // The record of a name and type anywhere in the message.
-static bool lookup(const pmg_msg_t *m, const uint8_t *name, unsigned type, pmg_rr_t *rr) {
+static bool lookup(const pmg_wire_msg_t *m, const uint8_t *name, unsigned type, pmg_rr_t *rr) {
     size_t pos = section_at(m, 1);
     for (int section = 1; section < 4; section++) {
         for (unsigned n = pmg_wire_count(m, section); n > 0; n--) {
@@ -215,7 +215,7 @@ static bool set_text(pmg_mdns_t *md, int n, const uint8_t *wire, struct mg_str *
     return len >= 0;
 }
 
-static void set_addr(const pmg_msg_t *m, const pmg_rr_t *rr, pmg_mdns_resp_t *resp) {
+static void set_addr(const pmg_wire_msg_t *m, const pmg_rr_t *rr, pmg_mdns_resp_t *resp) {
     struct mg_addr a = {.is_ip6 = rr->type == MG_DNS_RTYPE_AAAA};
     memcpy(a.addr.ip, m->buf + rr->data, rr->data_len);
     pmg_addr_t text = {.port = 0};
@@ -225,9 +225,9 @@ static void set_addr(const pmg_msg_t *m, const pmg_rr_t *rr, pmg_mdns_resp_t *re
     resp->address = mg_str(resp->address_text);
 }
 
-static bool set_host(pmg_mdns_t *md, const pmg_msg_t *m, const pmg_rr_t *srv,
+static bool set_host(pmg_mdns_t *md, const pmg_wire_msg_t *m, const pmg_rr_t *srv,
     pmg_mdns_resp_t *resp) {
-    uint8_t host[PMG_MDNS_WIRE];
+    uint8_t host[PMG_WIRE_NAME];
     pmg_rr_t rr;
     resp->port = m->buf[srv->data + 4] << 8 | m->buf[srv->data + 5];
     (void)pmg_wire_read_name(m, srv->data + 6, host);
@@ -238,8 +238,8 @@ static bool set_host(pmg_mdns_t *md, const pmg_msg_t *m, const pmg_rr_t *srv,
 }
 
 // What an answer says, with what the same message has about it.
-static bool fill(pmg_mdns_t *md, const pmg_msg_t *m, pmg_rr_t *rr, pmg_mdns_resp_t *resp) {
-    uint8_t target[PMG_MDNS_WIRE];
+static bool fill(pmg_mdns_t *md, const pmg_wire_msg_t *m, pmg_rr_t *rr, pmg_mdns_resp_t *resp) {
+    uint8_t target[PMG_WIRE_NAME];
     memset(resp, 0, sizeof(*resp));
     resp->type = (int)rr->type;
     resp->ttl = rr->ttl > INT32_MAX ? 0 : (int)rr->ttl;
@@ -266,7 +266,7 @@ static bool fill(pmg_mdns_t *md, const pmg_msg_t *m, pmg_rr_t *rr, pmg_mdns_resp
     }
 }
 
-static void response(struct mg_connection *c, pmg_mdns_iface_t *i, const pmg_msg_t *m) {
+static void response(struct mg_connection *c, pmg_mdns_iface_t *i, const pmg_wire_msg_t *m) {
     pmg_mdns_t *md = pmg_mdns_of(c);
     pmg_mdns_resp_t resp;
     if (md->state != PMG_MDNS_IDLE) {
@@ -277,7 +277,7 @@ static void response(struct mg_connection *c, pmg_mdns_iface_t *i, const pmg_msg
         pmg_rr_t rr;
         pos = pmg_wire_read(m, pos, false, &rr);
         if (rr.class == PMG_CLASS_IN && fill(md, m, &rr, &resp)) {
-            mg_call(c, MG_EV_MDNS_RESP, &resp);
+            pmg_call(c, MG_EV_MDNS_RESP, &resp);
         }
     }
 }
@@ -287,7 +287,7 @@ static void response(struct mg_connection *c, pmg_mdns_iface_t *i, const pmg_msg
 
 static pmg_mdns_iface_t *came_by(struct mg_connection *c) {
     pmg_mdns_t *md = pmg_mdns_of(c);
-    unsigned index = pmg_m(c)->iface;
+    unsigned index = pmg_io_mcast_iface(pmg_m(c));
     for (int i = 0; i < md->ifaces; i++) {
         const pmg_iface_t *p = &md->iface[i].i;
         if ((index == 0 || p->index == 0 || index == p->index) &&
@@ -300,7 +300,7 @@ static pmg_mdns_iface_t *came_by(struct mg_connection *c) {
 
 // What we multicast comes back once. It may be another program of this host that says the same:
 // then one of the two is heard, which is enough.
-static bool is_echo(struct mg_connection *c, const pmg_mdns_iface_t *i, const pmg_msg_t *m) {
+static bool is_echo(struct mg_connection *c, const pmg_mdns_iface_t *i, const pmg_wire_msg_t *m) {
     pmg_mdns_t *md = pmg_mdns_of(c);
     if (c->rem.addr.ip4 != i->i.ip || c->rem.port != mg_htons(PMG_MDNS_PORT)) {
         return false;
@@ -315,12 +315,11 @@ static bool is_echo(struct mg_connection *c, const pmg_mdns_iface_t *i, const pm
     return false;
 }
 
-void pmg_mdns_pfn(struct mg_connection *c, int ev, void *data) {
-    (void)data;
-    if (ev != MG_EV_READ || c->is_closing) {
+void pmg_mdns_read(struct mg_connection *c) {
+    if (c->is_closing) {
         return;
     }
-    pmg_msg_t m = {c->recv.buf, c->recv.len};
+    pmg_wire_msg_t m = {c->recv.buf, c->recv.len};
     pmg_mdns_iface_t *i = came_by(c);
     if (i == NULL || is_echo(c, i, &m) || !pmg_wire_valid(&m)) {
         return;

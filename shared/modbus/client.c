@@ -183,9 +183,8 @@ void pmg_modbus_answered(struct mg_connection *c, const uint8_t *frame, size_t l
     if (*at == NULL) {
         return; // it came too late
     }
-    if (frame[6] != (*at)->asked.unit ||
-        !pmg_modbus_parse_response(&msg, &(*at)->asked, frame + PMG_MODBUS_HEAD,
-            len - PMG_MODBUS_HEAD)) {
+    if (frame[6] != (*at)->asked.unit || !pmg_modbus_parse_response(&msg, &(*at)->asked,
+                                             frame + PMG_MODBUS_HEAD, len - PMG_MODBUS_HEAD)) {
         pmg_fatal(c, "Modbus: the answer does not fit the request");
         return;
     }

@@ -31,7 +31,8 @@ bool pmg_modbus_is_single(int func) {
 }
 
 bool pmg_modbus_is_known(int func) {
-    return pmg_modbus_is_read(func) || pmg_modbus_is_single(func) || func == MG_MODBUS_FUNC_WRITE_MULTIPLE_COILS ||
+    return pmg_modbus_is_read(func) || pmg_modbus_is_single(func) ||
+           func == MG_MODBUS_FUNC_WRITE_MULTIPLE_COILS ||
            func == MG_MODBUS_FUNC_WRITE_MULTIPLE_REGISTERS;
 }
 
@@ -148,7 +149,8 @@ bool pmg_modbus_parse_response(pmg_modbus_msg_t *msg, const pmg_modbus_asked_t *
         return false;
     }
     if (!pmg_modbus_is_read(asked->func)) {
-        return len == 5 && pmg_get16(pdu + 1) == asked->address && pmg_get16(pdu + 3) == asked->value;
+        return len == 5 && pmg_get16(pdu + 1) == asked->address &&
+               pmg_get16(pdu + 3) == asked->value;
     }
     size_t bytes = pmg_modbus_data_len(asked->func, asked->count);
     msg->bits = pmg_modbus_is_bits(asked->func);

@@ -18,7 +18,7 @@ enum {
     PMG_MODBUS_COIL_ON = 0xff00
 };
 
-bool pmg_modbus_is_bits(int func);   // coils or discrete inputs, else registers
+bool pmg_modbus_is_bits(int func); // coils or discrete inputs, else registers
 bool pmg_modbus_is_read(int func);
 bool pmg_modbus_is_single(int func); // writes one value
 bool pmg_modbus_is_known(int func);

@@ -35,8 +35,7 @@ void pmg_modbus_serve(struct mg_connection *c, const uint8_t *frame, size_t len)
     };
     mb->asked = (pmg_modbus_asked_t) {
         .transaction = (uint16_t)msg.transaction, .unit = frame[6], .func = frame[7]};
-    int error =
-        pmg_modbus_parse_request(&msg, frame + PMG_MODBUS_HEAD, len - PMG_MODBUS_HEAD);
+    int error = pmg_modbus_parse_request(&msg, frame + PMG_MODBUS_HEAD, len - PMG_MODBUS_HEAD);
     if (error != 0) {
         pmg_modbus_fail_request(c, error);
         return;
@@ -95,7 +94,8 @@ int pmg_modbus_reply(struct mg_connection *c, const pmg_modbus_values_t *v, int 
             memcpy(pdu + 2, v->data, bytes);
             len = 2 + bytes;
         } else {
-            pmg_put16(pmg_put16(pdu + 1, mb->asked.address), pmg_modbus_is_single(func) ? mb->asked.value : mb->asked.count);
+            pmg_put16(pmg_put16(pdu + 1, mb->asked.address),
+                pmg_modbus_is_single(func) ? mb->asked.value : mb->asked.count);
         }
         ok = pmg_modbus_send_frame(c, frame, len, mb->asked.transaction, mb->asked.unit);
     }

@@ -12,39 +12,41 @@
 #define ANSWERS_MAX PMG_PIPELINE_MAX
 
 static uint64_t now(struct mg_connection *c) {
-    pmg_mgr_t *m = pmg_m(c);
-    return m->polling ? m->now : pmg_port_millis();
+    return pmg_now(pmg_m(c));
 }
 
 // ---------------------------------------------------------------------------------------------
 // Keep-alive: one deadline, put off by what is sent (client) or received (server) when it comes up
 
-void pmg_mqtt_await(struct mg_connection *c) {
+static void late(struct mg_connection *c);
+
+// CONNECT or CONNACK within the time for it.
+static void await(struct mg_connection *c) {
     pmg_limits_t *limits = &pmg_m(c)->limits;
-    if (pmg_mqtt(c)->state == PMG_MQTT_WAIT) {
-        pmg_deadline(c, PMG_DL_MQTT, c->is_client ? limits->connect_timeout : limits->head_timeout);
+    if (pmg_mqtt_of(c)->state == PMG_MQTT_WAIT) {
+        pmg_deadline(c, late, c->is_client ? limits->connect_timeout : limits->head_timeout);
     }
 }
 
 // When the peer is given up, in milliseconds after it was last heard of.
 static uint64_t patience(struct mg_connection *c) {
-    uint64_t keepalive = pmg_mqtt(c)->keepalive * (uint64_t)1000;
+    uint64_t keepalive = pmg_mqtt_of(c)->keepalive * (uint64_t)1000;
     return c->is_client ? keepalive : keepalive * 3 / 2;
 }
 
 static void opened(struct mg_connection *c) {
-    pmg_mqtt_t *q = pmg_mqtt(c);
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     q->state = PMG_MQTT_OPEN;
     q->last_in = now(c);
     if (!c->is_draining) {
-        pmg_deadline(c, PMG_DL_MQTT, patience(c));
+        pmg_deadline(c, late, patience(c));
     }
 }
 
 static void fail(struct mg_connection *c, int reason, const char *why);
 
-void pmg_mqtt_timeout(struct mg_connection *c) {
-    pmg_mqtt_t *q = pmg_mqtt(c);
+static void late(struct mg_connection *c) {
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     uint64_t wait = patience(c), t = now(c);
     if (q->state != PMG_MQTT_OPEN) {
         pmg_fatal(c, c->is_client ? "MQTT: no CONNACK in time" : "MQTT: no CONNECT in time");
@@ -60,7 +62,7 @@ void pmg_mqtt_timeout(struct mg_connection *c) {
         since = q->last_out;
     }
     if (t - since < wait) {
-        pmg_deadline(c, PMG_DL_MQTT, wait - (t - since));
+        pmg_deadline(c, late, wait - (t - since));
     } else if (!c->is_client) {
         fail(c, PMG_MQTT_KEEPALIVE, "MQTT: nothing came within the keep-alive time");
     } else if (q->ping_out) {
@@ -68,47 +70,42 @@ void pmg_mqtt_timeout(struct mg_connection *c) {
     } else {
         q->pinged = t;
         q->ping_out = pmg_mqtt_put(c, MQTT_CMD_PINGREQ, 0, NULL, 0); // without memory: next time
-        pmg_deadline(c, PMG_DL_MQTT, wait);
+        pmg_deadline(c, late, wait);
     }
 }
 
 // ---------------------------------------------------------------------------------------------
 // Beginning and end
 
-int pmg_mqtt_start(struct mg_connection *c) {
-    pmg_mgr_t *m = pmg_m(c);
+static int start(struct mg_connection *c, const pmg_opening_t *o) {
+    int err = c->is_client ? pmg_mqtt_check_login(pmg_m(c), o->state) : 0;
+    if (err < 0) {
+        return err;
+    }
     pmg_mqtt_t *q = pmg_alloc(sizeof(*q));
     if (q == NULL) {
         return -ENOMEM;
     }
     memset(q, 0, sizeof(*q));
-    pmg_x(c)->u.mqtt = q;
+    *(pmg_mqtt_t **)pmg_state(c) = q;
     q->max_qos = 2;
     q->retain_ok = 1;
     q->receive_max = 65535;
-    c->pfn = pmg_mqtt_pfn;
-    if (!c->is_client) {
-        pmg_mqtt_await(c);
-        return 0;
-    }
-    const pmg_mqtt_login_t *login = m->login;
-    m->login = NULL; // so that a connect() in a handler of MG_EV_OPEN does not meet it
-    return pmg_mqtt_put_connect(c, login) ? 0 : -ENOMEM;
+    return !c->is_client || pmg_mqtt_put_connect(c, o->state) ? 0 : -ENOMEM;
 }
 
-void pmg_mqtt_free(struct mg_connection *c) {
-    pmg_mqtt_t *q = pmg_mqtt(c);
+static void end(struct mg_connection *c) {
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     if (q != NULL) {
         pmg_free(q->published.ids);
         pmg_free(q->subscribed.ids);
         pmg_free(q->unreleased.ids);
         pmg_free(q);
-        pmg_x(c)->u.mqtt = NULL;
     }
 }
 
 static void say_goodbye(struct mg_connection *c) {
-    pmg_mqtt_t *q = pmg_mqtt(c);
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     q->bye = 0;
     bool open = q->state == PMG_MQTT_OPEN || (c->is_client && q->state == PMG_MQTT_WAIT);
     if (open && (c->is_client || q->version == 5)) {
@@ -118,8 +115,8 @@ static void say_goodbye(struct mg_connection *c) {
     q->state = PMG_MQTT_DONE;
 }
 
-void pmg_mqtt_goodbye(struct mg_connection *c) {
-    pmg_mqtt_t *q = pmg_mqtt(c);
+static void drain(struct mg_connection *c) {
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     if (q != NULL && q->busy) {
         q->bye = 1; // the message that is being handled is acknowledged first
     } else if (q != NULL) {
@@ -127,27 +124,25 @@ void pmg_mqtt_goodbye(struct mg_connection *c) {
     }
 }
 
-void pmg_mqtt_eof(struct mg_connection *c) {
-    if (c->is_client && pmg_mqtt(c)->state == PMG_MQTT_WAIT) {
+static void gone(struct mg_connection *c) {
+    if (c->is_client && pmg_mqtt_of(c)->state == PMG_MQTT_WAIT) {
         pmg_fatal(c, "MQTT: connection closed before CONNACK");
     }
 }
 
-bool pmg_mqtt_room(struct mg_connection *c) {
-    return !pmg_x(c)->backlog;
-}
-
-void pmg_mqtt_by_hand(struct mg_connection *c, const void *buf, size_t len) {
-    pmg_mqtt_t *q = pmg_mqtt(c);
-    q->last_out = now(c);
-    if (len > 0) {
-        q->answered |= (uint16_t)(1u << (*(const uint8_t *)buf >> 4));
+static int send_by_hand(struct mg_connection *c, const void *buf, size_t len) {
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
+    int err = pmg_send_plain(c, buf, len);
+    if (err == 0) {
+        q->last_out = now(c);
+        q->answered |= len > 0 ? (uint16_t)(1u << (*(const uint8_t *)buf >> 4)) : 0;
     }
+    return err;
 }
 
 // The peer broke the protocol: tell it the reason if MQTT has a word for it, and the program.
 static void fail(struct mg_connection *c, int reason, const char *why) {
-    pmg_mqtt_t *q = pmg_mqtt(c);
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     if (q->state == PMG_MQTT_OPEN && q->version == 5) {
         (void)pmg_mqtt_put_disconnect(c, reason);
     } else if (!c->is_client && q->state == PMG_MQTT_CONNECT && q->version == 5) {
@@ -155,9 +150,7 @@ static void fail(struct mg_connection *c, int reason, const char *why) {
     }
     q->state = PMG_MQTT_DONE;
     q->bye = 0;
-    mg_call(c, MG_EV_ERROR, (void *)(size_t)why);
-    pmg_x(c)->linger = 1;
-    pmg_drain(c);
+    pmg_refuse(c, why);
 }
 
 static void no_memory(struct mg_connection *c) {
@@ -168,21 +161,21 @@ static void no_memory(struct mg_connection *c) {
 // Packets. `fire` tells whether the handler did its part: it did not raise, and nothing has ended.
 
 static bool fire(struct mg_connection *c, int ev, void *data) {
-    pmg_mqtt_t *q = pmg_mqtt(c);
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     q->busy = 1;
-    mg_call(c, ev, data);
+    pmg_call(c, ev, data);
     q->busy = 0;
     return !pmg_x(c)->handler_failed;
 }
 
 static bool fire_cmd(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
-    pmg_mqtt(c)->answered = 0;
+    pmg_mqtt_of(c)->answered = 0;
     pmg_x(c)->handler_failed = 0;
     return fire(c, MG_EV_MQTT_CMD, msg);
 }
 
 static void message(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
-    pmg_mqtt_t *q = pmg_mqtt(c);
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     uint16_t id = (uint16_t)msg->id;
     if (msg->qos == 2 && pmg_ids_has(&q->unreleased, id)) { // delivered before
         if (!pmg_mqtt_put_id(c, MQTT_CMD_PUBREC, 0, id, 0)) {
@@ -221,7 +214,7 @@ static void message(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
 
 // PUBACK, PUBREC, PUBREL and PUBCOMP; unknown ids come from a session that was kept.
 static void acknowledgement(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
-    pmg_mqtt_t *q = pmg_mqtt(c);
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     uint16_t id = (uint16_t)msg->id;
     bool ok = true;
     if (msg->cmd == MQTT_CMD_PUBREL) {
@@ -250,7 +243,7 @@ static void peer_limits(pmg_mqtt_t *q, const pmg_mqtt_msg_t *msg) {
 }
 
 static void client_packet(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
-    pmg_mqtt_t *q = pmg_mqtt(c);
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     char text[96];
     switch (msg->cmd) {
         case MQTT_CMD_CONNACK:
@@ -293,7 +286,7 @@ static void client_packet(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
 }
 
 static void login(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
-    pmg_mqtt_t *q = pmg_mqtt(c);
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     char assigned[21];
     q->state = PMG_MQTT_CONNECT;
     q->version = (uint8_t)msg->version;
@@ -327,7 +320,7 @@ static void login(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
 }
 
 static void server_packet(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
-    pmg_mqtt_t *q = pmg_mqtt(c);
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     static const uint8_t failure = PMG_MQTT_UNSPECIFIED;
     if (msg->cmd == MQTT_CMD_CONNECT) {
         login(c, msg);
@@ -356,7 +349,7 @@ static void server_packet(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
 
 // Of a CONNECT that cannot be taken.
 static void refuse(struct mg_connection *c, int reason, int version, const char *why) {
-    pmg_mqtt_t *q = pmg_mqtt(c);
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     bool five = version > 4;
     q->version = five ? 5 : 4;
     if (reason == PMG_MQTT_VERSION || reason == PMG_MQTT_CLIENT_ID || five) {
@@ -371,7 +364,7 @@ static void refuse(struct mg_connection *c, int reason, int version, const char 
 }
 
 static void packet(struct mg_connection *c, const uint8_t *p, size_t len, size_t head_len) {
-    pmg_mqtt_t *q = pmg_mqtt(c);
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     pmg_mqtt_msg_t msg;
     const char *why;
     int err = pmg_mqtt_parse(p, len, head_len, !c->is_client, q->version, &msg, &why);
@@ -399,7 +392,7 @@ static void packet(struct mg_connection *c, const uint8_t *p, size_t len, size_t
 
 // May a packet that begins like this come now? Asked as soon as its first byte is there.
 static const char *out_of_turn(struct mg_connection *c, uint8_t first) {
-    pmg_mqtt_t *q = pmg_mqtt(c);
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     if (q->state == PMG_MQTT_WAIT) {
         if (c->is_client) {
             bool ok = first == MQTT_CMD_CONNACK << 4 || (first == MQTT_CMD_AUTH << 4 && q->auth);
@@ -427,12 +420,12 @@ static void process(struct mg_connection *c) {
             fail(c, PMG_MQTT_PROTOCOL, why);
             break;
         }
-        if (max_send > 0 && pmg_conn_send_len(c) > max_send + ANSWERS_MAX) {
+        if (max_send > 0 && pmg_send_len(c) > max_send + ANSWERS_MAX) {
             x->backlog = 1; // pmg_flush() takes it away
             break;
         }
         int r = pmg_mqtt_head(p, c->recv.len - pos, &head_len, &len, &padded);
-        if (r < 0 || (padded && pmg_mqtt(c)->version == 5)) {
+        if (r < 0 || (padded && pmg_mqtt_of(c)->version == 5)) {
             fail(c, PMG_MQTT_MALFORMED, "MQTT: malformed length of a packet");
             break;
         }
@@ -462,12 +455,26 @@ static void process(struct mg_connection *c) {
     }
 }
 
-void pmg_mqtt_pfn(struct mg_connection *c, int ev, void *data) {
-    (void)data;
-    if ((ev == MG_EV_READ || ev == MG_EV_POLL) && c->recv.len > 0 && !c->is_listening) {
-        pmg_mqtt(c)->last_in = now(c);
+static void read_input(struct mg_connection *c) {
+    if (c->recv.len > 0) {
+        pmg_mqtt_of(c)->last_in = now(c);
         process(c);
     }
+    if (pmg_x(c)->backlog) {
+        c->is_full = 1;
+    }
 }
+
+const pmg_protocol_t pmg_mqtt = {
+    .name = "MQTT",
+    .only_by = "mqtt_connect()",
+    .start = start,
+    .opened = await,
+    .read = read_input,
+    .send = send_by_hand,
+    .gone = gone,
+    .drain = drain,
+    .end = end,
+};
 
 #endif

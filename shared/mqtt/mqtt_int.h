@@ -5,7 +5,8 @@
 #ifndef PMG_MQTT_INT_H
 #define PMG_MQTT_INT_H
 
-#include "../base/record.h"
+#include "../core/core_int.h"
+#include "mqtt.h"
 
 #if PMG_HAS_MQTT
 
@@ -51,7 +52,7 @@ enum {
     PMG_MQTT_DONE // refused, or one of the two has said that it leaves
 };
 
-struct pmg_mqtt {
+typedef struct {
     uint8_t version; // 4 or 5; 0: a server that has no CONNECT yet
     uint8_t state;
     uint8_t busy;     // the handler of a packet runs
@@ -71,10 +72,11 @@ struct pmg_mqtt {
     uint64_t last_in, last_out, pinged;
     pmg_ids_t published, subscribed, unreleased;
     const char *assigned; // the id that a server gave a client without one, during CONNECT
-};
+} pmg_mqtt_t;
 
-static inline pmg_mqtt_t *pmg_mqtt(struct mg_connection *c) {
-    return pmg_x(c)->u.mqtt;
+// NULL in a listener.
+static inline pmg_mqtt_t *pmg_mqtt_of(struct mg_connection *c) {
+    return *(pmg_mqtt_t **)pmg_state(c);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -119,6 +121,8 @@ size_t pmg_mqtt_number_len(size_t value);
 uint16_t pmg_mqtt_next_id(pmg_mqtt_t *q); // the next one that nothing waits for
 bool pmg_mqtt_put(struct mg_connection *c, int cmd, int flags, const void *body, size_t len);
 bool pmg_mqtt_put_id(struct mg_connection *c, int cmd, int flags, uint16_t id, int reason);
+// 0; -EINVAL and its text for what MQTT does not allow.
+int pmg_mqtt_check_login(pmg_mgr_t *m, const pmg_mqtt_login_t *login);
 bool pmg_mqtt_put_connect(struct mg_connection *c, const pmg_mqtt_login_t *login);
 bool pmg_mqtt_put_connack(struct mg_connection *c, int code, bool session, struct mg_str props);
 bool pmg_mqtt_put_suback(struct mg_connection *c, const pmg_mqtt_msg_t *msg, const uint8_t *codes,

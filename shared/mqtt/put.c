@@ -112,7 +112,7 @@ void pmg_mqtt_put_data(pmg_mqtt_out_t *o, struct mg_str s) {
 void pmg_mqtt_begin(pmg_mqtt_out_t *o, struct mg_connection *c, int cmd, int flags, size_t rest) {
     uint8_t head[6] = {(uint8_t)(cmd << 4 | flags)};
     o->c = c;
-    o->before = pmg_conn_send_len(c);
+    o->before = pmg_send_len(c);
     o->ok = true;
     pmg_mqtt_put_raw(o, head, 1 + number(head + 1, rest));
 }
@@ -138,7 +138,7 @@ bool pmg_mqtt_finish(pmg_mqtt_out_t *o) {
         c->send.len = pmg_x(c)->send_off + o->before; // no half packet
         return false;
     }
-    pmg_mqtt_t *q = pmg_mqtt(c);
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     pmg_mgr_t *m = pmg_m(c);
     q->last_out = m->polling ? m->now : pmg_port_millis();
     pmg_work(c);
@@ -154,13 +154,13 @@ bool pmg_mqtt_put(struct mg_connection *c, int cmd, int flags, const void *body,
 
 bool pmg_mqtt_put_id(struct mg_connection *c, int cmd, int flags, uint16_t id, int reason) {
     uint8_t body[3] = {(uint8_t)(id >> 8), (uint8_t)id, (uint8_t)reason};
-    bool long_form = pmg_mqtt(c)->version == 5 && reason != 0;
+    bool long_form = pmg_mqtt_of(c)->version == 5 && reason != 0;
     return pmg_mqtt_put(c, cmd, flags, body, long_form ? 3 : 2);
 }
 
 bool pmg_mqtt_put_disconnect(struct mg_connection *c, int reason) {
     uint8_t body = (uint8_t)reason;
-    bool long_form = pmg_mqtt(c)->version == 5 && reason != 0;
+    bool long_form = pmg_mqtt_of(c)->version == 5 && reason != 0;
     return pmg_mqtt_put(c, MQTT_CMD_DISCONNECT, 0, &body, long_form ? 1 : 0);
 }
 
@@ -185,7 +185,7 @@ static size_t own_limits(struct mg_connection *c, struct mg_str props, uint8_t o
 // ---------------------------------------------------------------------------------------------
 // CONNECT and its answer
 
-static int check_login(pmg_mgr_t *m, const pmg_mqtt_login_t *l) {
+int pmg_mqtt_check_login(pmg_mgr_t *m, const pmg_mqtt_login_t *l) {
     const char *why = NULL;
     bool five = l->version == 5, will = l->will_topic.len > 0;
     if (l->version != 4 && l->version != 5) {
@@ -220,21 +220,9 @@ static int check_login(pmg_mgr_t *m, const pmg_mqtt_login_t *l) {
     return why != NULL ? pmg_fail(m, -EINVAL, "mqtt_connect(): %s", why) : 0;
 }
 
-int pmg_mqtt_connect(pmg_mgr_t *m, const char *url, const pmg_mqtt_login_t *login, void *arg,
-    struct mg_connection **out) {
-    *out = NULL;
-    int err = check_login(m, login);
-    if (err == 0) {
-        m->login = login;
-        err = pmg_connect(m, url, PMG_MQTT, arg, out);
-        m->login = NULL;
-    }
-    return err;
-}
-
 // The connection is not known to anyone yet. False: no memory.
 bool pmg_mqtt_put_connect(struct mg_connection *c, const pmg_mqtt_login_t *l) {
-    pmg_mqtt_t *q = pmg_mqtt(c);
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     uint8_t limits[8], head[10] = {0, 4, 'M', 'Q', 'T', 'T'};
     char random_id[21];
     struct mg_str id = l->client_id;
@@ -280,7 +268,7 @@ bool pmg_mqtt_put_connect(struct mg_connection *c, const pmg_mqtt_login_t *l) {
 }
 
 bool pmg_mqtt_put_connack(struct mg_connection *c, int code, bool session, struct mg_str props) {
-    pmg_mqtt_t *q = pmg_mqtt(c);
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     uint8_t more[8 + 3 + 24];
     size_t n = 0;
     if (q->version == 5) {
@@ -303,7 +291,7 @@ bool pmg_mqtt_put_connack(struct mg_connection *c, int code, bool session, struc
 // Without codes each subscription gets the QoS that it asked for; one code is for all.
 bool pmg_mqtt_put_suback(struct mg_connection *c, const pmg_mqtt_msg_t *msg, const uint8_t *codes,
     size_t num_codes) {
-    pmg_mqtt_t *q = pmg_mqtt(c);
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     bool sub = msg->cmd == MQTT_CMD_SUBSCRIBE;
     size_t count = 0, ofs = 0;
     struct mg_str filter;

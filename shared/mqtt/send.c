@@ -16,7 +16,7 @@ static int no_memory(struct mg_connection *c) {
 // Is this an MQTT connection that may send now?
 static int check(struct mg_connection *c, bool early) {
     pmg_mgr_t *m = pmg_m(c);
-    if (pmg_x(c)->proto != PMG_MQTT || c->is_listening) {
+    if (pmg_x(c)->speaks != &pmg_mqtt || c->is_listening) {
         return pmg_fail(m, -EINVAL,
             "this connection does not speak MQTT: it is made by mqtt_connect() or mqtt_listen()");
     }
@@ -24,7 +24,7 @@ static int check(struct mg_connection *c, bool early) {
     if (err < 0) {
         return err;
     }
-    int state = pmg_mqtt(c)->state;
+    int state = pmg_mqtt_of(c)->state;
     if (state != PMG_MQTT_OPEN && !(early && c->is_client && state == PMG_MQTT_WAIT)) {
         return pmg_fail(m, -ENOTCONN, "MQTT: the connection is not open");
     }
@@ -32,7 +32,7 @@ static int check(struct mg_connection *c, bool early) {
 }
 
 static int too_large(struct mg_connection *c, size_t rest) {
-    pmg_mqtt_t *q = pmg_mqtt(c);
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     size_t len = 1 + pmg_mqtt_number_len(rest) + rest;
     if (rest > PMG_MQTT_PACKET_MAX || (q->packet_max > 0 && len > q->packet_max)) {
         return pmg_fail(pmg_m(c), -EMSGSIZE, "MQTT: a packet of %zu bytes, the peer takes %zu", len,
@@ -48,7 +48,7 @@ int pmg_mqtt_pub(struct mg_connection *c, struct mg_str topic, struct mg_str mes
     if (err < 0) {
         return err;
     }
-    pmg_mqtt_t *q = pmg_mqtt(c);
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     const char *why = NULL;
     uint32_t alias = 0;
     if (props.len > 0) {
@@ -114,7 +114,7 @@ int pmg_mqtt_pub(struct mg_connection *c, struct mg_str topic, struct mg_str mes
 static int subscribe(struct mg_connection *c, int cmd, struct mg_str filter, int options,
     struct mg_str props) {
     pmg_mgr_t *m = pmg_m(c);
-    pmg_mqtt_t *q = pmg_mqtt(c);
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     bool sub = cmd == MQTT_CMD_SUBSCRIBE;
     if (!c->is_client) {
         return pmg_fail(m, -EINVAL,
@@ -166,7 +166,7 @@ int pmg_mqtt_sub(struct mg_connection *c, struct mg_str filter, int qos, int opt
         return pmg_fail(pmg_m(c), -EINVAL, "mqtt_sub(): qos is 0, 1 or 2");
     }
     if ((options & ~0x3c) || (options & 0x30) == 0x30 ||
-        (options != 0 && pmg_mqtt(c)->version != 5)) {
+        (options != 0 && pmg_mqtt_of(c)->version != 5)) {
         return pmg_fail(pmg_m(c), -EINVAL,
             "mqtt_sub(): options are bits 2 to 5 of those of MQTT 5, and only there");
     }
@@ -197,7 +197,7 @@ int pmg_mqtt_pong(struct mg_connection *c) {
     if (c->is_client) {
         return pmg_fail(pmg_m(c), -EINVAL, "mqtt_pong() is a server's");
     }
-    pmg_mqtt(c)->answered |= 1u << MQTT_CMD_PINGRESP;
+    pmg_mqtt_of(c)->answered |= 1u << MQTT_CMD_PINGRESP;
     return pmg_mqtt_put(c, MQTT_CMD_PINGRESP, 0, NULL, 0) ? 0 : no_memory(c);
 }
 
@@ -206,7 +206,7 @@ int pmg_mqtt_disconnect(struct mg_connection *c, int reason) {
     if (err < 0) {
         return err;
     }
-    pmg_mqtt_t *q = pmg_mqtt(c);
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     if (reason < 0 || reason > 255 || (reason != 0 && q->version != 5)) {
         return pmg_fail(pmg_m(c), -EINVAL,
             "mqtt_disconnect(): reason is 0 to 255, and 0 but in MQTT 5");
@@ -219,7 +219,7 @@ int pmg_mqtt_disconnect(struct mg_connection *c, int reason) {
 int pmg_mqtt_ack(struct mg_connection *c, const pmg_mqtt_msg_t *msg, const uint8_t *codes,
     size_t num_codes, bool session_present, struct mg_str props) {
     pmg_mgr_t *m = pmg_m(c);
-    pmg_mqtt_t *q = pmg_mqtt(c);
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
     bool login = msg->cmd == MQTT_CMD_CONNECT;
     if (c->is_client ||
         (!login && msg->cmd != MQTT_CMD_SUBSCRIBE && msg->cmd != MQTT_CMD_UNSUBSCRIBE)) {

@@ -6,7 +6,8 @@
 // the server's answer has to repeat. So nobody who does not see the request can forge an answer,
 // and what repeats it may be believed, refusals included.
 
-#include "../base/record.h"
+#include "../core/core_int.h"
+#include "sntp.h"
 
 #if PMG_HAS_SNTP
 
@@ -25,22 +26,35 @@ enum { STRATUM = 1, REFERENCE_ID = 12, ORIGIN = 24, RECEIVE = 32, TRANSMIT = 40 
 
 #define SECONDS_1900_TO_1970 2208988800u
 
+typedef struct {
+    uint8_t cookie[8]; // what the answer must repeat
+    uint64_t sent;
+    uint8_t tries;
+    bool waiting; // for an answer
+    bool wanted;  // ask when connected
+    bool once;    // close after the answer
+} sntp_t;
+PMG_FITS(sntp_t, PMG_STATE_SIZE);
+
+static void late(struct mg_connection *c);
+
 static void send_request(struct mg_connection *c) {
-    pmg_sntp_t *s = &pmg_x(c)->u.sntp;
+    sntp_t *s = pmg_state(c);
     uint8_t packet[PACKET_SIZE] = {VERSION << 3 | MODE_CLIENT};
     pmg_random(pmg_m(c), s->cookie, sizeof(s->cookie));
     memcpy(packet + TRANSMIT, s->cookie, sizeof(s->cookie));
     s->waiting = true;
     s->sent = pmg_port_millis();
-    pmg_deadline(c, PMG_DL_SNTP, (uint64_t)TRY_MS << s->tries++);
+    pmg_deadline(c, late, (uint64_t)TRY_MS << s->tries++);
     long n = pmg_io_write(c, packet, sizeof(packet));
     if (n < 0 && n != -EAGAIN) {
         pmg_fatal(c, strerror((int)-n));
     }
 }
 
-void pmg_sntp_timeout(struct mg_connection *c) {
-    if (pmg_x(c)->u.sntp.tries < TRIES) {
+static void late(struct mg_connection *c) {
+    const sntp_t *s = pmg_state(c);
+    if (s->tries < TRIES) {
         send_request(c);
     } else {
         pmg_fatal(c, "SNTP: no answer from the server");
@@ -89,7 +103,7 @@ static int64_t time_of(const uint8_t *packet, uint64_t trip) {
 }
 
 static void answered(struct mg_connection *c, const uint8_t *packet, size_t len) {
-    pmg_sntp_t *s = &pmg_x(c)->u.sntp;
+    sntp_t *s = pmg_state(c);
     char text[48];
     unsigned version = len > 0 ? packet[0] >> 3 & 7u : 0;
     if (!s->waiting || len < PACKET_SIZE || (packet[0] & 7) != MODE_SERVER || version > VERSION ||
@@ -103,46 +117,57 @@ static void answered(struct mg_connection *c, const uint8_t *packet, size_t len)
     }
     s->waiting = false;
     s->tries = 0;
-    pmg_deadline(c, PMG_DL_NONE, 0);
+    pmg_no_deadline(c);
     if (why != NULL) {
         pmg_fatal(c, why);
         return;
     }
     uint64_t result = (uint64_t)ms;
-    mg_call(c, MG_EV_SNTP_TIME, &result);
+    pmg_call(c, MG_EV_SNTP_TIME, &result);
     if (s->once && !s->waiting) {
         pmg_close(c);
     }
 }
 
-void pmg_sntp_pfn(struct mg_connection *c, int ev, void *data) {
-    pmg_sntp_t *s = &pmg_x(c)->u.sntp;
-    (void)data;
-    if (ev == MG_EV_CONNECT && s->wanted) {
+static int start(struct mg_connection *c, const pmg_opening_t *o) {
+    sntp_t *s = pmg_state(c);
+    (void)o;
+    s->once = s->wanted = true;
+    return 0;
+}
+
+static void opened(struct mg_connection *c) {
+    sntp_t *s = pmg_state(c);
+    if (s->wanted) {
         s->wanted = false;
         send_request(c);
-    } else if (ev == MG_EV_READ) {
-        answered(c, c->recv.buf, c->recv.len);
-        c->recv.len = 0;
     }
 }
 
-void pmg_sntp_init(struct mg_connection *c) {
-    c->pfn = pmg_sntp_pfn;
-    pmg_x(c)->u.sntp.once = pmg_x(c)->u.sntp.wanted = true;
+static void read_input(struct mg_connection *c) {
+    answered(c, c->recv.buf, c->recv.len);
+    c->recv.len = 0;
 }
+
+const pmg_protocol_t pmg_sntp = {
+    .name = "SNTP",
+    .datagrams = true,
+    .start = start,
+    .opened = opened,
+    .read = read_input,
+};
 
 int pmg_sntp_request(struct mg_connection *c) {
-    pmg_mgr_t *m = pmg_m(c);
-    pmg_sntp_t *s = &pmg_x(c)->u.sntp;
+    sntp_t *s = pmg_state(c);
     if (!c->is_udp || !c->is_client) {
-        return pmg_fail(m, -EINVAL, "time is asked for over UDP: use sntp_connect()");
+        return pmg_fail(pmg_m(c), -EINVAL, "time is asked for over UDP: use sntp_connect()");
     }
-    if (c->is_closing || c->is_draining) {
-        return pmg_fail(m, -EPIPE, "connection is %s", c->is_closing ? "closing" : "draining");
+    int err = pmg_conn_alive(c);
+    if (err < 0) {
+        return err;
     }
-    if (c->pfn == NULL) {
-        c->pfn = pmg_sntp_pfn;
+    if (pmg_x(c)->speaks != &pmg_sntp) { // from now on
+        pmg_conn_speak(c, &pmg_sntp);
     }
     if (!pmg_x(c)->connected) {
         s->wanted = true;

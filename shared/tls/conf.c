@@ -14,15 +14,6 @@
 // The library as a whole
 
 #ifdef PMG_TLS_OWNS_MBEDTLS
-#include <pthread.h>
-static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
-void pmg_tls_lock(void) {
-    (void)pthread_mutex_lock(&lock);
-}
-void pmg_tls_unlock(void) {
-    (void)pthread_mutex_unlock(&lock);
-}
-
 // While set: counts what mbedTLS allocates and keeps for good.
 static __thread long *kept;
 
@@ -40,10 +31,6 @@ void pmg_tls_dealloc(void *p) {
     }
     pmg_free(p);
 }
-#else
-// The firmware's copy serves one thread.
-void pmg_tls_lock(void) {}
-void pmg_tls_unlock(void) {}
 #endif
 
 static int users;                    // confs alive
@@ -65,11 +52,6 @@ static void library_end(void) {
         mbedtls_psa_crypto_free();
     }
 #endif
-}
-
-int pmg_tls_rng(void *ctx, unsigned char *buf, size_t len) {
-    (void)ctx;
-    return pmg_port_random(buf, len) ? 0 : MBEDTLS_ERR_SSL_INTERNAL_ERROR;
 }
 
 #ifdef MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG

@@ -41,7 +41,7 @@ static void release(session_t *s) {
 static session_t *take(struct mg_connection *c) {
     const char *host = pmg_x(c)->host;
     size_t len = strlen(host);
-    for (session_t **p = &pmg_x(c)->tls->conf->sessions; *p != NULL; p = &(*p)->next) {
+    for (session_t **p = &pmg_tls_of(c)->conf->sessions; *p != NULL; p = &(*p)->next) {
         session_t *s = *p;
         if (s->port == c->rem.port && s->host_len == len && memcmp(s->data, host, len) == 0) {
             *p = s->next;
@@ -52,7 +52,7 @@ static session_t *take(struct mg_connection *c) {
 }
 
 void pmg_tls_session_resume(struct mg_connection *c) {
-    pmg_tls_t *t = pmg_x(c)->tls;
+    pmg_tls_t *t = pmg_tls_of(c);
     if (pmg_x(c)->host == NULL) {
         return;
     }
@@ -72,7 +72,7 @@ void pmg_tls_session_resume(struct mg_connection *c) {
 }
 
 void pmg_tls_session_keep(struct mg_connection *c) {
-    pmg_tls_t *t = pmg_x(c)->tls;
+    pmg_tls_t *t = pmg_tls_of(c);
     const mbedtls_ssl_session *session = t->ssl.session;
     const char *host = pmg_x(c)->host;
     size_t len = 0;

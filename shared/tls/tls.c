@@ -23,7 +23,7 @@ static void fail(struct mg_connection *c, int err) {
     static const char answer[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
                                  "Content-Type: text/plain\r\nContent-Length: 24\r\n\r\n"
                                  "This port speaks HTTPS.\n";
-    pmg_tls_t *t = pmg_x(c)->tls;
+    pmg_tls_t *t = pmg_x(c)->layer_state;
     char text[200];
     if (t->plain_http && !c->is_client) {
         (void)pmg_io_write(c, answer, sizeof(answer) - 1);
@@ -75,13 +75,39 @@ static bool is_http(const unsigned char *p, size_t len) {
 }
 
 #if PMG_TLS_AHEAD > 0
+// A manager's connections take turns with one buffer.
+typedef struct {
+    pmg_attached_t attached;
+    unsigned char bytes[PMG_TLS_AHEAD];
+} ahead_t;
+
+static void free_ahead(pmg_mgr_t *m, pmg_attached_t *a) {
+    (void)m;
+    pmg_free(a);
+}
+
+static unsigned char *ahead_of(pmg_mgr_t *m) {
+    ahead_t *a = (ahead_t *)(void *)pmg_attached(m, free_ahead);
+    return a != NULL ? a->bytes : NULL;
+}
+
+// NULL: there is no memory, reading goes without.
+static unsigned char *new_ahead(pmg_mgr_t *m) {
+    ahead_t *a = pmg_alloc(sizeof(*a));
+    if (a != NULL) {
+        a->attached.end = free_ahead;
+        pmg_attach(m, &a->attached);
+    }
+    return a != NULL ? a->bytes : NULL;
+}
+
 static long take_ahead(pmg_tls_t *t, unsigned char *buf, size_t len) {
     size_t left = t->ahead_len - t->ahead_pos;
     len = len < left ? len : left;
     memcpy(buf, t->ahead + t->ahead_pos, len);
     t->ahead_pos += len;
     if (len == left) {
-        if (t->ahead != pmg_m(t->c)->tls_ahead) {
+        if (t->ahead != ahead_of(pmg_m(t->c))) {
             pmg_free(t->ahead);
         }
         t->ahead = NULL;
@@ -97,18 +123,19 @@ static long read_ahead(pmg_tls_t *t, unsigned char *buf, size_t len) {
     if (t->drained) {
         return -EAGAIN; // if more has come meanwhile, the socket will say so
     }
-    if (m->tls_ahead == NULL) {
-        m->tls_ahead = pmg_alloc(PMG_TLS_AHEAD);
+    unsigned char *ahead = ahead_of(m);
+    if (ahead == NULL) {
+        ahead = new_ahead(m);
     }
-    if (!t->reading || m->tls_ahead == NULL) {
+    if (!t->reading || ahead == NULL) {
         return pmg_io_read(t->c, buf, len);
     }
-    long n = pmg_io_read(t->c, m->tls_ahead, PMG_TLS_AHEAD);
+    long n = pmg_io_read(t->c, ahead, PMG_TLS_AHEAD);
     if (n <= 0) {
         return n;
     }
     t->drained = n < PMG_TLS_AHEAD || ++t->reads == READS_MAX;
-    t->ahead = m->tls_ahead;
+    t->ahead = ahead;
     t->ahead_pos = 0;
     t->ahead_len = (size_t)n;
     return take_ahead(t, buf, len);
@@ -117,7 +144,7 @@ static long read_ahead(pmg_tls_t *t, unsigned char *buf, size_t len) {
 // The buffer is another connection's next: what is left gets a block of its own.
 static bool keep_ahead(pmg_tls_t *t) {
     t->reading = t->drained = false;
-    if (t->ahead == NULL || t->ahead != pmg_m(t->c)->tls_ahead) {
+    if (t->ahead == NULL || t->ahead != ahead_of(pmg_m(t->c))) {
         return true;
     }
     size_t left = t->ahead_len - t->ahead_pos;
@@ -125,7 +152,7 @@ static bool keep_ahead(pmg_tls_t *t) {
     if (t->ahead == NULL) {
         return false;
     }
-    memcpy(t->ahead, pmg_m(t->c)->tls_ahead + t->ahead_pos, left);
+    memcpy(t->ahead, ahead_of(pmg_m(t->c)) + t->ahead_pos, left);
     t->ahead_pos = 0;
     t->ahead_len = left;
     return true;
@@ -203,12 +230,15 @@ static int verify(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t *flags) 
 
 static void drop(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
-    pmg_tls_t *t = x->tls;
+    pmg_tls_t *t = pmg_tls_of(c);
     if (t != NULL) {
-        x->tls = NULL;
-        if (t->ahead != pmg_m(c)->tls_ahead) {
+        x->layer = NULL;
+        x->layer_state = NULL;
+#if PMG_TLS_AHEAD > 0
+        if (t->ahead != ahead_of(pmg_m(c))) {
             pmg_free(t->ahead);
         }
+#endif
         mbedtls_ssl_free(&t->ssl);
         pmg_tls_conf_unref(t->conf);
         pmg_free(t);
@@ -216,31 +246,49 @@ static void drop(struct mg_connection *c) {
     c->is_tls_hs = 0;
 }
 
-void pmg_tls_goodbye(struct mg_connection *c) {
-    pmg_tls_t *t = pmg_x(c)->tls;
-    if (t != NULL && !t->closed && !c->is_tls_hs && t->pending_write == 0) {
+static void goodbye(struct mg_connection *c) {
+    pmg_tls_t *t = pmg_x(c)->layer_state;
+    if (!t->closed && !c->is_tls_hs && t->pending_write == 0) {
         t->closed = true;
         (void)mbedtls_ssl_close_notify(&t->ssl);
     }
 }
 
-void pmg_tls_end(struct mg_connection *c) {
-    pmg_conn_t *x = pmg_x(c);
+static void end(struct mg_connection *c) {
+    pmg_tls_t *t = pmg_x(c)->layer_state;
     // Only who got everything is told that this was the end.
-    if (x->tls != NULL && pmg_conn_send_len(c) == 0 && !x->tls->eof) {
-        pmg_tls_goodbye(c);
+    if (pmg_send_len(c) == 0 && !t->eof) {
+        goodbye(c);
     }
     drop(c);
-    pmg_tls_conf_unref(x->tls_conf);
-    x->tls_conf = NULL;
+}
+
+// What a listener holds for those that it accepts.
+static bool never(struct mg_connection *c) {
+    (void)c;
+    return false;
+}
+
+static void end_listener(struct mg_connection *c) {
+    pmg_tls_conf_unref(pmg_x(c)->layer_state);
+    pmg_x(c)->layer = NULL;
+    pmg_x(c)->layer_state = NULL;
+}
+
+static const pmg_layer_t listener_layer = {.pending = never, .end = end_listener};
+
+static void handshake_late(struct mg_connection *c) {
+    pmg_fatal(c, "TLS: the handshake timed out");
 }
 
 int pmg_tls_free(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
-    pmg_tls_end(c);
+    if (x->layer != NULL) {
+        x->layer->end(c);
+    }
     c->is_tls = x->url_tls && (c->is_listening || !x->connected);
-    if (x->deadline_kind == PMG_DL_TLS) {
-        pmg_deadline(c, PMG_DL_NONE, 0);
+    if (x->late == handshake_late) {
+        pmg_no_deadline(c);
     }
     if (x->connected && !c->is_closing) {
         pmg_work(c);
@@ -295,7 +343,8 @@ static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf) {
     t->conf = conf;
     pmg_tls_conf_ref(conf);
     drop(c);
-    x->tls = t;
+    x->layer = &pmg_tls_layer;
+    x->layer_state = t;
     err =
         mbedtls_ssl_setup(&t->ssl, c->is_client ? &conf->client : &conf->server) == 0 ? 0 : -ENOMEM;
     if (err == 0 && c->is_client) {
@@ -320,7 +369,7 @@ static void begin(struct mg_connection *c) {
     if (c->is_client) {
         pmg_tls_session_resume(c);
     }
-    pmg_deadline(c, PMG_DL_TLS, pmg_m(c)->limits.handshake_timeout);
+    pmg_deadline(c, handshake_late, pmg_m(c)->limits.handshake_timeout);
     pmg_work(c);
 }
 
@@ -330,23 +379,26 @@ int pmg_tls_init(struct mg_connection *c, pmg_tls_conf_t *conf) {
     if (c->is_udp) {
         return pmg_fail(m, -EINVAL, "TLS needs a stream: UDP has none");
     }
-    if (c->is_closing || c->is_draining) {
-        return pmg_fail(m, -EPIPE, "connection is %s", c->is_closing ? "closing" : "draining");
+    int err = pmg_conn_alive(c);
+    if (err < 0) {
+        return err;
     }
     if (!c->is_client && !conf->has_cert) {
         return pmg_fail(m, -EINVAL, "TlsOpts has no cert: a TLS server needs cert and key");
     }
     if (c->is_listening) {
         pmg_tls_conf_ref(conf);
-        pmg_tls_conf_unref(x->tls_conf);
-        x->tls_conf = conf;
+        pmg_tls_conf_unref(x->layer_state);
+        x->layer = &listener_layer;
+        x->layer_state = conf;
         c->is_tls = 1;
         return 0;
     }
-    if (x->tls != NULL && (x->tls->begun || !c->is_tls_hs)) {
+    const pmg_tls_t *t = pmg_tls_of(c);
+    if (t != NULL && (t->begun || !c->is_tls_hs)) {
         return pmg_fail(m, -EALREADY, "TLS has begun on this connection already");
     }
-    int err = set_up(c, conf);
+    err = set_up(c, conf);
     if (err == 0 && x->connected) {
         begin(c);
     }
@@ -354,13 +406,13 @@ int pmg_tls_init(struct mg_connection *c, pmg_tls_conf_t *conf) {
 }
 
 void pmg_tls_accepted(struct mg_connection *listener, struct mg_connection *c) {
-    pmg_conn_t *x = pmg_x(c), *lx = pmg_x(listener);
-    if (c->is_closing || x->tls != NULL || !(lx->url_tls || lx->tls_conf != NULL)) {
+    pmg_conn_t *lx = pmg_x(listener);
+    if (c->is_closing || pmg_x(c)->layer != NULL || !(lx->url_tls || lx->layer_state != NULL)) {
         return;
     }
-    if (lx->tls_conf == NULL) {
+    if (lx->layer_state == NULL) {
         pmg_fatal(c, "TLS: no certificate: call tls_init() on the listener, or in MG_EV_ACCEPT");
-    } else if (set_up(c, lx->tls_conf) < 0) {
+    } else if (set_up(c, lx->layer_state) < 0) {
         pmg_fatal(c, pmg_m(c)->err_text);
     } else {
         begin(c);
@@ -372,21 +424,21 @@ void pmg_tls_connected(struct mg_connection *c) {
     if (c->is_closing) {
         return;
     }
-    if (x->tls == NULL && x->url_tls) {
+    if (x->layer == NULL && x->url_tls) {
         pmg_tls_conf_t *conf = pmg_tls_conf_default();
         if (conf == NULL || set_up(c, conf) < 0) {
             pmg_fatal(c, conf != NULL ? pmg_m(c)->err_text : "no memory for TLS");
         }
         pmg_tls_conf_unref(conf); // the connection has its own reference
     }
-    if (x->tls != NULL && c->is_tls_hs && !c->is_closing) {
+    if (x->layer != NULL && c->is_tls_hs && !c->is_closing) {
         begin(c);
     }
 }
 
 const char *pmg_conn_alpn(struct mg_connection *c) {
 #ifdef MBEDTLS_SSL_ALPN
-    pmg_tls_t *t = pmg_x(c)->tls;
+    pmg_tls_t *t = pmg_tls_of(c);
     return t != NULL && !c->is_tls_hs ? mbedtls_ssl_get_alpn_protocol(&t->ssl) : NULL;
 #else
     return NULL;
@@ -399,19 +451,18 @@ const char *pmg_conn_alpn(struct mg_connection *c) {
 static void finished(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
     c->is_tls_hs = 0;
-    if (x->deadline_kind == PMG_DL_TLS) {
-        bool idle = x->proto == PMG_HTTP && !c->is_client;
-        pmg_deadline(c, PMG_DL_IDLE, idle ? pmg_m(c)->limits.idle_timeout : 0);
+    if (x->late == handshake_late) {
+        pmg_no_deadline(c);
     }
-    if (x->proto == PMG_MQTT) {
-        pmg_mqtt_await(c);
+    if (x->speaks->opened != NULL) {
+        x->speaks->opened(c);
     }
-    mg_call(c, MG_EV_TLS_HS, NULL);
+    pmg_call(c, MG_EV_TLS_HS, NULL);
     pmg_update(c);
 }
 
-void pmg_tls_handshake(struct mg_connection *c) {
-    pmg_tls_t *t = pmg_x(c)->tls;
+static void handshake(struct mg_connection *c) {
+    pmg_tls_t *t = pmg_x(c)->layer_state;
     pmg_mgr_t *m = pmg_m(c);
     if (t->turn == m->turn) { // it had its step
         pmg_work(c);
@@ -449,18 +500,19 @@ void pmg_tls_handshake(struct mg_connection *c) {
 // ---------------------------------------------------------------------------------------------
 // Data
 
-bool pmg_tls_wants_write(struct mg_connection *c) {
-    return c->is_tls_hs && pmg_x(c)->tls != NULL && pmg_x(c)->tls->want_write;
+static bool wants_write(struct mg_connection *c) {
+    const pmg_tls_t *t = pmg_x(c)->layer_state;
+    return t->want_write;
 }
 
-bool pmg_tls_pending(struct mg_connection *c) {
-    pmg_tls_t *t = pmg_x(c)->tls;
-    return t != NULL && !c->is_tls_hs && pmg_x(c)->connected && !c->is_draining &&
+static bool pending(struct mg_connection *c) {
+    pmg_tls_t *t = pmg_x(c)->layer_state;
+    return !c->is_tls_hs && pmg_x(c)->connected && !c->is_draining &&
            (t->read_err != 0 || t->ahead != NULL || mbedtls_ssl_check_pending(&t->ssl) != 0);
 }
 
 static long read_end(struct mg_connection *c, int err) {
-    pmg_tls_t *t = pmg_x(c)->tls;
+    pmg_tls_t *t = pmg_x(c)->layer_state;
     if (err == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
         t->eof = true;
         return 0;
@@ -474,8 +526,8 @@ static long read_end(struct mg_connection *c, int err) {
     return -EPROTO;
 }
 
-long pmg_tls_read(struct mg_connection *c, void *buf, size_t len) {
-    pmg_tls_t *t = pmg_x(c)->tls;
+static long tls_read(struct mg_connection *c, void *buf, size_t len) {
+    pmg_tls_t *t = pmg_x(c)->layer_state;
     size_t total = 0;
     int r = t->read_err;
     t->reading = true;
@@ -508,8 +560,8 @@ long pmg_tls_read(struct mg_connection *c, void *buf, size_t len) {
     return read_end(c, r);
 }
 
-long pmg_tls_write(struct mg_connection *c, const void *buf, size_t len) {
-    pmg_tls_t *t = pmg_x(c)->tls;
+static long tls_write(struct mg_connection *c, const void *buf, size_t len) {
+    pmg_tls_t *t = pmg_x(c)->layer_state;
     size_t total = 0;
     while (total < len && total < WRITE_BURST) {
         // What mbedTLS has begun it must be given again, no more and no less.
@@ -534,5 +586,15 @@ long pmg_tls_write(struct mg_connection *c, const void *buf, size_t len) {
     }
     return total > 0 ? (long)total : -EAGAIN;
 }
+
+const pmg_layer_t pmg_tls_layer = {
+    .read = tls_read,
+    .write = tls_write,
+    .pending = pending,
+    .wants_write = wants_write,
+    .handshake = handshake,
+    .goodbye = goodbye,
+    .end = end,
+};
 
 #endif

@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What the pmg_tls*.c share: the only files that know mbedTLS.
+// What the files of TLS share: the only ones that know mbedTLS, but for base/hash.c.
 #ifndef PMG_TLS_INT_H
 #define PMG_TLS_INT_H
 
 // The alert that a peer sent has no getter, nor has the session without a copy.
 #define MBEDTLS_ALLOW_PRIVATE_ACCESS
 
-#include "../base/record.h"
+#include "../core/core_int.h"
+#include "tls.h"
 
 #include "mbedtls/error.h"
 #include "mbedtls/platform_util.h"
@@ -50,7 +51,7 @@ struct pmg_tls_conf {
 #define PMG_TLS_AHEAD 32768
 #endif
 
-struct pmg_tls {
+typedef struct pmg_tls {
     mbedtls_ssl_context ssl;
     struct mg_connection *c;
     pmg_tls_conf_t *conf;
@@ -69,7 +70,14 @@ struct pmg_tls {
     uint8_t address[16];
     uint8_t address_len;
     char wanted[64], named[64];
-};
+} pmg_tls_t;
+
+extern const pmg_layer_t pmg_tls_layer;
+
+// NULL: this connection has no TLS; of a listener NULL, too.
+static inline pmg_tls_t *pmg_tls_of(struct mg_connection *c) {
+    return pmg_x(c)->layer == &pmg_tls_layer ? pmg_x(c)->layer_state : NULL;
+}
 
 // conf.c
 // Guards what the confs of several threads share; nothing where mbedTLS serves one thread.

@@ -4,21 +4,23 @@
 // compiled out (it formats each line even when nobody wants it); this one stands between the core
 // and the binding's hooks only while a level is set, so that it costs nothing otherwise.
 
-#include "../base/record.h"
+#include "../core/core_int.h"
+#include "util.h"
 
 #if PMG_HAS_UTIL
 
 #define LINE_MAX_LEN 120
 
-static int log_level = MG_LL_NONE;
+static void attach(pmg_mgr_t *m);
 
 void pmg_log_set(int level) {
     level = level < MG_LL_NONE ? MG_LL_NONE : level > MG_LL_VERBOSE ? MG_LL_VERBOSE : level;
-    __atomic_store_n(&log_level, level, __ATOMIC_RELAXED);
+    pmg_log_switch.attach = attach;
+    __atomic_store_n(&pmg_log_switch.level, level, __ATOMIC_RELEASE);
 }
 
 int pmg_log_get(void) {
-    return __atomic_load_n(&log_level, __ATOMIC_RELAXED);
+    return __atomic_load_n(&pmg_log_switch.level, __ATOMIC_RELAXED);
 }
 
 static void write_line(struct mg_connection *c, const char *what, struct mg_str a,
@@ -40,32 +42,19 @@ static void write_line(struct mg_connection *c, const char *what, struct mg_str 
 
 // Apart, so that its room is given back before the handler runs: a board's stack is small.
 __attribute__((noinline)) static void log_event(struct mg_connection *c, int ev, const void *data) {
-    struct mg_str a = mg_str_n("", 0), b = a;
-    const pmg_http_msg_t *hm = data;
-    const pmg_ws_msg_t *wm = data;
+    struct mg_str words[2] = {{"", 0}, {"", 0}};
     char number[24];
-    switch (ev) {
-        case MG_EV_ERROR: a = mg_str(data); break;
-        case MG_EV_READ:
-        case MG_EV_WRITE:
-            pmg_snprintf(number, sizeof(number), "%lu", (unsigned long)*(const size_t *)data);
-            a = mg_str(number);
-            break;
-        case MG_EV_HTTP_HDRS:
-        case MG_EV_HTTP_MSG:
-        case MG_EV_WS_OPEN:
-            a = hm->method;
-            b = hm->uri;
-            break;
-        case MG_EV_WS_MSG:
-        case MG_EV_WS_CTL:
-            pmg_snprintf(number, sizeof(number), "%lu", (unsigned long)wm->data.len);
-            a = mg_str(number);
-            break;
-        default: break;
+    const pmg_protocol_t *speaks = pmg_x(c)->speaks;
+    if (ev == MG_EV_ERROR) {
+        words[0] = mg_str(data);
+    } else if (ev == MG_EV_READ || ev == MG_EV_WRITE) {
+        pmg_snprintf(number, sizeof(number), "%lu", (unsigned long)*(const size_t *)data);
+        words[0] = mg_str(number);
+    } else if (speaks->describe != NULL) {
+        speaks->describe(ev, data, words, number);
     }
     const char *name = pmg_event_name(ev);
-    write_line(c, name != NULL ? name : "event", a, b);
+    write_line(c, name != NULL ? name : "event", words[0], words[1]);
 }
 
 static int level_of(int ev) {
@@ -83,7 +72,8 @@ static int logged_event(struct mg_connection *c, int ev, void *data) {
     return pmg_m(c)->given_hooks->event(c, ev, data);
 }
 
-void pmg_log_attach(pmg_mgr_t *m) {
+// Between the core and the binding's hooks, or out of there again.
+static void attach(pmg_mgr_t *m) {
     m->log_level = pmg_log_get();
     m->hooks.event = m->log_level > MG_LL_NONE ? logged_event : m->given_hooks->event;
 }

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Functions that need no Manager: JSON, URLs, forms, patterns, hashes, Base64, random numbers, the
-// log. They keep no state but the log level, so that any thread may call them.
+// Functions that need no Manager: JSON, URLs, patterns, the log. They keep no state but the log level, so that any thread may call them.
 //
 // Texts are slices: nothing is cut at a NUL. A slice that a function gives points into its
 // argument; buf NULL means that there is none. `dst` is given by the caller and is not terminated.
@@ -9,28 +8,9 @@
 #define PMG_UTIL_H
 
 #include "mongoose.h"
+#include "../base/form.h"
+#include "../base/hash.h"
 #include "../base/names.h"
-
-// ---------------------------------------------------------------------------------------------
-// Forms and URLs (http/head.c; part of every build)
-
-// A parameter of a query string or of an urlencoded form, as it stands there; names are compared
-// decoded. The value of a name without "=" is empty.
-struct mg_str pmg_form_var(struct mg_str form, struct mg_str name);
-// Undoes percent-encoding and, if `plus`, "+" for a space. The length, at most raw.len, or -EINVAL
-// for a percent sign without two hex digits.
-int pmg_percent_decode(struct mg_str raw, char *dst, bool plus);
-
-// ---------------------------------------------------------------------------------------------
-// SHA-1, SHA-256 and Base64 (base/hash.c; part of every build)
-
-void pmg_sha1(struct mg_str data, uint8_t digest[20]);
-void pmg_sha256(struct mg_str data, uint8_t digest[32]);
-// RFC 4648. `dst` holds PMG_BASE64_LEN(data.len).
-#define PMG_BASE64_LEN(n) (((n) + 2) / 3 * 4)
-void pmg_base64_encode(struct mg_str data, char *dst);
-// The length, at most text.len / 4 * 3; -EINVAL for anything but whole, padded Base64.
-long pmg_base64_decode(struct mg_str text, char *dst);
 
 #if PMG_HAS_UTIL
 
@@ -68,36 +48,12 @@ void pmg_url_split(struct mg_str url, pmg_url_parts_t *out);
 size_t pmg_url_encode(struct mg_str data, char *dst);
 
 // ---------------------------------------------------------------------------------------------
-// multipart/form-data (RFC 7578), http/multipart.c
-
-typedef struct {
-    struct mg_str name, filename, type, body; // buf NULL: not given
-} pmg_part_t;
-// The part at *offset, 0 for the first; *offset then stands at the next. `boundary` may be empty:
-// the body's first line tells it. 1, 0 at the end, -EINVAL for what is malformed (*why says how).
-int pmg_multipart_next(struct mg_str body, size_t *offset, struct mg_str boundary, pmg_part_t *part,
-    const char **why);
-// The text between the quotes of a header's parameter: at most raw.len.
-size_t pmg_unquote(struct mg_str raw, char *dst);
-// The last component of a name that came from elsewhere, without what file systems treat
-// specially; may be empty. At most name.len.
-size_t pmg_safe_filename(struct mg_str name, char *dst);
-
-// ---------------------------------------------------------------------------------------------
 // Patterns, match.c
 
 // "?" is one character, "*" any number without "/", "#" any number. What each of them stands for
 // goes to caps[0 .. wildcards - 1], the earlier the shorter. 1, 0, or -ENOMEM.
 int pmg_match(struct mg_str s, struct mg_str pattern, struct mg_str *caps);
 size_t pmg_match_wildcards(struct mg_str pattern);
-
-// ---------------------------------------------------------------------------------------------
-// More hashes, random (base/hash.c)
-
-void pmg_md5(struct mg_str data, uint8_t digest[16]);
-void pmg_hmac_sha256(struct mg_str key, struct mg_str data, uint8_t digest[32]);
-// So many of 0-9, A-Z, a-z, each as likely; false if the source of random numbers failed.
-bool pmg_random_text(char *dst, size_t len);
 
 // ---------------------------------------------------------------------------------------------
 // The log, log.c

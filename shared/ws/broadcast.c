@@ -3,7 +3,7 @@
 // One message to many WebSockets. A peer that does not keep up misses it: what is queued for the
 // slow must not use up the memory that the others need.
 
-#include "../base/record.h"
+#include "ws_int.h"
 
 // With more than this unsent a peer is skipped, unless the program says otherwise.
 #ifdef PMG_BOARD
@@ -46,10 +46,10 @@ int pmg_broadcast_one(pmg_broadcast_t *b, struct mg_connection *c) {
     if (pmg_m(c) != b->m) {
         return pmg_fail(b->m, -EINVAL, "a connection of another Manager");
     }
-    if (!c->is_websocket || c->is_closing || c->is_draining || pmg_x(c)->u.ws.close_sent) {
+    if (!pmg_conn_is_websocket(c) || c->is_closing || c->is_draining || pmg_ws_of(c)->close_sent) {
         return 0;
     }
-    size_t queued = pmg_conn_send_len(c), max = b->m->limits.max_send;
+    size_t queued = pmg_send_len(c), max = b->m->limits.max_send;
     if (queued > b->max_queued || (max > 0 && queued >= max) || !queue(b, c)) {
         b->skipped++;
     } else {
@@ -60,7 +60,7 @@ int pmg_broadcast_one(pmg_broadcast_t *b, struct mg_connection *c) {
 
 void pmg_broadcast_all(pmg_broadcast_t *b) {
     for (struct mg_connection *c = b->m->first; c != NULL; c = pmg_x(c)->next) {
-        if (c->is_websocket && c->is_accepted) {
+        if (c->is_accepted && pmg_conn_is_websocket(c)) {
             (void)pmg_broadcast_one(b, c);
         }
     }

@@ -113,8 +113,8 @@ int pmg_ws_read_head(const pmg_ws_reader_t *r, const uint8_t *p, size_t have, pm
         memcpy(f->mask, p + n, 4);
         n += 4;
     }
-    if (f->op < 8 && ((r->max > 0 && (len > r->max || r->gathered + len > r->max)) ||
-                         len > SIZE_MAX / 4)) {
+    if (f->op < 8 &&
+        ((r->max > 0 && (len > r->max || r->gathered + len > r->max)) || len > SIZE_MAX / 4)) {
         *why = "WebSocket message is larger than the limit max_message";
         return -PMG_WS_TOO_BIG;
     }

@@ -2,7 +2,7 @@
 //
 // WebSocket handshakes (RFC 6455, section 4): a server's answer, a client's request.
 
-#include "../base/record.h"
+#include "ws_int.h"
 
 #define KEY_LEN 24 // 16 bytes in Base64
 
@@ -15,19 +15,6 @@ static void accept_key(struct mg_str key, char out[29]) {
     pmg_sha1(mg_str_n(text, KEY_LEN + sizeof(guid) - 1), digest);
     pmg_base64_encode(mg_str_n((char *)digest, sizeof(digest)), out);
     out[28] = '\0';
-}
-
-void pmg_ws_start(struct mg_connection *c, bool client) {
-    pmg_conn_t *x = pmg_x(c);
-    x->proto = PMG_WS;
-    c->pfn = pmg_ws_pfn;
-    memset(&x->u.ws, 0, sizeof(x->u.ws));
-    x->u.ws.handshake = client;
-    if (!client) {
-        c->is_websocket = 1;
-        c->is_resp = 0;
-        pmg_ws_watch(c);
-    }
 }
 
 static int refuse_upgrade(pmg_head_t *h, int status, const char *name, const char *value,
@@ -50,7 +37,7 @@ int pmg_ws_upgrade_begin(pmg_head_t *h, struct mg_connection *c, const pmg_http_
         return err;
     }
     pmg_head_abort(h);
-    if (pmg_x(c)->u.http.sink != PMG_BODY_GATHER) {
+    if (pmg_http_of(c)->sink != PMG_BODY_GATHER) {
         return pmg_fail(pmg_m(c), -EINVAL, "a request whose body is streamed is no handshake");
     }
     struct mg_str key = pmg_http_header(hm, mg_str("Sec-WebSocket-Key"));
@@ -60,13 +47,13 @@ int pmg_ws_upgrade_begin(pmg_head_t *h, struct mg_connection *c, const pmg_http_
     if (!pmg_list_has(upgrade, "websocket") || !pmg_list_has(connection, "upgrade")) {
         return refuse_upgrade(h, 426, "Upgrade", "websocket", "WebSocket handshake expected\n");
     }
-    if (version.len != 2 || memcmp(version.buf, "13", 2) != 0) {
+    if (!pmg_str_is(version, "13")) {
         return refuse_upgrade(h, 426, "Sec-WebSocket-Version", "13",
             "WebSocket version 13 expected\n");
     }
     char decoded[32];
-    if (hm->method.len != 3 || memcmp(hm->method.buf, "GET", 3) != 0 || pmg_x(c)->u.http.http10 ||
-        hm->body.len > 0 || key.len != KEY_LEN || pmg_base64_decode(key, decoded) != 16) {
+    if (!pmg_str_is(hm->method, "GET") || pmg_http_of(c)->http10 || hm->body.len > 0 ||
+        key.len != KEY_LEN || pmg_base64_decode(key, decoded) != 16) {
         return refuse_upgrade(h, 400, NULL, NULL, "Bad WebSocket handshake\n");
     }
     char accept[29];
@@ -93,39 +80,60 @@ int pmg_ws_upgrade_end(pmg_head_t *h) {
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the handshake");
     }
     pmg_work(c);
-    pmg_ws_start(c, false);
-    mg_call(c, MG_EV_WS_OPEN, (void *)(size_t)h->hm);
+    pmg_conn_speak(c, &pmg_ws);
+    c->is_resp = 0;
+    pmg_ws_watch(c);
+    pmg_call(c, MG_EV_WS_OPEN, (void *)(size_t)h->hm);
     return 0;
 }
 
-int pmg_ws_request(struct mg_connection *c) {
+int pmg_ws_start(struct mg_connection *c, const pmg_opening_t *o) {
+    pmg_ws_t *w = pmg_ws_of(c);
+    w->u.target = pmg_strndup(o->target.buf, o->target.len);
+    w->handshake = PMG_WS_CONNECTING;
+    return w->u.target != NULL ? 0 : -ENOMEM;
+}
+
+static bool put_request(struct mg_connection *c, const char *target, const char *key) {
     pmg_conn_t *x = pmg_x(c);
+    const char *auth = pmg_ws_of(c)->auth;
+    return pmg_out_str(c, target[0] == '/' ? "GET " : "GET /") && pmg_out_str(c, target) &&
+           pmg_out_str(c, " HTTP/1.1\r\nHost: ") &&
+           pmg_out_str(c, x->is_unix ? "localhost" : x->host) &&
+           pmg_out_str(c,
+               "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
+               "Sec-WebSocket-Key: ") &&
+           pmg_out_str(c, key) && pmg_out_str(c, "\r\n") &&
+           pmg_out_str(c, auth != NULL ? auth : "") && pmg_out_str(c, "\r\n");
+}
+
+static void ask_late(struct mg_connection *c) {
+    pmg_fatal(c, "connect timed out");
+}
+
+void pmg_ws_ask(struct mg_connection *c) {
+    pmg_ws_t *w = pmg_ws_of(c);
     uint8_t nonce[16];
-    char key[KEY_LEN + 1] = "";
-    pmg_ws_start(c, true);
-    if (!pmg_port_random(nonce, sizeof(nonce))) {
-        return -EIO;
+    char key[KEY_LEN + 1] = "", *target = w->u.target;
+    w->handshake = PMG_WS_ASKED;
+    bool ok = pmg_port_random(nonce, sizeof(nonce));
+    if (ok) {
+        pmg_base64_encode(mg_str_n((char *)nonce, sizeof(nonce)), key);
+        accept_key(mg_str_n(key, KEY_LEN), w->u.accept);
+        ok = put_request(c, target, key);
     }
-    pmg_base64_encode(mg_str_n((char *)nonce, sizeof(nonce)), key);
-    accept_key(mg_str_n(key, KEY_LEN), x->u.ws.u.accept);
-    bool path = x->target[0] == '/';
-    bool ok = pmg_out_str(c, path ? "GET " : "GET /") && pmg_out_str(c, x->target) &&
-              pmg_out_str(c, " HTTP/1.1\r\nHost: ") &&
-              pmg_out_str(c, x->is_unix ? "localhost" : x->host) &&
-              pmg_out_str(c,
-                  "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
-                  "Sec-WebSocket-Key: ") &&
-              pmg_out_str(c, key) && pmg_out_str(c, "\r\n") &&
-              pmg_out_str(c, x->auth != NULL ? x->auth : "") && pmg_out_str(c, "\r\n");
-    pmg_free(x->auth);
-    x->auth = NULL;
-    pmg_deadline(c, PMG_DL_CONNECT, pmg_m(c)->limits.connect_timeout);
-    return ok ? 0 : -ENOMEM;
+    pmg_free(target);
+    pmg_free(w->auth);
+    w->auth = NULL;
+    pmg_deadline(c, ask_late, pmg_m(c)->limits.connect_timeout);
+    if (!ok) {
+        pmg_fatal(c, "no memory for the WebSocket handshake");
+    }
 }
 
 bool pmg_ws_read_handshake(struct mg_connection *c) {
     pmg_mgr_t *m = pmg_m(c);
-    pmg_ws_t *w = &pmg_x(c)->u.ws;
+    pmg_ws_t *w = pmg_ws_of(c);
     const char *p = (const char *)c->recv.buf, *end = NULL;
     for (size_t i = 3; i < c->recv.len && end == NULL; i++) {
         if (memcmp(p + i - 3, "\r\n\r\n", 4) == 0) {
@@ -161,10 +169,9 @@ bool pmg_ws_read_handshake(struct mg_connection *c) {
         pmg_fatal(c, "WebSocket handshake failed: the answer does not fit the request");
         return false;
     }
-    w->handshake = 0;
-    c->is_websocket = 1;
+    w->handshake = PMG_WS_OPEN;
     pmg_ws_watch(c);
-    mg_call(c, MG_EV_WS_OPEN, &hm);
+    pmg_call(c, MG_EV_WS_OPEN, &hm);
     size_t n = (size_t)(end - p);
     c->recv.len -= n;
     memmove(c->recv.buf, c->recv.buf + n, c->recv.len);

@@ -200,7 +200,7 @@ def test_limits():
 def defines(name):
     """The values that the sources of shared/ give a constant."""
     values = set()
-    for path in [*SHARED.glob("*.c"), *SHARED.glob("*.h")]:
+    for path in [*SHARED.rglob("*.c"), *SHARED.rglob("*.h")]:
         for value in re.findall(rf"^#define {name} (.*?)(?: //.*)?$", path.read_text(), re.M):
             values.add(eval(re.sub(r"(\d)[uUlL]+\b", r"\1", value), {"__builtins__": {}}))
     return values
@@ -231,7 +231,7 @@ def test_messages():
 
 def test_texts_of_error_events():
     """Each stands in a source."""
-    sources = "".join(path.read_text() for path in SHARED.glob("*.c"))
+    sources = "".join(path.read_text() for path in SHARED.rglob("*.c"))
     for entry, *_ in list(cells(section(page("errors"), "## Texts of MG_EV_ERROR")))[1:]:
         for text in entry.split(", "):
             text = re.sub(r"\b(REASON|NAME)\b", "", text).strip()

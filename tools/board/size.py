@@ -36,7 +36,10 @@ PARTS = (
         r"shared/util/|shared/base/hash|mod_(util_|json)",
     ),
     ("pymongoose: WebSocket", r"shared/ws/|mod_ws"),
-    ("pymongoose: files, uploads", r"shared/http/(serve|listing|stream|multipart)|micropython_module/vfs"),
+    (
+        "pymongoose: files, uploads",
+        r"shared/http/(serve|listing|stream|multipart)|micropython_module/vfs",
+    ),
     ("pymongoose: lwIP backend", r"shared/io/|port_lwip"),
     ("pymongoose: HTTP", r"shared/http/|mod_http"),
     ("pymongoose: loop, connections", r"/shared/(base|core|open|port)/"),
