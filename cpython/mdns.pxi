@@ -1,5 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Messages of multicast DNS, whose properties come from tables.c, and the arguments of mdns_listen().
+# Multicast DNS: the messages, and the methods of Connection and Manager.
+
+
+cdef extern from "pmg.h":
+    ctypedef struct pmg_mdns_resp_t:
+        mg_str txt
+
+    int pmg_mdns_draft(pmg_mgr_t *, mg_str, mg_str)
+    int pmg_mdns_draft_service(pmg_mgr_t *, mg_str, long, mg_str)
+    int pmg_mdns_draft_txt(pmg_mgr_t *, mg_str, mg_str)
+    int pmg_mdns_listen(pmg_mgr_t *, void *, mg_connection **)
+    int pmg_mdns_query(mg_connection *, mg_str, int)
+    bint pmg_mdns_txt_next(mg_str *, mg_str *, mg_str *)
+
+
+cdef extern from "pmg_messages.h":
+    const char *PMG_MSG_DICT
+    const char *PMG_MSG_SERVICE
 
 
 @cython.final
@@ -81,20 +98,40 @@ cdef int mdns_service(Manager m, object service) except -1:
     return 0
 
 
-cdef Connection mdns_listen(
-    Manager m, object handler, object name, object services, object interface
-):
-    cdef mg_connection *c = NULL
-    cdef mg_str host = optional_str(name, "name")
-    cdef mg_str iface = optional_str(interface, "interface")
-    pmg_py_callable(handler, "handler")
-    settle(m, pmg_mdns_draft(m.core(), host, iface))
-    for service in services:
-        mdns_service(m, service)
-    cdef bint held = hold(m)
-    try:
-        settle(m, pmg_mdns_listen(m.core(), <void *>handler, &c))
-        return <Connection>pmg_conn_obj(c)[0]
-    finally:
-        if held:
-            m.holder = 0
+@cython.internal
+cdef class MdnsConnection(Connection):
+    # MG_DNS_RTYPE_PTR, as a number: inspect reads the default from the signature's text.
+    def mdns_query(self, name, type=12):
+        """Asks for records of a name by multicast DNS."""
+        cdef mg_str s
+        ours(self)
+        cdef int number = small_int_arg(type, "type")
+        pmg_py_str(name, "name", &s)
+        cdef mg_connection *c = self.state.c
+        pmg_py_done(c, 0 if c == NULL else pmg_mdns_query(c, s, number), NULL)
+
+
+pmg_py_add_methods(Connection, MdnsConnection)
+
+
+@cython.internal
+cdef class MdnsManager(Manager):
+    def mdns_listen(self, handler=None, name=None, services=(), *, interface=None):
+        """Joins multicast DNS, announces a name and services, and returns the Connection."""
+        cdef mg_connection *c = NULL
+        cdef mg_str host = optional_str(name, "name")
+        cdef mg_str iface = optional_str(interface, "interface")
+        pmg_py_callable(handler, "handler")
+        settle(self, pmg_mdns_draft(self.core(), host, iface))
+        for service in services:
+            mdns_service(self, service)
+        cdef bint held = hold(self)
+        try:
+            settle(self, pmg_mdns_listen(self.core(), <void *>handler, &c))
+            return <Connection>pmg_conn_obj(c)[0]
+        finally:
+            if held:
+                self.holder = 0
+
+
+pmg_py_add_methods(Manager, MdnsManager)
