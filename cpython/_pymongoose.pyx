@@ -8,6 +8,8 @@ What a class or function does is written in pymongoose's stub, `__init__.pyi`. T
 shared/base/names.h: constants and the properties that C answers alone are generated from there.
 """
 
+cimport cython
+
 from pmg cimport *
 
 
@@ -20,13 +22,20 @@ class Error(RuntimeError):
 
 pmg_py_error_class(Error)
 
-include "messages.pxi"
-include "tls.pxi"
-include "modbus.pxi"
-include "mdns.pxi"
 include "connection.pxi"
 include "timer.pxi"
 include "manager.pxi"
 include "hooks.pxi"
+
+# A protocol is one file, which adds its methods to Connection and to Manager.
+include "http.pxi"
+include "ws.pxi"
+include "mqtt.pxi"
+include "sntp.pxi"
+include "dns.pxi"
+include "tls.pxi"
+include "modbus.pxi"
+include "mdns.pxi"
+
 include "util.pxi"
 include "module.pxi"

@@ -102,85 +102,6 @@ cdef class Manager:
         """Starts a connection and returns it at once."""
         return self.open(url, handler, http, False, -1, &pmg_raw)
 
-    def ws_connect(self, url, handler=None):
-        """Starts a WebSocket connection and returns it at once."""
-        return self.open(url, handler, None, False, -1, &pmg_ws)
-
-    def sntp_connect(self, url, handler=None):
-        """Asks a time server for the time: MG_EV_SNTP_TIME."""
-        return self.open(url, handler, None, False, -1, &pmg_sntp)
-
-    def modbus_listen(self, url, handler=None):
-        """Listens for Modbus clients and returns the listener's Connection."""
-        return self.open(url, handler, None, True, -1, &pmg_modbus)
-
-    def modbus_connect(self, url, handler=None):
-        """Starts a connection to a Modbus server and returns it at once."""
-        return self.open(url, handler, None, False, -1, &pmg_modbus)
-
-    def mqtt_connect(
-        self,
-        url,
-        handler=None,
-        client_id="",
-        username="",
-        password="",
-        clean_session=True,
-        keepalive=60,
-        *,
-        will_topic="",
-        will_message=b"",
-        will_qos=0,
-        will_retain=False,
-        version=4,
-        properties=None,
-        will_properties=None,
-    ):
-        """Starts a connection to an MQTT server and returns it at once."""
-        cdef pmg_mqtt_login_t login
-        cdef pmg_py_data_t will, secret
-        cdef const char *line
-        cdef mg_connection *c = NULL
-        cdef int rc
-        pmg_py_cstr(url, "url", &line)
-        pmg_py_callable(handler, "handler")
-        cdef bytes props = encode_properties(properties, "properties")
-        cdef bytes will_props = encode_properties(will_properties, "will_properties")
-        login.props = bytes_str(props)
-        login.will_props = bytes_str(will_props)
-        pmg_py_str(client_id, "client_id", &login.client_id)
-        pmg_py_str(username, "username", &login.username)
-        pmg_py_str(will_topic, "will_topic", &login.will_topic)
-        login.clean_session = bool(clean_session)
-        login.will_retain = bool(will_retain)
-        login.keepalive = small_int_arg(keepalive, "keepalive")
-        login.will_qos = small_int_arg(will_qos, "will_qos")
-        login.version = small_int_arg(version, "version")
-        pmg_py_none(&secret)
-        pmg_py_none(&will)
-        cdef bint held = hold(self)
-        try:
-            pmg_py_data(password, "password", &secret)
-            pmg_py_data(will_message, "will_message", &will)
-            login.password = secret.s
-            login.will_message = will.s
-            rc = pmg_connect(self.core(), line, &pmg_mqtt, &login, <void *>handler, &c)
-            settle(self, rc)
-            return <Connection>pmg_conn_obj(c)[0]
-        finally:
-            pmg_py_release(&secret)
-            pmg_py_release(&will)
-            if held:
-                self.holder = 0
-
-    def mqtt_listen(self, url, handler=None):
-        """Listens for MQTT clients and returns the listener's Connection."""
-        return self.open(url, handler, None, True, -1, &pmg_mqtt)
-
-    def mdns_listen(self, handler=None, name=None, services=(), *, interface=None):
-        """Joins multicast DNS, announces a name and services, and returns the Connection."""
-        return mdns_listen(self, handler, name, services, interface)
-
     # `speaks` pmg_raw: as the URL and `http` say; `fd` is for a listener.
     cdef Connection open(
         self, object url, object handler, object http, bint listen, int fd,
@@ -262,40 +183,6 @@ cdef class Manager:
             self.stop = False
             restore_signals(previous)
             self.close()
-
-    # WEBSOCKET_OP_TEXT, as a number: inspect reads the default from the signature's text.
-    def broadcast(self, data, op=1, *, to=None, max_queued=None):
-        """Sends a WebSocket message to all accepted WebSockets, or to those given."""
-        cdef pmg_py_data_t d
-        cdef pmg_broadcast_t b
-        cdef unsigned long long limit = SIZE_MAX
-        cdef int rc
-        cdef mg_connection *c
-        cdef int opcode = small_int_arg(op, "op")
-        if max_queued is not None:
-            pmg_py_size(max_queued, "max_queued", &limit)
-        if to is not None:
-            to = list(to)
-            for conn in to:
-                if not isinstance(conn, Connection):
-                    pmg_py_bad_type(PMG_MSG_CONNECTIONS, "to", conn)
-        pmg_py_data(data, "data", &d)
-        try:
-            rc = pmg_broadcast_begin(
-                &b, self.core(), d.s, opcode, isinstance(data, str), <size_t>limit
-            )
-            if rc >= 0 and to is None:
-                pmg_broadcast_all(&b)
-            elif rc >= 0:
-                for conn in to:
-                    c = (<Connection>conn).state.c
-                    rc = 0 if c == NULL else pmg_broadcast_one(&b, c)
-                    if rc < 0:
-                        break
-        finally:
-            pmg_py_release(&d)
-        settle(self, rc)
-        return b.sent, b.skipped
 
     def wakeup(self, connection_id, data=b""):
         """Sends MG_EV_WAKEUP with a copy of data; from any thread. False: no room for it."""

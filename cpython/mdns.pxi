@@ -1,5 +1,26 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Messages of multicast DNS, whose properties come from tables.c, and the arguments of mdns_listen().
+# Multicast DNS: the messages, and the methods of Connection and Manager.
+
+
+cdef extern from "pmg.h":
+    ctypedef struct pmg_mdns_resp_t:
+        mg_str txt
+
+    const pmg_protocol_t pmg_mdns
+    ctypedef struct pmg_mdns_draft_t:
+        pass
+    int pmg_mdns_draft(pmg_mgr_t *, mg_str, mg_str, pmg_mdns_draft_t *)
+    int pmg_mdns_draft_service(pmg_mgr_t *, pmg_mdns_draft_t *, mg_str, long, mg_str)
+    int pmg_mdns_draft_txt(pmg_mgr_t *, pmg_mdns_draft_t *, mg_str, mg_str)
+    void pmg_mdns_draft_free(pmg_mdns_draft_t *)
+    int pmg_listen_for(pmg_mgr_t *, const pmg_protocol_t *, void *, void *, mg_connection **)
+    int pmg_mdns_query(mg_connection *, mg_str, int)
+    bint pmg_mdns_txt_next(mg_str *, mg_str *, mg_str *)
+
+
+cdef extern from "pmg_messages.h":
+    const char *PMG_MSG_DICT
+    const char *PMG_MSG_SERVICE
 
 
 @cython.final
@@ -81,24 +102,44 @@ cdef int mdns_service(Manager m, pmg_mdns_draft_t *draft, object service) except
     return 0
 
 
-cdef Connection mdns_listen(
-    Manager m, object handler, object name, object services, object interface
-):
-    cdef mg_connection *c = NULL
-    cdef pmg_mdns_draft_t draft
-    cdef bint held = False
-    cdef mg_str host = optional_str(name, "name")
-    cdef mg_str iface = optional_str(interface, "interface")
-    pmg_py_callable(handler, "handler")
-    settle(m, pmg_mdns_draft(m.core(), host, iface, &draft))
-    try:
-        for service in services:
-            mdns_service(m, &draft, service)
-        m.core()
-        held = hold(m)
-        settle(m, pmg_listen_for(m.core(), &pmg_mdns, &draft, <void *>handler, &c))
-        return <Connection>pmg_conn_obj(c)[0]
-    finally:
-        pmg_mdns_draft_free(&draft)
-        if held:
-            m.holder = 0
+@cython.internal
+cdef class MdnsConnection(Connection):
+    # MG_DNS_RTYPE_PTR, as a number: inspect reads the default from the signature's text.
+    def mdns_query(self, name, type=12):
+        """Asks for records of a name by multicast DNS."""
+        cdef mg_str s
+        ours(self)
+        cdef int number = small_int_arg(type, "type")
+        pmg_py_str(name, "name", &s)
+        cdef mg_connection *c = self.state.c
+        pmg_py_done(c, 0 if c == NULL else pmg_mdns_query(c, s, number), NULL)
+
+
+pmg_py_add_methods(Connection, MdnsConnection)
+
+
+@cython.internal
+cdef class MdnsManager(Manager):
+    def mdns_listen(self, handler=None, name=None, services=(), *, interface=None):
+        """Joins multicast DNS, announces a name and services, and returns the Connection."""
+        cdef mg_connection *c = NULL
+        cdef pmg_mdns_draft_t draft
+        cdef bint held = False
+        cdef mg_str host = optional_str(name, "name")
+        cdef mg_str iface = optional_str(interface, "interface")
+        pmg_py_callable(handler, "handler")
+        settle(self, pmg_mdns_draft(self.core(), host, iface, &draft))
+        try:
+            for service in services:
+                mdns_service(self, &draft, service)
+            self.core()
+            held = hold(self)
+            settle(self, pmg_listen_for(self.core(), &pmg_mdns, &draft, <void *>handler, &c))
+            return <Connection>pmg_conn_obj(c)[0]
+        finally:
+            pmg_mdns_draft_free(&draft)
+            if held:
+                self.holder = 0
+
+
+pmg_py_add_methods(Manager, MdnsManager)

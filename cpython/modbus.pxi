@@ -1,5 +1,22 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Messages of Modbus, and the values that a program gives. Plain numbers come from tables.c.
+# Modbus: the messages, the values that a program gives, and the methods of Connection and Manager.
+
+
+cdef extern from "pmg.h":
+    ctypedef struct pmg_modbus_msg_t:
+        int num_values
+        bint bits
+    ctypedef struct pmg_modbus_values_t:
+        pass
+
+    const pmg_protocol_t pmg_modbus
+    unsigned pmg_modbus_value(const pmg_modbus_msg_t *, int)
+    void pmg_modbus_values(pmg_modbus_values_t *, int)
+    const char *pmg_modbus_put(pmg_modbus_values_t *, long long)
+    int pmg_modbus_asked(mg_connection *)
+    int pmg_modbus_reply(mg_connection *, const pmg_modbus_values_t *, int)
+    int pmg_modbus_read(mg_connection *, int, int, int, int)
+    int pmg_modbus_write(mg_connection *, int, int, const pmg_modbus_values_t *, int)
 
 
 @cython.final
@@ -59,41 +76,57 @@ cdef int modbus_put(pmg_modbus_values_t *v, int func, object values) except -1:
     return 0
 
 
-cdef int modbus_reply(Connection self, object values, object error) except -1:
-    cdef pmg_modbus_values_t v
-    cdef int code = small_int_arg(error, "error")
-    cdef mg_connection *c = alive(self)
-    cdef int func = pmg_modbus_asked(c)
-    if func < 0:
-        pmg_py_done(c, func, NULL)
-    modbus_put(&v, func, values)
-    c = alive(self)
-    return pmg_py_done(c, pmg_modbus_reply(c, &v, code), NULL)
+@cython.internal
+cdef class ModbusConnection(Connection):
+    def modbus_reply(self, values=(), error=0):
+        """Answers the Modbus request that waits: with values, or with an exception code."""
+        cdef pmg_modbus_values_t v
+        cdef int code = small_int_arg(error, "error")
+        cdef mg_connection *c = alive(self)
+        cdef int func = pmg_modbus_asked(c)
+        if func < 0:
+            pmg_py_done(c, func, NULL)
+        modbus_put(&v, func, values)
+        c = alive(self)
+        pmg_py_done(c, pmg_modbus_reply(c, &v, code), NULL)
+
+    def modbus_read(self, func, address, count=1, unit=1):
+        """Asks a Modbus server for values; returns the transaction's number."""
+        cdef int f = small_int_arg(func, "func")
+        cdef int a = small_int_arg(address, "address")
+        cdef int n = small_int_arg(count, "count")
+        cdef int u = small_int_arg(unit, "unit")
+        cdef mg_connection *c = alive(self)
+        cdef int rc = pmg_modbus_read(c, f, a, n, u)
+        pmg_py_done(c, rc, NULL)
+        return rc
+
+    def modbus_write(self, func, address, values, unit=1):
+        """Has a Modbus server set values; returns the transaction's number."""
+        cdef pmg_modbus_values_t v
+        cdef int f = small_int_arg(func, "func")
+        cdef int a = small_int_arg(address, "address")
+        cdef int u = small_int_arg(unit, "unit")
+        alive(self)
+        modbus_put(&v, f, values)
+        cdef mg_connection *c = alive(self)
+        cdef int rc = pmg_modbus_write(c, f, a, &v, u)
+        pmg_py_done(c, rc, NULL)
+        return rc
 
 
-cdef int modbus_read(
-    Connection self, object func, object address, object count, object unit
-) except -1:
-    cdef int f = small_int_arg(func, "func")
-    cdef int a = small_int_arg(address, "address")
-    cdef int n = small_int_arg(count, "count")
-    cdef int u = small_int_arg(unit, "unit")
-    cdef mg_connection *c = alive(self)
-    cdef int rc = pmg_modbus_read(c, f, a, n, u)
-    pmg_py_done(c, rc, NULL)
-    return rc
+pmg_py_add_methods(Connection, ModbusConnection)
 
 
-cdef int modbus_write(
-    Connection self, object func, object address, object values, object unit
-) except -1:
-    cdef pmg_modbus_values_t v
-    cdef int f = small_int_arg(func, "func")
-    cdef int a = small_int_arg(address, "address")
-    cdef int u = small_int_arg(unit, "unit")
-    alive(self)
-    modbus_put(&v, f, values)
-    cdef mg_connection *c = alive(self)
-    cdef int rc = pmg_modbus_write(c, f, a, &v, u)
-    pmg_py_done(c, rc, NULL)
-    return rc
+@cython.internal
+cdef class ModbusManager(Manager):
+    def modbus_listen(self, url, handler=None):
+        """Listens for Modbus clients and returns the listener's Connection."""
+        return self.open(url, handler, None, True, -1, &pmg_modbus)
+
+    def modbus_connect(self, url, handler=None):
+        """Starts a connection to a Modbus server and returns it at once."""
+        return self.open(url, handler, None, False, -1, &pmg_modbus)
+
+
+pmg_py_add_methods(Manager, ModbusManager)

@@ -11,14 +11,6 @@ def event_name(ev):
     return f"MG_EV_UNKNOWN({int(ev)})" if name == NULL else text(name)
 
 
-def mqtt_match(topic_filter, topic):
-    """Does a topic filter of MQTT, + and # in it, match a topic?"""
-    cdef mg_str f, t
-    pmg_py_str(topic_filter, "topic_filter", &f)
-    pmg_py_str(topic, "topic", &t)
-    return bool(pmg_mqtt_match(f, t))
-
-
 def live_objects():
     """How many objects of the core live in this process: {"managers", "connections", ...}."""
     cdef pmg_live_t live
@@ -45,12 +37,6 @@ cdef inline long long int_arg(object o, const char *name) except? -1:
 cdef inline int small_int_arg(object o, const char *name) except? -1:
     cdef long long value = int_arg(o, name)
     return <int>max(min(value, <long long>INT_MAX), <long long>INT_MIN)
-
-
-cdef mg_str CONTENT_TYPE
-cdef mg_str JSON_TYPE
-CONTENT_TYPE.buf, CONTENT_TYPE.len = b"Content-Type", 12
-JSON_TYPE.buf, JSON_TYPE.len = b"application/json", 16
 
 
 # Where the C part lies in a Connection only Cython knows.

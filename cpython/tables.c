@@ -48,6 +48,25 @@ static int add_props(PyTypeObject *type, PyGetSetDef *defs) {
     return 0;
 }
 
+// A descriptor that `type` can have of a method's own: the derived class is never an object's, and
+// its C functions find in one of `type` what they look for.
+int pmg_py_add_methods(PyTypeObject *type, PyTypeObject *part) {
+    if (part->tp_base != type || part->tp_basicsize != type->tp_basicsize) {
+        PyErr_Format(PyExc_SystemError, "%s has fields of its own", part->tp_name);
+        return -1;
+    }
+    for (PyMethodDef *def = part->tp_methods; def != NULL && def->ml_name != NULL; def++) {
+        PyObject *descr = PyDescr_NewMethod(type, def);
+        if (descr == NULL || PyDict_SetItemString(type->tp_dict, def->ml_name, descr) < 0) {
+            Py_XDECREF(descr);
+            return -1;
+        }
+        Py_DECREF(descr);
+    }
+    PyType_Modified(type);
+    return 0;
+}
+
 // ---------------------------------------------------------------------------------------------
 // Connection
 
@@ -130,6 +149,7 @@ static PyGetSetDef conn_props[] = {
 
 int pmg_py_conn_props(PyTypeObject *type, Py_ssize_t offset) {
     conn_offset = offset;
+    type->tp_flags &= ~Py_TPFLAGS_BASETYPE; // all parts are there: nothing else derives from it
     return add_props(type, conn_props);
 }
 

@@ -41,6 +41,10 @@ const void *pmg_py_view_msg(const pmg_py_view_t *v); // NULL with an exception s
 // it is, or becomes what to invalidate once the handler has returned.
 PyObject *pmg_py_event_data(struct mg_connection *c, int ev, void *data, pmg_py_view_t **view);
 
+// Gives `type` the methods of `part`, a class derived from it without fields of its own: a protocol's
+// file cannot open the class again, whose body is one in Cython.
+int pmg_py_add_methods(PyTypeObject *type, PyTypeObject *part);
+
 // Give the classes their properties. Connection's C part lies at `offset` in the object; `names` is
 // the module's, with the classes of messages, whose objects are a view and nothing else.
 int pmg_py_conn_props(PyTypeObject *type, Py_ssize_t offset);

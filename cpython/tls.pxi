@@ -1,5 +1,28 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Certificates and key: the core's parsed form and, to be read, what the program gave.
+# TLS: TlsOpts, which is the core's parsed form and, to be read, what the program gave, and the
+# methods of Connection.
+
+
+cdef extern from "pmg.h":
+    ctypedef struct pmg_tls_conf_t:
+        pass
+    enum: PMG_MAX_ALPN
+    ctypedef struct pmg_tls_opts_t:
+        mg_str ca, cert, key
+        const char *name
+        bint skip_verification
+        const mg_str *alpn
+        size_t alpn_len
+
+    int pmg_tls_conf_new(const pmg_tls_opts_t *, pmg_tls_conf_t **, char *, size_t)
+    void pmg_tls_conf_unref(pmg_tls_conf_t *)
+    int pmg_tls_init(mg_connection *, pmg_tls_conf_t *)
+    int pmg_tls_free(mg_connection *)
+
+
+cdef extern from "pmg_messages.h":
+    const char *PMG_MSG_STRS
+    const char *PMG_MSG_TLS_OPTS
 
 
 @cython.final
@@ -58,3 +81,22 @@ cdef class TlsOpts:
     def __repr__(self):
         given = [n for n in ("ca", "cert", "key", "name") if getattr(self, n) is not None]
         return f"<TlsOpts {' '.join(given)}{' unverified' if self.skip_verification else ''}>"
+
+
+@cython.internal
+cdef class TlsConnection(Connection):
+    def tls_init(self, opts):
+        """Gives this connection, or all that this listener accepts, TLS."""
+        ours(self)
+        if not isinstance(opts, TlsOpts):
+            pmg_py_bad_type(PMG_MSG_TLS_OPTS, "opts", opts)
+        cdef mg_connection *c = self.state.c
+        pmg_py_done(c, 0 if c == NULL else pmg_tls_init(c, (<TlsOpts>opts).conf), NULL)
+
+    def tls_free(self):
+        """Ends TLS on this connection; what follows is plain text."""
+        cdef mg_connection *c = alive(self)
+        pmg_py_done(c, pmg_tls_free(c), NULL)
+
+
+pmg_py_add_methods(Connection, TlsConnection)

@@ -7,6 +7,52 @@ from libc.errno cimport EINVAL, EIO
 from libc.stdint cimport SIZE_MAX
 
 
+cdef extern from "mongoose.h" nogil:
+    unsigned int mg_crc32(unsigned int, const char *, size_t)
+    bint mg_random(void *, size_t)
+
+
+cdef extern from "pmg.h":
+    mg_str pmg_form_var(mg_str, mg_str)
+    int pmg_percent_decode(mg_str, char *, bint plus)
+    int PMG_JSON_NO_NUMBER, PMG_JSON_INT, PMG_JSON_REAL
+    int pmg_json_find(mg_str, mg_str, mg_str *)
+    int pmg_json_number(mg_str)
+    long pmg_json_unescape(mg_str, char *)
+    bint pmg_json_next(mg_str *, mg_str *, mg_str *)
+    ctypedef struct pmg_url_parts_t:
+        mg_str user, host, target
+        mg_str password "pass"
+        int port
+        bint is_tls
+    void pmg_url_split(mg_str, pmg_url_parts_t *)
+    size_t pmg_url_encode(mg_str, char *)
+    ctypedef struct pmg_part_t:
+        mg_str name, filename, type, body
+    int pmg_multipart_next(mg_str, size_t *, mg_str, pmg_part_t *, const char **)
+    size_t pmg_unquote(mg_str, char *)
+    size_t pmg_safe_filename(mg_str, char *)
+    size_t pmg_match_wildcards(mg_str)
+    int pmg_match(mg_str, mg_str, mg_str *)
+    void pmg_md5(mg_str, unsigned char *)
+    void pmg_sha1(mg_str, unsigned char *)
+    void pmg_sha256(mg_str, unsigned char *)
+    void pmg_hmac_sha256(mg_str, mg_str, unsigned char *)
+    size_t PMG_BASE64_LEN(size_t)
+    void pmg_base64_encode(mg_str, char *)
+    long pmg_base64_decode(mg_str, char *)
+    bint pmg_random_text(char *, size_t)
+    void pmg_log_set(int)
+    int pmg_log_get()
+
+cdef extern from "pmg_messages.h":
+    const char *PMG_MSG_BASE64
+    const char *PMG_MSG_JSON_PATH
+    const char *PMG_MSG_MULTIPART
+    const char *PMG_MSG_RANDOM
+    const char *PMG_MSG_URL_PORT
+
+
 # ---- Arguments and results -----------------------------------------------------------------------
 
 

@@ -3,8 +3,6 @@
 // What the files of each protocol stand on: the list of live objects, and what a method asks before
 // and after it calls the engine. Nothing here knows a method or a class.
 
-#include "py/gc.h"
-
 #include "mod_util.h"
 
 // ---------------------------------------------------------------------------------------------
@@ -34,21 +32,11 @@ void mpy_node_unlink(mpy_manager_t *mgr, mpy_node_t *node) {
 // ---------------------------------------------------------------------------------------------
 // Callers and results
 
-bool mpy_in_finalizer(void) {
-    return (MP_STATE_THREAD(gc_lock_depth) & GC_COLLECT_FLAG) != 0;
-}
-
-void mpy_check_caller(mpy_manager_t *mgr) {
+NORETURN void mpy_refuse_caller(void) {
     if (mpy_in_finalizer()) {
         mpy_raise_error(EBUSY, "not possible in a finalizer");
     }
-#if MICROPY_PY_THREAD
-    if (mgr->thread != mp_thread_get_id()) {
-        mpy_raise_error(EBUSY, PMG_MSG_WRONG_THREAD);
-    }
-#else
-    (void)mgr;
-#endif
+    mpy_raise_error(EBUSY, PMG_MSG_WRONG_THREAD);
 }
 
 int mpy_check(mpy_manager_t *mgr, pmg_mgr_t *m, int result) {
@@ -110,8 +98,14 @@ mpy_conn_t *mpy_conn_open(mp_obj_t self_in) {
     return self;
 }
 
-mp_obj_t mpy_conn_done(mpy_conn_t *self, int result) {
+static MP_NOINLINE void failed(mpy_conn_t *self, int result) {
     mpy_check(self->mgr, self->c != NULL ? pmg_conn_mgr(self->c) : NULL, result);
+}
+
+mp_obj_t mpy_conn_done(mpy_conn_t *self, int result) {
+    if (result < 0 || self->mgr->pending != MP_OBJ_NULL) {
+        failed(self, result); // apart: what nearly every method ends with stays without a frame
+    }
     return mp_const_none;
 }
 

@@ -14,6 +14,7 @@
 #ifndef MOD_PYMONGOOSE_H
 #define MOD_PYMONGOOSE_H
 
+#include "py/gc.h"
 #include "py/obj.h"
 #include "py/runtime.h"
 #include "py/mpthread.h"
@@ -134,10 +135,24 @@ PMG_MANAGER_METHODS(X)
 void mpy_node_link(mpy_manager_t *mgr, mpy_node_t *node);
 void mpy_node_unlink(mpy_manager_t *mgr, mpy_node_t *node);
 
-bool mpy_in_finalizer(void);
+NORETURN void mpy_refuse_caller(void);
+static inline bool mpy_in_finalizer(void) {
+    return (MP_STATE_THREAD(gc_lock_depth) & GC_COLLECT_FLAG) != 0;
+}
+
 // Raises for another thread than the manager's own, and inside a finalizer: the collector runs
 // those wherever memory is asked for, which may be in the middle of the engine.
-void mpy_check_caller(mpy_manager_t *mgr);
+static inline void mpy_check_caller(const mpy_manager_t *mgr) {
+#if MICROPY_PY_THREAD
+    bool own = mgr->thread == mp_thread_get_id();
+#else
+    (void)mgr;
+    bool own = true;
+#endif
+    if (mpy_in_finalizer() || !own) {
+        mpy_refuse_caller();
+    }
+}
 // After a call into the engine: raises what a handler left pending, then the call's own failure.
 // `m` is whose error text counts, NULL if there is none. Returns `result` when it is >= 0.
 int mpy_check(mpy_manager_t *mgr, pmg_mgr_t *m, int result);

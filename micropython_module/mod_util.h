@@ -7,10 +7,6 @@
 
 #include "mod_pymongoose.h"
 
-#ifndef PMG_MSG_BAD_ESCAPE
-#define PMG_MSG_BAD_ESCAPE "bad %-escape in the query"
-#endif
-
 // Error(text) with .errno = err, a positive errno.
 NORETURN void mpy_raise_error(int err, const char *text);
 // The table: -EINVAL ValueError, -ENOMEM MemoryError, all else Error.

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# WebSocket: WsMessage and the methods of Connection and Manager.
+
+
+cdef extern from "pmg.h":
+    ctypedef struct pmg_broadcast_t:
+        size_t sent, skipped
+
+    const pmg_protocol_t pmg_ws
+    int pmg_ws_upgrade_begin(pmg_head_t *, mg_connection *, const pmg_http_msg_t *)
+    int pmg_ws_upgrade_end(pmg_head_t *)
+    int pmg_ws_send_text(mg_connection *, const void *, size_t)
+    int pmg_ws_send(mg_connection *, const void *, size_t, int)
+    int pmg_broadcast_begin(pmg_broadcast_t *, pmg_mgr_t *, mg_str, int op, bint is_utf8, size_t)
+    void pmg_broadcast_all(pmg_broadcast_t *)
+    int pmg_broadcast_one(pmg_broadcast_t *, mg_connection *)
+
+
+cdef extern from "pmg_messages.h":
+    const char *PMG_MSG_CONNECTIONS
+
+
+@cython.final
+@cython.freelist(8)
+cdef class WsMessage:
+    """A WebSocket message, readable until the handler that received it returns."""
+
+    cdef pmg_py_view_t view
+
+    def __init__(self):
+        raise TypeError("cannot create 'WsMessage' instances")
+
+    def __bool__(self):
+        return self.view.msg != NULL
+
+
+@cython.internal
+cdef class WsConnection(Connection):
+    def ws_upgrade(self, message, extra_headers=None):
+        """Answers a WebSocket handshake; MG_EV_WS_OPEN comes before this returns."""
+        cdef pmg_head_t h
+        cdef c_bool typed
+        if extra_headers is not None:
+            extra_headers = pmg_py_headers(extra_headers)
+        m = manager(self)
+        cdef int rc
+        cdef bint held = hold(m)
+        try:
+            rc = pmg_ws_upgrade_begin(&h, alive(self), message_arg(self, message))
+            if rc >= 0 and extra_headers is not None:
+                rc = pmg_py_head_headers(&h, extra_headers, &typed)
+            if rc >= 0:
+                rc = pmg_ws_upgrade_end(&h)
+            settle(m, rc)
+        finally:
+            if held:
+                m.holder = 0
+
+    # WEBSOCKET_OP_TEXT, as a number: inspect reads the default from the signature's text.
+    def ws_send(self, data, op=1):
+        """Sends a WebSocket message or control frame."""
+        cdef pmg_py_data_t d
+        ours(self)
+        cdef int opcode = small_int_arg(op, "op")
+        pmg_py_data(data, "data", &d)
+        cdef mg_connection *c = self.state.c
+        cdef int rc = 0
+        if c != NULL:
+            if opcode == 1 and isinstance(data, str):
+                rc = pmg_ws_send_text(c, d.s.buf, d.s.len)
+            else:
+                rc = pmg_ws_send(c, d.s.buf, d.s.len, opcode)
+        pmg_py_done(c, rc, &d)
+
+
+pmg_py_add_methods(Connection, WsConnection)
+
+
+@cython.internal
+cdef class WsManager(Manager):
+    def ws_connect(self, url, handler=None):
+        """Starts a WebSocket connection and returns it at once."""
+        return self.open(url, handler, None, False, -1, &pmg_ws)
+
+    # WEBSOCKET_OP_TEXT, as a number: inspect reads the default from the signature's text.
+    def broadcast(self, data, op=1, *, to=None, max_queued=None):
+        """Sends a WebSocket message to all accepted WebSockets, or to those given."""
+        cdef pmg_py_data_t d
+        cdef pmg_broadcast_t b
+        cdef unsigned long long limit = SIZE_MAX
+        cdef int rc
+        cdef mg_connection *c
+        cdef int opcode = small_int_arg(op, "op")
+        if max_queued is not None:
+            pmg_py_size(max_queued, "max_queued", &limit)
+        if to is not None:
+            to = list(to)
+            for conn in to:
+                if not isinstance(conn, Connection):
+                    pmg_py_bad_type(PMG_MSG_CONNECTIONS, "to", conn)
+        pmg_py_data(data, "data", &d)
+        try:
+            rc = pmg_broadcast_begin(
+                &b, self.core(), d.s, opcode, isinstance(data, str), <size_t>limit
+            )
+            if rc >= 0 and to is None:
+                pmg_broadcast_all(&b)
+            elif rc >= 0:
+                for conn in to:
+                    c = (<Connection>conn).state.c
+                    rc = 0 if c == NULL else pmg_broadcast_one(&b, c)
+                    if rc < 0:
+                        break
+        finally:
+            pmg_py_release(&d)
+        settle(self, rc)
+        return b.sent, b.skipped
+
+
+pmg_py_add_methods(Manager, WsManager)
