@@ -314,13 +314,10 @@ static void failed_unread(struct mg_connection *c) {
     }
 }
 
-void pmg_stream_ready(struct mg_connection *c, int mask, bool error) {
-    if (c->is_tls_hs) {
-        pmg_x(c)->layer->handshake(c);
-        return;
-    }
+static inline void data_ready(struct mg_connection *c, int mask, bool error,
+    void (*read)(struct mg_connection *c)) {
     if (mask & PMG_IO_READ) {
-        read_stream(c);
+        read(c);
     } else if (error && !(pmg_x(c)->io_mask & PMG_IO_READ)) {
         failed_unread(c);
         return;
@@ -330,16 +327,16 @@ void pmg_stream_ready(struct mg_connection *c, int mask, bool error) {
     }
 }
 
+void pmg_stream_ready(struct mg_connection *c, int mask, bool error) {
+    if (c->is_tls_hs) {
+        pmg_x(c)->layer->handshake(c);
+    } else {
+        data_ready(c, mask, error, read_stream);
+    }
+}
+
 void pmg_datagram_ready(struct mg_connection *c, int mask, bool error) {
-    if (mask & PMG_IO_READ) {
-        read_datagrams(c);
-    } else if (error && !(pmg_x(c)->io_mask & PMG_IO_READ)) {
-        failed_unread(c);
-        return;
-    }
-    if ((mask & PMG_IO_WRITE) && !c->is_closing && !pmg_m(c)->stop) {
-        pmg_update(c);
-    }
+    data_ready(c, mask, error, read_datagrams);
 }
 
 void pmg_work_on(struct mg_connection *c) {

@@ -89,14 +89,14 @@ int pmg_ws_upgrade_end(pmg_head_t *h) {
 
 int pmg_ws_start(struct mg_connection *c, const pmg_opening_t *o) {
     pmg_ws_t *w = pmg_ws_of(c);
-    w->u.target = pmg_strndup(o->target.buf, o->target.len);
+    w->u.ask.target = pmg_strndup(o->target.buf, o->target.len);
     w->handshake = PMG_WS_CONNECTING;
-    return w->u.target != NULL ? 0 : -ENOMEM;
+    return w->u.ask.target != NULL ? 0 : -ENOMEM;
 }
 
-static bool put_request(struct mg_connection *c, const char *target, const char *key) {
+static bool put_request(struct mg_connection *c, const char *target, const char *auth,
+    const char *key) {
     pmg_conn_t *x = pmg_x(c);
-    const char *auth = pmg_ws_of(c)->auth;
     return pmg_out_str(c, target[0] == '/' ? "GET " : "GET /") && pmg_out_str(c, target) &&
            pmg_out_str(c, " HTTP/1.1\r\nHost: ") &&
            pmg_out_str(c, x->is_unix ? "localhost" : x->host) &&
@@ -114,17 +114,16 @@ static void ask_late(struct mg_connection *c) {
 void pmg_ws_ask(struct mg_connection *c) {
     pmg_ws_t *w = pmg_ws_of(c);
     uint8_t nonce[16];
-    char key[KEY_LEN + 1] = "", *target = w->u.target;
+    char key[KEY_LEN + 1] = "", *target = w->u.ask.target, *auth = w->u.ask.auth;
     w->handshake = PMG_WS_ASKED;
     bool ok = pmg_port_random(nonce, sizeof(nonce));
     if (ok) {
         pmg_base64_encode(mg_str_n((char *)nonce, sizeof(nonce)), key);
         accept_key(mg_str_n(key, KEY_LEN), w->u.accept);
-        ok = put_request(c, target, key);
+        ok = put_request(c, target, auth, key);
     }
     pmg_free(target);
-    pmg_free(w->auth);
-    w->auth = NULL;
+    pmg_free(auth);
     pmg_deadline(c, ask_late, pmg_m(c)->limits.connect_timeout);
     if (!ok) {
         pmg_fatal(c, "no memory for the WebSocket handshake");

@@ -328,8 +328,12 @@ static void read_input(struct mg_connection *c) {
 }
 
 static int credentials(struct mg_connection *c, char *line) {
-    pmg_free(pmg_ws_of(c)->auth);
-    pmg_ws_of(c)->auth = line;
+    pmg_ws_t *w = pmg_ws_of(c);
+    bool asked = w->handshake != PMG_WS_CONNECTING; // no request follows
+    pmg_free(asked ? line : w->u.ask.auth);
+    if (!asked) {
+        w->u.ask.auth = line;
+    }
     return 0;
 }
 
@@ -347,9 +351,9 @@ static void drain(struct mg_connection *c) {
 
 static void end(struct mg_connection *c) {
     pmg_ws_t *w = pmg_ws_of(c);
-    pmg_free(w->auth);
     if (w->handshake == PMG_WS_CONNECTING) {
-        pmg_free(w->u.target);
+        pmg_free(w->u.ask.target);
+        pmg_free(w->u.ask.auth);
     }
 }
 

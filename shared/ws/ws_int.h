@@ -28,9 +28,11 @@ typedef struct {
     size_t frame_left;
     size_t len; // assembled bytes, at the start of the receive buffer
     pmg_utf8_t utf8;
-    char *auth; // the header line of a client's credentials, until it has asked
     union {
-        char *target;    // while connecting: path and query of the URL
+        struct { // of a client that has not asked yet
+            char *target; // path and query of the URL
+            char *auth;   // the header line of its credentials, or NULL
+        } ask;
         char accept[29]; // then: what the server must answer
         size_t queued;   // once open: what waited to be sent at the last look
     } u;
