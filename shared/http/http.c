@@ -177,6 +177,7 @@ static void deliver(struct mg_connection *c, pmg_http_msg_t *hm) {
     }
     if (c->is_client && hm->status == 101 && pmg_is_http(c)) {
         pmg_conn_speak(c, &pmg_raw); // another protocol follows, and it is the program's
+        pmg_no_deadline(c);
     }
     if (until_close && !c->is_closing) {
         pmg_close(c);
