@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What the two halves of the lwIP backend share: lwip.c opens and closes, lwip_data.c
-// moves bytes and waits. It is for boards where MicroPython runs lwIP without BSD sockets.
+// What the two halves of the lwIP backend share: lwip.c opens and closes, data.c moves bytes
+// and waits. It is for boards where MicroPython runs lwIP without BSD sockets.
 //
 // lwIP calls us from an interrupt (PendSV), from the scheduler, or synchronously inside our own
 // calls. A callback therefore only queues: it touches the fixed fields of a pmg_lwip_sock_t and
@@ -11,9 +11,9 @@
 #ifndef PMG_LWIP_H
 #define PMG_LWIP_H
 
-#include "../base/record.h"
-#include "../port/port_lwip.h" // PMG_LWIP_ENTER, PMG_LWIP_EXIT, pmg_port_idle(): the runtime's
-#include "io.h"
+#include "../../base/record.h"
+#include "../../port/port_lwip.h" // PMG_LWIP_ENTER, PMG_LWIP_EXIT, pmg_port_idle(): the runtime's
+#include "../io.h"
 
 #include "lwip/ip.h"
 #include "lwip/pbuf.h"

@@ -5,7 +5,7 @@
 
 #if defined(ESP_PLATFORM) && !defined(NO_QSTR)
 
-#include "sock.h"
+#include "../sock/sock.h"
 
 #include "esp_netif.h"
 #include "lwip/dns.h"
