@@ -27,11 +27,11 @@ cdef extern from "pmg.h":
         bint is_tls
     void pmg_url_split(mg_str, pmg_url_parts_t *)
     size_t pmg_url_encode(mg_str, char *)
-    ctypedef struct pmg_part_t:
+    ctypedef struct pmg_multipart_t:
         mg_str name, filename, type, body
-    int pmg_multipart_next(mg_str, size_t *, mg_str, pmg_part_t *, const char **)
-    size_t pmg_unquote(mg_str, char *)
-    size_t pmg_safe_filename(mg_str, char *)
+    int pmg_multipart_next(mg_str, size_t *, mg_str, pmg_multipart_t *, const char **)
+    size_t pmg_multipart_unquote(mg_str, char *)
+    size_t pmg_multipart_filename(mg_str, char *)
     size_t pmg_match_wildcards(mg_str)
     int pmg_match(mg_str, mg_str, mg_str *)
     void pmg_md5(mg_str, unsigned char *)
@@ -256,7 +256,7 @@ def http_var(buf, name):
 def http_parse_multipart(body, offset=0, boundary=""):
     """The part of a form at an offset: (offset of the next, {"name", "filename", ...})."""
     cdef unsigned long long at = 0
-    cdef pmg_part_t part
+    cdef pmg_multipart_t part
     cdef const char *why = NULL
     pmg_py_size(offset, "offset", &at)
     cdef _Data form = _Data(body, b"body")
@@ -283,7 +283,7 @@ cdef str unquoted(mg_str raw):
     cdef bytes room = PyBytes_FromStringAndSize(NULL, raw.len)
     cdef mg_str s
     s.buf = PyBytes_AS_STRING(room)
-    s.len = pmg_unquote(raw, s.buf)
+    s.len = pmg_multipart_unquote(raw, s.buf)
     return pmg_py_text(s)
 
 
@@ -292,7 +292,7 @@ def safe_filename(name):
     cdef mg_str raw = str_arg(name, "name")
     cdef bytes room = PyBytes_FromStringAndSize(NULL, raw.len)
     cdef char *buf = PyBytes_AS_STRING(room)
-    return utf8(buf, pmg_safe_filename(raw, buf))
+    return utf8(buf, pmg_multipart_filename(raw, buf))
 
 
 # ---- Hashes, Base64, random ----------------------------------------------------------------------

@@ -23,7 +23,8 @@ if(NOT EXISTS ${MONGOOSE_DIR}/mongoose.c)
 endif()
 
 # Every source reached from here is scanned for interned strings; mongoose_unit.c hides itself.
-file(GLOB PMG_SOURCES CONFIGURE_DEPENDS ${PMG_TOP}/shared/*/*.c ${PMG_MODULE_DIR}/*.c)
+file(GLOB PMG_SOURCES CONFIGURE_DEPENDS ${PMG_TOP}/shared/*/*.c ${PMG_TOP}/shared/io/*/*.c
+    ${PMG_MODULE_DIR}/*.c)
 
 add_library(usermod_pymongoose INTERFACE)
 target_sources(usermod_pymongoose INTERFACE ${PMG_SOURCES})

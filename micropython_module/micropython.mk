@@ -13,7 +13,7 @@ $(error No mongoose.c: run "make deps" in pymongoose, or set MONGOOSE_DIR)
 endif
 
 # Ours is scanned for interned strings, Mongoose is not.
-PMG_SHARED_C := $(sort $(wildcard $(PMG_TOP)/shared/*/*.c))
+PMG_SHARED_C := $(sort $(wildcard $(PMG_TOP)/shared/*/*.c $(PMG_TOP)/shared/io/*/*.c))
 PMG_SRC_C := $(PMG_SHARED_C) \
     $(filter-out %/mongoose_unit.c,$(wildcard $(PMG_MODULE_DIR)/*.c))
 SRC_USERMOD_C += $(PMG_SRC_C)

@@ -225,7 +225,7 @@ MP_DEFINE_CONST_FUN_OBJ_2(module_http_var_obj, module_http_var);
 static mp_obj_t unquoted(struct mg_str raw) {
     vstr_t vstr;
     vstr_init_len(&vstr, raw.len);
-    return mpy_text(mg_str_n(vstr.buf, pmg_unquote(raw, vstr.buf)));
+    return mpy_text(mg_str_n(vstr.buf, pmg_multipart_unquote(raw, vstr.buf)));
 }
 
 static mp_obj_t module_http_parse_multipart(size_t n_args, const mp_obj_t *pos_args,
@@ -240,7 +240,7 @@ static mp_obj_t module_http_parse_multipart(size_t n_args, const mp_obj_t *pos_a
     struct mg_str body = get_data(args[0].u_obj, "body");
     struct mg_str boundary = mpy_get_str(args[2].u_obj, "boundary");
     const char *why;
-    pmg_part_t part;
+    pmg_multipart_t part;
     int r = pmg_multipart_next(body, &offset, boundary, &part, &why);
     if (r < 0) {
         mpy_raise_value(PMG_MSG_MULTIPART, why);
@@ -262,7 +262,7 @@ static mp_obj_t module_safe_filename(mp_obj_t name_in) {
     struct mg_str name = mpy_get_str(name_in, "name");
     vstr_t vstr;
     vstr_init_len(&vstr, name.len);
-    return mpy_text_replace(mg_str_n(vstr.buf, pmg_safe_filename(name, vstr.buf)));
+    return mpy_text_replace(mg_str_n(vstr.buf, pmg_multipart_filename(name, vstr.buf)));
 }
 MP_DEFINE_CONST_FUN_OBJ_1(module_safe_filename_obj, module_safe_filename);
 

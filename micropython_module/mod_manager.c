@@ -9,7 +9,7 @@
 
 #include "mod_util.h"
 #include "port/port.h"
-#ifdef PMG_IO_LWIP
+#if PMG_CAN_BARE
 #include "port/port_lwip.h"
 #endif
 
@@ -23,7 +23,7 @@
 #define SLICE_MS (50)
 #endif
 
-#ifdef PMG_IO_LWIP
+#if PMG_CAN_BARE
 // An interrupt may call wakeup(), too.
 #define LOCK_INIT(self)
 #define LOCK(self) pmg_port_lock()

@@ -69,7 +69,7 @@ typedef struct _mpy_manager_t {
     mp_obj_t pending; // an exception on its way out of the engine, or MP_OBJ_NULL
 #if MICROPY_PY_THREAD
     mp_uint_t thread;
-#ifndef PMG_IO_LWIP
+#if !PMG_CAN_BARE
     mp_thread_mutex_t lock; // holds `m` still while another thread is in wakeup()
 #endif
 #endif

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What shared/io/lwip.c asks of a runtime (port/port_lwip.h), for MicroPython's ports with lwIP.
+// What shared/io/lwip/ asks of a runtime (port/port_lwip.h), for MicroPython's ports with lwIP.
 
 #include "py/mpconfig.h"
 

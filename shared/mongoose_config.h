@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // How Mongoose is built, the same on every target: as a codec library. Its own event loop, sockets,
-// TLS and logging are off; core/loop.c, pmg_io_*.c and the port supply what it asks for instead.
-// Mongoose includes this file by itself because the build sets MG_ARCH=MG_ARCH_CUSTOM; where a
-// name scan runs without the build's definitions, the same value comes from here.
+// TLS and logging are off; core/, the backend in io/ and the runtime (port/) supply what it asks for
+// instead. Mongoose includes this file by itself because the build sets MG_ARCH=MG_ARCH_CUSTOM;
+// where a name scan runs without the build's definitions, the same value comes from here.
 #ifndef PMG_MONGOOSE_CONFIG_H
 #define PMG_MONGOOSE_CONFIG_H
 

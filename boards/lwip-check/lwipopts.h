@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Just enough configuration to compile shared/io/lwip.c against lwIP's headers on this machine
+// Just enough configuration to compile shared/io/lwip/ against lwIP's headers on this machine
 // (make check). A firmware brings MicroPython's own lwipopts.h.
 #define NO_SYS 1
 #define SYS_LIGHTWEIGHT_PROT 0

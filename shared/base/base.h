@@ -26,6 +26,10 @@ void pmg_buf_free(struct mg_iobuf *b);
 size_t pmg_snprintf(char *buf, size_t size, const char *fmt, ...) PMG_FORMAT(3, 4);
 size_t pmg_vsnprintf(char *buf, size_t size, const char *fmt, va_list *ap) PMG_FORMAT(3, 0);
 #define PMG_CUT(s) (int)strnlen(s, 80), (s)
+bool pmg_str_ieq(struct mg_str s, const char *lower); // `lower` has no capitals; those of s match
+static inline bool pmg_str_is(struct mg_str s, const char *text) {
+    return s.len == strlen(text) && memcmp(s.buf, text, s.len) == 0;
+}
 
 // error.c
 int pmg_fail(pmg_mgr_t *m, int err, const char *fmt, ...) PMG_FORMAT(3, 4); // gives err back

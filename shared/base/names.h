@@ -8,9 +8,11 @@
 // it in both bindings (MicroPython will not link without it, on CPython a test fails). A property of
 // a message needs its row alone, an event its number and its rows.
 //
-// This file includes nothing and must stay includable anywhere.
+// It includes macros alone and must stay includable anywhere.
 #ifndef PMG_NAMES_H
 #define PMG_NAMES_H
+
+#include "../port/backend.h"
 
 // Feature switches: a build may turn a protocol off, its rows then vanish from both Pythons.
 #ifndef PMG_HAS_FILES
@@ -26,11 +28,7 @@
 #define PMG_HAS_MQTT 1
 #endif
 #ifndef PMG_HAS_MDNS
-#ifdef PMG_IO_LWIP // its backend does not multicast yet
-#define PMG_HAS_MDNS 0
-#else
-#define PMG_HAS_MDNS 1
-#endif
+#define PMG_HAS_MDNS PMG_CAN_MULTICAST
 #endif
 #ifndef PMG_HAS_MODBUS
 #define PMG_HAS_MODBUS 1

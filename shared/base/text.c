@@ -96,3 +96,12 @@ size_t pmg_snprintf(char *buf, size_t size, const char *fmt, ...) {
     va_end(ap);
     return len;
 }
+
+bool pmg_str_ieq(struct mg_str s, const char *lower) {
+    size_t i = 0;
+    while (i < s.len && lower[i] != '\0' &&
+           (s.buf[i] >= 'A' && s.buf[i] <= 'Z' ? s.buf[i] + 32 : s.buf[i]) == lower[i]) {
+        i++;
+    }
+    return i == s.len && lower[i] == '\0';
+}

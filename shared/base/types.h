@@ -81,7 +81,7 @@ const char *pmg_error_text(pmg_mgr_t *m, int err);
 // "MG_EV_READ" for MG_EV_READ, NULL for an unknown number and for a program's own.
 const char *pmg_event_name(int ev);
 
-#if defined(PMG_IO_LWIP) || defined(PMG_IO_ESP) || defined(ESP_PLATFORM)
+#if PMG_CAN_IRQ
 // Wake-ups that interrupts, which cannot allocate, may have queued, and the data of each.
 #define PMG_WAKEUP_SLOTS 8
 #define PMG_WAKEUP_SLOT_SIZE 15

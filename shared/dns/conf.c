@@ -3,8 +3,9 @@
 // Whom to ask, and what needs no asking. On a system with files that is /etc/resolv.conf and
 // /etc/hosts, read as libc reads them; on a board the servers that the network gave.
 
-#if (defined(__unix__) || defined(__APPLE__)) && !defined(PMG_IO_LWIP)
-#define HAS_FILES 1
+#include "../port/backend.h"
+
+#if PMG_CAN_ETC
 #ifndef _GNU_SOURCE
 #define _GNU_SOURCE // if_nametoindex, st_mtim
 #endif
@@ -12,8 +13,6 @@
 #include <net/if.h>
 #include <sys/stat.h>
 #include <unistd.h>
-#else
-#define HAS_FILES 0
 #endif
 
 #include "dns_int.h"
@@ -48,7 +47,7 @@ static bool ends_with(const char *name, const char *end) {
     return n >= k && strcmp(name + n - k, end) == 0;
 }
 
-#if HAS_FILES
+#if PMG_CAN_ETC
 
 #define RESOLV_CONF "/etc/resolv.conf"
 #define HOSTS "/etc/hosts"

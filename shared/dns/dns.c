@@ -13,9 +13,9 @@
 
 #include "dns_int.h"
 
-static void end_lookup(pmg_lookup_t *l) {
+static void end_lookup(pmg_dns_lookup_t *l) {
     pmg_mgr_t *m = l->m;
-    pmg_lookup_t **at = &l->d->lookups;
+    pmg_dns_lookup_t **at = &l->d->lookups;
     while (*at != l) {
         at = &(*at)->next;
     }
@@ -29,7 +29,7 @@ static void end_lookup(pmg_lookup_t *l) {
 // ---------------------------------------------------------------------------------------------
 // What comes of a lookup
 
-static void error_text(pmg_lookup_t *l, char *text, size_t size) {
+static void error_text(pmg_dns_lookup_t *l, char *text, size_t size) {
     static const char *const rcodes[] = {"", "FORMERR", "SERVFAIL", "", "NOTIMP", "REFUSED"};
     pmg_addr_t server = {.port = 0};
     const char *name = l->name;
@@ -40,25 +40,27 @@ static void error_text(pmg_lookup_t *l, char *text, size_t size) {
     }
     switch (l->result) {
         case PMG_DNS_NXDOMAIN: pmg_snprintf(text, size, "no such name: %s", name); break;
-        case NO_ADDRESS: pmg_snprintf(text, size, "name without an address: %s", name); break;
-        case NO_ANSWER:
+        case PMG_DNS_NO_ADDRESS:
+            pmg_snprintf(text, size, "name without an address: %s", name);
+            break;
+        case PMG_DNS_NO_ANSWER:
             pmg_snprintf(text, size, "name lookup: no answer from %s about %s", server.host, name);
             break;
-        case NO_SERVER:
+        case PMG_DNS_NO_SERVER:
             pmg_snprintf(text, size, "name lookup: no name server is known to ask for %s", name);
             break;
-        case BROKEN:
+        case PMG_DNS_BROKEN:
             pmg_snprintf(text, size, "name lookup: unusable answer from %s about %s", server.host,
                 name);
             break;
-        case NO_HOST:
+        case PMG_DNS_NO_HOST:
             pmg_snprintf(text, size, "name lookup: nobody near answers to %s", name);
             break;
-        case NO_MDNS:
+        case PMG_DNS_NO_MDNS:
             pmg_snprintf(text, size, "name lookup: this build has no mDNS to ask for %s", name);
             break;
-        case BAD_NAME: pmg_snprintf(text, size, "no valid name: %s", name); break;
-        case SYSTEM:
+        case PMG_DNS_BAD_NAME: pmg_snprintf(text, size, "no valid name: %s", name); break;
+        case PMG_DNS_SYSTEM:
             pmg_snprintf(text, size, "name lookup: asking %s: %s", server.host, strerror(-l->err));
             break;
         default:
@@ -69,7 +71,7 @@ static void error_text(pmg_lookup_t *l, char *text, size_t size) {
 }
 
 // Takes the next of those who wait for it off the list; NULL: all were told.
-static pmg_dns_ask_t *next_ask(pmg_lookup_t *l) {
+static pmg_dns_ask_t *next_ask(pmg_dns_lookup_t *l) {
     pmg_dns_ask_t **at = &l->d->asks;
     while (*at != NULL && (*at)->lookup != l) {
         at = &(*at)->next;
@@ -83,10 +85,10 @@ static pmg_dns_ask_t *next_ask(pmg_lookup_t *l) {
     return ask;
 }
 
-static void deliver(pmg_lookup_t *l) {
+static void deliver(pmg_dns_lookup_t *l) {
     char text[352];
     const char *error = NULL;
-    if (l->result != FOUND) {
+    if (l->result != PMG_DNS_FOUND) {
         error_text(l, text, sizeof(text));
         error = text;
     }
@@ -99,12 +101,12 @@ static void deliver(pmg_lookup_t *l) {
 }
 
 static void fired(pmg_timer_t *t) {
-    pmg_lookup_t *l = t->arg;
+    pmg_dns_lookup_t *l = t->arg;
     pmg_dns_due(l);
-    if (l->result == PENDING) {
+    if (l->result == PMG_DNS_PENDING) {
         return;
     }
-    if (l->result == FOUND && l->ttl != UINT32_MAX) {
+    if (l->result == PMG_DNS_FOUND && l->ttl != UINT32_MAX) {
         pmg_dns_sort(l->m, &l->found);
         pmg_dns_cache_put(&l->d->cache, l->asked, pmg_port_millis(), l->ttl, &l->found);
         l->ttl = UINT32_MAX;
@@ -112,8 +114,9 @@ static void fired(pmg_timer_t *t) {
     deliver(l);
 }
 
-static pmg_lookup_t *new_lookup(pmg_mgr_t *m, pmg_dns_t *d) {
-    pmg_lookup_t *l = pmg_heap_reserve(m, m->count + m->timers + 1) ? pmg_alloc(sizeof(*l)) : NULL;
+static pmg_dns_lookup_t *new_lookup(pmg_mgr_t *m, pmg_dns_t *d) {
+    pmg_dns_lookup_t *l =
+        pmg_heap_reserve(m, m->count + m->timers + 1) ? pmg_alloc(sizeof(*l)) : NULL;
     if (l == NULL) {
         return NULL;
     }
@@ -123,22 +126,22 @@ static pmg_lookup_t *new_lookup(pmg_mgr_t *m, pmg_dns_t *d) {
     l->timer.mgr = m;
     l->timer.arg = l;
     l->timer.fn = fired;
-    l->result = PENDING;
+    l->result = PMG_DNS_PENDING;
     l->ttl = UINT32_MAX;
-    l->last = NO_ANSWER;
+    l->last = PMG_DNS_NO_ANSWER;
     l->next = d->lookups;
     d->lookups = l;
     m->timers++;
     return l;
 }
 
-static pmg_lookup_t *begin(pmg_mgr_t *m, pmg_dns_t *d, const char *name, bool absolute,
+static pmg_dns_lookup_t *begin(pmg_mgr_t *m, pmg_dns_t *d, const char *name, bool absolute,
     const struct mg_addr *addr) {
-    pmg_lookup_t *l = d->lookups;
+    pmg_dns_lookup_t *l = d->lookups;
     if (pmg_dns_conf_refresh(m, &d->conf)) {
         pmg_dns_cache_clear(&d->cache); // another network, perhaps with other answers
     }
-    while (l != NULL && (addr != NULL || l->result != PENDING || l->absolute != absolute ||
+    while (l != NULL && (addr != NULL || l->result != PMG_DNS_PENDING || l->absolute != absolute ||
                             strcmp(l->name, name) != 0)) {
         l = l->next;
     }
@@ -154,7 +157,7 @@ static pmg_lookup_t *begin(pmg_mgr_t *m, pmg_dns_t *d, const char *name, bool ab
         pmg_dns_local(m, name, &l->found);
     }
     if (l->found.count > 0) {
-        l->result = FOUND;
+        l->result = PMG_DNS_FOUND;
         pmg_dns_arm(l);
     } else {
         pmg_dns_begin(l);
@@ -202,7 +205,7 @@ int pmg_dns_start(pmg_mgr_t *m, pmg_dns_ask_t *ask, struct mg_str host,
     name[n] = '\0';
     absolute = absolute || pmg_dns_is_local(name);
     pmg_dns_t *d = get_dns(m);
-    pmg_lookup_t *l = d != NULL ? begin(m, d, name, absolute, addr) : NULL;
+    pmg_dns_lookup_t *l = d != NULL ? begin(m, d, name, absolute, addr) : NULL;
     if (l == NULL) {
         return -ENOMEM;
     }
@@ -214,7 +217,7 @@ int pmg_dns_start(pmg_mgr_t *m, pmg_dns_ask_t *ask, struct mg_str host,
 }
 
 void pmg_dns_cancel(pmg_mgr_t *m, pmg_dns_ask_t *ask) {
-    pmg_lookup_t *l = ask->lookup;
+    pmg_dns_lookup_t *l = ask->lookup;
     (void)m;
     if (l == NULL) {
         return;
@@ -225,7 +228,7 @@ void pmg_dns_cancel(pmg_mgr_t *m, pmg_dns_ask_t *ask) {
     }
     *at = ask->next;
     ask->lookup = NULL;
-    if (--l->asks == 0 && l->result == PENDING) {
+    if (--l->asks == 0 && l->result == PMG_DNS_PENDING) {
         end_lookup(l); // nobody wants to know; one that is done ends in its timer
     }
 }

@@ -20,7 +20,7 @@ typedef struct {
 // A request; it lies in the caller's memory until it is answered or canceled.
 typedef struct pmg_dns_ask {
     struct pmg_dns_ask *next;
-    struct pmg_lookup *lookup; // NULL once answered
+    struct pmg_dns_lookup *lookup; // NULL once answered
     // The addresses, whom to try first in front, or what went wrong (and addrs NULL). Called from
     // the loop, never inside pmg_dns_start(); Python may run in it.
     void (*found)(struct pmg_dns_ask *ask, const pmg_dns_addrs_t *addrs, const char *error);

@@ -94,19 +94,19 @@ bool pmg_dns_local_parse(struct mg_connection *c, uint16_t id, const char *name,
 
 // Results of a query or lookup besides the RCODEs.
 enum {
-    FOUND = PMG_DNS_OK,
-    PENDING = 16,
-    NO_ADDRESS,
-    NO_ANSWER,
-    NO_SERVER,
-    BROKEN,
-    BAD_NAME,
-    NO_HOST, // of .local
-    NO_MDNS,
-    SYSTEM
+    PMG_DNS_FOUND = PMG_DNS_OK,
+    PMG_DNS_PENDING = 16,
+    PMG_DNS_NO_ADDRESS,
+    PMG_DNS_NO_ANSWER,
+    PMG_DNS_NO_SERVER,
+    PMG_DNS_BROKEN,
+    PMG_DNS_BAD_NAME,
+    PMG_DNS_NO_HOST, // of .local
+    PMG_DNS_NO_MDNS,
+    PMG_DNS_SYSTEM
 };
 
-typedef struct pmg_lookup pmg_lookup_t;
+typedef struct pmg_dns_lookup pmg_dns_lookup_t;
 
 typedef struct {
     struct mg_connection *c; // NULL between tries
@@ -114,21 +114,21 @@ typedef struct {
     uint16_t id;
     uint8_t type, tries, wrong, result;
     bool tcp;
-} pmg_query_t;
+} pmg_dns_query_t;
 
-struct pmg_lookup {
-    pmg_lookup_t *next;
+struct pmg_dns_lookup {
+    pmg_dns_lookup_t *next;
     pmg_mgr_t *m;
     struct pmg_dns *d;
     pmg_timer_t timer;
     size_t asks; // that wait for it
-    pmg_query_t q[2];
+    pmg_dns_query_t q[2];
     uint8_t step;   // in the list of names to ask for
-    uint8_t result; // PENDING until it is done
+    uint8_t result; // PMG_DNS_PENDING until it is done
     uint8_t last;   // the worst that a step met
     uint8_t server; // which one that was
     bool absolute, grace;
-    int err; // of SYSTEM
+    int err; // of PMG_DNS_SYSTEM
     uint32_t ttl;
     pmg_dns_addrs_t found;
     char name[PMG_DNS_NAME_SIZE];  // lower case, no final dot
@@ -138,16 +138,16 @@ struct pmg_lookup {
 typedef struct pmg_dns {
     pmg_attached_t attached;
     pmg_dns_conf_t conf;
-    pmg_lookup_t *lookups;
+    pmg_dns_lookup_t *lookups;
     pmg_dns_ask_t *asks; // that are not answered yet
     pmg_dns_entry_t *cache;
 } pmg_dns_t;
 
 // Begins to ask for l->name. What comes of it stands in l->result, later or at once.
-void pmg_dns_begin(pmg_lookup_t *l);
+void pmg_dns_begin(pmg_dns_lookup_t *l);
 // A moment that a query waited for came. Sets the timer to the next one.
-void pmg_dns_due(pmg_lookup_t *l);
-void pmg_dns_arm(pmg_lookup_t *l);
-void pmg_dns_close_queries(pmg_lookup_t *l);
+void pmg_dns_due(pmg_dns_lookup_t *l);
+void pmg_dns_arm(pmg_dns_lookup_t *l);
+void pmg_dns_close_queries(pmg_dns_lookup_t *l);
 
 #endif

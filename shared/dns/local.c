@@ -17,7 +17,7 @@ bool pmg_dns_is_local(const char *name) {
 #define LOOPBACK mg_htonl(0x7f000001)
 
 // Of this host too: a responder may serve the loopback alone.
-static int all_ifaces(pmg_iface_t *out) {
+static int all_ifaces(pmg_io_iface_t *out) {
     int n = pmg_io_ifaces(out, PMG_IFACES, 0);
     for (int i = 0; i < n; i++) {
         if (out[i].ip == LOOPBACK) {
@@ -31,7 +31,7 @@ static int all_ifaces(pmg_iface_t *out) {
 
 int pmg_dns_local_ask(struct mg_connection *c, uint16_t id, const char *name) {
     uint8_t buf[PMG_DNS_QUERY_MAX];
-    pmg_iface_t ifaces[PMG_IFACES];
+    pmg_io_iface_t ifaces[PMG_IFACES];
     size_t len = pmg_dns_query(buf, id, name, PMG_DNS_A);
     int n = all_ifaces(ifaces), result = -ENETUNREACH;
     int err = pmg_io_mcast_open(c);
@@ -55,7 +55,7 @@ int pmg_dns_local_ask(struct mg_connection *c, uint16_t id, const char *name) {
 
 // From the port that only a responder has, and a network that this host is in (section 11).
 static bool is_near(const struct mg_addr *from) {
-    pmg_iface_t ifaces[PMG_IFACES];
+    pmg_io_iface_t ifaces[PMG_IFACES];
     int n = from->port == mg_htons(PMG_MDNS_PORT) ? all_ifaces(ifaces) : 0;
     for (int i = 0; i < n; i++) {
         if (((from->addr.ip4 ^ ifaces[i].ip) & ifaces[i].mask) == 0) {
@@ -69,7 +69,7 @@ bool pmg_dns_local_parse(struct mg_connection *c, uint16_t id, const char *name,
     pmg_dns_addrs_t *out) {
     pmg_wire_msg_t m = {c->recv.buf, c->recv.len};
     uint8_t wire[PMG_WIRE_NAME];
-    pmg_rr_t rr;
+    pmg_wire_rr_t rr;
     size_t pos = 12, before = out->count;
     if (m.len < 12 || !(m.buf[2] & 0x80)) {
         return false;

@@ -22,7 +22,7 @@ static const pmg_protocol_t protocol;
 
 static void tcp_ready(struct mg_connection *c, int mask, bool error);
 
-static void close_query(pmg_query_t *q) {
+static void close_query(pmg_dns_query_t *q) {
     if (q->c != NULL) {
         pmg_x(q->c)->obj = NULL;
         pmg_close(q->c);
@@ -31,7 +31,7 @@ static void close_query(pmg_query_t *q) {
 }
 
 // Opens a connection to a server (NULL: to all neighbors) and, of UDP, asks. 0 or why not.
-static int open_query(pmg_lookup_t *l, pmg_query_t *q, const struct mg_addr *server) {
+static int open_query(pmg_dns_lookup_t *l, pmg_dns_query_t *q, const struct mg_addr *server) {
     uint8_t buf[PMG_DNS_QUERY_MAX];
     struct mg_connection *c = pmg_conn_new_inner(l->m);
     if (c == NULL) {
@@ -78,32 +78,32 @@ static int open_query(pmg_lookup_t *l, pmg_query_t *q, const struct mg_addr *ser
 }
 
 // Asks the neighbors, who are silent where they do not know. Gives up as ask() does.
-static void ask_near(pmg_lookup_t *l, pmg_query_t *q) {
+static void ask_near(pmg_dns_lookup_t *l, pmg_dns_query_t *q) {
 #if PMG_HAS_MDNS
     if (l->d->conf.fixed && l->d->conf.servers == 0) { // dns=[] asks nobody
-        q->result = NO_SERVER;
+        q->result = PMG_DNS_NO_SERVER;
         return;
     }
     if (q->tries == LOCAL_TRIES) {
-        q->result = l->last == SYSTEM ? SYSTEM : NO_HOST;
+        q->result = l->last == PMG_DNS_SYSTEM ? PMG_DNS_SYSTEM : PMG_DNS_NO_HOST;
         return;
     }
-    l->last = NO_HOST;
+    l->last = PMG_DNS_NO_HOST;
     q->due = pmg_port_millis() + (q->tries++ == 1 ? 2000 : 1000);
     int err = open_query(l, q, NULL);
     if (err < 0) { // a network may come up meanwhile
         l->err = err;
-        l->last = SYSTEM;
+        l->last = PMG_DNS_SYSTEM;
     }
 #else
     (void)l;
-    q->result = NO_MDNS;
+    q->result = PMG_DNS_NO_MDNS;
 #endif
 }
 
-// Asks the next server, or gives up: then q->result is no longer PENDING. `result` is what the
-// last try met.
-static void ask(pmg_lookup_t *l, pmg_query_t *q, int result) {
+// Asks the next server, or gives up: then q->result is no longer PMG_DNS_PENDING. `result` is
+// what the last try met.
+static void ask(pmg_dns_lookup_t *l, pmg_dns_query_t *q, int result) {
     const pmg_dns_conf_t *conf = &l->d->conf;
     close_query(q);
     q->tcp = false;
@@ -112,12 +112,12 @@ static void ask(pmg_lookup_t *l, pmg_query_t *q, int result) {
         return;
     }
     for (;;) {
-        if (result != PENDING) {
+        if (result != PMG_DNS_PENDING) {
             l->last = (uint8_t)result;
             l->server = q->tries > 0 && conf->servers > 0 ? (q->tries - 1) % conf->servers : 0;
         }
         if (conf->servers == 0) {
-            q->result = NO_SERVER;
+            q->result = PMG_DNS_NO_SERVER;
             return;
         }
         unsigned round = q->tries / conf->servers;
@@ -132,16 +132,16 @@ static void ask(pmg_lookup_t *l, pmg_query_t *q, int result) {
         if (err == 0) {
             return;
         }
-        result = SYSTEM;
+        result = PMG_DNS_SYSTEM;
         l->err = err;
         if (err == -ENOMEM || err == -ENOBUFS || err == -EMFILE || err == -ENFILE) {
-            l->last = SYSTEM; // of this host, not of the server: waiting may help
+            l->last = PMG_DNS_SYSTEM; // of this host, not of the server: waiting may help
             return;
         }
     }
 }
 
-static void ask_by_tcp(pmg_lookup_t *l, pmg_query_t *q) {
+static void ask_by_tcp(pmg_dns_lookup_t *l, pmg_dns_query_t *q) {
     close_query(q);
     q->tcp = true;
     q->due = pmg_port_millis() + TCP_MS;
@@ -149,17 +149,18 @@ static void ask_by_tcp(pmg_lookup_t *l, pmg_query_t *q) {
     int err = open_query(l, q, &l->d->conf.server[i]);
     if (err < 0) {
         l->err = err;
-        ask(l, q, SYSTEM);
+        ask(l, q, PMG_DNS_SYSTEM);
     }
 }
 
 // ---------------------------------------------------------------------------------------------
 // Lookups
 
-void pmg_dns_arm(pmg_lookup_t *l) {
-    uint64_t due = l->result != PENDING ? 0 : UINT64_MAX;
+void pmg_dns_arm(pmg_dns_lookup_t *l) {
+    uint64_t due = l->result != PMG_DNS_PENDING ? 0 : UINT64_MAX;
     for (int i = 0; i < 2; i++) {
-        if (l->result == PENDING && l->q[i].result == PENDING && l->q[i].due < due) {
+        if (l->result == PMG_DNS_PENDING && l->q[i].result == PMG_DNS_PENDING &&
+            l->q[i].due < due) {
             due = l->q[i].due;
         }
     }
@@ -171,7 +172,7 @@ void pmg_dns_arm(pmg_lookup_t *l) {
 
 // Puts the step's name into l->asked; false when there are no more. As libc does it: a name with
 // enough dots is asked for as it is first, any other with the search domains first.
-static bool step_name(pmg_lookup_t *l) {
+static bool step_name(pmg_dns_lookup_t *l) {
     const pmg_dns_conf_t *conf = &l->d->conf;
     unsigned dots = 0, searches = l->absolute ? 0 : conf->searches;
     for (const char *p = l->name; *p != '\0'; p++) {
@@ -195,17 +196,17 @@ static bool step_name(pmg_lookup_t *l) {
     return false;
 }
 
-void pmg_dns_close_queries(pmg_lookup_t *l) {
+void pmg_dns_close_queries(pmg_dns_lookup_t *l) {
     close_query(&l->q[0]);
     close_query(&l->q[1]);
 }
 
-static void finish(pmg_lookup_t *l, int result) {
+static void finish(pmg_dns_lookup_t *l, int result) {
     pmg_dns_close_queries(l);
     l->result = (uint8_t)result;
 }
 
-static void ask_step(pmg_lookup_t *l) {
+static void ask_step(pmg_dns_lookup_t *l) {
     static const struct mg_addr any6 = {.addr.ip = {0x20, 0x01}, .port = 0xffff, .is_ip6 = true};
     uint8_t buf[PMG_DNS_QUERY_MAX];
     if (!step_name(l)) {
@@ -213,57 +214,58 @@ static void ask_step(pmg_lookup_t *l) {
         return;
     }
     if (pmg_dns_query(buf, 0, l->asked, PMG_DNS_A) == 0) {
-        finish(l, BAD_NAME);
+        finish(l, PMG_DNS_BAD_NAME);
         return;
     }
     l->grace = false;
     l->found.count = 0;
     l->ttl = UINT32_MAX;
     if (pmg_dns_cache_get(&l->d->cache, l->asked, pmg_port_millis(), &l->found)) {
-        finish(l, FOUND);
+        finish(l, PMG_DNS_FOUND);
         return;
     }
     memset(l->q, 0, sizeof(l->q));
     l->q[0].type = PMG_DNS_A;
     l->q[1].type = PMG_DNS_AAAA;
-    l->q[0].result = l->q[1].result = PENDING;
+    l->q[0].result = l->q[1].result = PMG_DNS_PENDING;
     if (pmg_dns_is_local(l->asked) || pmg_io_route(l->m, &any6) == -EAFNOSUPPORT) {
-        l->q[1].result = NO_ADDRESS;
+        l->q[1].result = PMG_DNS_NO_ADDRESS;
     }
     for (int i = 0; i < 2; i++) {
-        if (l->q[i].result == PENDING) {
-            ask(l, &l->q[i], PENDING);
+        if (l->q[i].result == PMG_DNS_PENDING) {
+            ask(l, &l->q[i], PMG_DNS_PENDING);
         }
     }
 }
 
 // After a query ended: is the step done, is the lookup?
-static void advance(pmg_lookup_t *l) {
-    while (l->result == PENDING) {
-        bool open[2] = {l->q[0].result == PENDING, l->q[1].result == PENDING};
+static void advance(pmg_dns_lookup_t *l) {
+    while (l->result == PMG_DNS_PENDING) {
+        bool open[2] = {l->q[0].result == PMG_DNS_PENDING, l->q[1].result == PMG_DNS_PENDING};
         if (open[0] || open[1]) {
             if (l->found.count > 0 && !l->grace && open[0] != open[1]) {
                 uint64_t limit = pmg_port_millis() + GRACE_MS;
-                pmg_query_t *q = &l->q[open[1]];
+                pmg_dns_query_t *q = &l->q[open[1]];
                 q->due = q->due < limit ? q->due : limit;
                 l->grace = true;
             }
             break;
         }
         if (l->found.count > 0) {
-            finish(l, FOUND);
+            finish(l, PMG_DNS_FOUND);
             break;
         }
         // What one of both says for certain counts more than that the other failed.
         int a = l->q[0].result, b = l->q[1].result;
         int result = a == PMG_DNS_NXDOMAIN || b == PMG_DNS_NXDOMAIN ? PMG_DNS_NXDOMAIN
-                     : a == NO_ADDRESS                              ? b
+                     : a == PMG_DNS_NO_ADDRESS                      ? b
                                                                     : a;
-        if (result == PMG_DNS_NXDOMAIN && l->last == NO_ADDRESS) {
-            result = NO_ADDRESS; // another step's name was there
+        if (result == PMG_DNS_NXDOMAIN && l->last == PMG_DNS_NO_ADDRESS) {
+            result = PMG_DNS_NO_ADDRESS; // another step's name was there
         }
         l->last = (uint8_t)result;
-        if (result == NO_ANSWER || result == SYSTEM || result == NO_SERVER) {
+        if (result == PMG_DNS_NO_ANSWER || result == PMG_DNS_SYSTEM ||
+            result == PMG_DNS_NO_SERVER) {
             finish(l, result);
             break;
         }
@@ -273,7 +275,7 @@ static void advance(pmg_lookup_t *l) {
     pmg_dns_arm(l);
 }
 
-static void answered(pmg_lookup_t *l, pmg_query_t *q, const uint8_t *msg, size_t len) {
+static void answered(pmg_dns_lookup_t *l, pmg_dns_query_t *q, const uint8_t *msg, size_t len) {
     pmg_dns_answer_t answer;
     size_t before = l->found.count;
     int err = pmg_dns_parse(msg, len, q->id, l->asked, q->type, &answer, &l->found);
@@ -281,17 +283,17 @@ static void answered(pmg_lookup_t *l, pmg_query_t *q, const uint8_t *msg, size_t
         return; // somebody else's: the true one may still come
     }
     if (err < 0) {
-        ask(l, q, err == -EAGAIN ? NO_ANSWER : BROKEN);
+        ask(l, q, err == -EAGAIN ? PMG_DNS_NO_ANSWER : PMG_DNS_BROKEN);
     } else if (answer.cut && q->tcp) {
-        ask(l, q, BROKEN);
+        ask(l, q, PMG_DNS_BROKEN);
     } else if (answer.cut) {
         ask_by_tcp(l, q);
     } else if (answer.rcode == PMG_DNS_NXDOMAIN || answer.rcode == PMG_DNS_OK) {
         close_query(q);
         q->result = answer.rcode == PMG_DNS_NXDOMAIN ? PMG_DNS_NXDOMAIN
-                    : l->found.count > before        ? FOUND
-                                                     : NO_ADDRESS;
-        if (q->result == FOUND && answer.ttl < l->ttl) {
+                    : l->found.count > before        ? PMG_DNS_FOUND
+                                                     : PMG_DNS_NO_ADDRESS;
+        if (q->result == PMG_DNS_FOUND && answer.ttl < l->ttl) {
             l->ttl = answer.ttl;
         }
     } else {
@@ -301,54 +303,54 @@ static void answered(pmg_lookup_t *l, pmg_query_t *q, const uint8_t *msg, size_t
 }
 
 #if PMG_HAS_MDNS
-static void answered_near(pmg_lookup_t *l, pmg_query_t *q) {
+static void answered_near(pmg_dns_lookup_t *l, pmg_dns_query_t *q) {
     if (pmg_dns_local_parse(q->c, q->id, l->asked, &l->ttl, &l->found)) {
         close_query(q);
-        q->result = FOUND;
+        q->result = PMG_DNS_FOUND;
         advance(l);
     }
 }
 #endif
 
-static void tcp_read(pmg_lookup_t *l, pmg_query_t *q) {
+static void tcp_read(pmg_dns_lookup_t *l, pmg_dns_query_t *q) {
     struct mg_connection *c = q->c;
     size_t len = c->recv.len >= 2 ? (size_t)(c->recv.buf[0] << 8 | c->recv.buf[1]) : 0;
     if (c->recv.len < 2 || (len <= PMG_DNS_TCP_MAX && c->recv.len < len + 2)) {
         return;
     }
     if (len > PMG_DNS_TCP_MAX) {
-        ask(l, q, BROKEN);
+        ask(l, q, PMG_DNS_BROKEN);
         advance(l);
     } else {
         answered(l, q, c->recv.buf + 2, len);
     }
 }
 
-static void tcp_ask(pmg_lookup_t *l, pmg_query_t *q) {
+static void tcp_ask(pmg_dns_lookup_t *l, pmg_dns_query_t *q) {
     uint8_t buf[2 + PMG_DNS_QUERY_MAX];
     size_t len = pmg_dns_query(buf + 2, q->id, l->asked, q->type);
     pmg_put16(buf, (unsigned)len);
     if (!pmg_out(q->c, buf, len + 2)) {
         l->err = -ENOMEM;
-        ask(l, q, SYSTEM);
+        ask(l, q, PMG_DNS_SYSTEM);
         advance(l);
     }
 }
 
-static pmg_query_t *query_of(struct mg_connection *c, pmg_lookup_t *l) {
+static pmg_dns_query_t *query_of(struct mg_connection *c, pmg_dns_lookup_t *l) {
     return l->q[0].c == c ? &l->q[0] : &l->q[1];
 }
 
 // The connection to a server stands, or does not.
 static void tcp_ready(struct mg_connection *c, int mask, bool error) {
-    pmg_lookup_t *l = pmg_x(c)->obj;
+    pmg_dns_lookup_t *l = pmg_x(c)->obj;
     int err = pmg_io_connect_result(c);
     (void)mask, (void)error;
     if (l == NULL || err == -EINPROGRESS) {
         return;
     }
     if (err < 0) {
-        ask(l, query_of(c, l), NO_ANSWER);
+        ask(l, query_of(c, l), PMG_DNS_NO_ANSWER);
         advance(l);
         return;
     }
@@ -360,11 +362,11 @@ static void tcp_ready(struct mg_connection *c, int mask, bool error) {
 }
 
 static void read_answer(struct mg_connection *c) {
-    pmg_lookup_t *l = pmg_x(c)->obj;
+    pmg_dns_lookup_t *l = pmg_x(c)->obj;
     if (l == NULL) {
         return;
     }
-    pmg_query_t *q = query_of(c, l);
+    pmg_dns_query_t *q = query_of(c, l);
     if (q->tcp) {
         tcp_read(l, q);
 #if PMG_HAS_MDNS
@@ -378,15 +380,15 @@ static void read_answer(struct mg_connection *c) {
 
 // It failed, or the server has closed it.
 static void closing(struct mg_connection *c) {
-    pmg_lookup_t *l = pmg_x(c)->obj;
+    pmg_dns_lookup_t *l = pmg_x(c)->obj;
     if (l == NULL) {
         return;
     }
-    pmg_query_t *q = query_of(c, l);
+    pmg_dns_query_t *q = query_of(c, l);
     if (pmg_m(c)->closing) {
         q->c = NULL;
     } else {
-        ask(l, q, NO_ANSWER);
+        ask(l, q, PMG_DNS_NO_ANSWER);
         advance(l);
     }
 }
@@ -397,20 +399,20 @@ static const pmg_protocol_t protocol = {
     .closing = closing,
 };
 
-void pmg_dns_begin(pmg_lookup_t *l) {
+void pmg_dns_begin(pmg_dns_lookup_t *l) {
     ask_step(l);
     advance(l);
 }
 
-void pmg_dns_due(pmg_lookup_t *l) {
-    for (int i = 0; i < 2 && l->result == PENDING; i++) {
-        pmg_query_t *q = &l->q[i];
-        if (q->result == PENDING && q->due <= pmg_port_millis()) {
+void pmg_dns_due(pmg_dns_lookup_t *l) {
+    for (int i = 0; i < 2 && l->result == PMG_DNS_PENDING; i++) {
+        pmg_dns_query_t *q = &l->q[i];
+        if (q->result == PMG_DNS_PENDING && q->due <= pmg_port_millis()) {
             if (l->grace) {
                 close_query(q);
-                q->result = NO_ADDRESS;
+                q->result = PMG_DNS_NO_ADDRESS;
             } else {
-                ask(l, q, q->c == NULL ? l->last : NO_ANSWER);
+                ask(l, q, q->c == NULL ? l->last : PMG_DNS_NO_ANSWER);
             }
         }
     }

@@ -44,7 +44,7 @@ size_t pmg_wire_read_name(const pmg_wire_msg_t *m, size_t pos, uint8_t *wire) {
     return 0;
 }
 
-size_t pmg_wire_read(const pmg_wire_msg_t *m, size_t pos, bool question, pmg_rr_t *rr) {
+size_t pmg_wire_read(const pmg_wire_msg_t *m, size_t pos, bool question, pmg_wire_rr_t *rr) {
     size_t fixed = question ? 4 : 10;
     pos = pmg_wire_read_name(m, pos, rr->name);
     if (pos == 0 || m->len - pos < fixed) {
@@ -91,7 +91,7 @@ unsigned pmg_wire_count(const pmg_wire_msg_t *m, int section) {
 }
 
 bool pmg_wire_valid(const pmg_wire_msg_t *m) {
-    pmg_rr_t rr;
+    pmg_wire_rr_t rr;
     size_t pos = HEADER;
     unsigned left = PMG_WIRE_RECORDS;
     if (m->len < HEADER || (m->buf[2] & 0x78) != 0 || (m->buf[3] & 15) != 0) {

@@ -35,12 +35,12 @@ typedef struct {
     bool top;             // which is this: cache flush, or of a question a unicast answer
     uint32_t ttl;
     size_t data, data_len; // where in the message
-} pmg_rr_t;
+} pmg_wire_rr_t;
 
 // Reads a name at `pos` into `wire`. Where it ends, 0 if it is malformed.
 size_t pmg_wire_read_name(const pmg_wire_msg_t *m, size_t pos, uint8_t *wire);
 // Reads a question or a record. Where it ends, 0 if it is malformed.
-size_t pmg_wire_read(const pmg_wire_msg_t *m, size_t pos, bool question, pmg_rr_t *rr);
+size_t pmg_wire_read(const pmg_wire_msg_t *m, size_t pos, bool question, pmg_wire_rr_t *rr);
 unsigned pmg_wire_count(const pmg_wire_msg_t *m,
     int section);                             // 0 questions, 1 answers, 2 authority, 3
 bool pmg_wire_valid(const pmg_wire_msg_t *m); // each section can be read to its end

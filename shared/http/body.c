@@ -8,7 +8,7 @@
 void pmg_http_reset(struct mg_connection *c) {
     pmg_http_t *h = pmg_http_of(c);
     h->state = PMG_HTTP_HEAD;
-    h->sink = PMG_BODY_GATHER;
+    h->sink = PMG_HTTP_BODY_GATHER;
     h->scan = h->head_len = h->pos = h->left = h->body_len = 0;
 }
 
@@ -18,11 +18,12 @@ size_t pmg_http_body_left(struct mg_connection *c) {
 }
 
 static size_t max_body(struct mg_connection *c) {
-    return pmg_http_of(c)->sink == PMG_BODY_STREAM ? pmg_stream_max(c) : pmg_m(c)->limits.max_body;
+    return pmg_http_of(c)->sink == PMG_HTTP_BODY_STREAM ? pmg_http_stream_max(c)
+                                                        : pmg_m(c)->limits.max_body;
 }
 
 void pmg_http_body_begin(struct mg_connection *c, const pmg_http_msg_t *hm,
-    const pmg_framing_t *f) {
+    const pmg_http_framing_t *f) {
     pmg_http_t *h = pmg_http_of(c);
     h->pos = h->head_len;
     h->state = PMG_HTTP_LENGTH;
@@ -45,9 +46,9 @@ static int chunk_size(struct mg_connection *c, const char *base, size_t len) {
     size_t size;
     long n = pmg_chunk_line(base + h->pos, len - h->pos, &size);
     if (n <= 0) {
-        return n < 0 ? (int)-n : PMG_BODY_WAIT;
+        return n < 0 ? (int)-n : PMG_HTTP_BODY_WAIT;
     }
-    if (pmg_over(h->body_len + size, max_body(c))) {
+    if (pmg_http_over(h->body_len + size, max_body(c))) {
         return 413;
     }
     h->pos += (size_t)n;
@@ -62,12 +63,12 @@ static int trailer(struct mg_connection *c, const char *base, size_t len, bool *
     long n = pmg_chunk_trailer(base + h->pos, len - h->pos, done);
     // Of a line that is there, what stands before its LF counts.
     size_t read = n > 0 ? h->pos + (size_t)n - 1 : len;
-    if (n >= 0 && pmg_over(read - h->scan, pmg_m(c)->limits.max_head)) {
+    if (n >= 0 && pmg_http_over(read - h->scan, pmg_m(c)->limits.max_head)) {
         *done = false;
         return 431;
     }
     if (n <= 0) {
-        return n < 0 ? (int)-n : PMG_BODY_WAIT;
+        return n < 0 ? (int)-n : PMG_HTTP_BODY_WAIT;
     }
     h->pos += (size_t)n;
     return 0;
@@ -80,9 +81,9 @@ static int took(struct mg_connection *c, char *base, size_t n) {
     h->pos += n;
     h->left -= n;
     h->body_len += n;
-    if (n > 0 && h->sink == PMG_BODY_STREAM) {
-        pmg_stream_piece(c, p, n);
-        return c->is_closing || c->is_draining || pmg_m(c)->stop ? PMG_BODY_STOPPED : 0;
+    if (n > 0 && h->sink == PMG_HTTP_BODY_STREAM) {
+        pmg_http_stream_piece(c, p, n);
+        return c->is_closing || c->is_draining || pmg_m(c)->stop ? PMG_HTTP_BODY_STOPPED : 0;
     }
     return 0;
 }
@@ -92,13 +93,13 @@ static int take(struct mg_connection *c, char *base, size_t len) {
     pmg_http_t *h = pmg_http_of(c);
     size_t have = len - h->pos;
     int r = took(c, base, have < h->left ? have : h->left);
-    return r == 0 && h->left > 0 ? PMG_BODY_WAIT : r;
+    return r == 0 && h->left > 0 ? PMG_HTTP_BODY_WAIT : r;
 }
 
 static int take_chunk(struct mg_connection *c, char *base, size_t len) {
     pmg_http_t *h = pmg_http_of(c);
     size_t have = len - h->pos, n = have < h->left ? have : h->left;
-    if (h->sink == PMG_BODY_GATHER) {
+    if (h->sink == PMG_HTTP_BODY_GATHER) {
         memmove(base + h->head_len + h->body_len, base + h->pos, n);
     }
     int r = take(c, base, len);
@@ -115,7 +116,7 @@ static int chunk_end(struct mg_connection *c, const char *base, size_t len) {
         return 400;
     }
     if (have < 2) {
-        return PMG_BODY_WAIT;
+        return PMG_HTTP_BODY_WAIT;
     }
     h->pos += 2;
     h->state = PMG_HTTP_CHUNK_SIZE;
@@ -125,13 +126,13 @@ static int chunk_end(struct mg_connection *c, const char *base, size_t len) {
 static int take_until_close(struct mg_connection *c, char *base, size_t len) {
     pmg_http_t *h = pmg_http_of(c);
     size_t have = len - h->pos;
-    if (pmg_over(h->body_len + have, max_body(c))) {
+    if (pmg_http_over(h->body_len + have, max_body(c))) {
         return 413;
     }
     h->left = have;
     int r = took(c, base, have);
     // What was cut off by anybody ends without the layer saying so.
-    return r == 0 && (!pmg_x(c)->eof || pmg_x(c)->cut) ? PMG_BODY_WAIT : r;
+    return r == 0 && (!pmg_x(c)->eof || pmg_x(c)->cut) ? PMG_HTTP_BODY_WAIT : r;
 }
 
 int pmg_http_body_more(struct mg_connection *c, char *base, size_t len) {
@@ -153,10 +154,10 @@ int pmg_http_body_more(struct mg_connection *c, char *base, size_t len) {
 // A long one is not worth reading.
 void pmg_http_body_drop(struct mg_connection *c) {
     pmg_http_t *h = pmg_http_of(c);
-    pmg_stream_abort(c);
-    h->sink = PMG_BODY_DROP;
+    pmg_http_stream_abort(c);
+    h->sink = PMG_HTTP_BODY_DROP;
     h->body_len = 0;
-    if (h->state == PMG_HTTP_LENGTH && pmg_over(h->left, pmg_m(c)->limits.max_body)) {
+    if (h->state == PMG_HTTP_LENGTH && pmg_http_over(h->left, pmg_m(c)->limits.max_body)) {
         pmg_x(c)->linger = 1;
         pmg_drain(c);
     }

@@ -41,7 +41,7 @@ long pmg_chunk_line(const char *p, size_t len, size_t *size) {
     }
     struct mg_str rest = between(ext, eol - 1);
     if ((rest.len == 0 && ext != s) ||
-        (rest.len > 0 && (*ext != ';' || !pmg_is_field_value(rest)))) {
+        (rest.len > 0 && (*ext != ';' || !pmg_http_is_field_value(rest)))) {
         return -400;
     }
     *size = n;
@@ -60,8 +60,8 @@ long pmg_chunk_trailer(const char *p, size_t len, bool *last) {
     const char *colon = memchr(p, ':', (size_t)(eol - p));
     if (eol - 1 == p) {
         *last = true;
-    } else if (colon == NULL || !pmg_is_token(between(p, colon)) ||
-               !pmg_is_field_value(between(colon + 1, eol - 1))) {
+    } else if (colon == NULL || !pmg_http_is_token(between(p, colon)) ||
+               !pmg_http_is_field_value(between(colon + 1, eol - 1))) {
         return -400;
     }
     return (long)(eol + 1 - p); // checked, and dropped: nothing may depend on it (RFC 9110, 6.5.1)

@@ -63,28 +63,16 @@ static bool all(struct mg_str s, unsigned what) {
     return true;
 }
 
-bool pmg_is_token(struct mg_str s) {
+bool pmg_http_is_token(struct mg_str s) {
     return s.len > 0 && all(s, T);
 }
 
-bool pmg_is_target(struct mg_str s) {
+bool pmg_http_is_target(struct mg_str s) {
     return s.len > 0 && all(s, U);
 }
 
-bool pmg_is_field_value(struct mg_str s) {
+bool pmg_http_is_field_value(struct mg_str s) {
     return all(s, V);
-}
-
-static uint8_t lower(char ch) {
-    return (uint8_t)(ch >= 'A' && ch <= 'Z' ? ch + 32 : ch);
-}
-
-bool pmg_str_ieq(struct mg_str s, const char *low) {
-    size_t i = 0;
-    while (i < s.len && low[i] != '\0' && lower(s.buf[i]) == (uint8_t)low[i]) {
-        i++;
-    }
-    return i == s.len && low[i] == '\0';
 }
 
 static struct mg_str trim(const char *p, const char *end) {
@@ -98,7 +86,7 @@ static struct mg_str trim(const char *p, const char *end) {
 }
 
 // Is `token` a member of a comma-separated list?
-bool pmg_list_has(struct mg_str list, const char *token) {
+bool pmg_http_list_has(struct mg_str list, const char *token) {
     const char *p = list.buf, *end = list.buf + list.len;
     while (p < end) {
         const char *comma = memchr(p, ',', (size_t)(end - p));
@@ -112,7 +100,7 @@ bool pmg_list_has(struct mg_str list, const char *token) {
 }
 
 // "HTTP/1.x"; others are 505, what is no version at all 400.
-static int version(struct mg_str v, pmg_framing_t *f) {
+static int version(struct mg_str v, pmg_http_framing_t *f) {
     bool form = v.len == 8 && memcmp(v.buf, "HTTP/", 5) == 0 && v.buf[5] >= '0' &&
                 v.buf[5] <= '9' && v.buf[6] == '.' && v.buf[7] >= '0' && v.buf[7] <= '9';
     if (!form) {
@@ -122,7 +110,7 @@ static int version(struct mg_str v, pmg_framing_t *f) {
     return v.buf[5] == '1' ? 0 : 505;
 }
 
-static int request_line(const char *p, const char *end, pmg_http_msg_t *hm, pmg_framing_t *f) {
+static int request_line(const char *p, const char *end, pmg_http_msg_t *hm, pmg_http_framing_t *f) {
     const char *s = p;
     while (s < end && (class[(uint8_t)*s] & T)) {
         s++;
@@ -178,7 +166,7 @@ static int request_line(const char *p, const char *end, pmg_http_msg_t *hm, pmg_
     return 0;
 }
 
-static int status_line(const char *p, const char *end, pmg_http_msg_t *hm, pmg_framing_t *f) {
+static int status_line(const char *p, const char *end, pmg_http_msg_t *hm, pmg_http_framing_t *f) {
     size_t len = (size_t)(end - p);
     if (len < 12 || p[8] != ' ' || (len > 12 && p[12] != ' ')) {
         return 400;
@@ -200,7 +188,7 @@ static int status_line(const char *p, const char *end, pmg_http_msg_t *hm, pmg_f
         }
         hm->status = hm->status * 10 + (p[i] - '0');
     }
-    return hm->status >= 100 && pmg_is_field_value(hm->proto) ? 0 : 400;
+    return hm->status >= 100 && pmg_http_is_field_value(hm->proto) ? 0 : 400;
 }
 
 static int length_value(struct mg_str v, size_t *out) {
@@ -227,7 +215,8 @@ typedef struct {
 } seen_t;
 
 // The few headers that decide where a message ends. Told apart by length first: most are not.
-static int framing_header(struct mg_str name, struct mg_str value, pmg_framing_t *f, seen_t *seen) {
+static int framing_header(struct mg_str name, struct mg_str value, pmg_http_framing_t *f,
+    seen_t *seen) {
     switch (name.len) {
         case 4:
             if (pmg_str_ieq(name, "host")) {
@@ -248,8 +237,8 @@ static int framing_header(struct mg_str name, struct mg_str value, pmg_framing_t
             break;
         case 10:
             if (pmg_str_ieq(name, "connection")) {
-                f->close |= pmg_list_has(value, "close");
-                f->keep_alive |= pmg_list_has(value, "keep-alive");
+                f->close |= pmg_http_list_has(value, "close");
+                f->keep_alive |= pmg_http_list_has(value, "keep-alive");
             }
             break;
         case 14:
@@ -276,7 +265,7 @@ static int framing_header(struct mg_str name, struct mg_str value, pmg_framing_t
 }
 
 int pmg_http_parse_head(const char *buf, size_t len, bool response, pmg_http_msg_t *hm,
-    pmg_header_t *headers, int max_headers, pmg_framing_t *f) {
+    pmg_header_t *headers, int max_headers, pmg_http_framing_t *f) {
     const char *p = buf, *end = buf + len - 2; // the last line is the blank one
     seen_t seen = {0, 0, 0};
     int refuse = 0, deferred = 0, n = 0;

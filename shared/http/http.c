@@ -24,15 +24,15 @@ static size_t head_length(const char *p, size_t len, size_t from) {
 
 static void refuse(struct mg_connection *c, int status) {
     uint8_t sink = pmg_http_of(c)->sink;
-    if (sink == PMG_BODY_STREAM && status == 413) {
-        pmg_stream_too_large(c);
+    if (sink == PMG_HTTP_BODY_STREAM && status == 413) {
+        pmg_http_stream_too_large(c);
         return;
     }
     if (!c->is_client) {
-        if (sink == PMG_BODY_STREAM) {
-            pmg_stream_fail(c, status,
+        if (sink == PMG_HTTP_BODY_STREAM) {
+            pmg_http_stream_fail(c, status,
                 status == 408 ? "HTTP body timed out" : "invalid chunks in an HTTP body");
-        } else if (sink == PMG_BODY_DROP) { // it has its answer
+        } else if (sink == PMG_HTTP_BODY_DROP) { // it has its answer
             pmg_x(c)->linger = 1;
             pmg_drain(c);
         } else {
@@ -40,7 +40,7 @@ static void refuse(struct mg_connection *c, int status) {
         }
         return;
     }
-    pmg_stream_abort(c);
+    pmg_http_stream_abort(c);
     pmg_fatal(c, status == 413   ? "HTTP response is larger than the limit max_body"
                  : status == 431 ? "HTTP response has a head larger than the limit max_head"
                  : status == 505 ? "HTTP response has an unknown version"
@@ -83,7 +83,7 @@ enum { HEAD_REFUSED = 0, HEAD_DONE = 1, HEAD_APART = 2, HEAD_WAIT = -1 };
 typedef struct {
     pmg_header_t headers[PMG_MAX_HEADERS];
     pmg_http_msg_t hm;
-    pmg_framing_t f;
+    pmg_http_framing_t f;
 } parse_t;
 
 static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p) {
@@ -94,12 +94,12 @@ static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p
         pmg_fatal(c, "HTTP response that no request asked for");
         return HEAD_REFUSED;
     }
-    if (!c->is_client && !pmg_is_token(mg_str_n(base, 1))) {
+    if (!c->is_client && !pmg_http_is_token(mg_str_n(base, 1))) {
         refuse(c, 400); // no method begins like this: TLS on a plain port, for one
         return HEAD_REFUSED;
     }
     h->head_len = head_length(base, len, h->scan);
-    if (pmg_over(h->head_len > 0 ? h->head_len : len, m->limits.max_head)) {
+    if (pmg_http_over(h->head_len > 0 ? h->head_len : len, m->limits.max_head)) {
         refuse(c, 431);
         return HEAD_REFUSED;
     }
@@ -114,7 +114,7 @@ static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p
         h->close_after = p->f.close || (p->f.http10 && !p->f.keep_alive);
         h->is_head = pmg_str_is(p->hm.method, "HEAD");
         h->resp_started = 0;
-        h->out = PMG_OUT_LENGTH;
+        h->out = PMG_HTTP_OUT_LENGTH;
     }
     c->is_resp = 1; // of a client, too: pmg_http_in_head()
     if (status != 0) {
@@ -130,27 +130,27 @@ static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p
         return HEAD_REFUSED;
     }
     int result = HEAD_DONE;
-    if (h->sink != PMG_BODY_GATHER || (!c->is_client && !c->is_resp)) {
+    if (h->sink != PMG_HTTP_BODY_GATHER || (!c->is_client && !c->is_resp)) {
         result = h->state == PMG_HTTP_LENGTH && h->left == 0 && h->stream == NULL ? HEAD_DONE
                                                                                   : HEAD_APART;
-        if (h->sink != PMG_BODY_STREAM) { // answered from the head alone
+        if (h->sink != PMG_HTTP_BODY_STREAM) { // answered from the head alone
             pmg_http_body_drop(c);
-        } else if (!pmg_stream_begin(c, base, h->head_len)) {
+        } else if (!pmg_http_stream_begin(c, base, h->head_len)) {
             return HEAD_REFUSED;
         }
         if (c->is_draining) {
             return HEAD_REFUSED;
         }
-    } else if (h->state == PMG_HTTP_LENGTH && pmg_over(h->left, m->limits.max_body)) {
+    } else if (h->state == PMG_HTTP_LENGTH && pmg_http_over(h->left, m->limits.max_body)) {
         refuse(c, 413);
         return HEAD_REFUSED;
     }
-    if (h->sink != PMG_BODY_STREAM || c->is_client) {
+    if (h->sink != PMG_HTTP_BODY_STREAM || c->is_client) {
         c->is_resp = 0;
     }
-    if (p->f.expect_continue && !c->is_client && !p->f.http10 && h->sink != PMG_BODY_DROP &&
+    if (p->f.expect_continue && !c->is_client && !p->f.http10 && h->sink != PMG_HTTP_BODY_DROP &&
         !h->resp_started && len == h->head_len && !(h->state == PMG_HTTP_LENGTH && h->left == 0) &&
-        !pmg_out_str(c, "HTTP/1.1 100 Continue\r\n\r\n")) {
+        !pmg_http_out_str(c, "HTTP/1.1 100 Continue\r\n\r\n")) {
         pmg_fatal(c, "no memory");
         return HEAD_REFUSED;
     }
@@ -159,7 +159,8 @@ static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p
 
 static void deliver(struct mg_connection *c, pmg_http_msg_t *hm) {
     pmg_http_t *h = pmg_http_of(c);
-    bool skip = h->sink == PMG_BODY_DROP || (c->is_client && hm->status < 200 && hm->status != 101);
+    bool skip =
+        h->sink == PMG_HTTP_BODY_DROP || (c->is_client && hm->status < 200 && hm->status != 101);
     bool until_close = h->state == PMG_HTTP_UNTIL_CLOSE;
     pmg_http_reset(c);
     if (c->is_client && hm->status >= 200) {
@@ -186,16 +187,17 @@ static void deliver(struct mg_connection *c, pmg_http_msg_t *hm) {
 
 // A message whose head came with an earlier read, or whose body went its own way. False: its file
 // failed.
-static bool parse_late(struct mg_connection *c, char *base, parse_t *p, pmg_stream_t **s) {
+static bool parse_late(struct mg_connection *c, char *base, parse_t *p, pmg_http_stream_t **s) {
     pmg_http_t *h = pmg_http_of(c);
     struct mg_str head = mg_str_n(base, h->head_len);
-    if (h->sink == PMG_BODY_STREAM && (*s = pmg_stream_end(c, &head)) == NULL) {
+    if (h->sink == PMG_HTTP_BODY_STREAM && (*s = pmg_http_stream_end(c, &head)) == NULL) {
         return false;
     }
-    if (h->sink != PMG_BODY_DROP) { // the buffer has moved since
+    if (h->sink != PMG_HTTP_BODY_DROP) { // the buffer has moved since
         (void)pmg_http_parse_head(head.buf, head.len, c->is_client, &p->hm, p->headers,
             PMG_MAX_HEADERS, &p->f);
-        p->hm.body = mg_str_n(head.buf + head.len, h->sink == PMG_BODY_GATHER ? h->body_len : 0);
+        p->hm.body =
+            mg_str_n(head.buf + head.len, h->sink == PMG_HTTP_BODY_GATHER ? h->body_len : 0);
     }
     return true;
 }
@@ -236,7 +238,7 @@ static int next_head(struct mg_connection *c, size_t *ofs, parse_t *p, bool *par
 static void squeeze(struct mg_connection *c, size_t ofs) {
     pmg_http_t *h = pmg_http_of(c);
     char *base = (char *)c->recv.buf + ofs;
-    size_t keep = h->sink == PMG_BODY_GATHER ? h->head_len + h->body_len : 0;
+    size_t keep = h->sink == PMG_HTTP_BODY_GATHER ? h->head_len + h->body_len : 0;
     size_t rest = c->recv.len - ofs - h->pos;
     if (h->pos > keep) {
         memmove(base + keep, base + h->pos, rest);
@@ -252,7 +254,7 @@ static size_t process(struct mg_connection *c) {
     pmg_http_t *h = pmg_http_of(c);
     parse_t p;
     size_t ofs = 0;
-    while ((!c->is_resp || h->sink == PMG_BODY_STREAM) && !c->is_closing && !c->is_draining &&
+    while ((!c->is_resp || h->sink == PMG_HTTP_BODY_STREAM) && !c->is_closing && !c->is_draining &&
            !m->stop && pmg_is_http(c)) {
         bool parsed = false;
         if (h->state == PMG_HTTP_HEAD && next_head(c, &ofs, &p, &parsed) < 0) {
@@ -270,14 +272,14 @@ static size_t process(struct mg_connection *c) {
             break;
         }
         ofs += h->pos;
-        pmg_stream_t *s = NULL;
+        pmg_http_stream_t *s = NULL;
         p.hm.body.len = h->body_len;
         if (!parsed && !parse_late(c, base, &p, &s)) {
             break;
         }
         deliver(c, &p.hm);
         if (s != NULL) {
-            pmg_stream_free(s);
+            pmg_http_stream_free(s);
         }
     }
     return ofs;
@@ -312,7 +314,7 @@ static void arm(struct mg_connection *c) {
     if (c->is_draining || c->is_closing) {
         return;
     }
-    if (c->is_resp && h->sink == PMG_BODY_GATHER) {
+    if (c->is_resp && h->sink == PMG_HTTP_BODY_GATHER) {
         pmg_no_deadline(c);
     } else if (h->state != PMG_HTTP_HEAD) {
         pmg_deadline(c, body_late, lim->body_timeout);
@@ -346,22 +348,23 @@ static int send_by_hand(struct mg_connection *c, const void *buf, size_t len) {
 static bool has_room(struct mg_connection *c) {
     size_t max = pmg_m(c)->limits.max_head;
     return !pmg_x(c)->backlog && (!c->is_resp || max == 0 || c->recv.len < max ||
-                                     pmg_http_of(c)->sink != PMG_BODY_GATHER);
+                                     pmg_http_of(c)->sink != PMG_HTTP_BODY_GATHER);
 }
 
 // The peer has closed its side; all that it sent was looked at.
 static void at_eof(struct mg_connection *c) {
     pmg_http_t *h = pmg_http_of(c);
-    bool stream = h->sink == PMG_BODY_STREAM, inside = h->state != PMG_HTTP_HEAD || c->recv.len > 0;
+    bool stream = h->sink == PMG_HTTP_BODY_STREAM,
+         inside = h->state != PMG_HTTP_HEAD || c->recv.len > 0;
     if (c->is_accepted) {
         if (stream && !c->is_closing && !c->is_draining) {
-            pmg_stream_abort(c);
+            pmg_http_stream_abort(c);
             pmg_fatal(c, "connection closed inside an HTTP request");
         } else if (!c->is_resp) {
             pmg_drain(c); // half closed, and all its requests are answered
         }
     } else if (c->is_client && !c->is_closing && (inside || pmg_request_owed(c))) {
-        pmg_stream_abort(c);
+        pmg_http_stream_abort(c);
         pmg_fatal(c, inside ? "connection closed inside an HTTP response"
                             : "connection closed before the HTTP response");
     }
@@ -385,7 +388,7 @@ static void read_input(struct mg_connection *c) {
     }
     arm(c);
     if (pmg_m(c)->stop && !c->is_closing &&
-        (pmg_http_of(c)->sink == PMG_BODY_STREAM || (c->recv.len > 0 && !c->is_resp))) {
+        (pmg_http_of(c)->sink == PMG_HTTP_BODY_STREAM || (c->recv.len > 0 && !c->is_resp))) {
         x->reparse = 1; // an exception left poll(): the rest is handled at the next one
     }
     if (x->eof && !x->reparse) {
@@ -402,11 +405,11 @@ static bool is_idle(struct mg_connection *c) {
 
 // A body may end with the connection, or be cut by it.
 static bool eof(struct mg_connection *c) {
-    return c->is_client || pmg_http_of(c)->sink == PMG_BODY_STREAM;
+    return c->is_client || pmg_http_of(c)->sink == PMG_HTTP_BODY_STREAM;
 }
 
 static void closing(struct mg_connection *c) {
-    pmg_stream_abort(c); // no unfinished file is left when the handler hears of it
+    pmg_http_stream_abort(c); // no unfinished file is left when the handler hears of it
 }
 
 static void describe(int ev, const void *data, struct mg_str words[2], char number[24]) {
@@ -438,7 +441,7 @@ const pmg_protocol_t pmg_http = {
 bool pmg_http_in_head(struct mg_connection *c) {
     pmg_http_t *h = pmg_http_of(c);
     // Between its events a request that is gathered waits for no reply.
-    return c->is_resp && h->state != PMG_HTTP_HEAD && h->sink == PMG_BODY_GATHER;
+    return c->is_resp && h->state != PMG_HTTP_HEAD && h->sink == PMG_HTTP_BODY_GATHER;
 }
 
 void pmg_http_done(struct mg_connection *c) {
@@ -453,7 +456,7 @@ void pmg_http_done(struct mg_connection *c) {
         pmg_drain(c);
         return;
     }
-    if (h->sink == PMG_BODY_STREAM) {
+    if (h->sink == PMG_HTTP_BODY_STREAM) {
         pmg_http_body_drop(c);
     }
     if (!x->in_read) { // answered later: pipelined requests may wait

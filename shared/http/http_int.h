@@ -9,7 +9,7 @@
 #include "../core/core_int.h"
 #include "http.h"
 
-typedef struct pmg_stream pmg_stream_t;
+typedef struct pmg_http_stream pmg_http_stream_t;
 typedef struct pmg_request pmg_request_t;
 
 // Of a client: what it has asked for.
@@ -31,10 +31,10 @@ typedef struct {
     uint8_t out;          // how the body of the reply goes out, PMG_OUT_*
     size_t scan;          // bytes of the head that hold no end of it
     size_t head_len;
-    size_t pos;           // raw bytes of the message that were read so far
-    size_t left;          // of the body or the chunk
-    size_t body_len;      // decoded
-    pmg_stream_t *stream; // while the sink is PMG_BODY_STREAM
+    size_t pos;                // raw bytes of the message that were read so far
+    size_t left;               // of the body or the chunk
+    size_t body_len;           // decoded
+    pmg_http_stream_t *stream; // while the sink is PMG_HTTP_BODY_STREAM
 } pmg_http_t;
 PMG_FITS(pmg_http_t, PMG_STATE_SIZE);
 
@@ -50,9 +50,9 @@ enum {
 };
 
 enum {
-    PMG_BODY_GATHER, // it is kept behind its head, for MG_EV_HTTP_MSG
-    PMG_BODY_STREAM, // pieces go to the program or into a file
-    PMG_BODY_DROP    // answered before its end: it is read, and nobody hears of it
+    PMG_HTTP_BODY_GATHER, // it is kept behind its head, for MG_EV_HTTP_MSG
+    PMG_HTTP_BODY_STREAM, // pieces go to the program or into a file
+    PMG_HTTP_BODY_DROP    // answered before its end: it is read, and nobody hears of it
 };
 
 static inline pmg_http_t *pmg_http_of(struct mg_connection *c) {
@@ -72,49 +72,46 @@ void pmg_http_reset(struct mg_connection *c); // for the next message
 typedef struct {
     bool http10, chunked, has_length, close, keep_alive, upgrade, expect_continue;
     size_t content_length;
-} pmg_framing_t;
+} pmg_http_framing_t;
 void pmg_http_body_begin(struct mg_connection *c, const pmg_http_msg_t *hm,
-    const pmg_framing_t *f); // behind a head of head_len bytes
-// Moves on in the body of the message at `base`. 0: it is whole; PMG_BODY_WAIT: more bytes are
-// needed; PMG_BODY_STOPPED: a handler has closed the connection, or leaves poll(); or the status to
-// refuse with. Handlers run in here.
-enum { PMG_BODY_WAIT = -1, PMG_BODY_STOPPED = -2 };
+    const pmg_http_framing_t *f); // behind a head of head_len bytes
+// Moves on in the body of the message at `base`. 0: it is whole; PMG_HTTP_BODY_WAIT: more bytes are
+// needed; PMG_HTTP_BODY_STOPPED: a handler has closed the connection, or leaves poll(); or the
+// status to refuse with. Handlers run in here.
+enum { PMG_HTTP_BODY_WAIT = -1, PMG_HTTP_BODY_STOPPED = -2 };
 int pmg_http_body_more(struct mg_connection *c, char *base, size_t len);
 void pmg_http_body_drop(struct mg_connection *c);   // the request was answered, its body not
 size_t pmg_http_body_left(struct mg_connection *c); // of a body with Content-Length
-static inline bool pmg_over(size_t n, size_t limit) {
+static inline bool pmg_http_over(size_t n, size_t limit) {
     return limit > 0 && n > limit;
 }
 
 // head.c
 // Parses a whole head of len bytes. 0, or the status to refuse it with.
 int pmg_http_parse_head(const char *buf, size_t len, bool response, pmg_http_msg_t *hm,
-    pmg_header_t *headers, int max_headers, pmg_framing_t *f);
-bool pmg_is_token(struct mg_str s);
-bool pmg_is_target(struct mg_str s); // a request's: no space, no control character, no "#"
-bool pmg_is_field_value(struct mg_str s);
-bool pmg_list_has(struct mg_str list, const char *token);
-bool pmg_str_ieq(struct mg_str s, const char *lower);
-static inline bool pmg_str_is(struct mg_str s, const char *text) {
-    return s.len == strlen(text) && memcmp(s.buf, text, s.len) == 0;
-}
+    pmg_header_t *headers, int max_headers, pmg_http_framing_t *f);
+bool pmg_http_is_token(struct mg_str s);
+bool pmg_http_is_target(struct mg_str s); // a request's: no space, no control character, no "#"
+bool pmg_http_is_field_value(struct mg_str s);
+bool pmg_http_list_has(struct mg_str list, const char *token);
 
 // out.c
-enum { PMG_OUT_LENGTH, PMG_OUT_CHUNKED, PMG_OUT_STREAM };
+enum { PMG_HTTP_OUT_LENGTH, PMG_HTTP_OUT_CHUNKED, PMG_HTTP_OUT_STREAM };
 enum { PMG_HEAD_REPLY, PMG_HEAD_UPGRADE, PMG_HEAD_FILE, PMG_HEAD_REQUEST };
 enum { // what a head has said so far (pmg_head_t.seen)
-    PMG_SEEN_TYPE = 1,
-    PMG_SEEN_LENGTH = 2,
-    PMG_SEEN_CHUNKED = 4,
-    PMG_SEEN_STREAM = 8,
-    PMG_SEEN_CLOSE = 16,
-    PMG_SEEN_HOST = 32,
-    PMG_SEEN_AUTH = 64
+    PMG_HEAD_SEEN_TYPE = 1,
+    PMG_HEAD_SEEN_LENGTH = 2,
+    PMG_HEAD_SEEN_CHUNKED = 4,
+    PMG_HEAD_SEEN_STREAM = 8,
+    PMG_HEAD_SEEN_CLOSE = 16,
+    PMG_HEAD_SEEN_HOST = 32,
+    PMG_HEAD_SEEN_AUTH = 64
 };
-bool pmg_out_chunk(struct mg_connection *c, const void *buf, size_t len); // all of it or nothing
-bool pmg_out_str(struct mg_connection *c, const char *s);
-bool pmg_out_num(struct mg_connection *c, uint64_t n);
-bool pmg_out_status(struct mg_connection *c, int status); // the status line
+bool pmg_http_out_chunk(struct mg_connection *c, const void *buf,
+    size_t len); // all of it or nothing
+bool pmg_http_out_str(struct mg_connection *c, const char *s);
+bool pmg_http_out_num(struct mg_connection *c, uint64_t n);
+bool pmg_http_out_status(struct mg_connection *c, int status); // the status line
 const char *pmg_http_reason(int status);
 int pmg_head_text(pmg_head_t *h, const char *name, const char *value); // as pmg_head_header()
 int pmg_head_lines(pmg_head_t *h, struct mg_str lines); // "Name: value\r\n" of a caller
@@ -126,25 +123,26 @@ void pmg_http_refuse(struct mg_connection *c, int status); // a reply of ours, t
 // stream.c: bodies in pieces
 #if PMG_HAS_STREAM
 // The head is read, the body follows. False: refused.
-bool pmg_stream_begin(struct mg_connection *c, const char *head, size_t len);
-size_t pmg_stream_max(struct mg_connection *c);
-void pmg_stream_piece(struct mg_connection *c, const void *buf, size_t len);
+bool pmg_http_stream_begin(struct mg_connection *c, const char *head, size_t len);
+size_t pmg_http_stream_max(struct mg_connection *c);
+void pmg_http_stream_piece(struct mg_connection *c, const void *buf, size_t len);
 // The body is whole, and so is its file; `head` is valid until the result is freed. NULL: it failed.
-pmg_stream_t *pmg_stream_end(struct mg_connection *c, struct mg_str *head);
-void pmg_stream_free(pmg_stream_t *s);
-void pmg_stream_abort(struct mg_connection *c); // an unfinished file goes; what follows is dropped
+pmg_http_stream_t *pmg_http_stream_end(struct mg_connection *c, struct mg_str *head);
+void pmg_http_stream_free(pmg_http_stream_t *s);
+void pmg_http_stream_abort(struct mg_connection
+        *c); // an unfinished file goes; what follows is dropped
 // MG_EV_ERROR with this text; a server answers with `status`; the connection ends.
-void pmg_stream_fail(struct mg_connection *c, int status, const char *text);
-void pmg_stream_too_large(struct mg_connection *c);
+void pmg_http_stream_fail(struct mg_connection *c, int status, const char *text);
+void pmg_http_stream_too_large(struct mg_connection *c);
 #else
-#define pmg_stream_begin(c, head, len) ((void)(c), (void)(head), (void)(len), false)
-#define pmg_stream_max(c) ((size_t)0)
-#define pmg_stream_piece(c, buf, len) ((void)(c), (void)(buf), (void)(len))
-#define pmg_stream_end(c, head) ((void)(c), (void)(head), (pmg_stream_t *)NULL)
-#define pmg_stream_free(s) ((void)(s))
-#define pmg_stream_abort(c) ((void)(c))
-#define pmg_stream_fail(c, status, text) pmg_fatal(c, text)
-#define pmg_stream_too_large(c) ((void)(c))
+#define pmg_http_stream_begin(c, head, len) ((void)(c), (void)(head), (void)(len), false)
+#define pmg_http_stream_max(c) ((size_t)0)
+#define pmg_http_stream_piece(c, buf, len) ((void)(c), (void)(buf), (void)(len))
+#define pmg_http_stream_end(c, head) ((void)(c), (void)(head), (pmg_http_stream_t *)NULL)
+#define pmg_http_stream_free(s) ((void)(s))
+#define pmg_http_stream_abort(c) ((void)(c))
+#define pmg_http_stream_fail(c, status, text) pmg_fatal(c, text)
+#define pmg_http_stream_too_large(c) ((void)(c))
 #endif
 
 // request.c: the requests that a client sends

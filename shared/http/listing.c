@@ -67,7 +67,7 @@ static void entry(const char *name, void *arg) {
     }
 }
 
-int pmg_send_listing(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *o,
+int pmg_serve_listing(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *o,
     const char *dir) {
     listing_t l = {.fs = pmg_port_fs(), .dir = dir, .dotfiles = o->dotfiles};
     char uri[MG_PATH_MAX];

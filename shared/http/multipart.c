@@ -106,7 +106,7 @@ static const char *parameter(const char *p, const char *end, struct mg_str *name
         p++;
     }
     *name = slice(start, p);
-    if (p == end || !pmg_is_token(*name)) {
+    if (p == end || !pmg_http_is_token(*name)) {
         return NULL;
     }
     start = ++p;
@@ -123,7 +123,7 @@ static const char *parameter(const char *p, const char *end, struct mg_str *name
             p++;
         }
         *value = slice(start, p);
-        if (!pmg_is_token(*value)) {
+        if (!pmg_http_is_token(*value)) {
             return NULL;
         }
     }
@@ -131,7 +131,7 @@ static const char *parameter(const char *p, const char *end, struct mg_str *name
     return p == end || *p == ';' ? p : NULL;
 }
 
-static bool disposition(struct mg_str v, pmg_part_t *part) {
+static bool disposition(struct mg_str v, pmg_multipart_t *part) {
     const char *end = v.buf + v.len, *p = v.buf;
     while (p < end && *p != ';' && *p != ' ' && *p != '\t') {
         p++;
@@ -160,7 +160,7 @@ static bool disposition(struct mg_str v, pmg_part_t *part) {
 }
 
 // The header lines of a part and the blank one; r->p then stands at the content.
-static int headers(reader_t *r, pmg_part_t *part) {
+static int headers(reader_t *r, pmg_multipart_t *part) {
     for (;;) {
         const char *line = r->p, *stop = find_crlf(line, r->end);
         if (stop == NULL) {
@@ -171,7 +171,7 @@ static int headers(reader_t *r, pmg_part_t *part) {
             return part->name.buf != NULL ? 1 : fail(r, "a part has no Content-Disposition");
         }
         const char *colon = memchr(line, ':', (size_t)(stop - line));
-        if (colon == NULL || !pmg_is_token(slice(line, colon))) {
+        if (colon == NULL || !pmg_http_is_token(slice(line, colon))) {
             return fail(r, "a part has a malformed header");
         }
         const char *value = skip_blank(colon + 1, stop);
@@ -179,7 +179,7 @@ static int headers(reader_t *r, pmg_part_t *part) {
             stop--;
         }
         struct mg_str name = slice(line, colon), v = slice(value, stop);
-        if (!pmg_is_field_value(v)) {
+        if (!pmg_http_is_field_value(v)) {
             return fail(r, "a part has a malformed header");
         }
         if (mg_strcasecmp(name, mg_str("Content-Disposition")) == 0) {
@@ -195,8 +195,8 @@ static int headers(reader_t *r, pmg_part_t *part) {
     }
 }
 
-int pmg_multipart_next(struct mg_str body, size_t *offset, struct mg_str boundary, pmg_part_t *part,
-    const char **why) {
+int pmg_multipart_next(struct mg_str body, size_t *offset, struct mg_str boundary,
+    pmg_multipart_t *part, const char **why) {
     reader_t r = {body.buf, body.buf + body.len, boundary, why};
     bool last = false;
     memset(part, 0, sizeof(*part));
@@ -244,7 +244,7 @@ int pmg_multipart_next(struct mg_str body, size_t *offset, struct mg_str boundar
     return 1;
 }
 
-size_t pmg_unquote(struct mg_str raw, char *dst) {
+size_t pmg_multipart_unquote(struct mg_str raw, char *dst) {
     size_t n = 0;
     for (size_t i = 0; i < raw.len; i++) {
         bool quoted = raw.buf[i] == '\\' && i + 1 < raw.len &&
@@ -255,7 +255,7 @@ size_t pmg_unquote(struct mg_str raw, char *dst) {
     return n;
 }
 
-size_t pmg_safe_filename(struct mg_str name, char *dst) {
+size_t pmg_multipart_filename(struct mg_str name, char *dst) {
     size_t start = 0, n = 0;
     for (size_t i = 0; i < name.len; i++) {
         if (name.buf[i] == '/' || name.buf[i] == '\\') {

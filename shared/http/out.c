@@ -4,11 +4,11 @@
 
 #include "http_int.h"
 
-bool pmg_out_str(struct mg_connection *c, const char *s) {
+bool pmg_http_out_str(struct mg_connection *c, const char *s) {
     return pmg_out(c, s, strlen(s));
 }
 
-bool pmg_out_num(struct mg_connection *c, uint64_t n) {
+bool pmg_http_out_num(struct mg_connection *c, uint64_t n) {
     char buf[20];
     size_t i = sizeof(buf);
     do {
@@ -73,12 +73,13 @@ const char *pmg_http_reason(int status) {
     return "";
 }
 
-bool pmg_out_status(struct mg_connection *c, int status) {
+bool pmg_http_out_status(struct mg_connection *c, int status) {
     if (status == 200) {
         return pmg_out(c, "HTTP/1.1 200 OK\r\n", 17);
     }
-    return pmg_out(c, "HTTP/1.1 ", 9) && pmg_out_num(c, (uint64_t)status) && pmg_out(c, " ", 1) &&
-           pmg_out_str(c, pmg_http_reason(status)) && pmg_out(c, "\r\n", 2);
+    return pmg_out(c, "HTTP/1.1 ", 9) && pmg_http_out_num(c, (uint64_t)status) &&
+           pmg_out(c, " ", 1) && pmg_http_out_str(c, pmg_http_reason(status)) &&
+           pmg_out(c, "\r\n", 2);
 }
 
 int pmg_http_no_memory(struct mg_connection *c) {
@@ -109,52 +110,53 @@ int pmg_head_header(pmg_head_t *h, struct mg_str name, struct mg_str value) {
         return 0;
     }
     pmg_mgr_t *m = pmg_m(c);
-    if (!pmg_is_token(name)) {
+    if (!pmg_http_is_token(name)) {
         return pmg_fail(m, -EINVAL, "header name \"%.*s\" has characters that a name cannot have",
             (int)(name.len < 60 ? name.len : 60), name.buf);
     }
-    if (!pmg_is_field_value(value)) {
+    if (!pmg_http_is_field_value(value)) {
         return pmg_fail(m, -EINVAL,
             "header %.*s: the value holds CR, LF, NUL or another control character",
             (int)(name.len < 60 ? name.len : 60), name.buf);
     }
     if (pmg_str_ieq(name, "content-type")) {
-        h->seen |= PMG_SEEN_TYPE;
+        h->seen |= PMG_HEAD_SEEN_TYPE;
         if (value.len >= 17 &&
             mg_strcasecmp(mg_str_n(value.buf, 17), mg_str("text/event-stream")) == 0) {
-            h->seen |= PMG_SEEN_STREAM;
+            h->seen |= PMG_HEAD_SEEN_STREAM;
         }
     } else if (pmg_str_ieq(name, "content-length")) {
-        if ((h->seen & (PMG_SEEN_LENGTH | PMG_SEEN_CHUNKED)) ||
+        if ((h->seen & (PMG_HEAD_SEEN_LENGTH | PMG_HEAD_SEEN_CHUNKED)) ||
             !digits(value, &h->content_length)) {
             return pmg_fail(m, -EINVAL,
                 "Content-Length must be one number, and not beside Transfer-Encoding");
         }
-        h->seen |= PMG_SEEN_LENGTH;
+        h->seen |= PMG_HEAD_SEEN_LENGTH;
         return 0; // written by pmg_reply_end, where the body is known
     } else if (pmg_str_ieq(name, "transfer-encoding")) {
-        if (!pmg_str_ieq(value, "chunked") || (h->seen & (PMG_SEEN_LENGTH | PMG_SEEN_CHUNKED)) ||
+        if (!pmg_str_ieq(value, "chunked") ||
+            (h->seen & (PMG_HEAD_SEEN_LENGTH | PMG_HEAD_SEEN_CHUNKED)) ||
             h->kind == PMG_HEAD_UPGRADE || h->kind == PMG_HEAD_FILE) {
             return pmg_fail(m, -EINVAL,
                 "Transfer-Encoding: only chunked is known, once, and not beside Content-Length");
         }
-        h->seen |= PMG_SEEN_CHUNKED;
+        h->seen |= PMG_HEAD_SEEN_CHUNKED;
         return 0;
     } else if (pmg_str_ieq(name, "connection")) {
         if (h->kind == PMG_HEAD_UPGRADE) {
             return pmg_fail(m, -EINVAL, "Connection is set by the upgrade itself");
         }
-        if (pmg_list_has(value, "close")) {
-            h->seen |= PMG_SEEN_CLOSE;
+        if (pmg_http_list_has(value, "close")) {
+            h->seen |= PMG_HEAD_SEEN_CLOSE;
             return 0;
         }
     } else if (h->kind == PMG_HEAD_REQUEST && pmg_str_ieq(name, "host")) {
-        if (h->seen & PMG_SEEN_HOST) {
+        if (h->seen & PMG_HEAD_SEEN_HOST) {
             return pmg_fail(m, -EINVAL, "Host must come once");
         }
-        h->seen |= PMG_SEEN_HOST;
+        h->seen |= PMG_HEAD_SEEN_HOST;
     } else if (h->kind == PMG_HEAD_REQUEST && pmg_str_ieq(name, "authorization")) {
-        h->seen |= PMG_SEEN_AUTH;
+        h->seen |= PMG_HEAD_SEEN_AUTH;
     }
     if (!pmg_out(c, name.buf, name.len) || !pmg_out(c, ": ", 2) ||
         !pmg_out(c, value.buf, value.len) || !pmg_out(c, "\r\n", 2)) {
@@ -163,7 +165,7 @@ int pmg_head_header(pmg_head_t *h, struct mg_str name, struct mg_str value) {
     return 0;
 }
 
-bool pmg_out_chunk(struct mg_connection *c, const void *buf, size_t len) {
+bool pmg_http_out_chunk(struct mg_connection *c, const void *buf, size_t len) {
     static const char hex[] = "0123456789abcdef";
     char size[18];
     size_t i = sizeof(size), n = len;

@@ -38,7 +38,7 @@ int pmg_reply_begin(pmg_head_t *h, struct mg_connection *c, int status) {
     h->kind = PMG_HEAD_REPLY;
     h->status = status;
     h->start = pmg_send_len(c);
-    if (!pmg_out_status(c, status)) {
+    if (!pmg_http_out_status(c, status)) {
         pmg_head_abort(h);
         return pmg_http_no_memory(c);
     }
@@ -49,48 +49,48 @@ int pmg_reply_end(pmg_head_t *h, struct mg_str body) {
     struct mg_connection *c = h->c;
     pmg_http_t *x = pmg_http_of(c);
     bool empty_status = h->status == 204 || h->status == 304; // these have no body by definition
-    bool chunked = (h->seen & PMG_SEEN_CHUNKED) && !empty_status;
-    bool stream = !chunked && (h->seen & PMG_SEEN_STREAM) && body.len == 0 &&
-                  !(h->seen & PMG_SEEN_LENGTH) && !x->is_head;
-    uint8_t out = PMG_OUT_LENGTH;
+    bool chunked = (h->seen & PMG_HEAD_SEEN_CHUNKED) && !empty_status;
+    bool stream = !chunked && (h->seen & PMG_HEAD_SEEN_STREAM) && body.len == 0 &&
+                  !(h->seen & PMG_HEAD_SEEN_LENGTH) && !x->is_head;
+    uint8_t out = PMG_HTTP_OUT_LENGTH;
     bool ok = true;
     if (empty_status && body.len > 0) {
         pmg_head_abort(h);
         return pmg_fail(pmg_m(c), -EINVAL, "a reply with status %d has no body", h->status);
     }
-    if (h->kind == PMG_HEAD_REPLY && (h->seen & PMG_SEEN_LENGTH) && h->content_length != body.len &&
-        !(x->is_head && body.len == 0) && h->status != 304) {
+    if (h->kind == PMG_HEAD_REPLY && (h->seen & PMG_HEAD_SEEN_LENGTH) &&
+        h->content_length != body.len && !(x->is_head && body.len == 0) && h->status != 304) {
         pmg_head_abort(h);
         return pmg_fail(pmg_m(c), -EINVAL, "Content-Length says %zu, the body has %zu bytes",
             h->content_length, body.len);
     }
-    if (!(h->seen & PMG_SEEN_TYPE) && !empty_status) {
+    if (!(h->seen & PMG_HEAD_SEEN_TYPE) && !empty_status) {
         ok = pmg_out(c, "Content-Type: text/plain; charset=utf-8\r\n", 41);
     }
     if (chunked && !x->http10) {
-        out = PMG_OUT_CHUNKED;
-        ok = ok && pmg_out_str(c, "Transfer-Encoding: chunked\r\n");
+        out = PMG_HTTP_OUT_CHUNKED;
+        ok = ok && pmg_http_out_str(c, "Transfer-Encoding: chunked\r\n");
     } else if (chunked ||
                stream) { // to an HTTP/1.0 client, and for events: until the connection ends
-        out = PMG_OUT_STREAM;
+        out = PMG_HTTP_OUT_STREAM;
         x->close_after = 1;
-    } else if (!empty_status || (h->seen & PMG_SEEN_LENGTH)) {
+    } else if (!empty_status || (h->seen & PMG_HEAD_SEEN_LENGTH)) {
         ok = ok && pmg_out(c, "Content-Length: ", 16) &&
-             pmg_out_num(c, (h->seen & PMG_SEEN_LENGTH) ? h->content_length : body.len) &&
+             pmg_http_out_num(c, (h->seen & PMG_HEAD_SEEN_LENGTH) ? h->content_length : body.len) &&
              pmg_out(c, "\r\n", 2);
     }
-    if (h->seen & PMG_SEEN_CLOSE) {
+    if (h->seen & PMG_HEAD_SEEN_CLOSE) {
         x->close_after = 1;
     }
     if (x->close_after) {
-        ok = ok && pmg_out_str(c, "Connection: close\r\n");
+        ok = ok && pmg_http_out_str(c, "Connection: close\r\n");
     } else if (x->http10) {
-        ok = ok && pmg_out_str(c, "Connection: keep-alive\r\n");
+        ok = ok && pmg_http_out_str(c, "Connection: keep-alive\r\n");
     }
     ok = ok && pmg_out(c, "\r\n", 2);
     if (ok && body.len > 0 && !x->is_head) {
-        ok = out == PMG_OUT_CHUNKED ? pmg_out_chunk(c, body.buf, body.len)
-                                    : pmg_out(c, body.buf, body.len);
+        ok = out == PMG_HTTP_OUT_CHUNKED ? pmg_http_out_chunk(c, body.buf, body.len)
+                                         : pmg_out(c, body.buf, body.len);
     }
     if (!ok) {
         pmg_head_abort(h);
@@ -99,7 +99,7 @@ int pmg_reply_end(pmg_head_t *h, struct mg_str body) {
     x->out = out;
     x->resp_started = 1;
     pmg_work(c);
-    if (h->kind == PMG_HEAD_REPLY && out == PMG_OUT_LENGTH) {
+    if (h->kind == PMG_HEAD_REPLY && out == PMG_HTTP_OUT_LENGTH) {
         pmg_http_done(c);
     }
     return 0;
@@ -133,7 +133,7 @@ int pmg_http_chunk(struct mg_connection *c, const void *buf, size_t len) {
         return pmg_request_chunk(c, buf, len);
     }
     if (!pmg_is_http(c) || c->is_client || !c->is_resp || !x->resp_started ||
-        x->out == PMG_OUT_LENGTH) {
+        x->out == PMG_HTTP_OUT_LENGTH) {
         return pmg_fail(m, -EINVAL,
             "no chunked reply was started: reply(200, \"\", "
             "{\"Transfer-Encoding\": \"chunked\"}) starts one");
@@ -143,7 +143,8 @@ int pmg_http_chunk(struct mg_connection *c, const void *buf, size_t len) {
         return err;
     }
     if (!x->is_head) {
-        bool ok = x->out == PMG_OUT_CHUNKED ? pmg_out_chunk(c, buf, len) : pmg_out(c, buf, len);
+        bool ok =
+            x->out == PMG_HTTP_OUT_CHUNKED ? pmg_http_out_chunk(c, buf, len) : pmg_out(c, buf, len);
         if (!ok) {
             return pmg_http_no_memory(c);
         }
@@ -183,7 +184,7 @@ int pmg_http_sse(struct mg_connection *c, struct mg_str type, struct mg_str data
         return pmg_fail(m, -EINVAL, "an event type is one line");
     }
     if (!pmg_is_http(c) || c->is_client || !c->is_resp || !x->resp_started ||
-        x->out == PMG_OUT_LENGTH) {
+        x->out == PMG_HTTP_OUT_LENGTH) {
         return pmg_fail(m, -EINVAL,
             "no event stream was started: reply(200, \"\", "
             "{\"Content-Type\": \"text/event-stream\"}) starts one");
@@ -195,7 +196,7 @@ int pmg_http_sse(struct mg_connection *c, struct mg_str type, struct mg_str data
     if (x->is_head) {
         return 0;
     }
-    bool chunked = x->out == PMG_OUT_CHUNKED;
+    bool chunked = x->out == PMG_HTTP_OUT_CHUNKED;
     size_t before = pmg_send_len(c);
     bool ok = (!chunked || pmg_out(c, "00000000\r\n", CHUNK_HEAD)) && pmg_out(c, "event: ", 7) &&
               pmg_out(c, type.buf, type.len) && pmg_out(c, "\n", 1) && sse_lines(c, data) &&

@@ -196,7 +196,7 @@ int pmg_request_begin(pmg_head_t *h, struct mg_connection *c, struct mg_str meth
     if (r->pending == PIPELINE_MAX) {
         return pmg_fail(m, -EAGAIN, "%d requests wait for their answers", PIPELINE_MAX);
     }
-    if (!pmg_is_token(method)) {
+    if (!pmg_http_is_token(method)) {
         return pmg_fail(m, -EINVAL, "the method is no token, such as GET");
     }
     for (size_t i = 0; i < method.len; i++) { // follow() and most servers know no others
@@ -207,7 +207,7 @@ int pmg_request_begin(pmg_head_t *h, struct mg_connection *c, struct mg_str meth
         }
     }
     bool connect = pmg_str_is(method, "CONNECT");
-    if (!pmg_is_target(target) ||
+    if (!pmg_http_is_target(target) ||
         (target.buf[0] != '/' && !connect && !(target.len == 1 && target.buf[0] == '*') &&
             memchr(target.buf, ':', target.len) == NULL)) {
         return pmg_fail(m, -EINVAL,
@@ -222,7 +222,7 @@ int pmg_request_begin(pmg_head_t *h, struct mg_connection *c, struct mg_str meth
     h->status =
         pmg_str_is(method, "POST") || pmg_str_is(method, "PUT") || pmg_str_is(method, "PATCH");
     if (!pmg_out(c, method.buf, method.len) || !pmg_out(c, " ", 1) ||
-        !pmg_out(c, target.buf, target.len) || !pmg_out_str(c, " HTTP/1.1\r\n")) {
+        !pmg_out(c, target.buf, target.len) || !pmg_http_out_str(c, " HTTP/1.1\r\n")) {
         pmg_head_abort(h);
         return pmg_fail(m, -ENOMEM, "no memory for the request");
     }
@@ -233,33 +233,34 @@ int pmg_request_end(pmg_head_t *h, struct mg_str body) {
     struct mg_connection *c = h->c;
     pmg_conn_t *x = pmg_x(c);
     pmg_http_client_t *k = &pmg_http_of(c)->client;
-    bool chunked = (h->seen & PMG_SEEN_CHUNKED) != 0, length = (h->seen & PMG_SEEN_LENGTH) != 0;
+    bool chunked = (h->seen & PMG_HEAD_SEEN_CHUNKED) != 0,
+         length = (h->seen & PMG_HEAD_SEEN_LENGTH) != 0;
     if (length && h->content_length < body.len) {
         pmg_head_abort(h);
         return pmg_fail(pmg_m(c), -EINVAL, "Content-Length says %zu, the body has %zu bytes",
             h->content_length, body.len);
     }
     bool ok = true;
-    if (!(h->seen & PMG_SEEN_HOST)) {
-        ok = pmg_out_str(c, "Host: ") && pmg_out_str(c, x->is_unix ? "localhost" : x->host) &&
-             pmg_out(c, "\r\n", 2);
+    if (!(h->seen & PMG_HEAD_SEEN_HOST)) {
+        ok = pmg_http_out_str(c, "Host: ") &&
+             pmg_http_out_str(c, x->is_unix ? "localhost" : x->host) && pmg_out(c, "\r\n", 2);
     }
-    if (k->auth != NULL && !(h->seen & PMG_SEEN_AUTH)) {
-        ok = ok && pmg_out_str(c, k->auth);
+    if (k->auth != NULL && !(h->seen & PMG_HEAD_SEEN_AUTH)) {
+        ok = ok && pmg_http_out_str(c, k->auth);
     }
-    if (h->seen & PMG_SEEN_CLOSE) {
-        ok = ok && pmg_out_str(c, "Connection: close\r\n");
+    if (h->seen & PMG_HEAD_SEEN_CLOSE) {
+        ok = ok && pmg_http_out_str(c, "Connection: close\r\n");
     }
     if (chunked) {
-        ok = ok && pmg_out_str(c, "Transfer-Encoding: chunked\r\n");
+        ok = ok && pmg_http_out_str(c, "Transfer-Encoding: chunked\r\n");
     } else if (length || body.len > 0 || h->status) {
-        ok = ok && pmg_out_str(c, "Content-Length: ") &&
-             pmg_out_num(c, length ? h->content_length : body.len) && pmg_out(c, "\r\n", 2);
+        ok = ok && pmg_http_out_str(c, "Content-Length: ") &&
+             pmg_http_out_num(c, length ? h->content_length : body.len) && pmg_out(c, "\r\n", 2);
     }
     ok = ok && pmg_out(c, "\r\n", 2);
     if (body.len > 0) {
-        ok =
-            ok && (chunked ? pmg_out_chunk(c, body.buf, body.len) : pmg_out(c, body.buf, body.len));
+        ok = ok &&
+             (chunked ? pmg_http_out_chunk(c, body.buf, body.len) : pmg_out(c, body.buf, body.len));
     }
     if (!ok) {
         pmg_head_abort(h);
@@ -283,7 +284,7 @@ int pmg_request_chunk(struct mg_connection *c, const void *buf, size_t len) {
     if (err < 0) {
         return err;
     }
-    if (!pmg_out_chunk(c, buf, len)) {
+    if (!pmg_http_out_chunk(c, buf, len)) {
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send %zu bytes", len);
     }
     if (len == 0) {

@@ -152,9 +152,10 @@ static int range(struct mg_str v, uint64_t size, uint64_t *from, uint64_t *to) {
 }
 
 static bool etag_matches(struct mg_str list, const char *etag) {
-    return list.len > 0 && ((list.len == 1 && list.buf[0] == '*') || pmg_list_has(list, etag) ||
-                               (list.len > 2 && memcmp(list.buf, "W/", 2) == 0 &&
-                                   pmg_list_has(mg_str_n(list.buf + 2, list.len - 2), etag)));
+    return list.len > 0 &&
+           ((list.len == 1 && list.buf[0] == '*') || pmg_http_list_has(list, etag) ||
+               (list.len > 2 && memcmp(list.buf, "W/", 2) == 0 &&
+                   pmg_http_list_has(mg_str_n(list.buf + 2, list.len - 2), etag)));
 }
 
 // "gzip" in the list, not switched off by a q of zero.
@@ -164,7 +165,7 @@ static bool accepts_gzip(struct mg_str list) {
         if (!mg_span(entry, &name, &q, ';')) {
             continue;
         }
-        if (pmg_list_has(name, "gzip")) {
+        if (pmg_http_list_has(name, "gzip")) {
             const char *p = q.len > 0 ? memchr(q.buf, '=', q.len) : NULL;
             bool zero = p != NULL;
             for (p = p != NULL ? p + 1 : p; zero && p < q.buf + q.len; p++) {
@@ -250,7 +251,7 @@ static int take_range(sending_t *s, const pmg_http_msg_t *hm) {
 static int put_headers(pmg_head_t *h, const sending_t *s, const pmg_serve_t *o) {
     char text[80];
     int err = pmg_head_lines(h, o->headers);
-    if (err == 0 && !(h->seen & PMG_SEEN_TYPE)) {
+    if (err == 0 && !(h->seen & PMG_HEAD_SEEN_TYPE)) {
         err = pmg_head_header(h, mg_str("Content-Type"), mime_type(s->path, o->mime_types));
     }
     if (err == 0) {
@@ -285,7 +286,7 @@ static int send_head(struct mg_connection *c, const sending_t *s, const pmg_serv
         return err;
     }
     h.kind = PMG_HEAD_FILE;
-    h.seen |= PMG_SEEN_LENGTH;
+    h.seen |= PMG_HEAD_SEEN_LENGTH;
     h.content_length = (size_t)s->len;
     return pmg_reply_end(&h, mg_str_n(NULL, 0));
 }
@@ -314,7 +315,7 @@ static int send_chosen(struct mg_connection *c, const sending_t *s, const pmg_se
     return err;
 }
 
-int pmg_send_file(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *o,
+int pmg_serve_send(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *o,
     const char *path, int status) {
     sending_t s = {.fs = pmg_port_fs(), .path = path, .status = status};
     char text[40];

@@ -80,7 +80,7 @@ static int not_found(struct mg_connection *c, const pmg_http_msg_t *hm, const pm
     int status) {
     if (status == 404 && o->page404 != NULL && o->page404[0] != '\0' &&
         (pmg_port_fs()->st(o->page404, NULL, NULL) & (MG_FS_READ | MG_FS_DIR)) == MG_FS_READ) {
-        return pmg_send_file(c, hm, o, o->page404, 404);
+        return pmg_serve_send(c, hm, o, o->page404, 404);
     }
     return pmg_serve_say(c, o, status, NULL, NULL);
 }
@@ -96,7 +96,7 @@ int pmg_serve_file(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_
     if ((pmg_port_fs()->st(o->root, NULL, NULL) & (MG_FS_READ | MG_FS_DIR)) != MG_FS_READ) {
         return not_found(c, hm, o, 404);
     }
-    return pmg_send_file(c, hm, o, o->root, 200);
+    return pmg_serve_send(c, hm, o, o->root, 200);
 }
 
 int pmg_serve_dir(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *o) {
@@ -119,7 +119,7 @@ int pmg_serve_dir(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_s
         return not_found(c, hm, o, 404);
     }
     if (!(flags & MG_FS_DIR)) {
-        return pmg_send_file(c, hm, o, path, 200);
+        return pmg_serve_send(c, hm, o, path, 200);
     }
     if (!slash) { // relative links of the page would miss a level
         char to[MG_PATH_MAX];
@@ -138,14 +138,14 @@ int pmg_serve_dir(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_s
     if (len + 12 < MG_PATH_MAX) {
         memcpy(path + len, "/index.html", 12);
         if ((fs->st(path, NULL, NULL) & (MG_FS_READ | MG_FS_DIR)) == MG_FS_READ) {
-            return pmg_send_file(c, hm, o, path, 200);
+            return pmg_serve_send(c, hm, o, path, 200);
         }
         path[len] = '\0';
     }
     if (o->no_listing) {
         return not_found(c, hm, o, 404);
     }
-    return pmg_send_listing(c, hm, o, path);
+    return pmg_serve_listing(c, hm, o, path);
 }
 
 #endif

@@ -10,14 +10,14 @@
 #if PMG_HAS_FILES
 
 // send_file.c. `status` is 200, or 404 for the page of what is not found.
-int pmg_send_file(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *o,
+int pmg_serve_send(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *o,
     const char *path, int status);
 // A reply of a few words, with one header more (NULL: none).
 int pmg_serve_say(struct mg_connection *c, const pmg_serve_t *o, int status, const char *name,
     const char *value);
 
 // listing.c
-int pmg_send_listing(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *o,
+int pmg_serve_listing(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *o,
     const char *dir);
 
 #endif

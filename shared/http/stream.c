@@ -11,7 +11,7 @@
 
 #if PMG_HAS_STREAM
 
-struct pmg_stream {
+struct pmg_http_stream {
     size_t max; // 0: no limit
     bool refused;
     void *file; // NULL: pieces go to the program
@@ -21,17 +21,17 @@ struct pmg_stream {
     char path[];
 };
 
-static const char *part(const pmg_stream_t *s) {
+static const char *part(const pmg_http_stream_t *s) {
     return s->path + s->path_len;
 }
 
 static void forget(struct mg_connection *c) {
     pmg_http_t *h = pmg_http_of(c);
-    pmg_stream_free(h->stream);
+    pmg_http_stream_free(h->stream);
     h->stream = NULL;
 }
 
-void pmg_stream_free(pmg_stream_t *s) {
+void pmg_http_stream_free(pmg_http_stream_t *s) {
     if (s == NULL) {
         return;
     }
@@ -43,16 +43,16 @@ void pmg_stream_free(pmg_stream_t *s) {
     pmg_free(s);
 }
 
-void pmg_stream_abort(struct mg_connection *c) {
+void pmg_http_stream_abort(struct mg_connection *c) {
     if (pmg_is_http(c) && pmg_http_of(c)->stream != NULL) {
         forget(c);
-        pmg_http_of(c)->sink = PMG_BODY_DROP;
+        pmg_http_of(c)->sink = PMG_HTTP_BODY_DROP;
     }
 }
 
 // What went wrong becomes MG_EV_ERROR. A server then answers with `status`, unless the program did.
-void pmg_stream_fail(struct mg_connection *c, int status, const char *text) {
-    pmg_stream_abort(c);
+void pmg_http_stream_fail(struct mg_connection *c, int status, const char *text) {
+    pmg_http_stream_abort(c);
     if (c->is_client) {
         pmg_fatal(c, text);
         return;
@@ -66,11 +66,11 @@ void pmg_stream_fail(struct mg_connection *c, int status, const char *text) {
     }
 }
 
-void pmg_stream_too_large(struct mg_connection *c) {
+void pmg_http_stream_too_large(struct mg_connection *c) {
     char text[80];
     pmg_snprintf(text, sizeof(text), "HTTP body is larger than max_size, %zu bytes",
         pmg_http_of(c)->stream->max);
-    pmg_stream_fail(c, 413, text);
+    pmg_http_stream_fail(c, 413, text);
 }
 
 static void file_failed(struct mg_connection *c, int err) {
@@ -78,7 +78,7 @@ static void file_failed(struct mg_connection *c, int err) {
     pmg_snprintf(text, sizeof(text), "cannot write %.*s: %s", PMG_CUT(pmg_http_of(c)->stream->path),
         strerror(-err));
     bool full = err == -ENOSPC || err == -EFBIG;
-    pmg_stream_fail(c, full ? 507 : 500, text);
+    pmg_http_stream_fail(c, full ? 507 : 500, text);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -109,7 +109,7 @@ int pmg_http_stream_body(struct mg_connection *c, const char *path, size_t max_s
         return pmg_fail(m, -EINVAL, "path must name a file");
     }
     size_t size = path != NULL ? 2 * len + PART_EXTRA : 0;
-    pmg_stream_t *s = pmg_alloc(sizeof(*s) + size);
+    pmg_http_stream_t *s = pmg_alloc(sizeof(*s) + size);
     if (s == NULL) {
         return pmg_fail(m, -ENOMEM, "no memory for the body");
     }
@@ -127,21 +127,21 @@ int pmg_http_stream_body(struct mg_connection *c, const char *path, size_t max_s
         }
     }
     h->stream = s;
-    h->sink = PMG_BODY_STREAM;
+    h->sink = PMG_HTTP_BODY_STREAM;
     h->by_hand = 0;
     return 0;
 }
 
-bool pmg_stream_begin(struct mg_connection *c, const char *head, size_t len) {
-    pmg_stream_t *s = pmg_http_of(c)->stream;
+bool pmg_http_stream_begin(struct mg_connection *c, const char *head, size_t len) {
+    pmg_http_stream_t *s = pmg_http_of(c)->stream;
     if (s->refused) {
-        pmg_stream_too_large(c);
+        pmg_http_stream_too_large(c);
         return false;
     }
     s->head = pmg_strndup(head, len);
     s->head_len = len;
     if (s->head == NULL) {
-        pmg_stream_fail(c, 503, "no memory for the body");
+        pmg_http_stream_fail(c, 503, "no memory for the body");
         return false;
     }
     return true;
@@ -150,12 +150,12 @@ bool pmg_stream_begin(struct mg_connection *c, const char *head, size_t len) {
 // ---------------------------------------------------------------------------------------------
 // Pieces and the end
 
-size_t pmg_stream_max(struct mg_connection *c) {
+size_t pmg_http_stream_max(struct mg_connection *c) {
     return pmg_http_of(c)->stream->max;
 }
 
-void pmg_stream_piece(struct mg_connection *c, const void *buf, size_t len) {
-    pmg_stream_t *s = pmg_http_of(c)->stream;
+void pmg_http_stream_piece(struct mg_connection *c, const void *buf, size_t len) {
+    pmg_http_stream_t *s = pmg_http_of(c)->stream;
     if (s->file != NULL) {
         int err = pmg_port_file_write(s->file, buf, len);
         if (err < 0) {
@@ -167,9 +167,9 @@ void pmg_stream_piece(struct mg_connection *c, const void *buf, size_t len) {
     pmg_http_fire(c, MG_EV_HTTP_BODY, &piece);
 }
 
-pmg_stream_t *pmg_stream_end(struct mg_connection *c, struct mg_str *head) {
+pmg_http_stream_t *pmg_http_stream_end(struct mg_connection *c, struct mg_str *head) {
     pmg_http_t *h = pmg_http_of(c);
-    pmg_stream_t *s = h->stream;
+    pmg_http_stream_t *s = h->stream;
     if (s->file != NULL) {
         int err = pmg_port_file_close(s->file);
         s->file = NULL;

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The I/O backend under the loop: what sock.c (BSD sockets; it waits in sock_wait.c or esp.c) and
-// lwip.c (raw lwIP) both implement; a build links one of them. Nothing in here knows a protocol or
-// frees a connection; Python runs in pmg_io_wait() alone, by pmg_ready().
+// The I/O backend under the loop: what sock/ (BSD sockets; esp/ is its other half on ESP-IDF) and
+// lwip/ (raw lwIP) both implement; a build links one of them. What differs for those above stands in
+// port/backend.h. Nothing in here knows a protocol or frees a connection; Python runs in pmg_io_wait() alone, by pmg_ready().
 //
 // Results are >= 0 or a negative errno. -EAGAIN means "not now": the backend reports readiness
 // later if pmg_io_watch() asked for it. All is level triggered: what was not handled is reported
@@ -12,10 +12,6 @@
 
 #include "mongoose.h"
 #include "../base/names.h"
-
-#if defined(ESP_PLATFORM) && !defined(PMG_IO_ESP)
-#define PMG_IO_ESP 1
-#endif
 
 struct pmg_mgr;
 
@@ -67,19 +63,20 @@ void pmg_io_unlock(struct pmg_mgr *m);
 typedef struct {
     uint32_t ip, mask;
     unsigned index;
-} pmg_iface_t;
+} pmg_io_iface_t;
 #ifdef PMG_BOARD
 #define PMG_IFACES 2 // that are looked at
 #else
 #define PMG_IFACES 16
 #endif
 // The interfaces that are up and can multicast, or the one that has the address `only`. Their number.
-int pmg_io_ifaces(pmg_iface_t *out, int max, uint32_t only);
+int pmg_io_ifaces(pmg_io_iface_t *out, int max, uint32_t only);
 // As pmg_io_listen(), for UDP on a port that others may have, too, unless it is 0.
 int pmg_io_mcast_open(struct mg_connection *c);
-int pmg_io_mcast_join(struct mg_connection *c, uint32_t group, const pmg_iface_t *i);
+int pmg_io_mcast_join(struct mg_connection *c, uint32_t group, const pmg_io_iface_t *i);
 // Sends to c->rem by this interface.
-long pmg_io_mcast_send(struct mg_connection *c, const pmg_iface_t *i, const void *buf, size_t len);
+long pmg_io_mcast_send(struct mg_connection *c, const pmg_io_iface_t *i, const void *buf,
+    size_t len);
 long pmg_io_mcast_read(struct mg_connection *c, void *buf, size_t len); // for pmg_io_read()
 // Where the last datagram of multicast came in, on any connection; 0 if that is not known.
 unsigned pmg_io_mcast_iface(struct pmg_mgr *m);

@@ -52,7 +52,7 @@ static void begin_reply(const pmg_mdns_t *md, pmg_wire_out_t *o, const pmg_mdns_
 
 static bool put_own(const pmg_mdns_t *md, const pmg_mdns_iface_t *i, pmg_wire_out_t *o, int section,
     int bit, const pmg_mdns_reply_t *r) {
-    pmg_own_t own;
+    pmg_mdns_own_t own;
     pmg_mdns_record(md, bit, i->i.ip, &own);
     uint32_t ttl = r->goodbye ? 0 : own.ttl;
     unsigned class = own.class;
@@ -109,7 +109,7 @@ static void send_probe(struct mg_connection *c, const pmg_mdns_iface_t *i) {
         int last = service < 0 ? PMG_OWN_A : first + 1; // SRV and TXT
         for (int bit = first; bit <= last; bit++) {
             if (all >> bit & 1) {
-                pmg_own_t own;
+                pmg_mdns_own_t own;
                 pmg_mdns_record(md, bit, i->i.ip, &own);
                 (void)pmg_wire_record(&o, 2, own.name, own.type, PMG_CLASS_IN, own.ttl, own.data,
                     own.data_len);
@@ -197,7 +197,7 @@ static void multicast(struct mg_connection *c, pmg_mdns_iface_t *i) {
 // Looks which interfaces there are; true if there is a new one.
 bool pmg_mdns_scan(struct mg_connection *c) {
     pmg_mdns_t *md = pmg_mdns_of(c);
-    pmg_iface_t now[PMG_IFACES];
+    pmg_io_iface_t now[PMG_IFACES];
     int n = pmg_io_ifaces(now, PMG_IFACES, md->only), kept = 0;
     bool more = false;
     md->scan = pmg_mdns_clock(c) + SCAN_MS;

@@ -40,14 +40,14 @@ typedef struct {
     uint16_t port, number; // number: of the conflicts that its name had
     uint16_t txt_len;
     uint8_t *txt; // on the wire, or NULL
-} pmg_service_t;
+} pmg_mdns_service_t;
 
 // Own records have a bit each: the host's address and what it has not, then four of each service.
 enum { PMG_OWN_A, PMG_OWN_NSEC, PMG_OWN_SERVICE };
 enum { PMG_OWN_PTR, PMG_OWN_SRV, PMG_OWN_TXT, PMG_OWN_ENUM, PMG_OWN_KINDS };
 
 typedef struct {
-    pmg_iface_t i;
+    pmg_io_iface_t i;
     bool joined;
     uint64_t mask, due;     // to be multicast, and when
     uint64_t sent, sent_at; // what was, in the second that began then
@@ -72,7 +72,7 @@ typedef struct pmg_mdns {
     char name[PMG_WIRE_TEXT];    // the host's, once it is ours
     uint8_t out[PMG_WIRE_OUT];
     pmg_mdns_iface_t iface[PMG_IFACES];
-    pmg_service_t service[PMG_MDNS_SERVICES];
+    pmg_mdns_service_t service[PMG_MDNS_SERVICES];
 } pmg_mdns_t;
 
 typedef struct {
@@ -81,18 +81,18 @@ typedef struct {
     const uint8_t *name, *data;
     size_t data_len;
     uint8_t buf[PMG_WIRE_NAME]; // what `data` may point to
-} pmg_own_t;
+} pmg_mdns_own_t;
 
 uint64_t pmg_mdns_all(const pmg_mdns_t *md);
 // Makes the record of a bit. `ip` is the address on the interface that it is for.
-void pmg_mdns_record(const pmg_mdns_t *md, int bit, uint32_t ip, pmg_own_t *out);
+void pmg_mdns_record(const pmg_mdns_t *md, int bit, uint32_t ip, pmg_mdns_own_t *out);
 // Own records that answer a question; *shared: others may have answers to it, too.
 uint64_t pmg_mdns_match(const pmg_mdns_t *md, const uint8_t *name, unsigned type, bool *shared);
 // What should come along with these answers.
 uint64_t pmg_mdns_additional(const pmg_mdns_t *md, uint64_t answers);
 // Whether a record of another host has a name that must be ours alone, and says something else.
 // 0: no; > 0: yes, and what it says comes after ours in order; < 0: before. *service: which, or -1.
-int pmg_mdns_contradicts(const pmg_mdns_t *md, const pmg_wire_msg_t *m, const pmg_rr_t *rr,
+int pmg_mdns_contradicts(const pmg_mdns_t *md, const pmg_wire_msg_t *m, const pmg_wire_rr_t *rr,
     uint32_t ip, int *service);
 void pmg_mdns_rename(pmg_mdns_t *md, int service); // -1: the host
 void pmg_mdns_names(pmg_mdns_t *md);               // makes the wire forms
@@ -124,7 +124,7 @@ typedef struct {
     const struct mg_addr *to; // NULL: all
     bool goodbye;
     // Of a query from another port, its first question is repeated.
-    const pmg_rr_t *legacy;
+    const pmg_wire_rr_t *legacy;
     unsigned id;
 } pmg_mdns_reply_t;
 // In as many messages as it takes; what is additional in the last one, as far as it fits.

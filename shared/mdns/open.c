@@ -73,7 +73,7 @@ int pmg_mdns_draft_service(pmg_mgr_t *m, pmg_mdns_draft_t *d, struct mg_str type
     if (instance.buf != NULL && !is_label(instance)) {
         return pmg_fail(m, -EINVAL, "the name of a service has 1 to 63 bytes of text");
     }
-    pmg_service_t *s = &md->service[md->services++];
+    pmg_mdns_service_t *s = &md->service[md->services++];
     memcpy(s->type, wire, pmg_wire_len(wire));
     s->port = (uint16_t)port;
     if (instance.buf != NULL) {
@@ -87,7 +87,7 @@ int pmg_mdns_draft_txt(pmg_mgr_t *m, pmg_mdns_draft_t *d, struct mg_str key, str
     if (md->services == 0) {
         return pmg_fail(m, -EINVAL, "txt is of a service");
     }
-    pmg_service_t *s = &md->service[md->services - 1];
+    pmg_mdns_service_t *s = &md->service[md->services - 1];
     size_t len = key.len + (value.buf != NULL ? 1 + value.len : 0);
     bool ok = key.len > 0;
     for (size_t i = 0; i < key.len; i++) { // RFC 6763, section 6.4

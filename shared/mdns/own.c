@@ -52,7 +52,7 @@ void pmg_mdns_names(pmg_mdns_t *md) {
         memcpy(md->host + n, local, sizeof(local));
     }
     for (int i = 0; i < md->services; i++) {
-        pmg_service_t *s = &md->service[i];
+        pmg_mdns_service_t *s = &md->service[i];
         suffix[0] = '\0';
         if (s->number > 0) {
             pmg_snprintf(suffix, sizeof(suffix), " (%u)", s->number + 1u);
@@ -92,7 +92,7 @@ uint64_t pmg_mdns_all(const pmg_mdns_t *md) {
     return all;
 }
 
-void pmg_mdns_record(const pmg_mdns_t *md, int n, uint32_t ip, pmg_own_t *out) {
+void pmg_mdns_record(const pmg_mdns_t *md, int n, uint32_t ip, pmg_mdns_own_t *out) {
     out->class = PMG_CLASS_IN | PMG_CLASS_TOP;
     out->ttl = TTL_HOST;
     out->name = md->host;
@@ -112,7 +112,7 @@ void pmg_mdns_record(const pmg_mdns_t *md, int n, uint32_t ip, pmg_own_t *out) {
         out->data_len = len + sizeof(only_a);
         return;
     }
-    const pmg_service_t *s = &md->service[(n - PMG_OWN_SERVICE) / PMG_OWN_KINDS];
+    const pmg_mdns_service_t *s = &md->service[(n - PMG_OWN_SERVICE) / PMG_OWN_KINDS];
     out->name = s->wire;
     switch ((n - PMG_OWN_SERVICE) % PMG_OWN_KINDS) {
         case PMG_OWN_SRV:
@@ -154,7 +154,7 @@ uint64_t pmg_mdns_match(const pmg_mdns_t *md, const uint8_t *name, unsigned type
         found |= bit(any || type == MG_DNS_RTYPE_A ? PMG_OWN_A : PMG_OWN_NSEC);
     }
     for (int i = 0; i < md->services; i++) {
-        const pmg_service_t *s = &md->service[i];
+        const pmg_mdns_service_t *s = &md->service[i];
         if (ptr && pmg_wire_equal(s->type, name)) {
             found |= bit(service_bit(i, PMG_OWN_PTR));
             *shared = true;
@@ -187,7 +187,7 @@ uint64_t pmg_mdns_additional(const pmg_mdns_t *md, uint64_t answers) {
 // ---------------------------------------------------------------------------------------------
 // Conflicts
 
-static int compare(const pmg_own_t *own, const pmg_wire_msg_t *m, const pmg_rr_t *rr) {
+static int compare(const pmg_mdns_own_t *own, const pmg_wire_msg_t *m, const pmg_wire_rr_t *rr) {
     const uint8_t *theirs = m->buf + rr->data;
     size_t len = rr->data_len;
     uint8_t buf[6 + PMG_WIRE_NAME];
@@ -208,9 +208,9 @@ static int compare(const pmg_own_t *own, const pmg_wire_msg_t *m, const pmg_rr_t
     return order < 0 ? -1 : order > 0;
 }
 
-int pmg_mdns_contradicts(const pmg_mdns_t *md, const pmg_wire_msg_t *m, const pmg_rr_t *rr,
+int pmg_mdns_contradicts(const pmg_mdns_t *md, const pmg_wire_msg_t *m, const pmg_wire_rr_t *rr,
     uint32_t ip, int *service) {
-    pmg_own_t own;
+    pmg_mdns_own_t own;
     *service = -1;
     if (rr->class != PMG_CLASS_IN) {
         return 0;

@@ -44,7 +44,7 @@ static bool may_unicast(struct mg_connection *c) {
 
 // The first record of a section.
 static size_t section_at(const pmg_wire_msg_t *m, int section) {
-    pmg_rr_t rr;
+    pmg_wire_rr_t rr;
     size_t pos = 12;
     for (int s = 0; s < section; s++) {
         for (unsigned n = pmg_wire_count(m, s); n > 0; n--) {
@@ -58,7 +58,7 @@ static size_t section_at(const pmg_wire_msg_t *m, int section) {
 static uint64_t known_answers(const pmg_mdns_t *md, const pmg_wire_msg_t *m, uint32_t ip) {
     uint64_t known = 0, all = pmg_mdns_all(md) | 1u << PMG_OWN_NSEC;
     size_t pos = section_at(m, 1);
-    pmg_rr_t rr;
+    pmg_wire_rr_t rr;
     uint8_t name[6 + PMG_WIRE_NAME];
     for (unsigned n = pmg_wire_count(m, 1); n > 0; n--) {
         pos = pmg_wire_read(m, pos, false, &rr);
@@ -72,7 +72,7 @@ static uint64_t known_answers(const pmg_mdns_t *md, const pmg_wire_msg_t *m, uin
             len = skip + pmg_wire_len(name + skip);
         }
         for (int bit = 0; bit < 64; bit++) {
-            pmg_own_t own;
+            pmg_mdns_own_t own;
             if (!(all >> bit & 1)) {
                 continue;
             }
@@ -93,7 +93,7 @@ static uint64_t known_answers(const pmg_mdns_t *md, const pmg_wire_msg_t *m, uin
 static void simultaneous_probe(struct mg_connection *c, const pmg_wire_msg_t *m, uint32_t ip) {
     pmg_mdns_t *md = pmg_mdns_of(c);
     size_t pos = section_at(m, 2);
-    pmg_rr_t rr;
+    pmg_wire_rr_t rr;
     int service;
     for (unsigned n = pmg_wire_count(m, 2); n > 0; n--) {
         pos = pmg_wire_read(m, pos, false, &rr);
@@ -104,7 +104,7 @@ static void simultaneous_probe(struct mg_connection *c, const pmg_wire_msg_t *m,
     }
 }
 
-static void tell_question(struct mg_connection *c, const pmg_rr_t *rr, bool answered) {
+static void tell_question(struct mg_connection *c, const pmg_wire_rr_t *rr, bool answered) {
     pmg_mdns_t *md = pmg_mdns_of(c);
     int len = pmg_wire_to_text(rr->name, md->text[0]);
     if (len >= 0 && !c->is_closing && !pmg_m(c)->stop) {
@@ -124,7 +124,7 @@ static void query(struct mg_connection *c, pmg_mdns_iface_t *i, const pmg_wire_m
     bool legacy = from.port != mg_htons(PMG_MDNS_PORT), shared = false, ready = md->name[0] != '\0';
     bool truncated = (m->buf[2] & TRUNCATED) != 0;
     uint64_t multi = 0, uni = 0;
-    pmg_rr_t rr, first = {.type = 0};
+    pmg_wire_rr_t rr, first = {.type = 0};
     size_t pos = 12;
     if (md->state == PMG_MDNS_PROBING && pmg_wire_count(m, 2) > 0) {
         simultaneous_probe(c, m, i->i.ip);
@@ -180,7 +180,7 @@ static void conflict(struct mg_connection *c, int service) {
 
 // True: some name is taken, and the search for another has begun.
 static bool conflicts(struct mg_connection *c, const pmg_wire_msg_t *m, uint32_t ip) {
-    pmg_rr_t rr;
+    pmg_wire_rr_t rr;
     size_t pos = section_at(m, 1);
     for (int section = 1; section < 4; section++) {
         for (unsigned n = pmg_wire_count(m, section); n > 0; n--) {
@@ -196,7 +196,7 @@ static bool conflicts(struct mg_connection *c, const pmg_wire_msg_t *m, uint32_t
 }
 
 // The record of a name and type anywhere in the message.
-static bool lookup(const pmg_wire_msg_t *m, const uint8_t *name, unsigned type, pmg_rr_t *rr) {
+static bool lookup(const pmg_wire_msg_t *m, const uint8_t *name, unsigned type, pmg_wire_rr_t *rr) {
     size_t pos = section_at(m, 1);
     for (int section = 1; section < 4; section++) {
         for (unsigned n = pmg_wire_count(m, section); n > 0; n--) {
@@ -215,7 +215,7 @@ static bool set_text(pmg_mdns_t *md, int n, const uint8_t *wire, struct mg_str *
     return len >= 0;
 }
 
-static void set_addr(const pmg_wire_msg_t *m, const pmg_rr_t *rr, pmg_mdns_resp_t *resp) {
+static void set_addr(const pmg_wire_msg_t *m, const pmg_wire_rr_t *rr, pmg_mdns_resp_t *resp) {
     struct mg_addr a = {.is_ip6 = rr->type == MG_DNS_RTYPE_AAAA};
     memcpy(a.addr.ip, m->buf + rr->data, rr->data_len);
     pmg_addr_t text = {.port = 0};
@@ -225,10 +225,10 @@ static void set_addr(const pmg_wire_msg_t *m, const pmg_rr_t *rr, pmg_mdns_resp_
     resp->address = mg_str(resp->address_text);
 }
 
-static bool set_host(pmg_mdns_t *md, const pmg_wire_msg_t *m, const pmg_rr_t *srv,
+static bool set_host(pmg_mdns_t *md, const pmg_wire_msg_t *m, const pmg_wire_rr_t *srv,
     pmg_mdns_resp_t *resp) {
     uint8_t host[PMG_WIRE_NAME];
-    pmg_rr_t rr;
+    pmg_wire_rr_t rr;
     resp->port = m->buf[srv->data + 4] << 8 | m->buf[srv->data + 5];
     (void)pmg_wire_read_name(m, srv->data + 6, host);
     if (lookup(m, host, MG_DNS_RTYPE_A, &rr) || lookup(m, host, MG_DNS_RTYPE_AAAA, &rr)) {
@@ -238,7 +238,8 @@ static bool set_host(pmg_mdns_t *md, const pmg_wire_msg_t *m, const pmg_rr_t *sr
 }
 
 // What an answer says, with what the same message has about it.
-static bool fill(pmg_mdns_t *md, const pmg_wire_msg_t *m, pmg_rr_t *rr, pmg_mdns_resp_t *resp) {
+static bool fill(pmg_mdns_t *md, const pmg_wire_msg_t *m, pmg_wire_rr_t *rr,
+    pmg_mdns_resp_t *resp) {
     uint8_t target[PMG_WIRE_NAME];
     memset(resp, 0, sizeof(*resp));
     resp->type = (int)rr->type;
@@ -274,7 +275,7 @@ static void response(struct mg_connection *c, pmg_mdns_iface_t *i, const pmg_wir
     }
     size_t pos = section_at(m, 1);
     for (unsigned n = pmg_wire_count(m, 1); n > 0 && !c->is_closing && !pmg_m(c)->stop; n--) {
-        pmg_rr_t rr;
+        pmg_wire_rr_t rr;
         pos = pmg_wire_read(m, pos, false, &rr);
         if (rr.class == PMG_CLASS_IN && fill(md, m, &rr, &resp)) {
             pmg_call(c, MG_EV_MDNS_RESP, &resp);
@@ -289,7 +290,7 @@ static pmg_mdns_iface_t *came_by(struct mg_connection *c) {
     pmg_mdns_t *md = pmg_mdns_of(c);
     unsigned index = pmg_io_mcast_iface(pmg_m(c));
     for (int i = 0; i < md->ifaces; i++) {
-        const pmg_iface_t *p = &md->iface[i].i;
+        const pmg_io_iface_t *p = &md->iface[i].i;
         if ((index == 0 || p->index == 0 || index == p->index) &&
             ((c->rem.addr.ip4 ^ p->ip) & p->mask) == 0) {
             return &md->iface[i];

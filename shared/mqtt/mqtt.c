@@ -177,7 +177,7 @@ static bool fire_cmd(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
 static void message(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
     pmg_mqtt_t *q = pmg_mqtt_of(c);
     uint16_t id = (uint16_t)msg->id;
-    if (msg->qos == 2 && pmg_ids_has(&q->unreleased, id)) { // delivered before
+    if (msg->qos == 2 && pmg_mqtt_ids_has(&q->unreleased, id)) { // delivered before
         if (!pmg_mqtt_put_id(c, MQTT_CMD_PUBREC, 0, id, 0)) {
             no_memory(c);
         }
@@ -187,7 +187,7 @@ static void message(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
         fail(c, PMG_MQTT_RECEIVE_MAX, "MQTT: too many messages with QoS 2 at a time");
         return;
     }
-    if (msg->qos == 2 && !pmg_ids_add(&q->unreleased, id)) {
+    if (msg->qos == 2 && !pmg_mqtt_ids_add(&q->unreleased, id)) {
         no_memory(c);
         return;
     }
@@ -218,13 +218,13 @@ static void acknowledgement(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
     uint16_t id = (uint16_t)msg->id;
     bool ok = true;
     if (msg->cmd == MQTT_CMD_PUBREL) {
-        int reason = pmg_ids_remove(&q->unreleased, id) ? 0 : PMG_MQTT_UNKNOWN_ID;
+        int reason = pmg_mqtt_ids_remove(&q->unreleased, id) ? 0 : PMG_MQTT_UNKNOWN_ID;
         ok = pmg_mqtt_put_id(c, MQTT_CMD_PUBCOMP, 0, id, reason);
     } else if (msg->cmd == MQTT_CMD_PUBREC && msg->ack < 0x80) {
-        int reason = pmg_ids_has(&q->published, id) ? 0 : PMG_MQTT_UNKNOWN_ID;
+        int reason = pmg_mqtt_ids_has(&q->published, id) ? 0 : PMG_MQTT_UNKNOWN_ID;
         ok = pmg_mqtt_put_id(c, MQTT_CMD_PUBREL, 2, id, reason);
     } else {
-        pmg_ids_remove(&q->published, id);
+        pmg_mqtt_ids_remove(&q->published, id);
     }
     if (!ok) {
         no_memory(c);
@@ -267,7 +267,7 @@ static void client_packet(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
             break;
         case MQTT_CMD_SUBACK:
         case MQTT_CMD_UNSUBACK:
-            pmg_ids_remove(&q->subscribed, (uint16_t)msg->id);
+            pmg_mqtt_ids_remove(&q->subscribed, (uint16_t)msg->id);
             fire_cmd(c, msg);
             break;
         case MQTT_CMD_PINGRESP:

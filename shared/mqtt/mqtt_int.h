@@ -43,7 +43,7 @@ enum {
 typedef struct {
     uint16_t *ids;
     uint32_t head, len, size;
-} pmg_ids_t;
+} pmg_mqtt_ids_t;
 
 enum {
     PMG_MQTT_WAIT,    // a server waits for CONNECT, a client for CONNACK
@@ -70,7 +70,7 @@ typedef struct {
     uint16_t alias_max;
     uint32_t packet_max; // bytes of a packet that the peer takes
     uint64_t last_in, last_out, pinged;
-    pmg_ids_t published, subscribed, unreleased;
+    pmg_mqtt_ids_t published, subscribed, unreleased;
     const char *assigned; // the id that a server gave a client without one, during CONNECT
 } pmg_mqtt_t;
 
@@ -128,9 +128,9 @@ bool pmg_mqtt_put_connack(struct mg_connection *c, int code, bool session, struc
 bool pmg_mqtt_put_suback(struct mg_connection *c, const pmg_mqtt_msg_t *msg, const uint8_t *codes,
     size_t num_codes);
 bool pmg_mqtt_put_disconnect(struct mg_connection *c, int reason);
-bool pmg_ids_has(const pmg_ids_t *s, uint16_t id);
-bool pmg_ids_add(pmg_ids_t *s, uint16_t id);
-bool pmg_ids_remove(pmg_ids_t *s, uint16_t id);
+bool pmg_mqtt_ids_has(const pmg_mqtt_ids_t *s, uint16_t id);
+bool pmg_mqtt_ids_add(pmg_mqtt_ids_t *s, uint16_t id);
+bool pmg_mqtt_ids_remove(pmg_mqtt_ids_t *s, uint16_t id);
 
 #endif
 #endif

@@ -10,7 +10,7 @@
 // ---------------------------------------------------------------------------------------------
 // Packet ids
 
-static size_t ids_find(const pmg_ids_t *s, uint16_t id) {
+static size_t ids_find(const pmg_mqtt_ids_t *s, uint16_t id) {
     size_t i = 0;
     while (i < s->len && s->ids[s->head + i] != id) {
         i++;
@@ -18,11 +18,11 @@ static size_t ids_find(const pmg_ids_t *s, uint16_t id) {
     return i;
 }
 
-bool pmg_ids_has(const pmg_ids_t *s, uint16_t id) {
+bool pmg_mqtt_ids_has(const pmg_mqtt_ids_t *s, uint16_t id) {
     return ids_find(s, id) < s->len;
 }
 
-bool pmg_ids_add(pmg_ids_t *s, uint16_t id) {
+bool pmg_mqtt_ids_add(pmg_mqtt_ids_t *s, uint16_t id) {
     if (s->head + s->len == s->size) {
         if (s->head > 0) {
             memmove(s->ids, s->ids + s->head, s->len * sizeof(*s->ids));
@@ -45,7 +45,7 @@ bool pmg_ids_add(pmg_ids_t *s, uint16_t id) {
     return true;
 }
 
-bool pmg_ids_remove(pmg_ids_t *s, uint16_t id) {
+bool pmg_mqtt_ids_remove(pmg_mqtt_ids_t *s, uint16_t id) {
     size_t i = ids_find(s, id);
     if (i == s->len) {
         return false;
@@ -69,8 +69,8 @@ uint16_t pmg_mqtt_next_id(pmg_mqtt_t *q) {
             q->next_id = 1;
             q->wrapped = 1;
         }
-    } while (q->wrapped &&
-             (pmg_ids_has(&q->published, q->next_id) || pmg_ids_has(&q->subscribed, q->next_id)));
+    } while (q->wrapped && (pmg_mqtt_ids_has(&q->published, q->next_id) ||
+                               pmg_mqtt_ids_has(&q->subscribed, q->next_id)));
     return q->next_id;
 }
 

@@ -83,7 +83,7 @@ int pmg_mqtt_pub(struct mg_connection *c, struct mg_str topic, struct mg_str mes
         return err;
     }
     bool dup = id > 0;
-    if (qos > 0 && !(dup && pmg_ids_has(&q->published, (uint16_t)id))) {
+    if (qos > 0 && !(dup && pmg_mqtt_ids_has(&q->published, (uint16_t)id))) {
         size_t max = q->receive_max < PMG_MQTT_INFLIGHT ? q->receive_max : PMG_MQTT_INFLIGHT;
         if (q->published.len >= max || q->published.len + q->subscribed.len >= PMG_MQTT_INFLIGHT) {
             return pmg_fail(m, -ENOBUFS,
@@ -91,7 +91,7 @@ int pmg_mqtt_pub(struct mg_connection *c, struct mg_str topic, struct mg_str mes
                 (size_t)q->published.len, max);
         }
         id = dup ? id : pmg_mqtt_next_id(q);
-        if (!pmg_ids_add(&q->published, (uint16_t)id)) {
+        if (!pmg_mqtt_ids_add(&q->published, (uint16_t)id)) {
             return no_memory(c);
         }
         q->wrapped = q->wrapped || dup;
@@ -105,7 +105,7 @@ int pmg_mqtt_pub(struct mg_connection *c, struct mg_str topic, struct mg_str mes
     pmg_mqtt_put_props(&o, q->version, props, NULL, 0);
     pmg_mqtt_put_raw(&o, message.buf, message.len);
     if (!pmg_mqtt_finish(&o)) {
-        pmg_ids_remove(&q->published, (uint16_t)id);
+        pmg_mqtt_ids_remove(&q->published, (uint16_t)id);
         return no_memory(c);
     }
     return qos > 0 ? id : 0;
@@ -138,7 +138,7 @@ static int subscribe(struct mg_connection *c, int cmd, struct mg_str filter, int
         return pmg_fail(m, -ENOBUFS, "MQTT: too many packets are not acknowledged");
     }
     uint16_t id = pmg_mqtt_next_id(q);
-    if (!pmg_ids_add(&q->subscribed, id)) {
+    if (!pmg_mqtt_ids_add(&q->subscribed, id)) {
         return no_memory(c);
     }
     pmg_mqtt_out_t o;
@@ -150,7 +150,7 @@ static int subscribe(struct mg_connection *c, int cmd, struct mg_str filter, int
         pmg_mqtt_put8(&o, (unsigned)options);
     }
     if (!pmg_mqtt_finish(&o)) {
-        pmg_ids_remove(&q->subscribed, id);
+        pmg_mqtt_ids_remove(&q->subscribed, id);
         return no_memory(c);
     }
     return id;

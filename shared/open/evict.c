@@ -42,7 +42,7 @@ static size_t in_use(const pmg_mgr_t *m) {
 }
 
 // Browsers keep theirs open for a minute and more, and do not mind.
-int pmg_room(pmg_mgr_t *m, struct mg_connection **victim) {
+int pmg_evict_room(pmg_mgr_t *m, struct mg_connection **victim) {
     size_t max = m->limits.max_conns;
     *victim = NULL;
     for (int i = 0; max > 0 && in_use(m) >= max; i++) {

@@ -51,7 +51,7 @@ static void accepted(struct mg_connection *listener, struct mg_connection *c) {
 static int accept_one(struct mg_connection *listener) {
     pmg_mgr_t *m = pmg_m(listener);
     struct mg_connection *victim;
-    if (pmg_room(m, &victim) < 0) {
+    if (pmg_evict_room(m, &victim) < 0) {
         const char *refusal = pmg_x(listener)->speaks->refusal;
         return pmg_io_refuse(listener, listener->is_tls ? NULL : refusal);
     }
@@ -139,7 +139,7 @@ int pmg_listen(pmg_mgr_t *m, const char *url, const pmg_protocol_t *speaks, int 
         err = pmg_scheme_parse(m, url, speaks, true, &u);
     }
     if (err == 0) {
-        err = pmg_room(m, &victim);
+        err = pmg_evict_room(m, &victim);
     }
     if (err < 0) {
         return err;
@@ -172,7 +172,7 @@ int pmg_listen_for(pmg_mgr_t *m, const pmg_protocol_t *speaks, void *state, void
     *out = NULL;
     int err = pmg_mgr_alive(m);
     if (err == 0) {
-        err = pmg_room(m, &victim);
+        err = pmg_evict_room(m, &victim);
     }
     if (err < 0) {
         return err;

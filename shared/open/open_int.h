@@ -40,7 +40,7 @@ void pmg_connect_late(struct mg_connection *c);   // the deadline of both (conne
 // evict.c
 // Is there room for another connection? If *victim is set, then by closing that one: pmg_evict().
 // -ENOBUFS with its text. May read from an idle connection, so that Python may run.
-int pmg_room(pmg_mgr_t *m, struct mg_connection **victim);
+int pmg_evict_room(pmg_mgr_t *m, struct mg_connection **victim);
 void pmg_evict(struct mg_connection *victim); // NULL is accepted
 
 #endif

@@ -37,14 +37,14 @@ int pmg_ws_upgrade_begin(pmg_head_t *h, struct mg_connection *c, const pmg_http_
         return err;
     }
     pmg_head_abort(h);
-    if (pmg_http_of(c)->sink != PMG_BODY_GATHER) {
+    if (pmg_http_of(c)->sink != PMG_HTTP_BODY_GATHER) {
         return pmg_fail(pmg_m(c), -EINVAL, "a request whose body is streamed is no handshake");
     }
     struct mg_str key = pmg_http_header(hm, mg_str("Sec-WebSocket-Key"));
     struct mg_str version = pmg_http_header(hm, mg_str("Sec-WebSocket-Version"));
     struct mg_str upgrade = pmg_http_header(hm, mg_str("Upgrade"));
     struct mg_str connection = pmg_http_header(hm, mg_str("Connection"));
-    if (!pmg_list_has(upgrade, "websocket") || !pmg_list_has(connection, "upgrade")) {
+    if (!pmg_http_list_has(upgrade, "websocket") || !pmg_http_list_has(connection, "upgrade")) {
         return refuse_upgrade(h, 426, "Upgrade", "websocket", "WebSocket handshake expected\n");
     }
     if (!pmg_str_is(version, "13")) {
@@ -61,8 +61,9 @@ int pmg_ws_upgrade_begin(pmg_head_t *h, struct mg_connection *c, const pmg_http_
     h->kind = PMG_HEAD_UPGRADE;
     h->hm = hm;
     h->seen = 0;
-    if (!pmg_out_str(c, "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: "
-                        "Upgrade\r\nSec-WebSocket-Accept: ") ||
+    if (!pmg_http_out_str(c,
+            "HTTP/1.1 101 Switching Protocols\r\nUpgrade: websocket\r\nConnection: "
+            "Upgrade\r\nSec-WebSocket-Accept: ") ||
         !pmg_out(c, accept, 28) || !pmg_out(c, "\r\n", 2)) {
         pmg_head_abort(h);
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the handshake");
@@ -97,14 +98,14 @@ int pmg_ws_start(struct mg_connection *c, const pmg_opening_t *o) {
 static bool put_request(struct mg_connection *c, const char *target, const char *auth,
     const char *key) {
     pmg_conn_t *x = pmg_x(c);
-    return pmg_out_str(c, target[0] == '/' ? "GET " : "GET /") && pmg_out_str(c, target) &&
-           pmg_out_str(c, " HTTP/1.1\r\nHost: ") &&
-           pmg_out_str(c, x->is_unix ? "localhost" : x->host) &&
-           pmg_out_str(c,
+    return pmg_http_out_str(c, target[0] == '/' ? "GET " : "GET /") &&
+           pmg_http_out_str(c, target) && pmg_http_out_str(c, " HTTP/1.1\r\nHost: ") &&
+           pmg_http_out_str(c, x->is_unix ? "localhost" : x->host) &&
+           pmg_http_out_str(c,
                "\r\nUpgrade: websocket\r\nConnection: Upgrade\r\nSec-WebSocket-Version: 13\r\n"
                "Sec-WebSocket-Key: ") &&
-           pmg_out_str(c, key) && pmg_out_str(c, "\r\n") &&
-           pmg_out_str(c, auth != NULL ? auth : "") && pmg_out_str(c, "\r\n");
+           pmg_http_out_str(c, key) && pmg_http_out_str(c, "\r\n") &&
+           pmg_http_out_str(c, auth != NULL ? auth : "") && pmg_http_out_str(c, "\r\n");
 }
 
 static void ask_late(struct mg_connection *c) {
@@ -147,7 +148,7 @@ bool pmg_ws_read_handshake(struct mg_connection *c) {
     }
     pmg_header_t headers[PMG_MAX_HEADERS];
     pmg_http_msg_t hm;
-    pmg_framing_t f;
+    pmg_http_framing_t f;
     char text[80];
     if (pmg_http_parse_head(p, (size_t)(end - p), true, &hm, headers, PMG_MAX_HEADERS, &f) != 0) {
         pmg_fatal(c, "WebSocket handshake failed: invalid HTTP response");
@@ -160,9 +161,9 @@ bool pmg_ws_read_handshake(struct mg_connection *c) {
         pmg_fatal(c, text);
         return false;
     }
-    if (!pmg_list_has(pmg_http_header(&hm, mg_str("Upgrade")), "websocket") ||
-        !pmg_list_has(pmg_http_header(&hm, mg_str("Connection")), "upgrade") || accept.len != 28 ||
-        memcmp(accept.buf, w->u.accept, 28) != 0 ||
+    if (!pmg_http_list_has(pmg_http_header(&hm, mg_str("Upgrade")), "websocket") ||
+        !pmg_http_list_has(pmg_http_header(&hm, mg_str("Connection")), "upgrade") ||
+        accept.len != 28 || memcmp(accept.buf, w->u.accept, 28) != 0 ||
         pmg_http_header(&hm, mg_str("Sec-WebSocket-Extensions")).buf != NULL ||
         pmg_http_header(&hm, mg_str("Sec-WebSocket-Protocol")).buf != NULL) { // we asked for none
         pmg_fatal(c, "WebSocket handshake failed: the answer does not fit the request");

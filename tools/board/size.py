@@ -110,7 +110,7 @@ class Relinked:
             item["output"]: item["command"]
             for item in json.loads(ninja(self.cmake, "-t", "compdb"))
             if item["output"].endswith(".o")
-            and re.search(r"/(shared/\w+|micropython_module)/\w+\.c$", item["file"])
+            and re.search(r"/(shared/[\w/]+|micropython_module)/\w+\.c$", item["file"])
         }
 
     def folder(self, name: str, *options: str) -> Path | None:

@@ -93,6 +93,11 @@ def run(command: list[str], log: Path) -> None:
         raise SystemExit(f"check-esp32: {command[0]} failed; all of it: {log}")
 
 
+def short(path: str) -> str:
+    """As the text of docs has it: http/serve.c, mod_tls.c."""
+    return path.rpartition("shared/")[2] if "shared/" in path else Path(path).name
+
+
 def wrapper(program: str, flags: str) -> Path:
     """A compiler that needs no flags, as the IDF's do: names are collected without flags."""
     path = BUILD / "bin" / program
@@ -175,7 +180,7 @@ class Board:
                     raise SystemExit(f"check-esp32: {where}: takes stack without a bound")
                 name = re.split(r"[.$]", where.rpartition(":")[2])[0]
                 if name in kept:
-                    found.append((int(size), f"{name}, {Path(where.split(':')[0]).name}"))
+                    found.append((int(size), f"{name}, {short(where.split(':')[0])}"))
         return sorted(found, reverse=True)
 
     def flash(self) -> int:

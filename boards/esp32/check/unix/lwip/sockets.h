@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The sockets of ESP-IDF's lwIP on a desktop: io/sock.c and io/esp.c run with their ESP32
+// The sockets of ESP-IDF's lwIP on a desktop: io/sock/ and io/esp/ run with their ESP32
 // configuration and meet what they meet there:
 //
 //   - few sockets in the process: 16, as the IDF allows at most, or what PMG_ESP_SOCKETS in the

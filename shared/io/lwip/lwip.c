@@ -13,14 +13,14 @@
 // Callbacks: the lock is held, nothing may be allocated
 
 static err_t on_connected(void *arg, struct tcp_pcb *pcb, err_t err) {
-    pmg_sock_t *s = arg;
+    pmg_lwip_sock_t *s = arg;
     (void)pcb, (void)err;
     s->connected = true;
     pmg_lwip_ready(s);
     return ERR_OK;
 }
 
-static void hook(pmg_sock_t *s) {
+static void hook(pmg_lwip_sock_t *s) {
     tcp_arg(s->pcb.tcp, s);
     tcp_recv(s->pcb.tcp, pmg_lwip_on_recv);
     tcp_sent(s->pcb.tcp, pmg_lwip_on_sent);
@@ -28,11 +28,11 @@ static void hook(pmg_sock_t *s) {
 }
 
 static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err) {
-    pmg_sock_t *l = arg;
+    pmg_lwip_sock_t *l = arg;
     if (err != ERR_OK || pcb == NULL) {
         return ERR_OK;
     }
-    pmg_sock_t *s = l->spare;
+    pmg_lwip_sock_t *s = l->spare;
     if (s == NULL) {
         return ERR_MEM; // lwIP resets the peer
     }
@@ -42,7 +42,7 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err) {
     s->connected = true;
     hook(s);
     tcp_backlog_delayed(pcb); // it counts until it is taken: lwIP keeps others waiting
-    pmg_sock_t **tail = &l->waiting;
+    pmg_lwip_sock_t **tail = &l->waiting;
     while (*tail != NULL) {
         tail = &(*tail)->next;
     }
@@ -54,9 +54,10 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err) {
 // ---------------------------------------------------------------------------------------------
 // Making and ending
 
-static pmg_sock_t *new_sock(pmg_mgr_t *m, bool udp) {
-    size_t size = sizeof(pmg_sock_t) + (udp ? PMG_LWIP_DATAGRAMS * sizeof(pmg_dgram_t) : 0);
-    pmg_sock_t *s = pmg_alloc(size);
+static pmg_lwip_sock_t *new_sock(pmg_mgr_t *m, bool udp) {
+    size_t size =
+        sizeof(pmg_lwip_sock_t) + (udp ? PMG_LWIP_DATAGRAMS * sizeof(pmg_lwip_dgram_t) : 0);
+    pmg_lwip_sock_t *s = pmg_alloc(size);
     if (s != NULL) {
         memset(s, 0, size);
         s->m = m;
@@ -65,12 +66,12 @@ static pmg_sock_t *new_sock(pmg_mgr_t *m, bool udp) {
     return s;
 }
 
-static void free_sock(pmg_sock_t *s) {
+static void free_sock(pmg_lwip_sock_t *s) {
     pmg_free(s->kept);
     pmg_free(s);
 }
 
-static void shut_tcp(pmg_sock_t *s) {
+static void shut_tcp(pmg_lwip_sock_t *s) {
     struct tcp_pcb *pcb = s->pcb.tcp;
     if (s->is_listener) {
         tcp_arg(pcb, NULL);
@@ -89,7 +90,7 @@ static void shut_tcp(pmg_sock_t *s) {
 }
 
 // With the lock held. The memory is the caller's to free, after it was released.
-static void shut(pmg_sock_t *s) {
+static void shut(pmg_lwip_sock_t *s) {
     if (s->is_udp) {
         if (s->pcb.udp != NULL) {
             udp_remove(s->pcb.udp);
@@ -110,8 +111,8 @@ static void shut(pmg_sock_t *s) {
     pmg_lwip_unready(s);
 }
 
-static void add_spare(pmg_sock_t *l) {
-    pmg_sock_t *s = new_sock(l->m, false);
+static void add_spare(pmg_lwip_sock_t *l) {
+    pmg_lwip_sock_t *s = new_sock(l->m, false);
     if (s == NULL) {
         return; // one peer less may wait until memory comes back
     }
@@ -123,7 +124,7 @@ static void add_spare(pmg_sock_t *l) {
 }
 
 void pmg_io_shutdown(struct mg_connection *c) {
-    pmg_sock_t *s = pmg_sock(c);
+    pmg_lwip_sock_t *s = pmg_lwip_sock(c);
     PMG_LWIP_ENTER
     if (s->pcb.tcp != NULL) {
         (void)tcp_shutdown(s->pcb.tcp, 0, 1); // lwIP itself repeats what finds no memory
@@ -132,19 +133,19 @@ void pmg_io_shutdown(struct mg_connection *c) {
 }
 
 void pmg_io_close(struct mg_connection *c) {
-    pmg_sock_t *s = pmg_sock(c);
+    pmg_lwip_sock_t *s = pmg_lwip_sock(c);
     if (s == NULL) {
         return;
     }
     PMG_LWIP_ENTER
     shut(s);
-    pmg_sock_t *waiting = s->waiting, *spare = s->spare;
-    for (pmg_sock_t *w = waiting; w != NULL; w = w->next) {
+    pmg_lwip_sock_t *waiting = s->waiting, *spare = s->spare;
+    for (pmg_lwip_sock_t *w = waiting; w != NULL; w = w->next) {
         shut(w);
     }
     PMG_LWIP_EXIT
     while (waiting != NULL || spare != NULL) {
-        pmg_sock_t **list = waiting != NULL ? &waiting : &spare, *next = (*list)->next;
+        pmg_lwip_sock_t **list = waiting != NULL ? &waiting : &spare, *next = (*list)->next;
         free_sock(*list);
         *list = next;
     }
@@ -164,7 +165,7 @@ static err_t bind_anywhere(struct udp_pcb *pcb, const u16_t *ports, size_t count
     return err;
 }
 
-static int open_udp(pmg_sock_t *s, const struct mg_addr *a, bool connect) {
+static int open_udp(pmg_lwip_sock_t *s, const struct mg_addr *a, bool connect) {
     ip_addr_t ip;
     err_t err = ERR_MEM;
     u16_t ports[4];
@@ -188,7 +189,7 @@ static int open_udp(pmg_sock_t *s, const struct mg_addr *a, bool connect) {
     return pmg_lwip_errno(err);
 }
 
-static int listen_tcp(pmg_sock_t *s, struct mg_addr *loc) {
+static int listen_tcp(pmg_lwip_sock_t *s, struct mg_addr *loc) {
     ip_addr_t ip;
     err_t err = ERR_MEM;
     pmg_lwip_to_ip(loc, &ip);
@@ -217,7 +218,7 @@ int pmg_io_listen(struct mg_connection *c, const char *path, int fd) {
     if (path != NULL || fd >= 0) {
         return -EOPNOTSUPP; // no such sockets here
     }
-    pmg_sock_t *s = new_sock(pmg_m(c), c->is_udp);
+    pmg_lwip_sock_t *s = new_sock(pmg_m(c), c->is_udp);
     if (s == NULL) {
         return -ENOMEM;
     }
@@ -240,10 +241,10 @@ int pmg_io_listen(struct mg_connection *c, const char *path, int fd) {
 }
 
 // The next peer that waits; one that has given up meanwhile was never there.
-static pmg_sock_t *take(pmg_sock_t *l) {
+static pmg_lwip_sock_t *take(pmg_lwip_sock_t *l) {
     for (;;) {
         PMG_LWIP_ENTER
-        pmg_sock_t *s = l->waiting;
+        pmg_lwip_sock_t *s = l->waiting;
         bool gone = false;
         if (s != NULL) {
             l->waiting = s->next;
@@ -268,7 +269,7 @@ static pmg_sock_t *take(pmg_sock_t *l) {
 }
 
 int pmg_io_accept(struct mg_connection *listener, struct mg_connection *c) {
-    pmg_sock_t *s = take(pmg_sock(listener));
+    pmg_lwip_sock_t *s = take(pmg_lwip_sock(listener));
     if (s == NULL) {
         return -EAGAIN;
     }
@@ -289,7 +290,7 @@ int pmg_io_accept(struct mg_connection *listener, struct mg_connection *c) {
 }
 
 int pmg_io_refuse(struct mg_connection *listener, const char *text) {
-    pmg_sock_t *s = take(pmg_sock(listener));
+    pmg_lwip_sock_t *s = take(pmg_lwip_sock(listener));
     if (s == NULL) {
         return -EAGAIN;
     }
@@ -315,7 +316,7 @@ int pmg_io_refuse(struct mg_connection *listener, const char *text) {
 // ---------------------------------------------------------------------------------------------
 // Connecting
 
-static int connect_udp(pmg_sock_t *s, struct mg_connection *c) {
+static int connect_udp(pmg_lwip_sock_t *s, struct mg_connection *c) {
     int result = open_udp(s, &c->rem, true);
     if (result == 0) {
         PMG_LWIP_ENTER
@@ -330,7 +331,7 @@ static int connect_udp(pmg_sock_t *s, struct mg_connection *c) {
     return result;
 }
 
-static int connect_tcp(pmg_sock_t *s, struct mg_connection *c) {
+static int connect_tcp(pmg_lwip_sock_t *s, struct mg_connection *c) {
     ip_addr_t ip;
     err_t err = ERR_MEM;
     pmg_lwip_to_ip(&c->rem, &ip);
@@ -354,7 +355,7 @@ int pmg_io_connect(struct mg_connection *c, const char *path) {
     if (path != NULL) {
         return -EOPNOTSUPP;
     }
-    pmg_sock_t *s = new_sock(pmg_m(c), c->is_udp);
+    pmg_lwip_sock_t *s = new_sock(pmg_m(c), c->is_udp);
     if (s == NULL) {
         return -ENOMEM;
     }
@@ -370,7 +371,7 @@ int pmg_io_connect(struct mg_connection *c, const char *path) {
 }
 
 int pmg_io_connect_result(struct mg_connection *c) {
-    pmg_sock_t *s = pmg_sock(c);
+    pmg_lwip_sock_t *s = pmg_lwip_sock(c);
     if (s->err != ERR_OK) {
         return s->err == ERR_RST && c->is_connecting ? -ECONNREFUSED : pmg_lwip_errno(s->err);
     }

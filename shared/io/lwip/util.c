@@ -2,8 +2,6 @@
 //
 // Errors and addresses of lwIP, and sockets that outlive their connection.
 
-#include "io.h"
-
 #if defined(PMG_IO_LWIP)
 
 #include "lwip_int.h"

@@ -20,7 +20,7 @@
 #endif
 
 #if !defined(ESP_PLATFORM)
-int pmg_io_ifaces(pmg_iface_t *out, int max, uint32_t only) {
+int pmg_io_ifaces(pmg_io_iface_t *out, int max, uint32_t only) {
     struct ifaddrs *all = NULL;
     int n = 0;
     if (getifaddrs(&all) < 0) {
@@ -95,7 +95,7 @@ int pmg_io_mcast_open(struct mg_connection *c) {
     return 0;
 }
 
-int pmg_io_mcast_join(struct mg_connection *c, uint32_t group, const pmg_iface_t *i) {
+int pmg_io_mcast_join(struct mg_connection *c, uint32_t group, const pmg_io_iface_t *i) {
     struct ip_mreq mreq;
     mreq.imr_multiaddr.s_addr = group;
     mreq.imr_interface.s_addr = i->ip;
@@ -103,7 +103,8 @@ int pmg_io_mcast_join(struct mg_connection *c, uint32_t group, const pmg_iface_t
                                                                                          : -errno;
 }
 
-long pmg_io_mcast_send(struct mg_connection *c, const pmg_iface_t *i, const void *buf, size_t len) {
+long pmg_io_mcast_send(struct mg_connection *c, const pmg_io_iface_t *i, const void *buf,
+    size_t len) {
     struct sockaddr_in s = {.sin_family = AF_INET, .sin_port = c->rem.port};
     ssize_t n;
     s.sin_addr.s_addr = c->rem.addr.ip4;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // How the socket backend waits: epoll on Linux, poll() elsewhere (define PMG_IO_POLL to have it on
-// Linux too). esp.c is its counterpart on ESP-IDF.
+// Linux too). io/esp/ is its counterpart on ESP-IDF.
 
 #if !defined(PMG_IO_LWIP) && !defined(PMG_IO_ESP) && !defined(ESP_PLATFORM)
 

@@ -8,13 +8,13 @@
 #define _GNU_SOURCE // accept4, pipe2
 #endif
 
-#include "../base/record.h"
-#include "io.h"
+#include "../../base/record.h"
+#include "../io.h"
 
 #include <errno.h>
 #include <sys/types.h>
 #if defined(PMG_IO_ESP)
-#include "esp.h"
+#include "../esp/esp.h"
 #else
 #include <fcntl.h>
 #include <netinet/in.h>

@@ -13,7 +13,7 @@
 // ---------------------------------------------------------------------------------------------
 // The ready list and lwIP's callbacks: the lock is held, nothing may be allocated
 
-void pmg_lwip_ready(pmg_sock_t *s) {
+void pmg_lwip_ready(pmg_lwip_sock_t *s) {
     pmg_io_mgr_t *io = pmg_io_of(s->m);
     if (!s->in_ready) {
         s->in_ready = true;
@@ -28,10 +28,10 @@ void pmg_lwip_ready(pmg_sock_t *s) {
     }
 }
 
-void pmg_lwip_unready(pmg_sock_t *s) {
+void pmg_lwip_unready(pmg_lwip_sock_t *s) {
     pmg_io_mgr_t *io = pmg_io_of(s->m);
     if (s->in_ready) {
-        pmg_sock_t *before = NULL, *p = io->ready;
+        pmg_lwip_sock_t *before = NULL, *p = io->ready;
         while (p != s) {
             before = p;
             p = p->ready_next;
@@ -49,12 +49,12 @@ void pmg_lwip_unready(pmg_sock_t *s) {
     }
 }
 
-static void ready(pmg_sock_t *s) {
+static void ready(pmg_lwip_sock_t *s) {
     pmg_lwip_ready(s->parent != NULL ? s->parent : s);
 }
 
 err_t pmg_lwip_on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err) {
-    pmg_sock_t *s = arg;
+    pmg_lwip_sock_t *s = arg;
     (void)err;
     if (p == NULL) {
         s->eof = true;
@@ -80,7 +80,7 @@ err_t pmg_lwip_on_sent(void *arg, struct tcp_pcb *pcb, u16_t len) {
 }
 
 void pmg_lwip_on_err(void *arg, err_t err) {
-    pmg_sock_t *s = arg;
+    pmg_lwip_sock_t *s = arg;
     s->pcb.tcp = NULL; // lwIP freed it
     if (err == ERR_CLSD) {
         s->eof = true; // the regular end of a connection that we closed in our direction
@@ -92,7 +92,7 @@ void pmg_lwip_on_err(void *arg, err_t err) {
 
 void pmg_lwip_on_datagram(void *arg, struct udp_pcb *pcb, struct pbuf *p, const ip_addr_t *addr,
     u16_t port) {
-    pmg_sock_t *s = arg;
+    pmg_lwip_sock_t *s = arg;
     (void)pcb;
     if (s->dgram_count == PMG_LWIP_DATAGRAMS) {
         pbuf_free(p);
@@ -106,11 +106,11 @@ void pmg_lwip_on_datagram(void *arg, struct udp_pcb *pcb, struct pbuf *p, const 
 }
 
 // It may be asked without the lock, too: so each pointer is read once.
-static struct tcp_pcb *tcp_of(pmg_sock_t *s) {
+static struct tcp_pcb *tcp_of(pmg_lwip_sock_t *s) {
     return *(struct tcp_pcb *volatile *)&s->pcb.tcp;
 }
 
-int pmg_lwip_readiness(pmg_sock_t *s, int want) {
+int pmg_lwip_readiness(pmg_lwip_sock_t *s, int want) {
     bool gone = s->err != ERR_OK;
     int mask = 0;
     if (s->is_listener) {
@@ -130,9 +130,9 @@ int pmg_lwip_readiness(pmg_sock_t *s, int want) {
 // ---------------------------------------------------------------------------------------------
 // Reading
 
-static long read_datagram(pmg_sock_t *s, struct mg_connection *c, void *buf, size_t len) {
+static long read_datagram(pmg_lwip_sock_t *s, struct mg_connection *c, void *buf, size_t len) {
     PMG_LWIP_ENTER
-    pmg_dgram_t *d = s->dgram_count > 0 ? &s->dgram[s->dgram_first] : NULL;
+    pmg_lwip_dgram_t *d = s->dgram_count > 0 ? &s->dgram[s->dgram_first] : NULL;
     long n = -EAGAIN;
     if (d != NULL) {
         n = pbuf_copy_partial(d->p, buf, (u16_t)(len < 0xffff ? len : 0xffff), 0);
@@ -147,7 +147,7 @@ static long read_datagram(pmg_sock_t *s, struct mg_connection *c, void *buf, siz
     return n;
 }
 
-static size_t read_rx(pmg_sock_t *s, char *buf, size_t len) {
+static size_t read_rx(pmg_lwip_sock_t *s, char *buf, size_t len) {
     size_t n = 0;
     while (s->rx != NULL && n < len) {
         size_t have = (size_t)s->rx->len - s->rx_off, k = have < len - n ? have : len - n;
@@ -167,7 +167,7 @@ static size_t read_rx(pmg_sock_t *s, char *buf, size_t len) {
     return n;
 }
 
-static size_t read_kept(pmg_sock_t *s, char *buf, size_t len) {
+static size_t read_kept(pmg_lwip_sock_t *s, char *buf, size_t len) {
     size_t n = s->kept_len - s->kept_off;
     n = n < len ? n : len;
     if (n > 0) {
@@ -185,7 +185,7 @@ static size_t read_kept(pmg_sock_t *s, char *buf, size_t len) {
 // What arrives lies in a pool that all connections share, a small segment in as large a block as a
 // full one. While the program does not read a connection, its bytes move to Python's heap: else a
 // few such peers would stop all traffic. The window stays closed by as much, so it is bounded.
-static void keep(pmg_sock_t *s) {
+static void keep(pmg_lwip_sock_t *s) {
     PMG_LWIP_ENTER
     struct pbuf *p = s->rx;
     u16_t off = s->rx_off;
@@ -221,7 +221,7 @@ static void keep(pmg_sock_t *s) {
 }
 
 long pmg_io_read(struct mg_connection *c, void *buf, size_t len) {
-    pmg_sock_t *s = pmg_sock(c);
+    pmg_lwip_sock_t *s = pmg_lwip_sock(c);
     if (s->is_udp) {
         return read_datagram(s, c, buf, len);
     }
@@ -242,7 +242,8 @@ long pmg_io_read(struct mg_connection *c, void *buf, size_t len) {
 // ---------------------------------------------------------------------------------------------
 // Writing
 
-static long write_datagram(pmg_sock_t *s, struct mg_connection *c, const void *buf, size_t len) {
+static long write_datagram(pmg_lwip_sock_t *s, struct mg_connection *c, const void *buf,
+    size_t len) {
     err_t err = ERR_MEM;
     if (len > 65507) {
         return -EMSGSIZE;
@@ -265,7 +266,7 @@ static long write_datagram(pmg_sock_t *s, struct mg_connection *c, const void *b
 }
 
 // With the lock held. Bytes that lwIP took, or its error.
-static long write_tcp(pmg_sock_t *s, const void *buf, size_t len) {
+static long write_tcp(pmg_lwip_sock_t *s, const void *buf, size_t len) {
     size_t n = tcp_sndbuf(s->pcb.tcp);
     n = n < len ? n : len;
     if (n == 0) {
@@ -292,7 +293,7 @@ static long write_tcp(pmg_sock_t *s, const void *buf, size_t len) {
 }
 
 long pmg_io_write(struct mg_connection *c, const void *buf, size_t len) {
-    pmg_sock_t *s = pmg_sock(c);
+    pmg_lwip_sock_t *s = pmg_lwip_sock(c);
     if (s->is_udp) {
         return write_datagram(s, c, buf, len);
     }
@@ -340,7 +341,7 @@ void pmg_io_wake(pmg_mgr_t *m) {
 }
 
 int pmg_io_watch(struct mg_connection *c, int mask) {
-    pmg_sock_t *s = pmg_sock(c);
+    pmg_lwip_sock_t *s = pmg_lwip_sock(c);
     PMG_LWIP_ENTER
     if (pmg_lwip_readiness(s, mask) != 0) {
         pmg_lwip_ready(s);
@@ -356,7 +357,7 @@ void pmg_io_unwatch(struct mg_connection *c) {
 static void feed_starved(pmg_mgr_t *m) {
     pmg_io_of(m)->starved = false;
     for (struct mg_connection *c = m->first; c != NULL; c = pmg_x(c)->next) {
-        pmg_sock_t *s = pmg_sock(c);
+        pmg_lwip_sock_t *s = pmg_lwip_sock(c);
         if (s != NULL && s->starved) {
             s->starved = false;
             PMG_LWIP_ENTER
@@ -367,9 +368,9 @@ static void feed_starved(pmg_mgr_t *m) {
 }
 
 // What is ready, and for what.
-static pmg_sock_t *next_ready(pmg_mgr_t *m, int *mask, bool *gone) {
+static pmg_lwip_sock_t *next_ready(pmg_mgr_t *m, int *mask, bool *gone) {
     PMG_LWIP_ENTER
-    pmg_sock_t *s = pmg_io_of(m)->ready;
+    pmg_lwip_sock_t *s = pmg_io_of(m)->ready;
     if (s != NULL) {
         pmg_lwip_unready(s);
         *mask = s->c != NULL ? pmg_lwip_readiness(s, pmg_x(s->c)->io_mask) : 0;
@@ -379,12 +380,12 @@ static pmg_sock_t *next_ready(pmg_mgr_t *m, int *mask, bool *gone) {
     return s;
 }
 
-static bool ack_due(pmg_sock_t *s) {
+static bool ack_due(pmg_lwip_sock_t *s) {
     struct tcp_pcb *pcb = s->is_udp || s->is_listener ? NULL : tcp_of(s);
     return pcb != NULL && (pcb->flags & TF_ACK_DELAY);
 }
 
-static bool serve(pmg_sock_t *s, int mask, bool gone) {
+static bool serve(pmg_lwip_sock_t *s, int mask, bool gone) {
     struct mg_connection *c = s->c;
     bool served = mask != 0 || gone;
     if (served) {
@@ -417,7 +418,7 @@ static bool serve(pmg_sock_t *s, int mask, bool gone) {
 
 static bool has_work(void *arg) {
     pmg_io_mgr_t *io = pmg_io_of(arg);
-    return *(pmg_sock_t *volatile *)&io->ready != NULL || *(volatile bool *)&io->woken;
+    return *(pmg_lwip_sock_t *volatile *)&io->ready != NULL || *(volatile bool *)&io->woken;
 }
 
 int pmg_io_wait(pmg_mgr_t *m, int ms) {
@@ -440,7 +441,7 @@ int pmg_io_wait(pmg_mgr_t *m, int ms) {
     for (size_t left = pmg_io_of(m)->ready_len; left > 0 && !m->stop; left--) {
         int mask = 0;
         bool gone = false;
-        pmg_sock_t *s = next_ready(m, &mask, &gone);
+        pmg_lwip_sock_t *s = next_ready(m, &mask, &gone);
         if (s == NULL) {
             break;
         }

@@ -1,28 +1,28 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What the two halves of the lwIP backend share: lwip.c opens and closes, lwip_data.c
-// moves bytes and waits. It is for boards where MicroPython runs lwIP without BSD sockets.
+// What the two halves of the lwIP backend share: lwip.c opens and closes, data.c moves bytes
+// and waits. It is for boards where MicroPython runs lwIP without BSD sockets.
 //
 // lwIP calls us from an interrupt (PendSV), from the scheduler, or synchronously inside our own
-// calls. A callback therefore only queues: it touches the fixed fields of a pmg_sock_t and links it
-// into the manager's ready list, with the lwIP lock held. No allocation, no Python, no Mongoose. All
-// else runs in thread mode, and takes the lock round each lwIP call, pbuf_free() too; memory is
-// allocated and freed without the lock, for that may run the garbage collector.
+// calls. A callback therefore only queues: it touches the fixed fields of a pmg_lwip_sock_t and
+// links it into the manager's ready list, with the lwIP lock held. No allocation, no Python, no
+// Mongoose. All else runs in thread mode, and takes the lock round each lwIP call, pbuf_free() too;
+// memory is allocated and freed without the lock, for that may run the garbage collector.
 #ifndef PMG_LWIP_H
 #define PMG_LWIP_H
 
-#include "../base/record.h"
-#include "../port/port_lwip.h" // PMG_LWIP_ENTER, PMG_LWIP_EXIT, pmg_port_idle(): the runtime's
-#include "io.h"
+#include "../../base/record.h"
+#include "../../port/port_lwip.h" // PMG_LWIP_ENTER, PMG_LWIP_EXIT, pmg_port_idle(): the runtime's
+#include "../io.h"
 
 #include "lwip/ip.h"
 #include "lwip/pbuf.h"
 #include "lwip/tcp.h"
 #include "lwip/udp.h"
 
-// Peers that may wait for accept(), per listener: each costs a pmg_sock_t, made beforehand, since a
-// callback cannot allocate. A browser opens six connections at once; who comes too many tries again
-// a second later.
+// Peers that may wait for accept(), per listener: each costs a pmg_lwip_sock_t, made beforehand,
+// since a callback cannot allocate. A browser opens six connections at once; who comes too many
+// tries again a second later.
 #ifndef PMG_LWIP_BACKLOG
 #define PMG_LWIP_BACKLOG 8
 #endif
@@ -35,10 +35,10 @@ typedef struct {
     struct pbuf *p;
     ip_addr_t addr;
     u16_t port;
-} pmg_dgram_t;
+} pmg_lwip_dgram_t;
 
-typedef struct pmg_sock {
-    struct pmg_sock *ready_next;
+typedef struct pmg_lwip_sock {
+    struct pmg_lwip_sock *ready_next;
     pmg_mgr_t *m;
     struct mg_connection *c; // NULL while it waits to be accepted
     union {
@@ -48,21 +48,21 @@ typedef struct pmg_sock {
     struct pbuf *rx;     // TCP: received and not consumed, a chain
     unsigned char *kept; // the same, older and moved to memory of ours (keep())
     size_t kept_len, kept_off;
-    struct pmg_sock *parent;          // the listener of one that waits
-    struct pmg_sock *next;            // in its listener's list: spare, then waiting
-    struct pmg_sock *spare, *waiting; // of a listener
-    u16_t rx_off;                     // consumed of the first pbuf
+    struct pmg_lwip_sock *parent;          // the listener of one that waits
+    struct pmg_lwip_sock *next;            // in its listener's list: spare, then waiting
+    struct pmg_lwip_sock *spare, *waiting; // of a listener
+    u16_t rx_off;                          // consumed of the first pbuf
     u8_t dgram_first, dgram_count;
     volatile bool in_ready, eof, connected;
     bool is_udp, is_listener;
     bool starved; // lwIP had no memory for what is to be sent
     volatile err_t err;
-    pmg_dgram_t dgram[]; // UDP only
-} pmg_sock_t;
+    pmg_lwip_dgram_t dgram[]; // UDP only
+} pmg_lwip_sock_t;
 
 typedef struct {
-    pmg_sock_t *volatile ready; // what has something to do: callbacks put them here
-    pmg_sock_t *ready_last;
+    pmg_lwip_sock_t *volatile ready; // what has something to do: callbacks put them here
+    pmg_lwip_sock_t *ready_last;
     volatile size_t ready_len;
     volatile bool woken;
     bool starved; // some connection found no memory in lwIP
@@ -73,7 +73,7 @@ static inline pmg_io_mgr_t *pmg_io_of(pmg_mgr_t *m) {
     return (pmg_io_mgr_t *)(void *)m->io.bytes;
 }
 
-static inline pmg_sock_t *pmg_sock(struct mg_connection *c) {
+static inline pmg_lwip_sock_t *pmg_lwip_sock(struct mg_connection *c) {
     return c->fd == (void *)(size_t)-1 ? NULL : c->fd;
 }
 
@@ -82,9 +82,9 @@ void pmg_lwip_to_ip(const struct mg_addr *a, ip_addr_t *ip);
 void pmg_lwip_from_ip(const ip_addr_t *ip, u16_t port, struct mg_addr *a);
 
 // With the lock held.
-void pmg_lwip_ready(pmg_sock_t *s);
-void pmg_lwip_unready(pmg_sock_t *s);
-int pmg_lwip_readiness(pmg_sock_t *s, int want);
+void pmg_lwip_ready(pmg_lwip_sock_t *s);
+void pmg_lwip_unready(pmg_lwip_sock_t *s);
+int pmg_lwip_readiness(pmg_lwip_sock_t *s, int want);
 
 // lwIP's callbacks.
 err_t pmg_lwip_on_recv(void *arg, struct tcp_pcb *pcb, struct pbuf *p, err_t err);

@@ -10,7 +10,7 @@
 
 #if defined(PMG_IO_ESP) || (defined(ESP_PLATFORM) && !defined(NO_QSTR))
 
-#include "sock.h"
+#include "../sock/sock.h"
 
 int pmg_io_init(pmg_mgr_t *m) {
     memset(pmg_io_of(m), 0, sizeof(pmg_io_mgr_t));

@@ -5,7 +5,7 @@
 
 #if defined(ESP_PLATFORM) && !defined(NO_QSTR)
 
-#include "sock.h"
+#include "../sock/sock.h"
 
 #include "esp_netif.h"
 #include "lwip/dns.h"
@@ -31,14 +31,14 @@ bool pmg_io_esp_has_ip6(void) {
 }
 
 #if PMG_HAS_MDNS
-int pmg_io_ifaces(pmg_iface_t *out, int max, uint32_t only) {
+int pmg_io_ifaces(pmg_io_iface_t *out, int max, uint32_t only) {
     int n = 0;
     for (size_t i = 0; i < KEYS && n < max; i++) {
         esp_netif_t *netif = netif_up(i);
         esp_netif_ip_info_t info;
         if (netif != NULL && esp_netif_get_ip_info(netif, &info) == ESP_OK && info.ip.addr != 0 &&
             (only == 0 || info.ip.addr == only)) {
-            out[n++] = (pmg_iface_t) {.ip = info.ip.addr, .mask = info.netmask.addr};
+            out[n++] = (pmg_io_iface_t) {.ip = info.ip.addr, .mask = info.netmask.addr};
         }
     }
     return n;
