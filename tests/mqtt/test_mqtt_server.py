@@ -176,32 +176,18 @@ def test_handler_that_raises_grants_nothing(server, version):
 
 def test_mosquitto_clients(server):
     host, port = server.address
-    server.exec("DO['all'] = lambda c, d: c.mqtt_pub('to/you', 'hello', 2, True)")
-    sub = subprocess.Popen(
-        [
-            "mosquitto_sub",
-            "-h",
-            host,
-            "-p",
-            str(port),
-            "-i",
-            "do-all",
-            "-t",
-            "to/#",
-            "-q",
-            "2",
-            "-C",
-            "1",
-        ],
-        stdout=subprocess.PIPE,
-        text=True,
-    )
     server.exec(
         "DO['all'] = lambda c, d: d.cmd == MQTT_CMD_SUBSCRIBE and c.mqtt_pub('to/you', 'hello', 2)"
     )
-    assert sub.communicate(timeout=seconds())[0] == "hello\n"
+    where = ["-h", host, "-p", str(port)]
+    subscribe = ["mosquitto_sub", *where, "-i", "do-all", "-t", "to/#", "-q", "2", "-C", "1"]
+    with subprocess.Popen(subscribe, stdout=subprocess.PIPE, text=True) as sub:
+        try:
+            assert sub.communicate(timeout=seconds())[0] == "hello\n"
+        finally:
+            sub.kill()
     for qos in "012":
-        run = ["mosquitto_pub", "-V", "mqttv5", "-h", host, "-p", str(port), "-t", "t", "-m", qos]
+        run = ["mosquitto_pub", "-V", "mqttv5", *where, "-t", "t", "-m", qos]
         subprocess.run([*run, "-q", qos], check=True, timeout=seconds())
     server.until("len(told('server', 'MSG')) == 3")
     assert [e[1:3] for e in server.eval("told('server', 'MSG')")] == [
