@@ -5,14 +5,20 @@ None of these tests needs a network: where one must be absent, apt and pip are p
 closed port of this machine.
 """
 
+import hashlib
 import os
+import shutil
 import subprocess
 import sys
+import tarfile
 import time
+import zipfile
 from pathlib import Path
 
 import pytest
-from sources import apt, inputs
+from sources import apt, fetch, inputs
+from sources.fetch import Fetcher
+from sources.inputs import DepsError
 from targets import ROOT
 
 CLOSED = "http://127.0.0.1:9"
@@ -33,6 +39,8 @@ def environment(tmp_path):
         "PIP_CONFIG_FILE": os.devnull,
         "PIP_PROXY": CLOSED,
         "PIP_RETRIES": "0",
+        "npm_config_registry": CLOSED,
+        "npm_config_fetch_retries": "0",
     }
 
 
@@ -108,7 +116,7 @@ def test_no_network_and_empty_cache_is_one_error(environment):
     result = deps(environment)
     assert result.returncode == 1
     assert "Traceback" not in result.stderr
-    for name in ("Mongoose", "MicroPython", "Mbed TLS", "Chart.js", "make deps"):
+    for name in ("Mongoose", "MicroPython", "Mbed TLS", "uPlot", "axe-core", "make deps"):
         assert name in result.stderr
     for variable in VARIABLES:
         assert f"{variable}=/path" in result.stderr
@@ -195,6 +203,55 @@ def test_rp2_links_what_the_tree_lacks(environment, micropython, mbedtls, tmp_pa
     assert (tree / "lib/lwip").resolve() == lwip
     assert not (tree / "lib/tinyusb").is_symlink() and (tree / "lib/tinyusb/src").is_dir()
     assert not (micropython / "lib/lwip").exists()
+
+
+@pytest.fixture
+def fetcher(tmp_path):
+    with Fetcher(tmp_path, lambda text: None) as fetcher:
+        yield fetcher
+
+
+def script_archives(tmp_path, npm, wheel):
+    """One as npm packs it and one as a wheel is, with these texts as lib.min.js."""
+    tgz, whl = tmp_path / "lib.tgz", tmp_path / "other.whl"
+    (tmp_path / "lib.min.js").write_text(npm)
+    with tarfile.open(tgz, "w:gz") as tar:
+        tar.add(tmp_path / "lib.min.js", "package/dist/Lib.min.js")
+    with zipfile.ZipFile(whl, "w") as zipped:
+        zipped.writestr("other/static/lib.min.js", wheel)
+    return tgz, whl
+
+
+def fails(package):
+    raise DepsError(f"no {package}")
+
+
+def test_script_comes_from_npm_or_a_wheel(fetcher, tmp_path, monkeypatch):
+    tgz, whl = script_archives(tmp_path, "same", "same")
+    monkeypatch.setattr(fetcher, "npm", lambda package: tgz)
+    monkeypatch.setattr(fetcher, "wheel", lambda requirement: whl)
+    hashes = (hashlib.sha256(b"same").hexdigest(),)
+    for tool, origin in (("/usr/bin/npm", "npm lib@1"), (None, "PyPI other==2")):
+        monkeypatch.setattr(shutil, "which", lambda name, tool=tool: tool)
+        new = tmp_path / origin
+        new.mkdir()
+        assert fetcher.script(new, "Lib.min.js", hashes, "lib@1", "other==2")[1] == origin
+        assert (new / "Lib.min.js").read_text() == "same"
+
+
+def test_script_of_another_hash_is_refused(fetcher, tmp_path, monkeypatch):
+    """npm gives none; what the wheel has is not what is wanted."""
+    _, whl = script_archives(tmp_path, "", "changed")
+    monkeypatch.setattr(shutil, "which", lambda name: "/usr/bin/npm")
+    monkeypatch.setattr(fetch, "TRIES", 1)
+    monkeypatch.setattr(fetcher, "npm", fails)
+    monkeypatch.setattr(fetcher, "wheel", lambda requirement: whl)
+    changed = hashlib.sha256(b"changed").hexdigest()
+    with pytest.raises(DepsError, match=f"lib.min.js of PyPI other==2 has the sha256 {changed}"):
+        fetcher.script(tmp_path, "lib.min.js", ("0" * 64,), "lib@1", "other==2")
+    monkeypatch.setattr(fetcher, "wheel", fails)
+    with pytest.raises(DepsError, match="no lib@1\nno other==2"):
+        fetcher.script(tmp_path, "lib.min.js", ("0" * 64,), "lib@1", "other==2")
 
 
 def test_unknown_input_is_refused(environment):

@@ -12,13 +12,25 @@ import sys
 import tarfile
 import tempfile
 import time
+import zipfile
 from collections.abc import Callable
 from functools import partial
 from pathlib import Path
 from typing import TypeVar
 
 from .apt import PrivateApt, run
-from .inputs import CHARTJS_FILE, MONGOOSE_SHA256, DepsError, Input
+from .inputs import (
+    AXE_FILE,
+    AXE_SHA256,
+    AXE_VERSION,
+    CHARTJS_FILE,
+    MONGOOSE_SHA256,
+    UPLOT_FILE,
+    UPLOT_SHA256,
+    UPLOT_VERSION,
+    DepsError,
+    Input,
+)
 
 T = TypeVar("T")
 
@@ -31,6 +43,8 @@ BACK_OFF_S = 2  # before the second try; doubled each time
 SUITES = ("trixie", "forky", "sid")
 MONGOOSE_SUITES = ("trixie-backports", "sid")
 MONGOOSE_SDIST = "cymongoose==0.2.5"
+UPLOT_WHEEL = "youplot==1.0.0"
+AXE_WHEEL = "axe-playwright-python==0.1.8"
 
 # pip runs an sdist's build back end only to learn its name and version. Ours answers at once,
 # so that neither a compiler nor the real back end is needed to unpack two C files.
@@ -257,6 +271,59 @@ class Fetcher:
             raise DepsError("\n".join(errors[:2]) or result.stderr.strip()[-400:])
         return files[0]
 
+    def wheel(self, requirement: str) -> Path:
+        target = Path(tempfile.mkdtemp(dir=self.work))
+        options = "--quiet --disable-pip-version-check --retries 1 --no-deps --only-binary :all:"
+        download = ["download", *options.split(), "--dest", str(target), requirement]
+        result = run([*self.pip(), *download])
+        files = list(target.glob("*.whl"))
+        if result.returncode or len(files) != 1:
+            errors = [line for line in result.stderr.splitlines() if line.startswith("ERROR")]
+            raise DepsError("\n".join(errors[:2]) or result.stderr.strip()[-400:])
+        return files[0]
+
+    # npm
+
+    def npm(self, package: str) -> Path:
+        target = Path(tempfile.mkdtemp(dir=self.work))
+        options = ["--silent", "--pack-destination", str(target)]
+        result = run(["npm", "pack", *options, package])
+        files = list(target.glob("*.tgz"))
+        if result.returncode or len(files) != 1:
+            raise DepsError(f"npm could not bring {package}: {result.stderr.strip()[-400:]}")
+        return files[0]
+
+    def script(
+        self, new: Path, file: str, hashes: tuple[str, ...], package: str, wheel: str
+    ) -> tuple[Path, str]:
+        """One file of a package of npm's, or of a wheel: a machine that has pip may lack npm."""
+        tree = Path(tempfile.mkdtemp(dir=self.work))
+        failed = ""
+        archive = None
+        if shutil.which("npm"):
+            try:
+                archive, origin = retried(lambda: self.npm(package)), f"npm {package}"
+                unpack(archive, tree)
+            except DepsError as err:
+                self.say(f"npm did not give {package}; trying PyPI")
+                failed = f"{err}\n"
+        if not archive:
+            try:
+                archive, origin = retried(lambda: self.wheel(wheel)), f"PyPI {wheel}"
+            except DepsError as err:
+                raise DepsError(f"{failed}{err}") from None
+            with zipfile.ZipFile(archive) as content:
+                content.extractall(tree)
+        # A wheel writes the name in a case of its own.
+        found = [path for path in tree.rglob("*.js") if path.name.lower() == file.lower()]
+        if not found or sha256(found[0]) not in hashes:
+            has = f"has the sha256 {sha256(found[0])}" if found else "is not there"
+            raise DepsError(f"{file} of {origin} {has}; expected sha256 {hashes[0]}")
+        found[0].rename(new / file)
+        for text in tree.rglob("LICENSE*"):
+            text.rename(new / text.name)
+        return archive, origin
+
     # the inputs
 
     def fetch_mongoose(self, new: Path) -> tuple[Path, str]:
@@ -290,6 +357,13 @@ class Fetcher:
 
     def fetch_mbedtls(self, new: Path) -> tuple[Path, str]:
         return self.source("mbedtls", new)
+
+    def fetch_uplot(self, new: Path) -> tuple[Path, str]:
+        package = f"uplot@{UPLOT_VERSION}"
+        return self.script(new, UPLOT_FILE, UPLOT_SHA256, package, UPLOT_WHEEL)
+
+    def fetch_axe(self, new: Path) -> tuple[Path, str]:
+        return self.script(new, AXE_FILE, AXE_SHA256, f"axe-core@{AXE_VERSION}", AXE_WHEEL)
 
     def fetch_chartjs(self, new: Path) -> tuple[Path, str]:
         folder = "usr/share/javascript/chart.js"

@@ -24,6 +24,14 @@ LWIP_SERIES = "2.2"
 PICO_SDK_VERSION = "2.1.1"
 TINYUSB_SERIES = "0.18"
 CHARTJS_FILE = "chart.min.js"
+# A browser's libraries: one file each, of npm's package or of a wheel that carries it.
+UPLOT_VERSION, UPLOT_FILE = "1.6.31", "uPlot.iife.min.js"
+UPLOT_SHA256 = ("2d27e8ad3d228164525ce213f9dc716f39b4e3aee0cc773fb3491c96cf4921a2",)
+AXE_VERSION, AXE_FILE = "4.12.1", "axe.min.js"
+AXE_SHA256 = (
+    "66a8aaa95a8b044a7fd74a5435873bf04ff65a1ca75567c921b7509742085a14",  # npm's
+    "84494fec757e4710dc751c8d7a636e457f4532f08f85c86dc9070133fbff53bc",  # the wheel's
+)
 VERSION_PARTS = ("MAJOR", "MINOR", "REVISION")
 
 
@@ -121,6 +129,23 @@ def check_tinyusb(folder: Path) -> str:
     return version
 
 
+def check_script(folder: Path, file: str, banner: str) -> str:
+    need(folder, file)
+    with (folder / file).open(encoding="utf-8", errors="replace") as script:
+        match = re.search(banner + r" \(?v(\d[\w.]*)", script.read(400))
+    if not match:
+        raise DepsError(f"{file} does not begin with {banner}'s banner")
+    return match.group(1)
+
+
+def check_uplot(folder: Path) -> str:
+    return check_script(folder, UPLOT_FILE, "uPlot")
+
+
+def check_axe(folder: Path) -> str:
+    return check_script(folder, AXE_FILE, "axe")
+
+
 def check_chartjs(folder: Path) -> str:
     need(folder, CHARTJS_FILE)
     with (folder / CHARTJS_FILE).open(encoding="utf-8", errors="replace") as file:
@@ -201,6 +226,26 @@ ALL = (
         megabytes=0.2,
         needs_apt=True,
         check=check_chartjs,
+    ),
+    Input(
+        name="uplot",
+        title="uPlot",
+        variable="UPLOT_DIR",
+        folder=f"uplot-{UPLOT_VERSION}",
+        package="uplot from npm, or youplot on PyPI",
+        megabytes=0.2,
+        needs_apt=False,
+        check=check_uplot,
+    ),
+    Input(
+        name="axe",
+        title="axe-core",
+        variable="AXE_DIR",
+        folder=f"axe-core-{AXE_VERSION}",
+        package="axe-core from npm, or axe-playwright-python on PyPI",
+        megabytes=0.7,
+        needs_apt=False,
+        check=check_axe,
     ),
 )
 
