@@ -6,7 +6,7 @@
 #   BOARD   which board's firmware: a folder of boards/
 #   WIFI_SSID, WIFI_PSK  test, demo: the Wi-Fi that a board on a serial port joins
 #   PYMONGOOSE_CACHE, MONGOOSE_DIR, MICROPYTHON_DIR, MBEDTLS_DIR, LWIP_DIR, PICO_SDK_PATH,
-#   TINYUSB_DIR, CHARTJS_DIR, UPLOT_DIR, AXE_DIR  see tools/deps/deps.py
+#   TINYUSB_DIR, UPLOT_DIR, AXE_DIR  see tools/deps/deps.py
 
 PYTHON ?= /usr/bin/python3
 PORT ?= 8000

@@ -135,7 +135,7 @@ def test_find_services(run):
 
 
 def test_every_example_is_tested():
-    tested = "".join(path.read_text() for path in (ROOT / "tests").rglob("test_*.py"))
+    tested = "".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
     assert [path.name for path in EXAMPLES.glob("*.py") if f'"{path.name}"' not in tested] == []
 
 

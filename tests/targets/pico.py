@@ -144,9 +144,9 @@ class PicoTarget(SerialTarget):
     def own_capabilities(self) -> set[str]:
         return super().own_capabilities() | {"demo"}
 
-    def demo(self, chart: Path) -> ProcessDevice:
+    def demo(self, page: Path) -> ProcessDevice:
         """What `make demo TARGET=pico` runs: an emulated board of its own."""
-        command = [sys.executable, str(ROOT / "tools/board/demo_board.py"), "pico", "0", str(chart)]
+        command = [sys.executable, str(ROOT / "tools/board/demo_board.py"), "pico", "0", str(page)]
         return ProcessDevice(command, dict(os.environ))
 
     def hard_reset(self) -> None:

@@ -155,9 +155,9 @@ class ProcessTarget(Target):
         command = [str(self.program), *self.options, str(script), *args]
         return ProcessDevice(command, {**self.env, **(env or {})})
 
-    def demo(self, chart: Path) -> ProcessDevice:
+    def demo(self, page: Path) -> ProcessDevice:
         """What `make demo` runs, on a free port."""
-        return self.run(ROOT / "examples/dashboard.py", "0", "--chart", str(chart))
+        return self.run(ROOT / "examples/dashboard.py", "0", "--page", str(page))
 
 
 def all_targets() -> dict[str, ProcessTarget]:

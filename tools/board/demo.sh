@@ -11,17 +11,16 @@ pico | */* | *:*) run= ;;
 *) echo "demo: TARGET is unix, cpython, pico or a serial port, not $1" >&2; exit 2 ;;
 esac
 
-# The page's chart library, which the program serves from here.
-chart=$("${PYTHON:-/usr/bin/python3}" tools/deps/deps.py --path chartjs)
-mkdir -p build/demo
-cp -p "$chart/chart.min.js" build/demo/
+# The page with its chart library, compressed, which the program serves from here.
+page=build/demo/page
+"${PYTHON:-/usr/bin/python3}" tools/board/demo_page.py $page
 
 # The program gets the signal too and ends by itself; we only wait for it.
 trap : INT TERM
 status=0
 if [ "$run" ]; then
-    "$run" examples/dashboard.py "$2" || status=$?
+    "$run" examples/dashboard.py "$2" --page $page || status=$?
 else
-    .venv/bin/python tools/board/demo_board.py "$1" "$2" build/demo/chart.min.js || status=$?
+    .venv/bin/python tools/board/demo_board.py "$1" "$2" $page || status=$?
 fi
 [ "$status" -eq 130 ] || exit "$status"

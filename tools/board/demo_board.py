@@ -1,10 +1,11 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Serve the demo page from a board: demo_board.py pico|DEVICE PORT CHART_JS. Ctrl-C ends it.
+"""Serve the demo page from a board: demo_board.py pico|DEVICE PORT PAGE. Ctrl-C ends it.
 
-pico is the emulated board; DEVICE is a board's serial port, such as /dev/ttyACM0 or /dev/ttyUSB0,
-whose boot.py brings up a network, or WIFI_SSID and WIFI_PSK of the environment name the Wi-Fi that
-it joins. Files that the board already has are not copied again.
+PAGE is the folder that demo_page.py laid. pico is the emulated board; DEVICE is a board's serial
+port, such as /dev/ttyACM0 or /dev/ttyUSB0, whose boot.py brings up a network, or WIFI_SSID and
+WIFI_PSK of the environment name the Wi-Fi that it joins. Files that the board already has are not
+copied again.
 """
 
 from __future__ import annotations
@@ -28,7 +29,7 @@ FLASH = TOP / "build/demo/pico-flash.bin"
 BOARD_PORT = 8000
 RUN = """
 import sys
-sys.argv[:] = ["dashboard.py", "{port}", "--host", "0.0.0.0", "--chart", "/chart.min.js"]
+sys.argv[:] = ["dashboard.py", "{port}", "--host", "0.0.0.0"]
 __file__ = "/dashboard.py"
 exec(open("/dashboard.py").read())
 """
@@ -73,11 +74,13 @@ def emulated(port: int) -> Iterator[tuple[str, str]]:
         rig.wait()
 
 
-def copy(board: SerialTransport, chart: Path) -> None:
-    files = {"/dashboard.py": EXAMPLES / "dashboard.py", "/chart.min.js": chart}
-    files |= {f"/dashboard/{p.name}": p for p in sorted((EXAMPLES / "dashboard").iterdir())}
-    with contextlib.suppress(TransportError, OSError):
-        board.fs_mkdir("/dashboard")
+def copy(board: SerialTransport, page: Path) -> None:
+    files = {"/dashboard.py": EXAMPLES / "dashboard.py"}
+    files |= {f"/dashboard/{p.name}": p for p in sorted((EXAMPLES / "dashboard").glob("*.py"))}
+    files |= {f"/dashboard/page/{p.name}": p for p in sorted(page.iterdir())}
+    for folder in ("/dashboard", "/dashboard/page"):
+        with contextlib.suppress(TransportError, OSError):
+            board.fs_mkdir(folder)
     for number, (name, path) in enumerate(files.items(), 1):
         data = path.read_bytes()
         with contextlib.suppress(TransportError, OSError):
@@ -96,7 +99,7 @@ def copy(board: SerialTransport, chart: Path) -> None:
         board.fs_writefile(name, data, chunk_size=1024, progress_callback=shown)
 
 
-def serve(device: str, port: int, chart: Path, address: str = "") -> None:
+def serve(device: str, port: int, page: Path, address: str = "") -> None:
     try:
         board = SerialTransport(device, timeout=60)
         board.enter_raw_repl(timeout_overall=60)
@@ -111,7 +114,7 @@ def serve(device: str, port: int, chart: Path, address: str = "") -> None:
             address = f"{find_address(board, wifi)}:{port}"
         except NetworkError as e:
             sys.exit(f"demo: {device}: {e}")
-    copy(board, chart)
+    copy(board, page)
     board.exec_raw_no_follow(RUN.format(port=port))
     board.serial.timeout = 1  # a page that is served makes no output for days
     shown, ends = False, 0
@@ -136,13 +139,13 @@ def serve(device: str, port: int, chart: Path, address: str = "") -> None:
 def main() -> None:
     if len(sys.argv) != 4:
         sys.exit((__doc__ or "").strip())
-    device, port, chart = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
+    device, port, page = sys.argv[1], int(sys.argv[2]), Path(sys.argv[3])
     with contextlib.suppress(KeyboardInterrupt):
         if device == "pico":
             with emulated(port) as (serial, address):
-                serve(serial, BOARD_PORT, chart, address)
+                serve(serial, BOARD_PORT, page, address)
         else:
-            serve(device, port, chart)
+            serve(device, port, page)
 
 
 if __name__ == "__main__":

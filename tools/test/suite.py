@@ -152,9 +152,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, interrupted)
     signal.signal(signal.SIGINT, interrupted)
     LOGS.mkdir(parents=True, exist_ok=True)
-    # A test of the demo wants it, and might find no network to fetch it from.
-    chart = [sys.executable, str(ROOT / "tools" / "deps" / "deps.py"), "--path", "chartjs"]
-    subprocess.run(chart, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    # Tests of the demo want them, and might find no network to fetch them from.
+    scripts = [sys.executable, str(ROOT / "tools" / "deps" / "deps.py"), "uplot", "axe"]
+    subprocess.run(scripts, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     apart = can_have_own_network()
     alone = [] if "--only" in options else [ALONE]
     first = [name for name in targets if name != EMULATED] + alone

@@ -23,7 +23,6 @@ from .inputs import (
     AXE_FILE,
     AXE_SHA256,
     AXE_VERSION,
-    CHARTJS_FILE,
     MONGOOSE_SHA256,
     UPLOT_FILE,
     UPLOT_SHA256,
@@ -364,8 +363,3 @@ class Fetcher:
 
     def fetch_axe(self, new: Path) -> tuple[Path, str]:
         return self.script(new, AXE_FILE, AXE_SHA256, f"axe-core@{AXE_VERSION}", AXE_WHEEL)
-
-    def fetch_chartjs(self, new: Path) -> tuple[Path, str]:
-        folder = "usr/share/javascript/chart.js"
-        copyright_file = "usr/share/doc/libjs-chart.js/copyright"
-        return self.binary("libjs-chart.js", new, (f"{folder}/{CHARTJS_FILE}", copyright_file))

@@ -23,7 +23,6 @@ MBEDTLS_SERIES = "3.6"
 LWIP_SERIES = "2.2"
 PICO_SDK_VERSION = "2.1.1"
 TINYUSB_SERIES = "0.18"
-CHARTJS_FILE = "chart.min.js"
 # A browser's libraries: one file each, of npm's package or of a wheel that carries it.
 UPLOT_VERSION, UPLOT_FILE = "1.6.31", "uPlot.iife.min.js"
 UPLOT_SHA256 = ("2d27e8ad3d228164525ce213f9dc716f39b4e3aee0cc773fb3491c96cf4921a2",)
@@ -146,16 +145,6 @@ def check_axe(folder: Path) -> str:
     return check_script(folder, AXE_FILE, "axe")
 
 
-def check_chartjs(folder: Path) -> str:
-    need(folder, CHARTJS_FILE)
-    with (folder / CHARTJS_FILE).open(encoding="utf-8", errors="replace") as file:
-        head = file.read(400)
-    match = re.search(r"Chart\.js v(\d[\w.]*)", head)
-    if not match:
-        raise DepsError(f"{CHARTJS_FILE} does not begin with Chart.js's banner")
-    return match.group(1)
-
-
 ALL = (
     Input(
         name="mongoose",
@@ -216,16 +205,6 @@ ALL = (
         megabytes=1.5,
         needs_apt=True,
         check=check_tinyusb,
-    ),
-    Input(
-        name="chartjs",
-        title="Chart.js",
-        variable="CHARTJS_DIR",
-        folder="chartjs-3",
-        package="libjs-chart.js in Debian",
-        megabytes=0.2,
-        needs_apt=True,
-        check=check_chartjs,
     ),
     Input(
         name="uplot",
