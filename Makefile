@@ -23,7 +23,7 @@ TEST_TARGETS := $(or $(TARGET),cpython unix $(shell tools/deps/apt-needs.sh --ha
 endif
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long cpython unix firmware flash size pico rig deps wheel bench figures docs
+.PHONY: help demo test test-long cpython unix firmware flash size pico rig deps wheel bench figures picture docs
 .PHONY: check format clean
 .PHONY: sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig apt-esp32 check-esp32 test-esp32
 
@@ -104,6 +104,10 @@ bench: cpython unix | apt-bench
 figures: ## Put the last make bench into docs/figures/ and benchmarks/README.md.
 	@$(PYTHON) benchmarks/report.py
 	@$(BUILD)/bench-venv/bin/python benchmarks/plot.py
+
+picture: ## Put a picture of the demo page into docs/figures/.
+picture: unix .venv/test.stamp | apt-test
+	@$(VENV)/python tests/picture.py
 
 docs: ## Build the documentation's site: build/docs/index.html. Warnings are errors.
 docs: .venv/docs.stamp
