@@ -29,7 +29,7 @@ typedef struct {
     size_t len; // assembled bytes, at the start of the receive buffer
     pmg_utf8_t utf8;
     union {
-        struct { // of a client that has not asked yet
+        struct {          // of a client that has not asked yet
             char *target; // path and query of the URL
             char *auth;   // the header line of its credentials, or NULL
         } ask;
