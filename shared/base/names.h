@@ -43,6 +43,9 @@
 #define PMG_HAS_SNTP 1
 #endif
 
+// Multicast is there for mDNS alone.
+#define PMG_MULTICAST PMG_HAS_MDNS
+
 // Rows that a build has only with a switch: PMG_WHEN(PMG_HAS_MQTT, X(a) X(b)).
 #define PMG_WHEN(has, ...) PMG_WHEN_(has, __VA_ARGS__)
 #define PMG_WHEN_(has, ...) PMG_WHEN_##has(__VA_ARGS__)

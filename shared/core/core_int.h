@@ -35,6 +35,8 @@ void pmg_call(struct mg_connection *c, int ev, void *data); // and sees to it if
 void pmg_fatal(struct mg_connection *c, const char *text);  // MG_EV_ERROR, then close
 // MG_EV_ERROR; what is queued is still sent, and read until the peer has closed.
 void pmg_refuse(struct mg_connection *c, const char *text);
+void pmg_drain_late(struct mg_connection *c);
+void pmg_drain_deadline(struct mg_connection *c); // the peer has so long to take what is queued
 
 // timer.c
 bool pmg_heap_reserve(pmg_mgr_t *m, size_t n);
@@ -56,10 +58,8 @@ void pmg_wants(struct mg_connection *c); // tell the backend what to watch
 
 // stream.c
 void pmg_flush(struct mg_connection *c);
-void pmg_update(struct mg_connection *c); // flush, finish a drain, tell the backend
-void pmg_drain_late(struct mg_connection *c);
-void pmg_drain_deadline(struct mg_connection *c); // the peer has so long to take what is queued
-void pmg_work_on(struct mg_connection *c);        // its turn in the work queue
+void pmg_update(struct mg_connection *c);  // flush, finish a drain, tell the backend
+void pmg_work_on(struct mg_connection *c); // its turn in the work queue
 void pmg_stream_ready(struct mg_connection *c, int mask, bool error); // as x->ready
 void pmg_datagram_ready(struct mg_connection *c, int mask, bool error);
 

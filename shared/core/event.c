@@ -54,6 +54,19 @@ void pmg_refuse(struct mg_connection *c, const char *text) {
     pmg_drain(c);
 }
 
+void pmg_close(struct mg_connection *c) {
+    c->is_closing = 1;
+    pmg_work(c);
+}
+
+void pmg_drain_late(struct mg_connection *c) {
+    pmg_close(c);
+}
+
+void pmg_drain_deadline(struct mg_connection *c) {
+    pmg_deadline(c, pmg_drain_late, pmg_m(c)->limits.drain_timeout);
+}
+
 void pmg_drain(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
     if (c->is_draining || c->is_closing) {
@@ -70,10 +83,5 @@ void pmg_drain(struct mg_connection *c) {
     } else {
         pmg_drain_deadline(c);
     }
-    pmg_work(c);
-}
-
-void pmg_close(struct mg_connection *c) {
-    c->is_closing = 1;
     pmg_work(c);
 }

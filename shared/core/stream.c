@@ -70,14 +70,6 @@ void pmg_flush(struct mg_connection *c) {
     }
 }
 
-void pmg_drain_late(struct mg_connection *c) {
-    pmg_close(c);
-}
-
-void pmg_drain_deadline(struct mg_connection *c) {
-    pmg_deadline(c, pmg_drain_late, pmg_m(c)->limits.drain_timeout);
-}
-
 // After the last reply: a close with unread bytes makes the kernel reset the connection, and the
 // peer may never read what we answered. So say that we are done and read on until it is, too.
 #define LINGER_MS 2000

@@ -5,18 +5,6 @@
 #include "chunk.h"
 #include "http_int.h"
 
-void pmg_http_reset(struct mg_connection *c) {
-    pmg_http_t *h = pmg_http_of(c);
-    h->state = PMG_HTTP_HEAD;
-    h->sink = PMG_HTTP_BODY_GATHER;
-    h->scan = h->head_len = h->pos = h->left = h->body_len = 0;
-}
-
-size_t pmg_http_body_left(struct mg_connection *c) {
-    pmg_http_t *h = pmg_http_of(c);
-    return h->state == PMG_HTTP_LENGTH ? h->left : 0;
-}
-
 static size_t max_body(struct mg_connection *c) {
     return pmg_http_of(c)->sink == PMG_HTTP_BODY_STREAM ? pmg_http_stream_max(c)
                                                         : pmg_m(c)->limits.max_body;
@@ -149,16 +137,4 @@ int pmg_http_body_more(struct mg_connection *c, char *base, size_t len) {
         }
     }
     return r;
-}
-
-// A long one is not worth reading.
-void pmg_http_body_drop(struct mg_connection *c) {
-    pmg_http_t *h = pmg_http_of(c);
-    pmg_http_stream_abort(c);
-    h->sink = PMG_HTTP_BODY_DROP;
-    h->body_len = 0;
-    if (h->state == PMG_HTTP_LENGTH && pmg_http_over(h->left, pmg_m(c)->limits.max_body)) {
-        pmg_x(c)->linger = 1;
-        pmg_drain(c);
-    }
 }

@@ -22,6 +22,11 @@ static size_t head_length(const char *p, size_t len, size_t from) {
     return 0;
 }
 
+// As pmg_is_http(), which the files below this one ask.
+static inline bool is_http(struct mg_connection *c) {
+    return pmg_x(c)->speaks == &pmg_http;
+}
+
 static void refuse(struct mg_connection *c, int status) {
     uint8_t sink = pmg_http_of(c)->sink;
     if (sink == PMG_HTTP_BODY_STREAM && status == 413) {
@@ -46,34 +51,6 @@ static void refuse(struct mg_connection *c, int status) {
                  : status == 505 ? "HTTP response has an unknown version"
                  : status == 501 ? "HTTP response has an unknown transfer encoding"
                                  : "invalid HTTP response");
-}
-
-// A handler raised while the request waits for its answer.
-static void answer_failure(struct mg_connection *c) {
-    if (!c->is_resp || c->is_closing || c->is_draining) {
-        return;
-    }
-    if (pmg_http_of(c)->resp_started) {
-        pmg_close(c); // half a reply: the client must see that it is cut
-        return;
-    }
-    pmg_head_t head;
-    if (pmg_reply_begin(&head, c, 500) < 0 ||
-        pmg_reply_end(&head, mg_str("Internal Server Error\n")) < 0) {
-        pmg_close(c);
-    }
-}
-
-static inline void fire(struct mg_connection *c, int ev, void *hm) {
-    pmg_x(c)->handler_failed = 0;
-    pmg_call(c, ev, hm);
-    if (pmg_x(c)->handler_failed && c->is_accepted && pmg_is_http(c)) {
-        answer_failure(c);
-    }
-}
-
-void pmg_http_fire(struct mg_connection *c, int ev, void *data) {
-    fire(c, ev, data);
 }
 
 // What read_head() says besides a status: it is done with the head; its body, and so the head, go
@@ -124,9 +101,9 @@ static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p
     pmg_http_body_begin(c, &p->hm, &p->f);
     p->hm.body = mg_str_n(base + h->head_len, 0);
     if (!c->is_client || p->hm.status >= 200 || p->hm.status == 101) {
-        fire(c, MG_EV_HTTP_HDRS, &p->hm);
+        pmg_http_fire(c, MG_EV_HTTP_HDRS, &p->hm);
     }
-    if (!pmg_is_http(c) || c->is_closing || c->is_draining) {
+    if (!is_http(c) || c->is_closing || c->is_draining) {
         return HEAD_REFUSED;
     }
     int result = HEAD_DONE;
@@ -169,14 +146,14 @@ static void deliver(struct mg_connection *c, pmg_http_msg_t *hm) {
     if (!skip) {
         h->by_hand &= c->is_resp; // written while the body still came
         c->is_resp = !c->is_client;
-        fire(c, MG_EV_HTTP_MSG, hm);
-        if (pmg_is_http(c) && c->is_resp && h->by_hand && !h->resp_started) {
+        pmg_http_fire(c, MG_EV_HTTP_MSG, hm);
+        if (is_http(c) && c->is_resp && h->by_hand && !h->resp_started) {
             pmg_http_done(c); // a reply that the program wrote with send()
         }
     } else if (!c->is_client && h->close_after) {
         pmg_drain(c);
     }
-    if (c->is_client && hm->status == 101 && pmg_is_http(c)) {
+    if (c->is_client && hm->status == 101 && is_http(c)) {
         pmg_conn_speak(c, &pmg_raw); // another protocol follows, and it is the program's
         pmg_no_deadline(c);
     }
@@ -255,7 +232,7 @@ static size_t process(struct mg_connection *c) {
     parse_t p;
     size_t ofs = 0;
     while ((!c->is_resp || h->sink == PMG_HTTP_BODY_STREAM) && !c->is_closing && !c->is_draining &&
-           !m->stop && pmg_is_http(c)) {
+           !m->stop && is_http(c)) {
         bool parsed = false;
         if (h->state == PMG_HTTP_HEAD && next_head(c, &ofs, &p, &parsed) < 0) {
             break;
@@ -380,7 +357,7 @@ static void read_input(struct mg_connection *c) {
         c->recv.len -= done;
         memmove(c->recv.buf, c->recv.buf + done, c->recv.len);
     }
-    if (!pmg_is_http(c)) {
+    if (!is_http(c)) {
         if (x->speaks->read != NULL && c->recv.len > 0 && !c->is_closing) {
             x->speaks->read(c);
         }
@@ -422,7 +399,7 @@ static void describe(int ev, const void *data, struct mg_str words[2], char numb
 }
 
 const pmg_protocol_t pmg_http = {
-    .name = "HTTP",
+    .name = pmg_http_name,
     .refusal = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
                "Retry-After: 1\r\nContent-Length: 0\r\n\r\n",
     .finishes = true,
@@ -437,30 +414,3 @@ const pmg_protocol_t pmg_http = {
     .end = pmg_request_end_client,
     .describe = describe,
 };
-
-bool pmg_http_in_head(struct mg_connection *c) {
-    pmg_http_t *h = pmg_http_of(c);
-    // Between its events a request that is gathered waits for no reply.
-    return c->is_resp && h->state != PMG_HTTP_HEAD && h->sink == PMG_HTTP_BODY_GATHER;
-}
-
-void pmg_http_done(struct mg_connection *c) {
-    pmg_conn_t *x = pmg_x(c);
-    pmg_http_t *h = pmg_http_of(c);
-    c->is_resp = 0;
-    h->resp_started = 0;
-    c->is_full = 0;
-    if (h->close_after) {
-        // So that a client that is still sending will read the reply.
-        x->linger |= h->state > PMG_HTTP_LENGTH || h->left > 0;
-        pmg_drain(c);
-        return;
-    }
-    if (h->sink == PMG_HTTP_BODY_STREAM) {
-        pmg_http_body_drop(c);
-    }
-    if (!x->in_read) { // answered later: pipelined requests may wait
-        x->reparse = 1;
-        pmg_work(c);
-    }
-}

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What the files of HTTP share: http.c (messages, one after another), body.c (how a body is framed),
-// head.c (heads of the peer), out.c (heads of ours), reply.c, request.c, stream.c (bodies in pieces),
-// serve.c and listing.c (files).
+// What the files of HTTP share. From the top: http.c (messages, one after another), body.c (how a
+// body is framed), stream.c (bodies in pieces), serve.c, send_file.c and listing.c (files), reply.c,
+// request.c, state.c, head.c (heads of the peer), out.c (heads of ours). None calls one above it.
 #ifndef PMG_HTTP_INT_H
 #define PMG_HTTP_INT_H
 
@@ -58,17 +58,19 @@ enum {
 static inline pmg_http_t *pmg_http_of(struct mg_connection *c) {
     return pmg_state(c);
 }
+extern const char pmg_http_name[]; // this very text is the name of one protocol alone
 static inline bool pmg_is_http(struct mg_connection *c) {
-    return pmg_x(c)->speaks == &pmg_http;
+    return pmg_x(c)->speaks->name == pmg_http_name;
 }
 
-// http.c
-void pmg_http_fire(struct mg_connection *c, int ev, void *data); // 500 if the handler raises
-void pmg_http_done(struct mg_connection *c);                     // the reply is complete
-bool pmg_http_in_head(struct mg_connection *c); // does the handler of MG_EV_HTTP_HDRS run?
+// state.c
+void pmg_http_reset(struct mg_connection *c);       // for the next message
+void pmg_http_done(struct mg_connection *c);        // the reply is complete
+bool pmg_http_in_head(struct mg_connection *c);     // does the handler of MG_EV_HTTP_HDRS run?
+void pmg_http_body_drop(struct mg_connection *c);   // the request was answered, its body not
+size_t pmg_http_body_left(struct mg_connection *c); // of a body with Content-Length
 
 // body.c
-void pmg_http_reset(struct mg_connection *c); // for the next message
 typedef struct {
     bool http10, chunked, has_length, close, keep_alive, upgrade, expect_continue;
     size_t content_length;
@@ -80,8 +82,6 @@ void pmg_http_body_begin(struct mg_connection *c, const pmg_http_msg_t *hm,
 // status to refuse with. Handlers run in here.
 enum { PMG_HTTP_BODY_WAIT = -1, PMG_HTTP_BODY_STOPPED = -2 };
 int pmg_http_body_more(struct mg_connection *c, char *base, size_t len);
-void pmg_http_body_drop(struct mg_connection *c);   // the request was answered, its body not
-size_t pmg_http_body_left(struct mg_connection *c); // of a body with Content-Length
 static inline bool pmg_http_over(size_t n, size_t limit) {
     return limit > 0 && n > limit;
 }
@@ -119,9 +119,31 @@ int pmg_http_no_memory(struct mg_connection *c);        // -ENOMEM, "no memory f
 
 // reply.c
 void pmg_http_refuse(struct mg_connection *c, int status); // a reply of ours, then close
+void pmg_http_failed(struct mg_connection *c); // a handler raised: 500, if a request waits
+// Calls the handler, and answers for it if it raises.
+static inline void pmg_http_fire(struct mg_connection *c, int ev, void *data) {
+    pmg_x(c)->handler_failed = 0;
+    pmg_call(c, ev, data);
+    if (pmg_x(c)->handler_failed && c->is_accepted && pmg_is_http(c)) {
+        pmg_http_failed(c);
+    }
+}
 
-// stream.c: bodies in pieces
+// stream.c: bodies in pieces; state.c: how one ends before its time
 #if PMG_HAS_STREAM
+struct pmg_http_stream {
+    size_t max; // 0: no limit
+    bool refused;
+    void *file; // NULL: pieces go to the program
+    char *head;
+    size_t head_len;
+    size_t path_len; // of what follows: the path with its NUL, then that of the unfinished file
+    char path[];
+};
+
+static inline const char *pmg_http_stream_part(const pmg_http_stream_t *s) {
+    return s->path + s->path_len;
+}
 // The head is read, the body follows. False: refused.
 bool pmg_http_stream_begin(struct mg_connection *c, const char *head, size_t len);
 size_t pmg_http_stream_max(struct mg_connection *c);

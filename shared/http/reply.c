@@ -126,6 +126,21 @@ void pmg_http_refuse(struct mg_connection *c, int status) {
     }
 }
 
+void pmg_http_failed(struct mg_connection *c) {
+    if (!c->is_resp || c->is_closing || c->is_draining) {
+        return;
+    }
+    if (pmg_http_of(c)->resp_started) {
+        pmg_close(c); // half a reply: the client must see that it is cut
+        return;
+    }
+    pmg_head_t head;
+    if (pmg_reply_begin(&head, c, 500) < 0 ||
+        pmg_reply_end(&head, mg_str("Internal Server Error\n")) < 0) {
+        pmg_close(c);
+    }
+}
+
 int pmg_http_chunk(struct mg_connection *c, const void *buf, size_t len) {
     pmg_http_t *x = pmg_http_of(c);
     pmg_mgr_t *m = pmg_m(c);

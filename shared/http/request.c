@@ -44,8 +44,7 @@ static const pmg_protocol_t by_hand = {
 
 // NULL: this connection sends no HTTP requests.
 static pmg_http_client_t *client_of(struct mg_connection *c) {
-    const pmg_protocol_t *speaks = pmg_x(c)->speaks;
-    bool is = c->is_client && (speaks == &pmg_http || speaks == &by_hand);
+    bool is = c->is_client && pmg_x(c)->speaks->end == pmg_request_end_client;
     return is ? pmg_state(c) : NULL;
 }
 

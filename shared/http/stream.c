@@ -11,45 +11,6 @@
 
 #if PMG_HAS_STREAM
 
-struct pmg_http_stream {
-    size_t max; // 0: no limit
-    bool refused;
-    void *file; // NULL: pieces go to the program
-    char *head;
-    size_t head_len;
-    size_t path_len; // of what follows: the path with its NUL, then that of the unfinished file
-    char path[];
-};
-
-static const char *part(const pmg_http_stream_t *s) {
-    return s->path + s->path_len;
-}
-
-static void forget(struct mg_connection *c) {
-    pmg_http_t *h = pmg_http_of(c);
-    pmg_http_stream_free(h->stream);
-    h->stream = NULL;
-}
-
-void pmg_http_stream_free(pmg_http_stream_t *s) {
-    if (s == NULL) {
-        return;
-    }
-    if (s->file != NULL) {
-        (void)pmg_port_file_close(s->file);
-        (void)pmg_port_file_remove(part(s));
-    }
-    pmg_free(s->head);
-    pmg_free(s);
-}
-
-void pmg_http_stream_abort(struct mg_connection *c) {
-    if (pmg_is_http(c) && pmg_http_of(c)->stream != NULL) {
-        forget(c);
-        pmg_http_of(c)->sink = PMG_HTTP_BODY_DROP;
-    }
-}
-
 // What went wrong becomes MG_EV_ERROR. A server then answers with `status`, unless the program did.
 void pmg_http_stream_fail(struct mg_connection *c, int status, const char *text) {
     pmg_http_stream_abort(c);
@@ -120,7 +81,7 @@ int pmg_http_stream_body(struct mg_connection *c, const char *path, size_t max_s
     if (path != NULL && !s->refused) { // no file for what will not come
         memcpy(s->path, path, len);
         part_name(m, path, s->path + len, size - len);
-        int err = pmg_port_file_create(part(s), &s->file);
+        int err = pmg_port_file_create(pmg_http_stream_part(s), &s->file);
         if (err < 0) {
             pmg_free(s);
             return pmg_fail(m, err, "cannot write %.*s: %s", PMG_CUT(path), strerror(-err));
@@ -150,10 +111,6 @@ bool pmg_http_stream_begin(struct mg_connection *c, const char *head, size_t len
 // ---------------------------------------------------------------------------------------------
 // Pieces and the end
 
-size_t pmg_http_stream_max(struct mg_connection *c) {
-    return pmg_http_of(c)->stream->max;
-}
-
 void pmg_http_stream_piece(struct mg_connection *c, const void *buf, size_t len) {
     pmg_http_stream_t *s = pmg_http_of(c)->stream;
     if (s->file != NULL) {
@@ -174,10 +131,10 @@ pmg_http_stream_t *pmg_http_stream_end(struct mg_connection *c, struct mg_str *h
         int err = pmg_port_file_close(s->file);
         s->file = NULL;
         if (err == 0) {
-            err = pmg_port_file_rename(part(s), s->path);
+            err = pmg_port_file_rename(pmg_http_stream_part(s), s->path);
         }
         if (err < 0) {
-            (void)pmg_port_file_remove(part(s));
+            (void)pmg_port_file_remove(pmg_http_stream_part(s));
             file_failed(c, err);
             return NULL;
         }

@@ -58,7 +58,7 @@ void pmg_io_wake(struct pmg_mgr *m); // ends a wait, from any thread; on a board
 void pmg_io_lock(struct pmg_mgr *m);
 void pmg_io_unlock(struct pmg_mgr *m);
 
-#if PMG_HAS_MDNS
+#if PMG_MULTICAST
 // Multicast, IPv4. Addresses and masks in network byte order; index 0: not known.
 typedef struct {
     uint32_t ip, mask;

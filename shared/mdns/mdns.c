@@ -22,12 +22,10 @@
 #define SCAN_MS 10000   // interfaces come and go
 #define LEGACY_TTL 10   // seconds (section 6.7)
 
-enum { QUERY = 0, RESPONSE = 0x8400 };
-
 // ---------------------------------------------------------------------------------------------
 // Sending
 
-static void send_out(struct mg_connection *c, const pmg_mdns_iface_t *i, const pmg_wire_out_t *o,
+void pmg_mdns_send_out(struct mg_connection *c, const pmg_mdns_iface_t *i, const pmg_wire_out_t *o,
     const struct mg_addr *to) {
     struct mg_addr keep = c->rem;
     if (to != NULL) {
@@ -44,7 +42,7 @@ static void send_out(struct mg_connection *c, const pmg_mdns_iface_t *i, const p
 }
 
 static void begin_reply(const pmg_mdns_t *md, pmg_wire_out_t *o, const pmg_mdns_reply_t *r) {
-    pmg_wire_begin(o, (uint8_t *)(size_t)md->out, r->legacy != NULL ? r->id : 0, RESPONSE);
+    pmg_wire_begin(o, (uint8_t *)(size_t)md->out, r->legacy != NULL ? r->id : 0, PMG_MDNS_RESPONSE);
     if (r->legacy != NULL) {
         (void)pmg_wire_question(o, r->legacy->name, r->legacy->type, r->legacy->class);
     }
@@ -74,7 +72,7 @@ void pmg_mdns_send(struct mg_connection *c, const pmg_mdns_iface_t *i, const pmg
             continue;
         }
         if (!put_own(md, i, &o, 1, bit, r) && !empty) {
-            send_out(c, i, &o, r->to);
+            pmg_mdns_send_out(c, i, &o, r->to);
             begin_reply(md, &o, r);
             (void)put_own(md, i, &o, 1, bit, r);
         }
@@ -88,7 +86,7 @@ void pmg_mdns_send(struct mg_connection *c, const pmg_mdns_iface_t *i, const pmg
             break;
         }
     }
-    send_out(c, i, &o, r->to);
+    pmg_mdns_send_out(c, i, &o, r->to);
 }
 
 static void send_probe(struct mg_connection *c, const pmg_mdns_iface_t *i) {
@@ -101,7 +99,7 @@ static void send_probe(struct mg_connection *c, const pmg_mdns_iface_t *i) {
     unsigned class = PMG_CLASS_IN | (md->step == 0 ? PMG_CLASS_TOP : 0);
     // A name and what it is to have in each message: so any number of services fits.
     for (int service = -1; service < md->services; service++) {
-        pmg_wire_begin(&o, md->out, 0, QUERY);
+        pmg_wire_begin(&o, md->out, 0, PMG_MDNS_QUERY);
         const uint8_t *name = service < 0 ? md->host : md->service[service].wire;
         (void)pmg_wire_question(&o, name, PMG_RR_ANY, class);
         int first =
@@ -115,7 +113,7 @@ static void send_probe(struct mg_connection *c, const pmg_mdns_iface_t *i) {
                     own.data_len);
             }
         }
-        send_out(c, i, &o, r.to);
+        pmg_mdns_send_out(c, i, &o, r.to);
     }
 }
 
@@ -251,63 +249,5 @@ static void late(struct mg_connection *c) {
     }
     pmg_mdns_arm(c);
 }
-
-// ---------------------------------------------------------------------------------------------
-// The connection
-
-int pmg_mdns_query(struct mg_connection *c, struct mg_str name, int type) {
-    pmg_mgr_t *mgr = pmg_m(c);
-    uint8_t wire[PMG_WIRE_NAME];
-    pmg_wire_out_t o;
-    if (pmg_x(c)->speaks != &pmg_mdns) {
-        return pmg_fail(mgr, -EINVAL, "this connection is not from mdns_listen()");
-    }
-    if (type < 1 || type > 65535) {
-        return pmg_fail(mgr, -EINVAL, "a record type is 1 to 65535, not %d", type);
-    }
-    if (pmg_wire_from_text(name, wire) < 0) {
-        return pmg_fail(mgr, -EINVAL,
-            "%.*s is no name: labels of 1 to 63 bytes with dots between them, 255 bytes in all",
-            (int)(name.len < 80 ? name.len : 80), name.buf);
-    }
-    int err = pmg_can_send(c);
-    if (err < 0) {
-        return err;
-    }
-    pmg_mdns_t *md = pmg_mdns_of(c);
-    pmg_wire_begin(&o, md->out, 0, QUERY);
-    (void)pmg_wire_question(&o, wire, (unsigned)type, PMG_CLASS_IN);
-    for (int i = 0; i < md->ifaces; i++) {
-        send_out(c, &md->iface[i], &o, NULL);
-    }
-    return 0;
-}
-
-const char *pmg_conn_mdns_name(struct mg_connection *c) {
-    bool named = pmg_x(c)->speaks == &pmg_mdns && pmg_mdns_of(c)->name[0] != '\0';
-    return named ? pmg_mdns_of(c)->name : NULL;
-}
-
-static void end(struct mg_connection *c) {
-    pmg_mdns_draft_t d = {pmg_mdns_of(c)};
-    const pmg_mdns_t *md = d.mdns;
-    if (md == NULL) {
-        return;
-    }
-    if (md->name[0] != '\0' && !pmg_m(c)->silent && c->fd != (void *)(size_t)-1) {
-        pmg_mdns_reply_t bye = {.answers = pmg_mdns_all(md), .goodbye = true};
-        for (int i = 0; i < md->ifaces; i++) {
-            pmg_mdns_send(c, &md->iface[i], &bye);
-        }
-    }
-    pmg_mdns_draft_free(&d);
-}
-
-const pmg_protocol_t pmg_mdns = {
-    .name = "mDNS",
-    .listens = pmg_mdns_listens,
-    .read = pmg_mdns_read,
-    .end = end,
-};
 
 #endif

@@ -127,15 +127,16 @@ typedef struct {
     const pmg_wire_rr_t *legacy;
     unsigned id;
 } pmg_mdns_reply_t;
+enum { PMG_MDNS_QUERY = 0, PMG_MDNS_RESPONSE = 0x8400 }; // flags of a message
+// Sends a message by one interface; `to` NULL: to all.
+void pmg_mdns_send_out(struct mg_connection *c, const pmg_mdns_iface_t *i, const pmg_wire_out_t *o,
+    const struct mg_addr *to);
 // In as many messages as it takes; what is additional in the last one, as far as it fits.
 void pmg_mdns_send(struct mg_connection *c, const pmg_mdns_iface_t *i, const pmg_mdns_reply_t *r);
 void pmg_mdns_probe(struct mg_connection *c, uint64_t wait); // for all names, after so long
 void pmg_mdns_arm(struct mg_connection *c);                  // sets the deadline
 // Looks which interfaces there are; true if there is a new one.
 bool pmg_mdns_scan(struct mg_connection *c);
-
-// open.c
-int pmg_mdns_listens(struct mg_connection *c, const pmg_opening_t *o);
 
 // recv.c
 void pmg_mdns_read(struct mg_connection *c);

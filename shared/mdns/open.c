@@ -146,7 +146,7 @@ void pmg_mdns_draft_free(pmg_mdns_draft_t *d) {
     d->mdns = NULL;
 }
 
-int pmg_mdns_listens(struct mg_connection *c, const pmg_opening_t *o) {
+static int listens(struct mg_connection *c, const pmg_opening_t *o) {
     pmg_mdns_draft_t *draft = (pmg_mdns_draft_t *)(size_t)o->state;
     pmg_mdns_t *md = draft->mdns;
     *(pmg_mdns_t **)pmg_state(c) = md;
@@ -169,5 +169,63 @@ int pmg_mdns_listens(struct mg_connection *c, const pmg_opening_t *o) {
     pmg_mdns_arm(c);
     return 0;
 }
+
+// ---------------------------------------------------------------------------------------------
+// The connection
+
+int pmg_mdns_query(struct mg_connection *c, struct mg_str name, int type) {
+    pmg_mgr_t *mgr = pmg_m(c);
+    uint8_t wire[PMG_WIRE_NAME];
+    pmg_wire_out_t o;
+    if (pmg_x(c)->speaks != &pmg_mdns) {
+        return pmg_fail(mgr, -EINVAL, "this connection is not from mdns_listen()");
+    }
+    if (type < 1 || type > 65535) {
+        return pmg_fail(mgr, -EINVAL, "a record type is 1 to 65535, not %d", type);
+    }
+    if (pmg_wire_from_text(name, wire) < 0) {
+        return pmg_fail(mgr, -EINVAL,
+            "%.*s is no name: labels of 1 to 63 bytes with dots between them, 255 bytes in all",
+            (int)(name.len < 80 ? name.len : 80), name.buf);
+    }
+    int err = pmg_can_send(c);
+    if (err < 0) {
+        return err;
+    }
+    pmg_mdns_t *md = pmg_mdns_of(c);
+    pmg_wire_begin(&o, md->out, 0, PMG_MDNS_QUERY);
+    (void)pmg_wire_question(&o, wire, (unsigned)type, PMG_CLASS_IN);
+    for (int i = 0; i < md->ifaces; i++) {
+        pmg_mdns_send_out(c, &md->iface[i], &o, NULL);
+    }
+    return 0;
+}
+
+const char *pmg_conn_mdns_name(struct mg_connection *c) {
+    bool named = pmg_x(c)->speaks == &pmg_mdns && pmg_mdns_of(c)->name[0] != '\0';
+    return named ? pmg_mdns_of(c)->name : NULL;
+}
+
+static void end(struct mg_connection *c) {
+    pmg_mdns_draft_t d = {pmg_mdns_of(c)};
+    const pmg_mdns_t *md = d.mdns;
+    if (md == NULL) {
+        return;
+    }
+    if (md->name[0] != '\0' && !pmg_m(c)->silent && c->fd != (void *)(size_t)-1) {
+        pmg_mdns_reply_t bye = {.answers = pmg_mdns_all(md), .goodbye = true};
+        for (int i = 0; i < md->ifaces; i++) {
+            pmg_mdns_send(c, &md->iface[i], &bye);
+        }
+    }
+    pmg_mdns_draft_free(&d);
+}
+
+const pmg_protocol_t pmg_mdns = {
+    .name = "mDNS",
+    .listens = listens,
+    .read = pmg_mdns_read,
+    .end = end,
+};
 
 #endif

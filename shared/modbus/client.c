@@ -50,7 +50,7 @@ void pmg_modbus_start_clock(struct mg_connection *c) {
 static int check_call(struct mg_connection *c, int func, int address, int count, int unit) {
     pmg_mgr_t *m = pmg_m(c);
     pmg_modbus_t *mb = pmg_modbus_of(c);
-    if (pmg_x(c)->speaks != &pmg_modbus || !c->is_client) {
+    if (!pmg_is_modbus(c) || !c->is_client) {
         return pmg_fail(m, -EINVAL, "this connection is not from modbus_connect()");
     }
     if (count < 1 || count > (int)pmg_modbus_max_count(func)) {

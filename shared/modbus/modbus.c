@@ -10,15 +10,6 @@
 // Whole frames that wait behind a request that is not answered yet.
 #define RECV_MAX (8 * PMG_MODBUS_FRAME_MAX)
 
-bool pmg_modbus_send_frame(struct mg_connection *c, uint8_t *frame, size_t len,
-    unsigned transaction, uint8_t unit) {
-    if (!pmg_out(c, frame, pmg_modbus_wrap(frame, len, transaction, unit))) {
-        return false;
-    }
-    pmg_work(c);
-    return true;
-}
-
 // Handles what is buffered, frame by frame; returns how many bytes are done with.
 static size_t process(struct mg_connection *c) {
     size_t ofs = 0;
@@ -102,7 +93,7 @@ static void read_input(struct mg_connection *c) {
 }
 
 const pmg_protocol_t pmg_modbus = {
-    .name = "Modbus",
+    .name = pmg_modbus_name,
     .opened = opened,
     .read = read_input,
     .end = pmg_modbus_calls_free,

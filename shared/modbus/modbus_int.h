@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What the files of Modbus share: frame.c (nothing but bytes), modbus.c (a connection's input),
-// client.c, server.c.
+// What the files of Modbus share: frame.c (nothing but bytes), send.c, client.c, server.c, and
+// above them modbus.c (a connection's input).
 #ifndef PMG_MODBUS_INT_H
 #define PMG_MODBUS_INT_H
 
@@ -24,7 +24,11 @@ static inline pmg_modbus_t *pmg_modbus_of(struct mg_connection *c) {
     return pmg_state(c);
 }
 
-// modbus.c
+// send.c
+extern const char pmg_modbus_name[]; // this very text is the name of one protocol alone
+static inline bool pmg_is_modbus(struct mg_connection *c) {
+    return pmg_x(c)->speaks->name == pmg_modbus_name;
+}
 // The PDU of `len` bytes stands at frame + PMG_MODBUS_HEAD. False: no memory.
 bool pmg_modbus_send_frame(struct mg_connection *c, uint8_t *frame, size_t len,
     unsigned transaction, uint8_t unit);

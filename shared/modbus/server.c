@@ -53,8 +53,7 @@ void pmg_modbus_serve(struct mg_connection *c, const uint8_t *frame, size_t len)
 
 int pmg_modbus_asked(struct mg_connection *c) {
     pmg_mgr_t *m = pmg_m(c);
-    pmg_conn_t *x = pmg_x(c);
-    if (x->speaks != &pmg_modbus || c->is_client || c->is_listening) {
+    if (!pmg_is_modbus(c) || c->is_client || c->is_listening) {
         return pmg_fail(m, -EINVAL,
             "modbus_reply() answers on a connection that modbus_listen() accepted");
     }

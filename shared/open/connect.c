@@ -85,7 +85,7 @@ static void start_connect(struct mg_connection *c) {
     }
 }
 
-void pmg_connect_resolved(struct mg_connection *c) {
+static void resolved(struct mg_connection *c) {
     pmg_call(c, MG_EV_RESOLVE, NULL);
     if (!c->is_closing) {
         start_connect(c);
@@ -103,11 +103,52 @@ static bool connect_next(struct mg_connection *c) {
     return true;
 }
 
-void pmg_connect_late(struct mg_connection *c) {
+static void connect_late(struct mg_connection *c) {
     if (c->is_resolving) {
         pmg_fatal(c, "name lookup timed out");
     } else if (!connect_next(c)) {
         pmg_fatal(c, "connect timed out");
+    }
+}
+
+static const pmg_search_for_t search = {resolved, connect_late};
+
+int pmg_resolve(struct mg_connection *c, const char *url) {
+    pmg_mgr_t *m = pmg_m(c);
+    pmg_conn_t *x = pmg_x(c);
+    pmg_url_t u;
+    if (c->is_listening || x->is_unix) {
+        return pmg_fail(m, -EINVAL, "%s looks up no name: resolve() is for a client",
+            c->is_listening ? "a listener" : "a unix socket");
+    }
+    int err = pmg_conn_alive(c);
+    if (err < 0) {
+        return err;
+    }
+    if (x->connected || c->is_connecting) {
+        return pmg_fail(m, -EISCONN,
+            "the peer is known already: resolve() in MG_EV_OPEN, or after resolve_cancel()");
+    }
+    if (x->wait != NULL) {
+        return pmg_fail(m, -EALREADY, "a name lookup is under way: resolve_cancel() ends it");
+    }
+    err = pmg_url_parse_for(m, url, "tcp", 0, &u);
+    if (err < 0) {
+        return err;
+    }
+    if (u.is_unix) {
+        return pmg_fail(m, -EINVAL, "URL %.*s: a socket path needs no lookup", PMG_CUT(url));
+    }
+    if (u.has_port) {
+        c->rem.port = u.addr.port;
+    }
+    err = pmg_search_start(c, &search, u.host, u.literal ? &u.addr : NULL);
+    return err < 0 ? pmg_fail(m, err, "no memory for a name lookup") : 0;
+}
+
+void pmg_resolve_cancel(struct mg_connection *c) {
+    if (c->is_resolving) {
+        pmg_search_end(c);
     }
 }
 
@@ -148,7 +189,7 @@ static void set_out(struct mg_connection *c, const pmg_url_t *u) {
         pmg_work(c); // the last: resolve() in the handler decides whom to connect to
     } else if (u->literal || u->is_unix) {
         start_connect(c);
-    } else if (pmg_search_start(c, u->host, NULL) < 0) {
+    } else if (pmg_search_start(c, &search, u->host, NULL) < 0) {
         pmg_fatal(c, "no memory for a name lookup");
     }
 }
@@ -160,7 +201,7 @@ int pmg_connect(pmg_mgr_t *m, const char *url, const pmg_protocol_t *speaks, con
     *out = NULL;
     int err = pmg_mgr_alive(m);
     if (err == 0) {
-        err = pmg_scheme_parse(m, url, speaks, false, &u);
+        err = pmg_url_parse_as(m, url, speaks, false, &u);
     }
     if (err == 0 && speaks->only_by != NULL && state == NULL) {
         err = pmg_fail(m, -EINVAL, "URL %.*s: is for %s", PMG_CUT(url), speaks->only_by);
@@ -182,7 +223,7 @@ int pmg_connect(pmg_mgr_t *m, const char *url, const pmg_protocol_t *speaks, con
     pmg_x(c)->internal = 0;
     *out = c;
     pmg_evict(victim);
-    pmg_deadline(c, pmg_connect_late, m->limits.connect_timeout);
+    pmg_deadline(c, connect_late, m->limits.connect_timeout);
     pmg_call(c, MG_EV_OPEN, (void *)(size_t)url);
     set_out(c, &u);
     return 0;

@@ -136,7 +136,7 @@ int pmg_listen(pmg_mgr_t *m, const char *url, const pmg_protocol_t *speaks, int 
     *out = NULL;
     int err = pmg_mgr_alive(m);
     if (err == 0) {
-        err = pmg_scheme_parse(m, url, speaks, true, &u);
+        err = pmg_url_parse_as(m, url, speaks, true, &u);
     }
     if (err == 0) {
         err = pmg_evict_room(m, &victim);

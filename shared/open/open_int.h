@@ -18,24 +18,32 @@ typedef struct {
 } pmg_scheme_t;
 const pmg_scheme_t *pmg_scheme_find(const char *name, size_t len); // NULL: unknown
 const char *pmg_scheme_names(char *buf, size_t size);              // "http, https, ... and unix"
-// Parses the URL of a client or listener that is to speak this. A protocol may have a scheme of its
-// own for URLs that have none, and may refuse others.
-int pmg_scheme_parse(pmg_mgr_t *m, const char *url, const pmg_protocol_t *speaks, bool listening,
-    pmg_url_t *out);
+// What a protocol asks of the URLs that are to speak it.
+typedef struct {
+    const pmg_protocol_t *speaks;
+    const pmg_protocol_t *like; // URLs of this one's schemes
+    bool plain;                 // and streams that are not spoken for
+    bool datagrams;             // or datagrams alone
+    const char *scheme;         // of a client's URL that has none, with its port; or NULL
+    unsigned port;
+    const char *text; // "URL x: ..."
+} pmg_scheme_rule_t;
+const pmg_scheme_rule_t *pmg_scheme_rule(const pmg_protocol_t *speaks); // NULL: there is none
 // After MG_EV_ACCEPT and MG_EV_CONNECT: TLS begins where it is asked for.
 void pmg_secure_accepted(struct mg_connection *listener, struct mg_connection *c);
 void pmg_secure_connected(struct mg_connection *c);
 
-// connect.c
-void pmg_connect_resolved(struct mg_connection *c); // c->rem is known; MG_EV_RESOLVE, then on
-
 // resolve.c: a search for a name's addresses, then through them
-int pmg_search_start(struct mg_connection *c, struct mg_str host, const struct mg_addr *addr);
+typedef struct {
+    void (*found)(struct mg_connection *c); // there is an address, in c->rem
+    void (*late)(struct mg_connection *c);  // the deadline of trying each
+} pmg_search_for_t;
+int pmg_search_start(struct mg_connection *c, const pmg_search_for_t *by, struct mg_str host,
+    const struct mg_addr *addr);
 bool pmg_search_more(struct mg_connection *c);    // is there another address to try?
 bool pmg_search_next(struct mg_connection *c);    // puts it into c->rem
 void pmg_search_attempt(struct mg_connection *c); // sets the deadline of trying this one
 void pmg_search_end(struct mg_connection *c);     // it is not needed any more
-void pmg_connect_late(struct mg_connection *c);   // the deadline of both (connect.c)
 
 // evict.c
 // Is there room for another connection? If *victim is set, then by closing that one: pmg_evict().

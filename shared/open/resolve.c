@@ -13,6 +13,7 @@ typedef struct {
     pmg_wait_t wait; // first: x->wait
     pmg_dns_ask_t ask;
     struct mg_connection *c;
+    const pmg_search_for_t *by;
     uint64_t deadline; // of the whole connect, 0: none
     uint16_t port;     // network byte order
     size_t at;         // in addrs, once there are some
@@ -41,7 +42,7 @@ static void found(pmg_dns_ask_t *ask, const pmg_dns_addrs_t *addrs, const char *
     }
     s->addrs = *addrs;
     take_addr(s);
-    pmg_connect_resolved(c);
+    s->by->found(c);
 }
 
 void pmg_search_end(struct mg_connection *c) {
@@ -54,7 +55,8 @@ void pmg_search_end(struct mg_connection *c) {
     }
 }
 
-int pmg_search_start(struct mg_connection *c, struct mg_str host, const struct mg_addr *addr) {
+int pmg_search_start(struct mg_connection *c, const pmg_search_for_t *by, struct mg_str host,
+    const struct mg_addr *addr) {
     pmg_conn_t *x = pmg_x(c);
     search_t *s = pmg_alloc(sizeof(*s));
     if (s == NULL) {
@@ -63,9 +65,10 @@ int pmg_search_start(struct mg_connection *c, struct mg_str host, const struct m
     memset(s, 0, sizeof(*s));
     s->wait.cancel = pmg_search_end;
     s->ask.found = found;
+    s->by = by;
     s->c = c;
     s->port = c->rem.port;
-    s->deadline = x->late == pmg_connect_late ? x->deadline : 0;
+    s->deadline = x->late == by->late ? x->deadline : 0;
     int err = pmg_dns_start(pmg_m(c), &s->ask, host, addr);
     if (err < 0) {
         pmg_free(s);
@@ -104,46 +107,7 @@ void pmg_search_attempt(struct mg_connection *c) {
     } else if (more && left > ATTEMPT_MS) {
         left = ATTEMPT_MS;
     }
-    pmg_deadline(c, pmg_connect_late, left);
-}
-
-int pmg_resolve(struct mg_connection *c, const char *url) {
-    pmg_mgr_t *m = pmg_m(c);
-    pmg_conn_t *x = pmg_x(c);
-    pmg_url_t u;
-    if (c->is_listening || x->is_unix) {
-        return pmg_fail(m, -EINVAL, "%s looks up no name: resolve() is for a client",
-            c->is_listening ? "a listener" : "a unix socket");
-    }
-    int err = pmg_conn_alive(c);
-    if (err < 0) {
-        return err;
-    }
-    if (x->connected || c->is_connecting) {
-        return pmg_fail(m, -EISCONN,
-            "the peer is known already: resolve() in MG_EV_OPEN, or after resolve_cancel()");
-    }
-    if (x->wait != NULL) {
-        return pmg_fail(m, -EALREADY, "a name lookup is under way: resolve_cancel() ends it");
-    }
-    err = pmg_url_parse_for(m, url, "tcp", 0, &u);
-    if (err < 0) {
-        return err;
-    }
-    if (u.is_unix) {
-        return pmg_fail(m, -EINVAL, "URL %.*s: a socket path needs no lookup", PMG_CUT(url));
-    }
-    if (u.has_port) {
-        c->rem.port = u.addr.port;
-    }
-    err = pmg_search_start(c, u.host, u.literal ? &u.addr : NULL);
-    return err < 0 ? pmg_fail(m, err, "no memory for a name lookup") : 0;
-}
-
-void pmg_resolve_cancel(struct mg_connection *c) {
-    if (c->is_resolving) {
-        pmg_search_end(c);
-    }
+    pmg_deadline(c, s->by->late, left);
 }
 
 int pmg_dns_server(pmg_mgr_t *m, const char *url) {

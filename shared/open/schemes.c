@@ -32,15 +32,7 @@ static const pmg_scheme_t schemes[] = {
 #define SCHEMES (sizeof(schemes) / sizeof(schemes[0]))
 
 // Protocols that not every URL is for.
-static const struct {
-    const pmg_protocol_t *speaks;
-    const pmg_protocol_t *like; // URLs of this one's schemes
-    bool plain;                 // and streams that are not spoken for
-    bool datagrams;             // or datagrams alone
-    const char *scheme;         // of a client's URL that has none, with its port; or NULL
-    unsigned port;
-    const char *text; // "URL x: ..."
-} rules[] = {
+static const pmg_scheme_rule_t rules[] = {
     {&pmg_ws, &pmg_http, false, false, NULL, 0, "a WebSocket URL starts with ws://"},
 #if PMG_HAS_MODBUS
     {&pmg_modbus, &pmg_modbus, true, false, NULL, 0,
@@ -82,26 +74,13 @@ const pmg_protocol_t *pmg_url_speaks(const char *url) {
     return scheme != NULL ? scheme->speaks : &pmg_raw;
 }
 
-int pmg_scheme_parse(pmg_mgr_t *m, const char *url, const pmg_protocol_t *speaks, bool listening,
-    pmg_url_t *out) {
-    size_t i = 0;
-    while (i < RULES && rules[i].speaks != speaks) {
-        i++;
+const pmg_scheme_rule_t *pmg_scheme_rule(const pmg_protocol_t *speaks) {
+    for (size_t i = 0; i < RULES; i++) {
+        if (rules[i].speaks == speaks) {
+            return &rules[i];
+        }
     }
-    if (i == RULES) {
-        return pmg_url_parse(m, url, listening, out);
-    }
-    int err = rules[i].scheme != NULL
-                  ? pmg_url_parse_for(m, url, rules[i].scheme, rules[i].port, out)
-                  : pmg_url_parse(m, url, listening, out);
-    if (err < 0) {
-        return err;
-    }
-    bool fits = rules[i].datagrams
-                    ? out->is_udp
-                    : out->is_unix || out->speaks == rules[i].like ||
-                          (rules[i].plain && out->speaks == &pmg_raw && !out->is_udp);
-    return fits ? 0 : pmg_fail(m, -EINVAL, "URL %.*s: %s", PMG_CUT(url), rules[i].text);
+    return NULL;
 }
 
 void pmg_secure_accepted(struct mg_connection *listener, struct mg_connection *c) {

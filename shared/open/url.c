@@ -174,3 +174,20 @@ int pmg_url_parse_for(pmg_mgr_t *m, const char *url, const char *scheme, unsigne
     reading_t r = {false, scheme, port};
     return parse(m, url, &r, out);
 }
+
+int pmg_url_parse_as(pmg_mgr_t *m, const char *url, const pmg_protocol_t *speaks, bool listening,
+    pmg_url_t *out) {
+    const pmg_scheme_rule_t *rule = pmg_scheme_rule(speaks);
+    if (rule == NULL) {
+        return pmg_url_parse(m, url, listening, out);
+    }
+    int err = rule->scheme != NULL ? pmg_url_parse_for(m, url, rule->scheme, rule->port, out)
+                                   : pmg_url_parse(m, url, listening, out);
+    if (err < 0) {
+        return err;
+    }
+    bool fits = rule->datagrams ? out->is_udp
+                                : out->is_unix || out->speaks == rule->like ||
+                                      (rule->plain && out->speaks == &pmg_raw && !out->is_udp);
+    return fits ? 0 : pmg_fail(m, -EINVAL, "URL %.*s: %s", PMG_CUT(url), rule->text);
+}

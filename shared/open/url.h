@@ -20,5 +20,9 @@ int pmg_url_parse(pmg_mgr_t *m, const char *url, bool listening, pmg_url_t *out)
 // A client's that may leave out its scheme, which then is this one, and its port. Port 0 may stay.
 int pmg_url_parse_for(pmg_mgr_t *m, const char *url, const char *scheme, unsigned port,
     pmg_url_t *out);
+// A client's or listener's that is to speak this. A protocol may have a scheme of its own for URLs
+// that have none, and may refuse others.
+int pmg_url_parse_as(pmg_mgr_t *m, const char *url, const pmg_protocol_t *speaks, bool listening,
+    pmg_url_t *out);
 
 #endif

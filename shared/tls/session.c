@@ -38,12 +38,12 @@ static void release(session_t *s) {
 }
 
 // The lock is held.
-static session_t *take(struct mg_connection *c) {
-    const char *host = pmg_x(c)->host;
+static session_t *take(pmg_tls_t *t) {
+    const char *host = pmg_x(t->c)->host;
     size_t len = strlen(host);
-    for (session_t **p = &pmg_tls_of(c)->conf->sessions; *p != NULL; p = &(*p)->next) {
+    for (session_t **p = &t->conf->sessions; *p != NULL; p = &(*p)->next) {
         session_t *s = *p;
-        if (s->port == c->rem.port && s->host_len == len && memcmp(s->data, host, len) == 0) {
+        if (s->port == t->c->rem.port && s->host_len == len && memcmp(s->data, host, len) == 0) {
             *p = s->next;
             return s;
         }
@@ -51,13 +51,12 @@ static session_t *take(struct mg_connection *c) {
     return NULL;
 }
 
-void pmg_tls_session_resume(struct mg_connection *c) {
-    pmg_tls_t *t = pmg_tls_of(c);
-    if (pmg_x(c)->host == NULL) {
+void pmg_tls_session_resume(pmg_tls_t *t) {
+    if (pmg_x(t->c)->host == NULL) {
         return;
     }
     pmg_tls_lock();
-    session_t *s = take(c);
+    session_t *s = take(t);
     pmg_tls_unlock();
     if (s != NULL) {
         mbedtls_ssl_session session;
@@ -71,10 +70,9 @@ void pmg_tls_session_resume(struct mg_connection *c) {
     }
 }
 
-void pmg_tls_session_keep(struct mg_connection *c) {
-    pmg_tls_t *t = pmg_tls_of(c);
+void pmg_tls_session_keep(pmg_tls_t *t) {
     const mbedtls_ssl_session *session = t->ssl.session;
-    const char *host = pmg_x(c)->host;
+    const char *host = pmg_x(t->c)->host;
     size_t len = 0;
     if (host == NULL || session == NULL) {
         return;
@@ -92,7 +90,7 @@ void pmg_tls_session_keep(struct mg_connection *c) {
     if (s == NULL) {
         return;
     }
-    s->port = c->rem.port;
+    s->port = t->c->rem.port;
     s->host_len = host_len;
     s->len = len;
     memcpy(s->data, host, host_len);
@@ -101,7 +99,7 @@ void pmg_tls_session_keep(struct mg_connection *c) {
         return;
     }
     pmg_tls_lock();
-    session_t *old = take(c), **p = &t->conf->sessions;
+    session_t *old = take(t), **p = &t->conf->sessions;
     s->next = *p;
     *p = s;
     for (int i = 0; i < SESSIONS_MAX && *p != NULL; i++) {

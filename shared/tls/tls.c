@@ -367,7 +367,7 @@ static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf) {
 // Connected, and told how: the handshake begins.
 static void begin(struct mg_connection *c) {
     if (c->is_client) {
-        pmg_tls_session_resume(c);
+        pmg_tls_session_resume(pmg_tls_of(c));
     }
     pmg_deadline(c, handshake_late, pmg_m(c)->limits.handshake_timeout);
     pmg_work(c);
@@ -484,7 +484,7 @@ static void handshake(struct mg_connection *c) {
         if (mbedtls_ssl_is_handshake_over(&t->ssl)) {
             if (c->is_client &&
                 mbedtls_ssl_get_version_number(&t->ssl) == MBEDTLS_SSL_VERSION_TLS1_2) {
-                pmg_tls_session_keep(c); // in TLS 1.3 it comes later
+                pmg_tls_session_keep(t); // in TLS 1.3 it comes later
             }
             finished(c);
             return;
@@ -538,7 +538,7 @@ static long tls_read(struct mg_connection *c, void *buf, size_t len) {
             total += (size_t)r;
             r = 0;
         } else if (r == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
-            pmg_tls_session_keep(c);
+            pmg_tls_session_keep(t);
             r = 0;
         } else if (r == MBEDTLS_ERR_SSL_WANT_READ && t->ahead != NULL) {
             r = 0; // so it ends each message that is no data: there is more without the socket

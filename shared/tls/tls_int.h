@@ -90,8 +90,8 @@ int pmg_tls_conf_client(pmg_tls_conf_t *conf);
 pmg_tls_conf_t *pmg_tls_conf_default(void);
 
 // session.c: of clients, one for each host, in the conf
-void pmg_tls_session_resume(struct mg_connection *c); // before the handshake
-void pmg_tls_session_keep(struct mg_connection *c);   // the connection has one that can be resumed
+void pmg_tls_session_resume(pmg_tls_t *t); // before the handshake
+void pmg_tls_session_keep(pmg_tls_t *t);   // the connection has one that can be resumed
 void pmg_tls_sessions_free(pmg_tls_conf_t *conf);
 
 // text.c: what a failure was, in one line

@@ -2,7 +2,8 @@
 //
 // JSON: a strict check of a whole text (RFC 8259) without recursion, and a look into what passed.
 
-#include "../pmg.h"
+#include "../base/base.h"
+#include "util.h"
 
 #if PMG_HAS_UTIL
 

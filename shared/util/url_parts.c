@@ -2,7 +2,7 @@
 //
 // The parts of any URL (RFC 3986), for programs: nothing is refused here, unlike pmg_url_parse().
 
-#include "../pmg.h"
+#include "util.h"
 
 #if PMG_HAS_UTIL
 

@@ -71,23 +71,6 @@ int pmg_ws_upgrade_begin(pmg_head_t *h, struct mg_connection *c, const pmg_http_
     return 0;
 }
 
-int pmg_ws_upgrade_end(pmg_head_t *h) {
-    struct mg_connection *c = h->c;
-    if (c == NULL) {
-        return 0; // the client was refused
-    }
-    if (!pmg_out(c, "\r\n", 2)) {
-        pmg_head_abort(h);
-        return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the handshake");
-    }
-    pmg_work(c);
-    pmg_conn_speak(c, &pmg_ws);
-    c->is_resp = 0;
-    pmg_ws_watch(c);
-    pmg_call(c, MG_EV_WS_OPEN, (void *)(size_t)h->hm);
-    return 0;
-}
-
 int pmg_ws_start(struct mg_connection *c, const pmg_opening_t *o) {
     pmg_ws_t *w = pmg_ws_of(c);
     w->u.ask.target = pmg_strndup(o->target.buf, o->target.len);
@@ -131,7 +114,8 @@ void pmg_ws_ask(struct mg_connection *c) {
     }
 }
 
-bool pmg_ws_read_handshake(struct mg_connection *c) {
+bool pmg_ws_read_handshake(struct mg_connection *c,
+    void (*is_open)(struct mg_connection *c, const pmg_http_msg_t *hm)) {
     pmg_mgr_t *m = pmg_m(c);
     pmg_ws_t *w = pmg_ws_of(c);
     const char *p = (const char *)c->recv.buf, *end = NULL;
@@ -169,9 +153,7 @@ bool pmg_ws_read_handshake(struct mg_connection *c) {
         pmg_fatal(c, "WebSocket handshake failed: the answer does not fit the request");
         return false;
     }
-    w->handshake = PMG_WS_OPEN;
-    pmg_ws_watch(c);
-    pmg_call(c, MG_EV_WS_OPEN, &hm);
+    is_open(c, &hm);
     size_t n = (size_t)(end - p);
     c->recv.len -= n;
     memmove(c->recv.buf, c->recv.buf + n, c->recv.len);

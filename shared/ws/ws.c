@@ -122,7 +122,7 @@ static const char ping[] = "pymongoose"; // its pong is for us alone
 
 static void look(struct mg_connection *c);
 
-void pmg_ws_watch(struct mg_connection *c) {
+static void watch(struct mg_connection *c) {
     pmg_ws_of(c)->u.queued = 0;
     pmg_deadline(c, look, pmg_m(c)->limits.ws_ping_interval);
 }
@@ -142,6 +142,34 @@ static void look(struct mg_connection *c) {
     w->u.queued = queued;
     pmg_deadline(c, look, pmg_m(c)->limits.ws_ping_interval);
 }
+
+// ---------------------------------------------------------------------------------------------
+// The handshake was the last of HTTP
+
+static void is_open(struct mg_connection *c, const pmg_http_msg_t *hm) {
+    pmg_ws_of(c)->handshake = PMG_WS_OPEN;
+    watch(c);
+    pmg_call(c, MG_EV_WS_OPEN, (void *)(size_t)hm);
+}
+
+int pmg_ws_upgrade_end(pmg_head_t *h) {
+    struct mg_connection *c = h->c;
+    if (c == NULL) {
+        return 0; // the client was refused
+    }
+    if (!pmg_out(c, "\r\n", 2)) {
+        pmg_head_abort(h);
+        return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the handshake");
+    }
+    pmg_work(c);
+    pmg_conn_speak(c, &pmg_ws);
+    c->is_resp = 0;
+    is_open(c, h->hm);
+    return 0;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Receiving
 
 // The peer broke the protocol: tell it the code, tell the program the reason.
 static void fail(struct mg_connection *c, unsigned code, const char *why) {
@@ -319,7 +347,7 @@ static void process(struct mg_connection *c) {
 
 static void read_input(struct mg_connection *c) {
     pmg_ws_t *w = pmg_ws_of(c);
-    if (w->handshake != PMG_WS_OPEN && (c->recv.len == 0 || !pmg_ws_read_handshake(c))) {
+    if (w->handshake != PMG_WS_OPEN && (c->recv.len == 0 || !pmg_ws_read_handshake(c, is_open))) {
         return;
     }
     if (c->recv.len > w->len) {

@@ -44,13 +44,14 @@ static inline pmg_ws_t *pmg_ws_of(struct mg_connection *c) {
 }
 
 // ws.c
-void pmg_ws_watch(struct mg_connection *c); // it is open: pings begin
 // 0, or why a program must not send this; `checked` says that text was looked at.
 int pmg_ws_check(pmg_mgr_t *m, const void *buf, size_t len, int op, bool checked);
 
 // handshake.c
 int pmg_ws_start(struct mg_connection *c, const pmg_opening_t *o);
-void pmg_ws_ask(struct mg_connection *c);            // a client's request
-bool pmg_ws_read_handshake(struct mg_connection *c); // of the server; true: it is open
+void pmg_ws_ask(struct mg_connection *c); // a client's request
+// Reads the server's answer, and calls is_open() when it is the right one. True: it is open.
+bool pmg_ws_read_handshake(struct mg_connection *c,
+    void (*is_open)(struct mg_connection *c, const pmg_http_msg_t *hm));
 
 #endif

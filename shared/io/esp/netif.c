@@ -30,7 +30,7 @@ bool pmg_io_esp_has_ip6(void) {
     return false;
 }
 
-#if PMG_HAS_MDNS
+#if PMG_MULTICAST
 int pmg_io_ifaces(pmg_io_iface_t *out, int max, uint32_t only) {
     int n = 0;
     for (size_t i = 0; i < KEYS && n < max; i++) {

@@ -12,7 +12,7 @@
 #include <net/if.h>
 #endif
 
-#if PMG_HAS_MDNS
+#if PMG_MULTICAST
 
 #define TTL 255 // RFC 6762, section 11
 #ifndef MSG_NOSIGNAL
@@ -189,5 +189,5 @@ unsigned pmg_io_mcast_iface(struct pmg_mgr *m) {
     return pmg_io_of(m)->iface;
 }
 
-#endif // PMG_HAS_MDNS
+#endif // PMG_MULTICAST
 #endif // !PMG_IO_LWIP

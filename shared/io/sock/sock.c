@@ -359,7 +359,7 @@ int pmg_io_route(pmg_mgr_t *m, const struct mg_addr *a) {
 long pmg_io_read(struct mg_connection *c, void *buf, size_t len) {
     addr_t s;
     ssize_t n;
-#if PMG_HAS_MDNS
+#if PMG_MULTICAST
     if (pmg_x(c)->multicast) {
         return pmg_io_mcast_read(c, buf, len);
     }

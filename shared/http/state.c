@@ -1,0 +1,90 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// Where a connection stands between and inside messages: what all that reads, answers and streams
+// asks and sets. It calls none of them.
+
+#include "http_int.h"
+
+const char pmg_http_name[] = "HTTP";
+
+void pmg_http_reset(struct mg_connection *c) {
+    pmg_http_t *h = pmg_http_of(c);
+    h->state = PMG_HTTP_HEAD;
+    h->sink = PMG_HTTP_BODY_GATHER;
+    h->scan = h->head_len = h->pos = h->left = h->body_len = 0;
+}
+
+bool pmg_http_in_head(struct mg_connection *c) {
+    pmg_http_t *h = pmg_http_of(c);
+    // Between its events a request that is gathered waits for no reply.
+    return c->is_resp && h->state != PMG_HTTP_HEAD && h->sink == PMG_HTTP_BODY_GATHER;
+}
+
+size_t pmg_http_body_left(struct mg_connection *c) {
+    pmg_http_t *h = pmg_http_of(c);
+    return h->state == PMG_HTTP_LENGTH ? h->left : 0;
+}
+
+// A long one is not worth reading.
+void pmg_http_body_drop(struct mg_connection *c) {
+    pmg_http_t *h = pmg_http_of(c);
+    pmg_http_stream_abort(c);
+    h->sink = PMG_HTTP_BODY_DROP;
+    h->body_len = 0;
+    if (h->state == PMG_HTTP_LENGTH && pmg_http_over(h->left, pmg_m(c)->limits.max_body)) {
+        pmg_x(c)->linger = 1;
+        pmg_drain(c);
+    }
+}
+
+void pmg_http_done(struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c);
+    pmg_http_t *h = pmg_http_of(c);
+    c->is_resp = 0;
+    h->resp_started = 0;
+    c->is_full = 0;
+    if (h->close_after) {
+        // So that a client that is still sending will read the reply.
+        x->linger |= h->state > PMG_HTTP_LENGTH || h->left > 0;
+        pmg_drain(c);
+        return;
+    }
+    if (h->sink == PMG_HTTP_BODY_STREAM) {
+        pmg_http_body_drop(c);
+    }
+    if (!x->in_read) { // answered later: pipelined requests may wait
+        x->reparse = 1;
+        pmg_work(c);
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// A body that arrives in pieces, and how it ends before its time
+
+#if PMG_HAS_STREAM
+
+void pmg_http_stream_free(pmg_http_stream_t *s) {
+    if (s == NULL) {
+        return;
+    }
+    if (s->file != NULL) {
+        (void)pmg_port_file_close(s->file);
+        (void)pmg_port_file_remove(pmg_http_stream_part(s));
+    }
+    pmg_free(s->head);
+    pmg_free(s);
+}
+
+void pmg_http_stream_abort(struct mg_connection *c) {
+    if (pmg_is_http(c) && pmg_http_of(c)->stream != NULL) {
+        pmg_http_stream_free(pmg_http_of(c)->stream);
+        pmg_http_of(c)->stream = NULL;
+        pmg_http_of(c)->sink = PMG_HTTP_BODY_DROP;
+    }
+}
+
+size_t pmg_http_stream_max(struct mg_connection *c) {
+    return pmg_http_of(c)->stream->max;
+}
+
+#endif
