@@ -34,20 +34,6 @@ lint_c() {
         -I shared -DMG_ARCH=MG_ARCH_CUSTOM shared micropython_module cpython
 }
 
-# Boards are not built here: the lwIP backend compiles at least, with and without IPv6.
-compile_lwip() {
-    python=${PYTHON:-/usr/bin/python3}
-    lwip=$("$python" tools/deps/deps.py --path lwip) && mongoose=$("$python" tools/deps/deps.py --path mongoose) ||
-        return 1
-    for ipv6 in 0 1; do
-        for file in shared/*/*.c shared/io/lwip/*.c; do
-            cc -std=gnu11 -O1 -Wall -Wextra -Werror -Wno-unused-parameter -c -o /dev/null \
-                -DPMG_IO_LWIP=1 -DPMG_BOARD=1 -DPMG_HAS_TLS=0 -DMG_ARCH=MG_ARCH_CUSTOM -DLWIP_IPV6=$ipv6 -Ishared \
-                -I"$mongoose" -I"$lwip/src/include" -Iboards/lwip-check "$file" || return 1
-        done
-    done
-}
-
 # By its suffix alone do ruff and mypy know Python.
 suffixes() {
     bare=$(grep -rlIE '^#!.*python' tools --exclude='*.py')
@@ -63,6 +49,6 @@ step stub $bin/python tools/check/stub.py --check
 step codespell $bin/codespell
 step "mypy tools" $bin/mypy
 step cppcheck lint_c
-step "lwIP backend" compile_lwip
+step "layers, lwIP backend" ${PYTHON:-/usr/bin/python3} tools/check/layers.py
 
 [ -z "$failed" ] || { echo "check: failed:$failed (make format mends formats)" >&2; exit 1; }
