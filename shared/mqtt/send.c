@@ -226,8 +226,8 @@ int pmg_mqtt_ack(struct mg_connection *c, const pmg_mqtt_msg_t *msg, const uint8
         return pmg_fail(m, -EINVAL,
             "mqtt_ack() is a server's answer to CONNECT, SUBSCRIBE or UNSUBSCRIBE");
     }
-    if (c->is_closing || c->is_draining) {
-        return pmg_fail(m, -EPIPE, "connection is %s", c->is_closing ? "closing" : "draining");
+    if (pmg_conn_alive(c) < 0) {
+        return -EPIPE;
     }
     if (q->answered & (1u << (msg->cmd + 1))) {
         return pmg_fail(m, -EALREADY, "MQTT: this packet was answered");

@@ -93,14 +93,23 @@ static void accept_ready(struct mg_connection *listener, int mask, bool error) {
 // ---------------------------------------------------------------------------------------------
 // Listening
 
-// A listener that no hook has heard of yet.
-static struct mg_connection *new_listener(pmg_mgr_t *m) {
-    struct mg_connection *c = pmg_conn_new(m);
-    if (c != NULL) {
-        c->is_listening = 1;
-        pmg_x(c)->internal = 1;
+// A listener that no hook has heard of yet, and whom it takes the place of. 0 or why not, with its
+// text.
+static int new_listener(pmg_mgr_t *m, const pmg_protocol_t *speaks, struct mg_connection **victim,
+    struct mg_connection **out) {
+    int err = pmg_evict_room(m, victim);
+    if (err < 0) {
+        return err;
     }
-    return c;
+    struct mg_connection *c = pmg_conn_new(m);
+    if (c == NULL) {
+        return pmg_fail(m, -ENOMEM, "no memory for a listener");
+    }
+    c->is_listening = 1;
+    pmg_x(c)->internal = 1;
+    pmg_x(c)->speaks = speaks;
+    *out = c;
+    return 0;
 }
 
 // Its socket is open (err 0) or not. `what` for the text: "on tcp://...", "for mDNS".
@@ -132,26 +141,21 @@ int pmg_listen(pmg_mgr_t *m, const char *url, const pmg_protocol_t *speaks, int 
     struct mg_connection **out) {
     pmg_url_t u;
     char what[96];
-    struct mg_connection *victim;
+    struct mg_connection *victim = NULL, *c = NULL;
     *out = NULL;
     int err = pmg_mgr_alive(m);
     if (err == 0) {
         err = pmg_url_parse_as(m, url, speaks, true, &u);
     }
     if (err == 0) {
-        err = pmg_evict_room(m, &victim);
+        err = new_listener(m, u.is_udp ? &pmg_raw : speaks, &victim, &c);
     }
     if (err < 0) {
         return err;
     }
-    struct mg_connection *c = new_listener(m);
-    if (c == NULL) {
-        return pmg_fail(m, -ENOMEM, "no memory for a listener");
-    }
     pmg_conn_t *x = pmg_x(c);
     c->is_udp = u.is_udp;
     c->loc = u.addr;
-    x->speaks = u.is_udp ? &pmg_raw : speaks;
     x->is_unix = u.is_unix;
     x->url_tls = u.is_tls;
     c->is_tls = u.is_tls;
@@ -168,20 +172,15 @@ int pmg_listen_for(pmg_mgr_t *m, const pmg_protocol_t *speaks, void *state, void
     struct mg_connection **out) {
     char what[24];
     pmg_opening_t o = {{NULL, 0}, state};
-    struct mg_connection *victim;
+    struct mg_connection *victim = NULL, *c = NULL;
     *out = NULL;
     int err = pmg_mgr_alive(m);
     if (err == 0) {
-        err = pmg_evict_room(m, &victim);
+        err = new_listener(m, speaks, &victim, &c);
     }
     if (err < 0) {
         return err;
     }
-    struct mg_connection *c = new_listener(m);
-    if (c == NULL) {
-        return pmg_fail(m, -ENOMEM, "no memory for a listener");
-    }
-    pmg_x(c)->speaks = speaks;
     pmg_snprintf(what, sizeof(what), "for %s", speaks->name);
     return finish(c, speaks->listens(c, &o), what, victim, arg, out);
 }

@@ -55,14 +55,10 @@ int pmg_io_mcast_open(struct mg_connection *c) {
     unsigned char ttl = TTL;
     struct sockaddr_in s = {.sin_family = AF_INET, .sin_port = c->loc.port};
     socklen_t len = sizeof(s);
-    int fd = socket(AF_INET, SOCK_DGRAM, 0);
+    int fd = pmg_sock_new(AF_INET, SOCK_DGRAM);
     if (fd < 0) {
-        return -errno;
+        return fd;
     }
-    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL, 0) | O_NONBLOCK);
-#if HAS_PROCESSES
-    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-#endif
     if (c->loc.port != 0) { // the system may have a responder of its own on this port
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
 #ifdef SO_REUSEPORT
@@ -103,6 +99,30 @@ int pmg_io_mcast_join(struct mg_connection *c, uint32_t group, const pmg_io_ifac
                                                                                          : -errno;
 }
 
+#ifdef IP_PKTINFO
+// A datagram with room for its interface.
+typedef struct {
+    struct msghdr msg;
+    struct iovec iov;
+    union {
+        struct cmsghdr head;
+        char space[CMSG_SPACE(sizeof(struct in_pktinfo))];
+    } control;
+} datagram_t;
+
+static void datagram(datagram_t *d, struct sockaddr_in *peer, const void *buf, size_t len) {
+    memset(d, 0, sizeof(*d));
+    d->iov.iov_base = (void *)(size_t)buf;
+    d->iov.iov_len = len;
+    d->msg.msg_name = peer;
+    d->msg.msg_namelen = sizeof(*peer);
+    d->msg.msg_iov = &d->iov;
+    d->msg.msg_iovlen = 1;
+    d->msg.msg_control = d->control.space;
+    d->msg.msg_controllen = sizeof(d->control.space);
+}
+#endif
+
 long pmg_io_mcast_send(struct mg_connection *c, const pmg_io_iface_t *i, const void *buf,
     size_t len) {
     struct sockaddr_in s = {.sin_family = AF_INET, .sin_port = c->rem.port};
@@ -110,28 +130,16 @@ long pmg_io_mcast_send(struct mg_connection *c, const pmg_io_iface_t *i, const v
     s.sin_addr.s_addr = c->rem.addr.ip4;
     do {
 #ifdef IP_PKTINFO
-        struct iovec iov = {.iov_base = (void *)(size_t)buf, .iov_len = len};
-        union {
-            struct cmsghdr head;
-            char space[CMSG_SPACE(sizeof(struct in_pktinfo))];
-        } control;
-        struct msghdr msg = {
-            .msg_name = &s,
-            .msg_namelen = sizeof(s),
-            .msg_iov = &iov,
-            .msg_iovlen = 1,
-            .msg_control = control.space,
-            .msg_controllen = sizeof(control.space),
-        };
+        datagram_t d;
+        datagram(&d, &s, buf, len);
         struct in_pktinfo info = {.ipi_ifindex = (int)i->index};
         info.ipi_spec_dst.s_addr = i->ip;
-        memset(&control, 0, sizeof(control));
-        struct cmsghdr *head = CMSG_FIRSTHDR(&msg);
+        struct cmsghdr *head = CMSG_FIRSTHDR(&d.msg);
         head->cmsg_level = IPPROTO_IP;
         head->cmsg_type = IP_PKTINFO;
         head->cmsg_len = CMSG_LEN(sizeof(info));
         memcpy(CMSG_DATA(head), &info, sizeof(info));
-        n = sendmsg(fd_of(c), &msg, MSG_NOSIGNAL);
+        n = sendmsg(fd_of(c), &d.msg, MSG_NOSIGNAL);
 #else
         struct in_addr from = {.s_addr = i->ip};
         (void)setsockopt(fd_of(c), IPPROTO_IP, IP_MULTICAST_IF, &from, sizeof(from));
@@ -147,22 +155,11 @@ long pmg_io_mcast_read(struct mg_connection *c, void *buf, size_t len) {
     unsigned index = 0;
     do {
 #ifdef IP_PKTINFO
-        struct iovec iov = {.iov_base = buf, .iov_len = len};
-        union {
-            struct cmsghdr head;
-            char space[CMSG_SPACE(sizeof(struct in_pktinfo))];
-        } control;
-        struct msghdr msg = {
-            .msg_name = &s,
-            .msg_namelen = sizeof(s),
-            .msg_iov = &iov,
-            .msg_iovlen = 1,
-            .msg_control = control.space,
-            .msg_controllen = sizeof(control.space),
-        };
-        n = recvmsg(fd_of(c), &msg, 0);
+        datagram_t d;
+        datagram(&d, &s, buf, len);
+        n = recvmsg(fd_of(c), &d.msg, 0);
         if (n >= 0) {
-            for (struct cmsghdr *p = CMSG_FIRSTHDR(&msg); p != NULL; p = CMSG_NXTHDR(&msg, p)) {
+            for (struct cmsghdr *p = CMSG_FIRSTHDR(&d.msg); p != NULL; p = CMSG_NXTHDR(&d.msg, p)) {
                 struct in_pktinfo info;
                 if (p->cmsg_level == IPPROTO_IP && p->cmsg_type == IP_PKTINFO) {
                     memcpy(&info, CMSG_DATA(p), sizeof(info));

@@ -79,37 +79,6 @@ static void read_local(struct mg_connection *c) {
     }
 }
 
-static void set_flags(int fd) {
-    (void)fcntl(fd, F_SETFL, fcntl(fd, F_GETFL, 0) | O_NONBLOCK);
-#if HAS_PROCESSES
-    (void)fcntl(fd, F_SETFD, FD_CLOEXEC);
-#endif
-}
-
-// A descriptor that a set of select() cannot hold is one too many.
-static int checked(int fd) {
-    if (fd >= MAX_FD) {
-        close(fd);
-        return -EMFILE;
-    }
-    return fd;
-}
-
-static int new_socket(int family, int type) {
-    if (family == AF_UNSPEC) {
-        return -EAFNOSUPPORT;
-    }
-#if defined(SOCK_CLOEXEC) && defined(SOCK_NONBLOCK)
-    int fd = socket(family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-#else
-    int fd = socket(family, type, 0);
-    if (fd >= 0) {
-        set_flags(fd);
-    }
-#endif
-    return fd < 0 ? -errno : checked(fd);
-}
-
 static void tune(int fd, bool is_unix) {
     int on = 1;
     if (!is_unix) { // replies are written whole: Nagle would only delay their last piece
@@ -133,7 +102,7 @@ static int unix_path_free(const addr_t *s, socklen_t len) {
         return -EEXIST;
     }
     // A socket file without a listener is what a killed program left behind.
-    int fd = new_socket(AF_UNIX, SOCK_STREAM);
+    int fd = pmg_sock_new(AF_UNIX, SOCK_STREAM);
     if (fd < 0) {
         return fd;
     }
@@ -175,7 +144,7 @@ static int adopt(struct mg_connection *c, int fd) {
     if (copy < 0) {
         return -errno;
     }
-    set_flags(copy);
+    pmg_sock_flags(copy);
     set_fd(c, copy);
     read_local(c);
     return 0;
@@ -192,7 +161,7 @@ int pmg_io_listen(struct mg_connection *c, const char *path, int fd) {
     if (path != NULL && (err = unix_path_free(&s, len)) < 0) {
         return err;
     }
-    fd = new_socket(s.sa.sa_family, c->is_udp ? SOCK_DGRAM : SOCK_STREAM);
+    fd = pmg_sock_new(s.sa.sa_family, c->is_udp ? SOCK_DGRAM : SOCK_STREAM);
     if (fd < 0) {
         return fd;
     }
@@ -228,9 +197,9 @@ static int take(struct mg_connection *listener, addr_t *s) {
         return errno == EWOULDBLOCK ? -EAGAIN : -errno;
     }
 #if !defined(SOCK_CLOEXEC) || !defined(SOCK_NONBLOCK)
-    set_flags(fd);
+    pmg_sock_flags(fd);
 #endif
-    return checked(fd);
+    return pmg_sock_checked(fd);
 }
 
 int pmg_io_accept(struct mg_connection *listener, struct mg_connection *c) {
@@ -271,7 +240,7 @@ int pmg_io_refuse(struct mg_connection *listener, const char *text) {
 int pmg_io_connect(struct mg_connection *c, const char *path) {
     addr_t s;
     socklen_t len = path != NULL ? unix_sock(path, &s) : to_sock(&c->rem, &s);
-    int fd = new_socket(s.sa.sa_family, c->is_udp ? SOCK_DGRAM : SOCK_STREAM);
+    int fd = pmg_sock_new(s.sa.sa_family, c->is_udp ? SOCK_DGRAM : SOCK_STREAM);
     if (fd < 0) {
         return fd;
     }
@@ -343,7 +312,7 @@ int pmg_io_route(pmg_mgr_t *m, const struct mg_addr *a) {
         return -EAFNOSUPPORT;
     }
 #endif
-    int fd = new_socket(s.sa.sa_family, SOCK_DGRAM);
+    int fd = pmg_sock_new(s.sa.sa_family, SOCK_DGRAM);
     if (fd < 0) {
         return fd;
     }

@@ -57,4 +57,9 @@ static inline int fd_of(const struct mg_connection *c) {
 
 extern unsigned pmg_io_forks; // of this process
 
+// fd.c
+int pmg_sock_new(int family, int type); // -EMFILE, -EAFNOSUPPORT ...
+int pmg_sock_checked(int fd);           // one that select() cannot hold is closed: -EMFILE
+void pmg_sock_flags(int fd);            // of one that another call made
+
 #endif
