@@ -23,6 +23,9 @@ ROOT = Path(__file__).resolve().parents[2]
 FLASH, RAM = (0x10000000, 0x20000000), (0x20000000, 0x20082000)
 SECTION = re.compile(r"^ (\S+)?\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+(\S.*)$")
 
+#: A protocol without a row of its own. (MicroPython's objects, too, lie in folders of a shared/.)
+FOLDERS = "|".join(sorted(path.name for path in (ROOT / "shared").iterdir() if path.is_dir()))
+
 # The first that fits counts.
 OURS = "pymongoose and Mongoose"
 PARTS = (
@@ -33,7 +36,7 @@ PARTS = (
     ("pymongoose: mDNS and Modbus", r"shared/(mdns|modbus)/|mod_(mdns|modbus)"),
     (
         "pymongoose: JSON, hashes, log",
-        r"shared/util/|shared/base/hash|mod_(util_|json)",
+        r"shared/util/|shared/base/hash|mod_functions",
     ),
     ("pymongoose: WebSocket", r"shared/ws/|mod_ws"),
     (
@@ -43,6 +46,7 @@ PARTS = (
     ("pymongoose: lwIP backend", r"shared/io/|port_lwip"),
     ("pymongoose: HTTP", r"shared/http/|mod_http"),
     ("pymongoose: loop, connections", r"/shared/(base|core|open|port)/"),
+    ("pymongoose: other protocols", rf"/shared/({FOLDERS})/"),
     ("pymongoose: Python objects", r"/micropython_module/mod"),
     ("pymongoose: port", r"/micropython_module/port"),
     ("Mongoose", r"mongoose_unit"),

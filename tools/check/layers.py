@@ -28,9 +28,13 @@ SHARED = TOP / "shared"
 BUILD = TOP / "build" / "layers"
 BINDINGS = ("cpython", "micropython_module")
 
-#: From the ground up: a part may use those of lower floors.
-PROTOCOLS = ("http", "ws", "mqtt", "mdns", "modbus", "sntp")
-FLOORS = [("port",), ("base",), ("io",), ("core",), ("tls", "dns"), PROTOCOLS, ("open",)]
+#: From the ground up: a part may use those of lower floors. What has no floor is a protocol.
+FLOORS: list[tuple[str, ...]] = [("port",), ("base",), ("io",), ("core",), ("tls", "dns")]
+ASIDE = {"util", "python", "open", *(part for parts in FLOORS for part in parts)}
+PROTOCOLS = sorted(
+    path.name for path in SHARED.iterdir() if path.is_dir() and path.name not in ASIDE
+)
+FLOORS += [tuple(PROTOCOLS), ("open",)]
 FLOOR = {part: floor for floor, parts in enumerate(FLOORS) for part in parts}
 #: Of the same floor: the handshake is HTTP. util/ stands aside: bindings use it, it uses the core.
 MAY = {("ws", "http"), *(("util", part) for part in ("port", "base", "core"))}
