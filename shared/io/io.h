@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // The I/O backend under the loop: what sock/ (BSD sockets; esp/ is its other half on ESP-IDF) and
-// lwip/ (raw lwIP) both implement; a build links one of them. What differs for those above stands in
-// port/backend.h. Nothing in here knows a protocol or frees a connection; Python runs in pmg_io_wait() alone, by pmg_ready().
+// lwip/ (raw lwIP) both implement; a build links one of them. What differs for those above is in
+// port/backend.h. Nothing in here knows a protocol or frees a connection; Python runs in
+// pmg_io_wait() alone, by pmg_ready().
 //
 // Results are >= 0 or a negative errno. -EAGAIN means "not now": the backend reports readiness
 // later if pmg_io_watch() asked for it. All is level triggered: what was not handled is reported

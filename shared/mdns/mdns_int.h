@@ -1,11 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What the files of multicast DNS share (RFC 6762, RFC 6763): dns/wire.c reads and writes
-// messages, own.c knows the records that this host announces, mdns.c is the connection:
-// what comes, what is answered, and when.
-//
-// A name "on the wire" is a sequence of labels, each with its length in front, that ends with an
-// empty one; never compressed where it stands outside of a message.
+// What the files of multicast DNS share (RFC 6762, RFC 6763). From the top: open.c (a program's draft,
+// the listener that is made of it, its protocol), recv.c (what comes), mdns.c (what is sent, and when),
+// own.c (the records that this host announces). dns/wire.c reads and writes messages.
 #ifndef PMG_MDNS_INT_H
 #define PMG_MDNS_INT_H
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // What a program announces by multicast DNS: its names and services are gathered in a draft, of
-// which a listener is made.
+// which a listener is made; what the program asks, and how it ends.
 
 #include "mdns_int.h"
 

@@ -8,11 +8,13 @@
 //   random   pmg_port_random   cryptographically strong; false if the source failed
 //   waiting  pmg_port_wait_begin, pmg_port_wait_end
 //                              bracket the one call that blocks (release and retake the GIL)
-//   log      pmg_port_log      a line with its newline for whoever looks after the program; never raises
+//   log      pmg_port_log      a line with its newline for whoever looks after the program; never
+//                              raises
 //   files    pmg_port_fs       the file system that serve_dir and serve_file read
 //            pmg_port_file_*   files that http_stream_body() writes: 0 or a negative errno.
-//                              create() gets a name that nothing has; write() writes all; rename() replaces what stands there. Not called
-//                              in a finalizer's place but close() and remove(), which may do nothing
+//                              create() gets a name that nothing has; write() writes all;
+//                              rename() replaces what stands there. Not called in a finalizer's
+//                              place but close() and remove(), which may do nothing
 //
 // All of them are called on the thread that uses the Manager, except alloc and free, which
 // pmg_mgr_wakeup() calls from any thread (on a runtime without threads that is the same).

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Functions that need no Manager: JSON, URLs, patterns, the log. They keep no state but the log level, so that any thread may call them.
+// Functions that need no Manager: JSON, URLs, patterns, the log. They keep no state but the log's
+// level, so that any thread may call them.
 //
 // Texts are slices: nothing is cut at a NUL. A slice that a function gives points into its
 // argument; buf NULL means that there is none. `dst` is given by the caller and is not terminated.
