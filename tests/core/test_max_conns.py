@@ -63,7 +63,9 @@ def test_refused_without_one(device, what):
     running = device(SERVER, most=2)
     running.exec("begin('connect')")
     for _ in range(3):
-        running.exec(f"e = raises(Error, begin, {what!r}, text='max_conns')\neq(e.errno, errno.ENOBUFS)")
+        running.exec(
+            f"e = raises(Error, begin, {what!r}, text='max_conns')\neq(e.errno, errno.ENOBUFS)"
+        )
     assert running.eval("len(m.connections), log") == (2, [])
     running.exec(f"kept.pop().close()\n[m.poll(1) for _ in range(3)]\nbegin({what!r})")
     assert running.eval("len(m.connections)") == 2
