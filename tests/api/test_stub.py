@@ -10,7 +10,6 @@ from importlib.util import find_spec
 import pytest
 from targets import ROOT
 
-
 PROGRAM = """
 from pymongoose import Connection, EventData, Handler, HttpMessage, Manager, WsMessage
 from pymongoose import MG_EV_HTTP_MSG, MqttMessage
