@@ -67,7 +67,7 @@ sources_size = $(sources_firmware)
 SOURCES = $(sort $(foreach goal,$(GOALS),$(sources_$(goal))))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long cpython unix firmware flash size pico rig deps wheel bench figures picture docs
+.PHONY: help demo test test-long cpython unix firmware flash size pico rig deps wheel bench figures picture docs docs-links
 .PHONY: check format clean ready
 .PHONY: sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig apt-esp32 check-esp32 test-esp32
 
@@ -153,6 +153,10 @@ check-esp32: | apt-esp32
 test-esp32: ## Run the suite on a unix build with an ESP32's socket layer.
 test-esp32: .venv/test.stamp | apt-test
 	@tools/test/esp32.sh $(if $(K),"$(K)")
+
+docs-links: ## Ask for each address that the documentation links to: needs the network.
+docs-links: .venv/docs.stamp
+	@$(VENV)/python -m sphinx -E -q -b linkcheck docs $(BUILD)/docs-links
 
 deps: ## Bring the third-party sources into the cache; say what is where.
 deps: | apt-build

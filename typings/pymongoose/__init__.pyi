@@ -281,7 +281,7 @@ class MdnsResponse:
         """Of a service, as host."""
     @property
     def txt(self) -> dict[str, bytes | None]:
-        """Str to bytes, or to None for a key alone; of TXT, and of a pointer if the same
+        """str to bytes, or to None for a key alone; of TXT, and of a pointer if the same
         message tells."""
     # End of the generated part.
     def __bool__(self) -> bool: ...
@@ -357,7 +357,7 @@ class MqttMessage:
         """The topic of PUBLISH; of CONNECT that of the will, empty without one."""
     @property
     def text(self) -> str:
-        """Data as UTF-8, U+FFFD for what is not."""
+        """data as UTF-8, U+FFFD for what is not."""
     @property
     def client_id(self) -> str:
         """CONNECT: the client's id, never empty."""
@@ -462,7 +462,7 @@ class Connection:
         recv()."""
     @property
     def is_draining(self) -> bool:
-        """Drain() was called: it closes when all is sent."""
+        """drain() was called: it closes when all is sent."""
     @property
     def recv_len(self) -> int:
         """Bytes received and not consumed."""
