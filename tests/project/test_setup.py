@@ -6,6 +6,7 @@ import re
 import signal
 import socket
 import subprocess
+import sys
 
 import pytest
 from targets import ROOT
@@ -129,6 +130,61 @@ def test_needs_are_asked_for_in_one_go(goal):
     wanted |= {"firmware": "build pico", "pico": "build pico rig"}
     wanted |= {"check": "build check", "bench": "bench build"}
     assert f'"{wanted[goal]}"' in line, line
+
+
+def ready(goals, **environment):
+    return subprocess.run(
+        [ROOT / "tools" / "deps" / "ready.sh", goals, "build", ""],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_full_disk(tmp_path):
+    """It is told before anything is fetched, with what is free and what is needed."""
+    environment = fakes(
+        tmp_path / "bin", df="printf 'head\\n/dev/x 100 88 12288 99%% /\\n'", apt_get="exit 9"
+    )
+    run = ready("unix", **environment)
+    assert run.returncode == 2
+    assert re.fullmatch(r"make: 12 MB are free .* about \d+ MB are needed: .*\n", run.stderr)
+
+
+def test_python_without_venv(tmp_path):
+    (tmp_path / "ensurepip.py").write_text("raise ImportError")
+    run = ready("unix", PYTHONPATH=str(tmp_path), PYTHON=sys.executable)
+    assert run.returncode == 2
+    (line,) = run.stderr.splitlines()
+    assert "cannot make a venv" in line and "PYTHON= names another" in line
+
+
+def test_old_python(tmp_path):
+    """The check itself runs there."""
+    environment = fakes(
+        tmp_path / "bin",
+        python_old=f"""exec {sys.executable} -c 'import sys; sys.version_info = (3, 9)
+exec(sys.stdin.read())'""",
+    )
+    run = ready("unix", PATH=environment["PATH"], PYTHON=str(tmp_path / "bin" / "python-old"))
+    assert run.returncode == 2
+    assert "is Python 3.9; 3.10 or newer is needed" in run.stderr
+
+
+def test_no_network(tmp_path):
+    """Lists that cannot be fetched: what to do, and no further attempt."""
+    said = "E: Could not resolve host; Temporary failure resolving"
+    environment = fakes(
+        tmp_path / "bin", id="echo 0", dpkg_query="exit 1", apt_get=f'echo "{said}" >&2; exit 100'
+    )
+    run = subprocess.run(
+        [ROOT / "tools" / "deps" / "apt-needs.sh", "build"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 1
+    assert "no network" in run.stderr and "goes on from here" in run.stderr
 
 
 # ---- Steps -------------------------------------------------------------------------------------
