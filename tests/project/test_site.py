@@ -4,6 +4,7 @@
 import ast
 import importlib.util
 import re
+import struct
 import subprocess
 import sys
 
@@ -91,6 +92,28 @@ def test_front_page(site):
     page = (site / "index.html").read_text()
     assert "highlight-python" in page and "_images/dashboard.png" in page
     assert "copybutton.js" in page
+
+
+@pytest.mark.timeout(600)
+def test_pictures(site):
+    """For the eye: two pages in both themes and three sizes, in build/artifacts."""
+    artifacts = ROOT / "build" / "artifacts"
+    artifacts.mkdir(parents=True, exist_ok=True)
+    for name in ("index", "api-connection"):
+        for width, height in ((390, 844), (1280, 800), (1920, 1080)):
+            taken = []
+            for theme, number in (("light", 1), ("dark", 0)):
+                picture = artifacts / f"docs-{name}-{width}-{theme}.png"
+                picture.unlink(missing_ok=True)
+                command = ["chromium", "--headless=new", "--no-sandbox", "--disable-gpu"]
+                command += ["--hide-scrollbars", f"--window-size={width},{height}"]
+                command += [f"--blink-settings=preferredColorScheme={number}"]
+                command += [f"--screenshot={picture}", (site / f"{name}.html").as_uri()]
+                subprocess.run(command, check=True, capture_output=True)
+                taken.append(picture.read_bytes())
+            for png in taken:
+                assert struct.unpack(">II", png[16:24]) == (width, height)
+            assert taken[0] != taken[1]
 
 
 def test_words_belong_to_pages():
