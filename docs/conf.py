@@ -24,8 +24,8 @@ html_theme = "furo"
 html_title = f"pymongoose {release}"
 html_show_sourcelink = False
 html_copy_source = False
-pygments_style = "friendly"
-pygments_dark_style = "monokai"
+pygments_style = "a11y-high-contrast-light"
+pygments_dark_style = "github-dark"
 nitpicky = True
 # Of Python's own library no inventory is at hand.
 nitpick_ignore_regex = [
