@@ -53,6 +53,7 @@ BAD = [
     (["firmware", "BOARD=PICO"], "no board PICO; BOARD= one of: ESP32_GENERIC"),
     (["flash", "BOARD=PICO"], "no board PICO"),
     (["firmware", "BOARD=ESP32_X"], "no board ESP32_X"),
+    (["flash", "BOARD=ESP32_X"], "no board ESP32_X"),
     (["firmware", "BOARD=ESP32_GENERIC", "VARIANT=X"], "no variant X"),
     (["firmware", "BOARD=ESP32_GENERIC"], "IDF_PATH is not set"),
     (["firmware", "BOARD=RPI_PICO_W"], "set MICROPYTHON_DIR="),
@@ -65,6 +66,11 @@ def test_wrong_names_are_told_first(make, arguments, words):
     run = make(*arguments)
     assert run.returncode == 2
     assert words in run.stderr.splitlines()[0], run.stderr
+
+
+def test_flash_of_a_built_esp32_needs_no_idf():
+    run = ready("flash", BOARD="ESP32_GENERIC", IDF_PATH="", MICROPYTHON_DIR="")
+    assert run.returncode == 0, run.stderr
 
 
 @pytest.mark.parametrize("goal", ["demo", "pico"])

@@ -42,8 +42,12 @@ if wanted test test-long soak; then
         esac
     done
 fi
-if wanted firmware size flash; then
-    tools/build/firmware.sh --check "${BOARD:-RPI_PICO}" ${VARIANT:+"$VARIANT"}
+board=${BOARD:-RPI_PICO}
+case $board in ESP32*) built=yes ;; *) built= ;; esac # flash writes what firmware has built
+if wanted firmware size || { wanted flash && [ -z "$built" ]; }; then
+    tools/build/firmware.sh --check "$board" ${VARIANT:+"$VARIANT"}
+elif wanted flash && [ ! -e "boards/$board/mpconfigboard.cmake" ]; then
+    die "there is no board $board; BOARD= one of: $(cd boards && echo ESP32_* RPI_* W5500_*)"
 fi
 
 # ---- The port ------------------------------------------------------------------------------------
