@@ -28,7 +28,7 @@ endif
 
 # What the goals of this run need: groups of tools/deps/apt-packages.txt, and names of deps.py. All is
 # checked, asked for and fetched at once, before the first of them begins.
-emulated = $(if $(filter pico,$(1)),pico rig)
+emulated = $(if $(filter pico%,$(1)),pico rig)
 a_board = $(if $(filter ESP32%,$(BOARD)),,pico)
 needs_demo = $(call emulated,$(TARGET))
 needs_test = test $(call emulated,$(TEST_TARGETS))
@@ -107,6 +107,7 @@ pico: rig
 
 docs: ## Build the documentation's site: build/docs/index.html. Warnings are errors.
 docs: .venv/docs.stamp
+	@echo "docs: building the site (half a minute)"
 	@$(VENV)/python -m sphinx -W --keep-going -E -q -b html docs $(BUILD)/docs
 	@echo "docs: $(BUILD)/docs/index.html"
 

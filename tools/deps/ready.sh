@@ -37,7 +37,7 @@ fi
 if wanted test test-long soak; then
     for name in ${TARGET:-}; do
         case $name in
-        unix | cpython | pico | unix-esp32) ;;
+        unix | cpython | pico | unix-esp32 | cpython-poll | unix-next | pico-next) ;;
         *) device "$name" || die "TARGET=$name: known are cpython, unix, pico and a board's serial port" ;;
         esac
     done
