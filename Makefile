@@ -1,17 +1,21 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# The usual targets; what they do stands in tools/. Variables, on the command line or exported:
-#   TARGET  which Python: unix (MicroPython on this machine) or cpython; test takes several
-#   PYTHON  the Python that makes .venv and runs the build scripts
-#   ONLY, ARGS  bench: which kinds of figures, and more options (ARGS=--help)
-#   BOARD   which board's firmware: a folder of boards/
-#   WIFI_SSID, WIFI_PSK  test, demo: the Wi-Fi that a board on a serial port joins
-#   PYMONGOOSE_CACHE, MONGOOSE_DIR, MICROPYTHON_DIR, MBEDTLS_DIR, LWIP_DIR, PICO_SDK_PATH,
-#   TINYUSB_DIR, UPLOT_DIR, AXE_DIR  see tools/deps/deps.py
+# The usual targets; what they do stands in tools/. `make help` shows the lines with two and three #,
+# and these, the variables on the command line or exported:
+#   TARGET   test: some of cpython, unix, pico (emulated), unix-esp32, /dev/ttyACM0; demo: one
+#   BOARD    whose firmware: RPI_PICO (default), ESP32_GENERIC or another folder of boards/
+#   PORT     demo, pico: where the page is served, 8000
+#   K        test: the tests to pick, as K=websocket
+#   V=1      the output of long steps as it comes, instead of into build/*/log
+#   PYTHON   what makes .venv and runs the build scripts, /usr/bin/python3
+#   WIFI_SSID, WIFI_PSK   test, demo: the Wi-Fi that a board on a serial port joins
+#   ARGS, ONLY, N, DEVICE, VARIANT, ERASE   more for single targets, as said above
+#   PYMONGOOSE_CACHE, MONGOOSE_DIR, MICROPYTHON_DIR ...   folders: CONTRIBUTING.md
 
 PYTHON ?= /usr/bin/python3
 PORT ?= 8000
 VENV := .venv/bin
 BUILD := build
+export VERBOSE := $(V)
 export PYTHON
 
 # What must be built for a target; a serial port's board brings its own firmware.
@@ -22,34 +26,61 @@ ifneq ($(filter test,$(MAKECMDGOALS)),)
 TEST_TARGETS := $(or $(TARGET),cpython unix $(shell tools/deps/apt-needs.sh --have pico rig && echo pico))
 endif
 
+# What the goals of this run need: groups of tools/deps/apt-packages.txt, and names of deps.py. All is
+# checked, asked for and fetched at once, before the first of them begins.
+emulated = $(if $(filter pico%,$(1)),pico rig)
+a_board = $(if $(filter ESP32%,$(BOARD)),,pico)
+needs_demo = $(call emulated,$(TARGET))
+needs_test = test $(call emulated,$(TEST_TARGETS))
+needs_test-long = test $(call emulated,$(or $(TARGET),pico))
+needs_soak = $(call emulated,$(TARGET))
+needs_sanitize = test
+needs_test-esp32 = test
+needs_check = check
+needs_check-esp32 = esp32
+needs_bench = bench
+needs_picture = test
+needs_firmware = $(a_board)
+needs_size = $(a_board)
+needs_flash = $(a_board)
+needs_pico = pico rig
+needs_rig = pico rig
+needs_apt-test = test
+needs_apt-check = check
+needs_apt-esp32 = esp32
+needs_apt-bench = bench
+needs_apt-rig = pico rig
+needs_apt-pico = pico
+GOALS := $(or $(MAKECMDGOALS),help)
+NEEDS = $(sort build $(foreach goal,$(GOALS),$(needs_$(goal))))
+
+sources_cpython := mongoose mbedtls
+sources_unix := mongoose mbedtls micropython
+sources_pico := mongoose mbedtls micropython lwip pico-sdk tinyusb
+sources_page := uplot
+sources_demo = $(sources_page) $(sources_$(or $(TARGET),unix))
+sources_test = $(sources_page) axe $(foreach target,$(TEST_TARGETS),$(sources_$(target)))
+sources_picture = $(sources_unix) $(sources_page)
+sources_check := mongoose lwip
+sources_firmware = $(if $(a_board),$(sources_pico))
+sources_size = $(sources_firmware)
+SOURCES = $(sort $(foreach goal,$(GOALS),$(sources_$(goal))))
+
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long cpython unix firmware flash size pico rig deps wheel bench figures picture docs
-.PHONY: check format clean
+.PHONY: help demo test test-long cpython unix firmware flash size pico rig deps wheel bench figures picture docs docs-links
+.PHONY: check format clean ready
 .PHONY: sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig apt-esp32 check-esp32 test-esp32
 
-help: ## Say what the targets do.
-	@sed -n 's/^\([a-z][a-z-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 18
+### Every day
 
-demo: ## Serve examples/dashboard.py. TARGET=unix (default), cpython, pico (emulated), a board's serial port (WIFI_SSID= WIFI_PSK=). PORT=8000.
+demo: ## Serve a live page on 127.0.0.1:8000. TARGET=unix, cpython, pico or /dev/ttyUSB0.
 demo: $(call builds,$(or $(TARGET),unix)) $(if $(filter-out unix cpython,$(TARGET)),.venv/test.stamp)
 	@tools/board/demo.sh $(or $(TARGET),unix) $(PORT)
 
-test: ## Run the tests. TARGET="cpython unix" (and pico, if its tools are there), /dev/ttyACM0, /dev/ttyUSB0 WIFI_SSID= WIFI_PSK=; K=expression picks.
+test: ## Run the tests. TARGET="cpython unix pico"; K=websocket picks some.
 test: $(call builds,$(TEST_TARGETS)) .venv/test.stamp | apt-test
 	@$(if $(TARGET)$(filter pico,$(TEST_TARGETS)),,echo "test: not on the emulated Pico: make test TARGET=pico installs its tools (about 450 MB) and runs there")
 	@$(VENV)/python tools/test/suite.py "$(TEST_TARGETS)" tests $(if $(K),-k "$(K)")
-
-test-long: ## Run all tests of a slow target, those too that make test leaves out. TARGET=pico.
-test-long: $(call builds,$(or $(TARGET),pico)) .venv/test.stamp | apt-test
-	@$(VENV)/python tools/test/suite.py "$(or $(TARGET),pico)" tests --long $(if $(K),-k "$(K)")
-
-sanitize: ## Run the tests on builds with ASan and UBSan, over epoll and over poll(), and with TSan. K= as above.
-sanitize: .venv/build.stamp .venv/test.stamp | apt-test
-	@tools/test/sanitize.sh $(if $(K),"$(K)")
-
-soak: ## Open and close 200,000 connections on each target. TARGET= as above, N=connections.
-soak: $(call builds,$(or $(TARGET),cpython unix)) .venv/test.stamp
-	@$(VENV)/python tests/soak.py $(addprefix --target ,$(TARGET)) $(if $(N),-n $(N))
 
 cpython: ## Build the CPython package and install it into .venv.
 cpython: .venv/build.stamp
@@ -59,58 +90,24 @@ unix: ## Build MicroPython's unix port with pymongoose: build/unix/micropython.
 unix: | apt-build
 	@tools/build/unix.sh $(BUILD)/unix
 
-pico: ## Run the RP2040 firmware in an emulated Pico: serial and HTTP addresses. PORT=8000.
-pico: rig
-	@$(PYTHON) boards/rig/rig.py --port $(PORT) $(ARGS)
-
-rig: | apt-rig
-	@tools/build/rig.sh
-
-firmware: ## Build a board's firmware: build/firmware/BOARD/firmware.*. BOARD=RPI_PICO (default), ESP32_GENERIC ...
+firmware: ## Build a board's firmware: build/firmware/BOARD/firmware.*
 firmware: | $(if $(filter ESP32%,$(BOARD)),apt-build,apt-pico)
 	@tools/build/firmware.sh $(or $(BOARD),RPI_PICO) $(VARIANT)
 
-flash: ## Put the firmware onto a board. BOARD= as above, DEVICE=serial port, or an RP2's drive. ERASE=1: of an ESP32, its files too.
+flash: ## Put it onto a board. DEVICE=port or drive; ERASE=1: an ESP32's files go, too.
 flash: .venv/flash.stamp
 	@case "$(BOARD)" in \
 	ESP32*) tools/board/flash-esp32.sh "$(BOARD)" "$(VARIANT)" "$(DEVICE)" "$(ERASE)" ;; \
 	*) $(MAKE) firmware .venv/test.stamp && tools/board/flash.py $(or $(BOARD),RPI_PICO) $(DEVICE) ;; \
 	esac
 
-size: ## Say what of the firmware takes how much flash and RAM. BOARD=; ARGS=--switches, per feature; --update, into docs/size.md.
-size: firmware
-	@tools/board/size.py $(or $(BOARD),RPI_PICO) $(ARGS)
-
-check-esp32: ## Compile for ESP32 without ESP-IDF. ARGS=--stack, --size or --update.
-check-esp32: | apt-esp32
-	@$(PYTHON) tools/check/esp32.py $(ARGS)
-
-test-esp32: ## Run the suite on a unix build with an ESP32's socket layer. K= as above.
-test-esp32: .venv/test.stamp | apt-test
-	@tools/test/esp32.sh $(if $(K),"$(K)")
-
-deps: ## Bring the third-party sources into the cache; say what is where.
-deps: | apt-build
-	@$(PYTHON) tools/deps/deps.py
-
-wheel: ## Build the source distribution and the wheel: build/dist/.
-wheel: .venv/build.stamp
-	@$(VENV)/python -m build --no-isolation --outdir $(BUILD)/dist
-
-bench: ## Measure beside the peers: a table and build/bench.json. ONLY=instructions,cpu picks kinds.
-bench: cpython unix | apt-bench
-	@$(PYTHON) benchmarks/bench.py $(if $(ONLY),--only "$(ONLY)") $(ARGS)
-
-figures: ## Put the last make bench into docs/figures/ and benchmarks/README.md.
-	@$(PYTHON) benchmarks/report.py
-	@$(BUILD)/bench-venv/bin/python benchmarks/plot.py
-
-picture: ## Put a picture of the demo page into docs/figures/.
-picture: unix .venv/test.stamp | apt-test
-	@$(VENV)/python tests/picture.py
+pico: ## Run the RP2040 firmware in an emulated Pico: serial and HTTP addresses.
+pico: rig
+	@$(PYTHON) boards/rig/rig.py --port $(PORT) $(ARGS)
 
 docs: ## Build the documentation's site: build/docs/index.html. Warnings are errors.
 docs: .venv/docs.stamp
+	@echo "docs: building the site (half a minute)"
 	@$(VENV)/python -m sphinx -W --keep-going -E -q -b html docs $(BUILD)/docs
 	@echo "docs: $(BUILD)/docs/index.html"
 
@@ -125,20 +122,69 @@ format: .venv/check.stamp
 clean: ## Remove what was built; the cache of sources stays.
 	rm -rf $(BUILD) .venv
 
-apt-build:
-	@tools/deps/apt-needs.sh build
-apt-test:
-	@tools/deps/apt-needs.sh build test
-apt-check:
-	@tools/deps/apt-needs.sh build check
-apt-esp32:
-	@tools/deps/apt-needs.sh build esp32
-apt-bench:
-	@tools/deps/apt-needs.sh build bench
-apt-rig:
-	@tools/deps/apt-needs.sh build pico rig
-apt-pico:
-	@tools/deps/apt-needs.sh build pico
+help: ## Say what the targets do.
+	@sed -n -e 's/^### \(.*\)/\n\1/p' -e 's/^\([a-z][a-z0-9-]*\):.*## \(.*\)/  make \1\t\2/p' Makefile | expand -t 20
+	@printf '\nVariables:\n'; sed -n 's/^#   \([A-Z]\)/  \1/p' Makefile
+
+### Now and then
+
+test-long: ## Run those too that a slow target leaves out. TARGET=pico.
+test-long: $(call builds,$(or $(TARGET),pico)) .venv/test.stamp | apt-test
+	@$(VENV)/python tools/test/suite.py "$(or $(TARGET),pico)" tests --long $(if $(K),-k "$(K)")
+
+sanitize: ## Run the tests on builds with ASan, UBSan and TSan, over epoll and poll().
+sanitize: .venv/build.stamp .venv/test.stamp | apt-test
+	@tools/test/sanitize.sh $(if $(K),"$(K)")
+
+soak: ## Open and close 200,000 connections on each target. N=connections.
+soak: $(call builds,$(or $(TARGET),cpython unix)) .venv/test.stamp
+	@$(VENV)/python tests/soak.py $(addprefix --target ,$(TARGET)) $(if $(N),-n $(N))
+
+rig: | apt-rig
+	@tools/build/rig.sh
+
+size: ## What takes how much flash and RAM. ARGS=--switches, per feature; --update.
+size: firmware
+	@tools/board/size.py $(or $(BOARD),RPI_PICO) $(ARGS)
+
+check-esp32: ## Compile for ESP32 without ESP-IDF. ARGS=--stack, --size or --update.
+check-esp32: | apt-esp32
+	@$(PYTHON) tools/check/esp32.py $(ARGS)
+
+test-esp32: ## Run the suite on a unix build with an ESP32's socket layer.
+test-esp32: .venv/test.stamp | apt-test
+	@tools/test/esp32.sh $(if $(K),"$(K)")
+
+docs-links: ## Ask for each address that the documentation links to: needs the network.
+docs-links: .venv/docs.stamp
+	@$(VENV)/python -m sphinx -E -q -b linkcheck docs $(BUILD)/docs-links
+
+deps: ## Bring the third-party sources into the cache; say what is where.
+deps: | apt-build
+	@$(PYTHON) tools/deps/deps.py
+
+wheel: ## Build the source distribution and the wheel: build/dist/.
+wheel: .venv/build.stamp
+	@$(VENV)/python -m build --no-isolation --outdir $(BUILD)/dist
+
+bench: ## Measure beside the peers: a table and build/bench.json. ONLY=instructions,cpu.
+bench: cpython unix | apt-bench
+	@$(PYTHON) benchmarks/bench.py $(if $(ONLY),--only "$(ONLY)") $(ARGS)
+
+figures: ## Put the last make bench into docs/figures/ and benchmarks/README.md.
+	@$(PYTHON) benchmarks/report.py
+	@$(BUILD)/bench-venv/bin/python benchmarks/plot.py
+
+picture: ## Put a picture of the demo page into docs/figures/.
+picture: unix .venv/test.stamp | apt-test
+	@$(VENV)/python tests/picture.py
+
+# Each is a place in the order; what it stands for is asked for with all the rest.
+apt-build apt-test apt-check apt-esp32 apt-bench apt-rig apt-pico: | ready
+	@:
+
+ready:
+	@PORT=$(PORT) tools/deps/ready.sh "$(GOALS)" "$(NEEDS)" "$(SOURCES)"
 
 .venv/%.stamp: | apt-build
 	@tools/deps/venv.sh $*

@@ -2,6 +2,7 @@
 """How Sphinx makes the site of these pages: `make docs` writes build/docs/."""
 
 import re
+import sys
 from pathlib import Path
 
 HERE = Path(__file__).parent
@@ -12,7 +13,10 @@ author = "the pymongoose developers"
 copyright = author
 release = VERSION[1]
 
-extensions = ["myst_parser"]
+sys.path.insert(0, str(HERE / "ext"))
+extensions = ["myst_parser", "sphinx_copybutton", "stub_pages"]
+# Quotation marks in signatures and in b"" are Python's.
+smartquotes = False
 # Links to a heading work as they do where the pages are read as plain Markdown.
 myst_heading_anchors = 4
 source_suffix = {".md": "markdown"}
@@ -20,9 +24,61 @@ html_theme = "furo"
 html_title = f"pymongoose {release}"
 html_show_sourcelink = False
 html_copy_source = False
-pygments_style = "friendly"
-pygments_dark_style = "monokai"
+pygments_style = "a11y-high-contrast-light"
+pygments_dark_style = "github-dark"
 nitpicky = True
+# Of Python's own library no inventory is at hand.
+nitpick_ignore_regex = [
+    ("py:class", r"(str|int|bool|bytes|float|dict|list|tuple|type|object|None|Any|\.\.\.)"),
+    ("py:class", r"(bytearray|memoryview|BaseException|Exception|TracebackType|RuntimeError)"),
+    ("py:class", r"(Callable|Iterable|T|Txt)"),
+]
+# What a reader copies is what is typed, without the shell's prompt and what it prints.
+copybutton_prompt_text = "$ "
+copybutton_only_copy_prompt_lines = True
+linkcheck_anchors = False
+
+# What readers look for, and the page that has it: for the search and the index. The pages are read
+# without Sphinx, too, so this does not stand in them.
+WORDS = {
+    "http": "static files; serve a folder; download; server-sent events; event stream; chunked; ETag",
+    "http-client": "requests; download a file; REST client; fetch",
+    "recipes": "redirect; captive portal; CORS; login; password; basic authentication; cookie; "
+    "static files; type hints; mypy",
+    "uploads": "upload a file; firmware update; large body; 413; multipart",
+    "websocket": "chat; push; live page; ping",
+    "forms": "form; multipart; query string; file name",
+    "tcp-udp": "socket; port; unix socket; datagram; back-pressure; multicast",
+    "tls": "https; certificate; SSL; mTLS; client certificate",
+    "deployment": "systemd; nginx; reverse proxy; socket activation; workers; Let's Encrypt; watchdog",
+    "troubleshooting": "does not work; error message; address already in use; timeout",
+    "memory": "out of memory; MemoryError; heap; fragmentation; RAM",
+    "choosing": "which board; Raspberry Pi Pico; ESP32; CPython or MicroPython",
+    "threads-and-signals": "thread; interrupt; Ctrl-C; KeyboardInterrupt; fork; workers",
+    "mdns": "zeroconf; Bonjour; .local; service discovery",
+    "sntp": "NTP; clock; time of day",
+    "mqtt": "broker; publish; subscribe; home automation",
+    "modbus": "PLC; registers; coils",
+    "micropython": "firmware; freeze; custom build; soft reset",
+    "esp32": "Wi-Fi; esptool; flash",
+    "rp2040": "Pico; UF2; BOOTSEL; PPP",
+    "timer": "periodic; interval; delay; sleep",
+    "json": "parse; JSON path",
+    "jwt": "token; login; HS256",
+    "rpc": "JSON-RPC; remote call",
+    "log": "debug; trace; logging",
+    "limits": "timeout; maximum; denial of service; keep-alive",
+    "coming-from-microdot": "routes; Flask; framework",
+}
+
+
+def add_words(app, name, source):
+    """Meta words, which the search reads, and entries of the index."""
+    if words := WORDS.get(name):
+        entries = "".join(f"   single: {word}\n" for word in words.split("; "))
+        meta = f'---\nmyst:\n  html_meta:\n    keywords: "{words.replace(";", ",")}"\n---\n\n'
+        title, _, text = source[0].partition("\n")
+        source[0] = f"{meta}{title}\n\n```{{eval-rst}}\n.. index::\n{entries}```\n{text}"
 
 
 def plain_names_of_files(app, name, source):
@@ -48,4 +104,5 @@ def add_contents(app, name, source):
 def setup(app):
     app.connect("source-read", plain_names_of_files)
     app.connect("source-read", add_contents)
+    app.connect("source-read", add_words)
     return {"parallel_read_safe": True}

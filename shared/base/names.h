@@ -206,6 +206,8 @@
 
 // Names that Python modules of the package bring, imported when they are asked for: X(name, module).
 #define PMG_PYTHON_NAMES(X) \
+    X(EventData, hints) \
+    X(Handler, hints) \
     PMG_WHEN(PMG_HAS_RPC, \
         X(Rpc, rpc) \
         X(RpcReq, rpc) \

@@ -2,6 +2,8 @@
 """The reference in docs/ names what there is, with the values and signatures that it has."""
 
 import ast
+import errno
+import os
 import re
 
 import pytest
@@ -236,6 +238,23 @@ def test_texts_of_error_events():
         for text in entry.split(", "):
             text = re.sub(r"\b(REASON|NAME)\b", "", text).strip()
             assert text in sources, text
+
+
+def test_troubleshooting():
+    """What it says that one sees is said by something: a page of errors, a tool or the system."""
+    sources = [DOCS / "errors.md", *(ROOT / "tools").rglob("*.sh"), *(ROOT / "tools").rglob("*.py")]
+    said = "\n".join(path.read_text() for path in sources)
+    said += "\n".join(os.strerror(getattr(errno, name)) for name in dir(errno) if name[0] == "E")
+    said += "\n".join(path.read_text() for path in (SHARED / "open").glob("*.c"))
+    # Sentences of ours about what is not said in these words.
+    ours = ("from another machine", "a certificate that is", "an unknown authority")
+    found = [row[0] for row in cells(page("troubleshooting"))]
+    assert len(found) > 25
+    for text in found:
+        if text == "what is said" or text.startswith(ours):
+            continue
+        for part in text.split(": "):
+            assert part.removesuffix(" REASON") in said, text
 
 
 # ---- Links -------------------------------------------------------------------------------------

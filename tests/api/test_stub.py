@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The stub says of each name what the live module has: mypy's stubtest, on CPython."""
 
+import os
+import re
 import subprocess
 import sys
 from importlib.util import find_spec
@@ -8,17 +10,83 @@ from importlib.util import find_spec
 import pytest
 from targets import ROOT
 
+PROGRAM = """
+from pymongoose import Connection, EventData, Handler, HttpMessage, Manager, WsMessage
+from pymongoose import MG_EV_HTTP_MSG, MqttMessage
+from pymongoose.mqtt import MqttSession
 
-def test_stub_and_module_agree():
-    if find_spec("_pymongoose") is None:
-        pytest.skip("the package is not installed here: make cpython")
-    run = subprocess.run(
-        [sys.executable, "-m", "mypy.stubtest", "pymongoose"],
-        cwd=ROOT / "docs",  # a folder without a configuration of mypy
+
+def handler(conn: Connection, ev: int, data: EventData) -> None:
+    if ev == MG_EV_HTTP_MSG and isinstance(data, HttpMessage):
+        conn.reply(200, data.uri)
+    elif isinstance(data, WsMessage):
+        conn.ws_send(data.text)
+
+
+def broad(conn: Connection, ev: int, data: object) -> None: ...
+
+
+def heard(message: MqttMessage) -> None:
+    print(message.topic)
+
+
+one: Handler = handler
+manager = Manager(handler)
+manager.listen("http://127.0.0.1:0", broad)
+session = MqttSession(manager, "mqtt://127.0.0.1", "desk", heard, keepalive=30)
+kept: bool = session.publish("a", b"b", 1)
+"""
+# What a handler or a call must not be, and the kind of mypy's complaint.
+FAULTS = [
+    (
+        "def f1(conn: Connection, ev: int, data: EventData) -> None:\n    print(data.uri)",
+        "union-attr",
+    ),
+    (
+        "def f2(conn: Connection, ev: int, data: EventData) -> None:\n"
+        "    if isinstance(data, HttpMessage):\n        print(data.topic)",
+        "attr-defined",
+    ),
+    (
+        "def f3(conn: Connection, ev: int, data: HttpMessage) -> None: ...\nManager(f3)",
+        "arg-type",
+    ),
+    ("HttpMessage(b'GET')", "arg-type"),
+    ("session.publish(1, b'')", "arg-type"),
+    ("session.queued = 1", "misc"),
+    ("MqttSession(manager, 'mqtt://h', 'x', nonsense=1)", "call-arg"),
+]
+
+
+def mypy(module, folder, *arguments, **environment):
+    """Runs in `folder`, so that no configuration counts and no cache is left in the work tree."""
+    return subprocess.run(
+        [sys.executable, "-m", module, *arguments],
+        cwd=folder,
         capture_output=True,
         text=True,
+        env=os.environ | environment,
     )
+
+
+def test_stub_and_module_agree(tmp_path):
+    if find_spec("_pymongoose") is None:
+        pytest.skip("the package is not installed here: make cpython")
+    run = mypy("mypy.stubtest", tmp_path, "pymongoose")
     assert run.returncode == 0, run.stdout + run.stderr
+
+
+def test_mypy_sees_inside_handlers(tmp_path):
+    """A typed program passes, and each fault is found where it is made."""
+    text, wanted = PROGRAM, []
+    for fault, kind in FAULTS:
+        text += f"{fault}\n"
+        wanted.append((text.count("\n"), kind))
+    (tmp_path / "program.py").write_text(text)
+    run = mypy("mypy", tmp_path, "--strict", "program.py", MYPYPATH=str(ROOT / "typings"))
+    found = re.findall(r"^program\.py:(\d+): error: .*\[([\w-]+)\]$", run.stdout, re.M)
+    # A union is complained of once for each of its members.
+    assert list(dict.fromkeys((int(line), kind) for line, kind in found)) == wanted, run.stdout
 
 
 def test_generated_parts_are_new():

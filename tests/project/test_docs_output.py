@@ -21,6 +21,7 @@ import pytest
 from peers.clients import free_port, seconds
 from snippets import needs_of
 from targets import ROOT
+from websockets.sync.client import connect
 
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 FENCE = re.compile(r"^```([^\n]*)\n(.*?)^```$", re.MULTILINE | re.DOTALL)
@@ -112,3 +113,21 @@ def test_output(device, target, block):
     assert "Traceback" not in running.console
     if block.prints is not None:
         assert lines == block.prints
+
+
+def test_websocket_of_the_readme(device, target):
+    """The line for a browser's console gets what the README says that it shows."""
+    text = (ROOT / "README.md").read_text()
+    program = next(fence[2] for fence in FENCE.finditer(text) if fence[1] == "python")
+    path, said = re.search(
+        r'new WebSocket\("ws://[\d.:]+(.*?)"\).*ws\.send\("(.*?)"\)', text, re.S
+    ).groups()
+    port = free_port()
+    program = program.replace("8000", str(port)).replace(HERE, target.address)
+    running = device(RUN, program=program.replace("manager.run()", "run_for_test(manager)"))
+    running.expect("SERVING")
+    with connect("ws://{}:{}{}".format(*running.reach(port), path)) as ws:
+        ws.send(said)
+        shown = ws.recv(seconds(5))
+    assert f"shows `{shown}`" in text
+    running.stop()

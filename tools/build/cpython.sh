@@ -32,9 +32,9 @@ fi
 begun=$(mktemp -p .venv)
 trap 'rm -f "$begun"' EXIT
 printf %s "$MONGOOSE_DIR $MBEDTLS_DIR$flags" >"$begun"
-echo "cpython: building the extension module and installing it into $into" >&2
 # shellcheck disable=SC2086
-$python -m pip install --quiet --disable-pip-version-check --no-build-isolation --no-deps \
+tools/deps/step.sh "$build/log" "cpython: building the extension module into $into (a minute or two)" \
+    $python -m pip install -v --disable-pip-version-check --no-build-isolation --no-deps \
     --no-index $where --config-settings=build-dir="$build" \
     ${flags:+--config-settings=cmake.define.CMAKE_C_FLAGS_RELEASE="$flags"} \
     --config-settings=cmake.define.MONGOOSE_DIR="$MONGOOSE_DIR" \

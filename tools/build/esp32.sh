@@ -1,18 +1,22 @@
 #!/bin/bash
 # SPDX-License-Identifier: GPL-2.0-only
-# Build an ESP32 board's firmware by MicroPython's own build: esp.sh32 BOARD [VARIANT] [-D... ...]
+# Build an ESP32 board's firmware by MicroPython's own build: esp32.sh BOARD [VARIANT] [-D... ...]
 # Result: build/firmware/BOARD[-VARIANT]/firmware.bin and .sha256. It wants ESP-IDF (IDF_PATH) and
 # a full checkout of MicroPython (MICROPYTHON_DIR), and says how to get them.
 set -euo pipefail
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 python=${PYTHON:-/usr/bin/python3}
+check=
+[ "$1" != --check ] || { check=yes; shift; }
 board=$1
 shift
 variant=
 case ${1:-} in '' | -*) ;; *) variant=$1; shift ;; esac
 build=$top/build/firmware/$board${variant:+-$variant}
 
+[ -f "$top/boards/$board/mpconfigboard.cmake" ] ||
+    { echo "build-esp32: there is no board $board; BOARD= one of: $(cd "$top/boards" && echo ESP32*)" >&2; exit 1; }
 [ -z "$variant" ] || [ -f "$top/boards/$board/mpconfigvariant_$variant.cmake" ] ||
     { echo "build-esp32: $board has no variant $variant" >&2; exit 1; }
 
@@ -46,6 +50,7 @@ tree=${MICROPYTHON_DIR:-}
 [ -n "$tree" ] || missing "MICROPYTHON_DIR is not set: it names the folder of MicroPython"
 [ -f "$tree/ports/esp32/esp32_common.cmake" ] || missing "there is no MicroPython in $tree"
 [ -f "$tree/lib/berkeley-db-1.xx/README" ] || missing "$tree lacks the submodules of ports/esp32"
+[ -z "$check" ] || exit 0
 mongoose=$("$python" "$top/tools/deps/deps.py" --path mongoose)
 
 if ! command -v idf.py >/dev/null; then

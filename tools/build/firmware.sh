@@ -1,6 +1,7 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Build a board's firmware: firmware.sh BOARD [BUILD_DIR] [CMAKE_ARGUMENT ...]
+# firmware.sh --check BOARD ... only says whether it can be built, before anything is fetched.
 # Result: BUILD_DIR/firmware.{uf2,bin,elf,sha256} (default build/firmware/BOARD). Incremental, and
 # the same bytes wherever the repository and the sources lie.
 set -eu
@@ -9,11 +10,13 @@ top=$(cd "$(dirname "$0")/../.." && pwd)
 python=${PYTHON:-/usr/bin/python3}
 die() { echo "build-firmware: $*" >&2; exit 1; }
 
+check=
+[ "${1:-}" != --check ] || { check=yes; shift; }
 boards=$(cd "$top/boards" && for file in */mpconfigboard.cmake; do printf '%s ' "${file%/*}"; done)
 [ $# -gt 0 ] || die "which board? BOARD= one of: $boards"
 board=$1
 shift
-case $board in ESP32*) exec "$top/tools/build/esp32.sh" "$board" "$@" ;; esac
+case $board in ESP32*) exec "$top/tools/build/esp32.sh" ${check:+--check} "$board" "$@" ;; esac
 [ -f "$top/boards/$board/mpconfigboard.cmake" ] ||
     die "there is no board $board; BOARD= one of: $boards"
 build=$top/build/firmware/$board
@@ -26,6 +29,11 @@ case $board in
     W5500_EVB_PICO) needs=lib/wiznet5k/Ethernet/wizchip_conf.h ;;
     *) needs= ;;
 esac
+if [ "$check" ]; then
+    [ -z "$needs" ] || [ -n "${MICROPYTHON_DIR:-}" ] || die "$board needs ${needs%% *} of MicroPython," \
+        "which Debian's lacks: set MICROPYTHON_DIR= to a full checkout with its submodules"
+    exit 0
+fi
 tree=$("$python" "$top/tools/deps/deps.py" --path micropython-rp2)
 for path in $needs; do
     [ -e "$tree/$path" ] || die "$board needs $path: set MICROPYTHON_DIR= to a full checkout of" \
@@ -101,8 +109,7 @@ if [ ! -f "$build/cmake/build.ninja" ]; then
         -DMONGOOSE_DIR="$mongoose" -DPICO_SDK_PATH_OVERRIDE="$sdk" \
         -DMICROPY_LIB_DIR="$lib" -DPICO_NO_PICOTOOL=1 -DPython3_EXECUTABLE="$python" "$@"
 fi
-echo "build-firmware: $board: a minute for the first build, $build/log grows" >&2
-run ninja -C "$build/cmake"
+"$top/tools/deps/step.sh" "$log" "build-firmware: $board (a minute or two the first time)" ninja -C "$build/cmake"
 
 out=$build/cmake/firmware
 cp "$out.elf" "$out.bin" "$build/"

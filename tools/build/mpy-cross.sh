@@ -13,9 +13,9 @@ cross=$cache/mpy-cross-$(printf %s "$tree" | cksum | cut -d' ' -f1)
 mkdir -p "$cross"
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL
 build() {
-    make -C "$tree/mpy-cross" -j"$(nproc 2>/dev/null || echo 2)" --no-print-directory \
-        PYTHON="$python" BUILD="$cross" USER_C_MODULES= >"$cross/log" 2>&1 ||
-        { cat "$cross/log" >&2; return 1; }
+    "$(dirname "$0")/../deps/step.sh" "$cross/log" "mpy-cross: building MicroPython's compiler (half a minute)" \
+        make -C "$tree/mpy-cross" -j"$(nproc 2>/dev/null || echo 2)" --no-print-directory \
+        PYTHON="$python" BUILD="$cross" USER_C_MODULES=
 }
 (
     flock 9

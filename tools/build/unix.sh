@@ -44,7 +44,8 @@ fi
 mkdir -p "$build/micropython-lib"
 : >"$build/micropython-lib/README.md"
 
-exec make -C "$tree/ports/unix" -j"$jobs" --no-print-directory PYTHON="$python" \
+exec "$top/tools/deps/step.sh" "$build/log" "unix: building MicroPython with the module (a minute or two)" \
+    make -C "$tree/ports/unix" -j"$jobs" --no-print-directory PYTHON="$python" \
     VARIANT_DIR="$top/boards/UNIX" BUILD="$build" PROG=micropython USER_C_MODULES="$top" \
     MONGOOSE_DIR="$mongoose" MPY_LIB_DIR="$build/micropython-lib" \
     MICROPY_MPYCROSS="$cross" MICROPY_MPYCROSS_DEPENDENCY="$cross" \

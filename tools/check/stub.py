@@ -52,7 +52,7 @@ OBJECTS = {
 def plain(markdown: str) -> str:
     """A table's cell as text."""
     text = re.sub(r"\[([^\]]*)\]\([^)]*\)", r"\1", markdown).replace("`", "").replace("\\|", "|")
-    return text[:1].upper() + text[1:]
+    return text if markdown.startswith("`") else text[:1].upper() + text[1:]
 
 
 def described(name: str) -> dict[str, str]:

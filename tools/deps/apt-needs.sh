@@ -45,28 +45,27 @@ if [ "$(id -u)" -ne 0 ]; then
     fi
     root="sudo -n"
 fi
-apt() { $root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 "$@"; }
-
-log=$(mktemp)
-trap 'rm -f "$log"' EXIT
+here=$(dirname "$0")
+log=$here/../../build/log/apt
+# How apt is called, for step.sh; Debian's mirrors sometimes lose a connection.
+run="$root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=2"
 update() {
-    echo "apt-needs: fetching the package lists (about 10 MB)" >&2
-    apt update >"$log" 2>&1 || { cat "$log" >&2; exit 1; }
+    # shellcheck disable=SC2086
+    "$here/step.sh" "$log" "apt-needs: fetching the package lists (about 10 MB)" $run update || exit 1
 }
 fetch_and_install() {
     # shellcheck disable=SC2086
-    size=$(apt install --assume-no --no-install-recommends $missing 2>/dev/null |
+    size=$($run install --assume-no --no-install-recommends $missing 2>/dev/null |
         sed -n 's/^Need to get \([^/ ]* [kMG]*B\).*/\1/p') || true
-    echo "apt-needs: installing$missing (${size:-size unknown}, a minute or two)" >&2
     # shellcheck disable=SC2086
-    apt install --yes --no-install-recommends $missing >"$log" 2>&1
+    "$here/step.sh" "$log" "apt-needs: installing$missing (${size:-size unknown}, some minutes)" \
+        $run install --yes --no-install-recommends $missing
 }
 
 fresh=$(find /var/lib/apt/lists -name '*_Packages*' -mtime -7 2>/dev/null | head -n 1)
 [ -n "$fresh" ] || update
 if ! fetch_and_install; then
     [ -n "$fresh" ] && update && fetch_and_install || {
-        tail -n 20 "$log" >&2
         echo "apt-needs: apt could not install:$missing" >&2
         exit 1
     }

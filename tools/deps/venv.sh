@@ -19,9 +19,10 @@ exec 9>.venv/lock
 flock 9
 if [ ! -e .venv/ready ]; then
     echo "venv: creating .venv with ${PYTHON:=/usr/bin/python3}" >&2
-    "$PYTHON" -m venv .venv
+    "$PYTHON" -m venv .venv >&2 ||
+        { echo "venv: $PYTHON cannot make one: install its venv module, or PYTHON= names another" >&2; exit 1; }
     touch .venv/ready
 fi
-echo "venv: installing $list with pip (about $size MB, half a minute)" >&2
-.venv/bin/python -m pip install --quiet --disable-pip-version-check --requirement "$list"
+tools/deps/step.sh "build/log/pip-$1" "venv: installing $list with pip (about $size MB, half a minute)" \
+    .venv/bin/python -m pip install --disable-pip-version-check --progress-bar off --requirement "$list"
 touch ".venv/$1.stamp"

@@ -16,6 +16,10 @@ def __getattr__(name):
             import pymongoose.jwt
 
             return getattr(pymongoose.jwt, name)
+        if name in ("EventData", "Handler"):
+            import pymongoose.hints
+
+            return getattr(pymongoose.hints, name)
     except ImportError:  # left out of this firmware
         pass
     raise AttributeError("pymongoose has no attribute " + name)

@@ -19,7 +19,7 @@ from pymongoose import (
 )
 
 # A message on its way: [topic, payload, qos, retain, packet id, released]
-TOPIC, PAYLOAD, QOS, RETAIN, ID, RELEASED = 0, 1, 2, 3, 4, 5
+_TOPIC, _PAYLOAD, _QOS, _RETAIN, _ID, _RELEASED = 0, 1, 2, 3, 4, 5
 
 
 class MqttSession:
@@ -175,8 +175,8 @@ class MqttSession:
             self._done(packet.id)
         elif cmd == MQTT_CMD_PUBREC:
             for entry in self._queue:
-                if entry[ID] == packet.id:
-                    entry[RELEASED] = True
+                if entry[_ID] == packet.id:
+                    entry[_RELEASED] = True
         elif cmd == MQTT_CMD_PUBREL:
             self._seen.discard(packet.id)
         elif cmd in (MQTT_CMD_PUBLISH, MQTT_CMD_PINGRESP):
@@ -189,12 +189,12 @@ class MqttSession:
         if not resumed:
             # The server knows nothing of what was under way; what it had released to us is done.
             self._seen.clear()
-            self._queue = [entry for entry in self._queue if not entry[RELEASED]]
+            self._queue = [entry for entry in self._queue if not entry[_RELEASED]]
             for entry in self._queue:
-                entry[ID] = 0
+                entry[_ID] = 0
         for entry in self._queue:
-            number = entry[ID]
-            if entry[RELEASED]:
+            number = entry[_ID]
+            if entry[_RELEASED]:
                 conn.send(bytes((0x62, 2, number >> 8, number & 255)))  # PUBREL
             elif number:
                 self._send(*entry[:5])
@@ -216,13 +216,13 @@ class MqttSession:
         for entry in self._queue:
             if not self.connected:
                 break
-            if not entry[ID]:
+            if not entry[_ID]:
                 number = self._send(*entry[:5])
                 if number is None:
                     break
-                entry[ID] = number
+                entry[_ID] = number
 
     def _done(self, number):
         self._failures = 0
-        self._queue = [entry for entry in self._queue if entry[ID] != number]
+        self._queue = [entry for entry in self._queue if entry[_ID] != number]
         self._pump()

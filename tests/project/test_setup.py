@@ -1,0 +1,272 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""The way in: what make targets say before they fetch anything, how long steps are shown, make help."""
+
+import os
+import re
+import signal
+import socket
+import subprocess
+import sys
+
+import pytest
+from targets import ROOT
+
+STEP = str(ROOT / "tools" / "deps" / "step.sh")
+MAKEFILE = (ROOT / "Makefile").read_text()
+
+
+@pytest.fixture
+def make(tmp_path):
+    """Runs make with a cache of its own, which must not even be begun."""
+    names = (
+        "TARGET",
+        "BOARD",
+        "PORT",
+        "MICROPYTHON_DIR",
+        "IDF_PATH",
+        "MAKEFLAGS",
+        "MAKELEVEL",
+        "V",
+    )
+    environment = {key: value for key, value in os.environ.items() if key not in names}
+    environment["PYMONGOOSE_CACHE"] = str(tmp_path / "cache")
+
+    def run(*arguments):
+        done = subprocess.run(
+            ["make", *arguments], cwd=ROOT, env=environment, capture_output=True, text=True
+        )
+        assert not (tmp_path / "cache").exists()
+        return done
+
+    return run
+
+
+BAD = [
+    (["demo", "TARGET=amiga"], "TARGET=amiga: demo knows unix, cpython, pico"),
+    (["demo", "TARGET=unix cpython"], "one target"),
+    (["demo", "TARGET=/dev/ttyNONE"], "no serial port /dev/ttyNONE"),
+    (["demo", "PORT=x"], "PORT=x is no port"),
+    (["demo", "PORT=65536"], "PORT=65536 is no port"),
+    (["pico", "PORT=-1"], "PORT=-1 is no port"),
+    (["test", "TARGET=cpython amiga"], "TARGET=amiga: known are cpython, unix, pico"),
+    (["soak", "TARGET=amiga"], "TARGET=amiga"),
+    (["firmware", "BOARD=PICO"], "no board PICO; BOARD= one of: ESP32_GENERIC"),
+    (["flash", "BOARD=PICO"], "no board PICO"),
+    (["firmware", "BOARD=ESP32_X"], "no board ESP32_X"),
+    (["flash", "BOARD=ESP32_X"], "no board ESP32_X"),
+    (["firmware", "BOARD=ESP32_GENERIC", "VARIANT=X"], "no variant X"),
+    (["firmware", "BOARD=ESP32_GENERIC"], "IDF_PATH is not set"),
+    (["firmware", "BOARD=RPI_PICO_W"], "set MICROPYTHON_DIR="),
+    (["cpython", "PYTHON=/nowhere/python3"], "PYTHON=/nowhere/python3 is not there"),
+]
+
+
+@pytest.mark.parametrize("arguments, words", BAD, ids=[" ".join(each[0]) for each in BAD])
+def test_wrong_names_are_told_first(make, arguments, words):
+    run = make(*arguments)
+    assert run.returncode == 2
+    assert words in run.stderr.splitlines()[0], run.stderr
+
+
+def test_flash_of_a_built_esp32_needs_no_idf():
+    run = ready("flash", BOARD="ESP32_GENERIC", IDF_PATH="", MICROPYTHON_DIR="")
+    assert run.returncode == 0, run.stderr
+
+
+@pytest.mark.parametrize("goal", ["demo", "pico"])
+@pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
+def test_taken_port_names_another(make, goal, host):
+    with socket.create_server((host, 0)) as taken:
+        port = taken.getsockname()[1]
+        run = make(goal, f"PORT={port}")
+    assert run.returncode == 2
+    found = re.match(rf"make: port {port} is taken .*: make {goal} PORT=(\d+)\n", run.stderr)
+    assert found and 0 < int(found[1]) < 65536 and int(found[1]) != port, run.stderr
+
+
+def fakes(folder, **programs):
+    """Programs of our own in front of PATH."""
+    folder.mkdir(exist_ok=True)
+    for name, text in programs.items():
+        path = folder / name.replace("_", "-")
+        path.write_text(f"#!/bin/sh\n{text}\n")
+        path.chmod(0o755)
+    return os.environ | {"PATH": f"{folder}:{os.environ['PATH']}"}
+
+
+def test_an_admin_is_asked_once(tmp_path):
+    """Nothing is installed here, it seems, and nobody may install: one line has it all."""
+    environment = fakes(
+        tmp_path / "bin", id="echo 1000", sudo="exit 1", dpkg_query="exit 1", apt_get="exit 9"
+    )
+    run = subprocess.run(
+        [ROOT / "tools" / "deps" / "apt-needs.sh", "build", "test", "pico", "rig"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 1
+    (line,) = [line for line in run.stderr.splitlines() if "apt-get install" in line]
+    assert {"python3-venv", "fonts-dejavu-core", "libslirp0"} <= set(line.split())
+
+
+def test_lists_and_packages_come_once(tmp_path):
+    """For all groups of a goal there is one update at most, and one installation."""
+    log = tmp_path / "log"
+    environment = fakes(
+        tmp_path / "bin", id="echo 0", dpkg_query="exit 1", apt_get=f'echo "$*" >>{log}'
+    )
+    run = [ROOT / "tools" / "deps" / "apt-needs.sh", "build", "test", "pico", "rig"]
+    subprocess.run(run, env=environment, check=True, capture_output=True)
+    calls = [line for line in log.read_text().splitlines() if "--assume-no" not in line]
+    assert sum(line.endswith(" update") for line in calls) <= 1
+    assert sum(" install " in line for line in calls) == 1
+
+
+@pytest.mark.parametrize("goal", ["test", "test-long", "firmware", "pico", "check", "bench"])
+def test_needs_are_asked_for_in_one_go(goal):
+    """make calls apt-needs.sh nowhere but in ready.sh, with all groups of the goal."""
+    run = subprocess.run(
+        ["make", "-n", goal, "TARGET=cpython unix pico"], cwd=ROOT, capture_output=True, text=True
+    )
+    assert run.returncode == 0, run.stderr
+    (line,) = [line for line in run.stdout.splitlines() if "ready.sh" in line]
+    assert "apt-needs" not in run.stdout
+    wanted = {"test": "build pico rig test", "test-long": "build pico rig test"}
+    wanted |= {"firmware": "build pico", "pico": "build pico rig"}
+    wanted |= {"check": "build check", "bench": "bench build"}
+    assert f'"{wanted[goal]}"' in line, line
+
+
+def ready(goals, **environment):
+    return subprocess.run(
+        [ROOT / "tools" / "deps" / "ready.sh", goals, "build", ""],
+        env=os.environ | environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_full_disk(tmp_path):
+    """It is told before anything is fetched, with what is free and what is needed."""
+    environment = fakes(
+        tmp_path / "bin", df="printf 'head\\n/dev/x 100 88 12288 99%% /\\n'", apt_get="exit 9"
+    )
+    run = ready("unix", **environment)
+    assert run.returncode == 2
+    assert re.fullmatch(r"make: 12 MB are free .* about \d+ MB are needed: .*\n", run.stderr)
+
+
+def test_python_without_venv(tmp_path):
+    (tmp_path / "ensurepip.py").write_text("raise ImportError")
+    run = ready("unix", PYTHONPATH=str(tmp_path), PYTHON=sys.executable)
+    assert run.returncode == 2
+    (line,) = run.stderr.splitlines()
+    assert "cannot make a venv" in line and "PYTHON= names another" in line
+
+
+def test_old_python(tmp_path):
+    """The check itself runs there."""
+    environment = fakes(
+        tmp_path / "bin",
+        python_old=f"""exec {sys.executable} -c 'import sys; sys.version_info = (3, 9)
+exec(sys.stdin.read())'""",
+    )
+    run = ready("unix", PATH=environment["PATH"], PYTHON=str(tmp_path / "bin" / "python-old"))
+    assert run.returncode == 2
+    assert "is Python 3.9; 3.10 or newer is needed" in run.stderr
+
+
+def test_no_network(tmp_path):
+    """Lists that cannot be fetched: what to do, and no further attempt."""
+    said = "E: Could not resolve host; Temporary failure resolving"
+    environment = fakes(
+        tmp_path / "bin", id="echo 0", dpkg_query="exit 1", apt_get=f'echo "{said}" >&2; exit 100'
+    )
+    run = subprocess.run(
+        [ROOT / "tools" / "deps" / "apt-needs.sh", "build"],
+        env=environment,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 1
+    assert "no network" in run.stderr and "goes on from here" in run.stderr
+
+
+# ---- Steps -------------------------------------------------------------------------------------
+
+
+def step(tmp_path, command, **environment):
+    return subprocess.run(
+        [STEP, str(tmp_path / "log"), "thing: making it (a while)", "sh", "-c", command],
+        env={"PATH": os.environ["PATH"]} | environment,
+        capture_output=True,
+        text=True,
+    )
+
+
+def test_short_step_is_silent(tmp_path):
+    run = step(tmp_path, "echo out; echo err >&2")
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+    assert (tmp_path / "log").read_text() == "out\nerr\n"
+
+
+def test_long_step_says_what_it_does(tmp_path):
+    run = step(tmp_path, "echo CC file.c; sleep 3.5")
+    first, last = run.stderr.splitlines()
+    assert run.returncode == 0
+    assert first == "thing: making it (a while)" and re.fullmatch(r"  done in \d+ s", last)
+
+
+def test_failed_step_shows_the_errors_and_the_log(tmp_path):
+    run = step(tmp_path, "echo CC a.c; echo 'a.c:1: error: no such thing'; exit 3")
+    assert run.returncode == 3
+    assert run.stderr == (
+        f"a.c:1: error: no such thing\nthing: failed; all of it: {tmp_path / 'log'}\n"
+    )
+
+
+@pytest.mark.parametrize(
+    "said, words",
+    [
+        ("cannot write x: No space left on device", "the disk is full"),
+        ("Temporary failure resolving 'archive.example'", "no network"),
+        ("Failed to establish a new connection: [Errno 111]", "no network"),
+    ],
+)
+def test_failed_step_says_what_to_do(tmp_path, said, words):
+    run = step(tmp_path, f'echo "{said}"; exit 1')
+    assert f"thing: {words}" in run.stderr and "goes on" in run.stderr
+
+
+def test_verbose_step(tmp_path):
+    run = step(tmp_path, "echo one; exit 4", VERBOSE="1")
+    assert (run.returncode, run.stderr) == (4, "thing: making it (a while)\none\n")
+    assert not (tmp_path / "log").exists()
+
+
+def test_interrupted_step_ends(tmp_path):
+    """Ctrl-C reaches the command, and neither it nor the teller stays."""
+    command = [STEP, str(tmp_path / "log"), "thing: x", "sh", "-c", "echo $$; exec sleep 600"]
+    started = subprocess.Popen(command, start_new_session=True, stderr=subprocess.PIPE, text=True)
+    while not (tmp_path / "log").exists() or not (pid := (tmp_path / "log").read_text().strip()):
+        assert started.poll() is None
+    os.killpg(started.pid, signal.SIGINT)
+    assert started.wait() in (130, -signal.SIGINT)
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
+    started.stderr.read()  # ends when nobody holds it any more
+
+
+# ---- Help --------------------------------------------------------------------------------------
+
+
+def test_help():
+    """It fits 100 columns, has every target with a description, and the everyday ones first."""
+    run = subprocess.run(["make", "help"], cwd=ROOT, capture_output=True, text=True)
+    lines = run.stdout.splitlines()
+    assert max(map(len, lines)) <= 100
+    shown = [line.split()[1] for line in lines if line.startswith("  make ")]
+    assert set(shown) == set(re.findall(r"^([a-z][\w-]*):.*## ", MAKEFILE, re.M))
+    assert shown[:2] == ["demo", "test"]
+    assert lines.index("Every day") < lines.index("Now and then") < lines.index("Variables:")
