@@ -54,11 +54,13 @@ Arrow = tuple[str, str, str]  # file, file, and by which name
 
 @dataclass
 class Backend:
-    """One way to compile shared/. `folders` of io/ belong to it."""
+    """One way to compile shared/. `folders` of io/ belong to it; what is not in io/ is compiled as
+    for the backend `like`."""
 
     name: str
     folders: tuple[str, ...]
     flags: list[str]
+    like: str = ""
     defined: dict[str, str] = field(default_factory=dict)  # symbol -> file
     wanted: dict[str, set[str]] = field(default_factory=dict)  # file -> symbols
 
@@ -69,7 +71,10 @@ class Backend:
         return found
 
     def object(self, file: Path) -> Path:
-        return (BUILD / self.name / file.relative_to(SHARED)).with_suffix(".o")
+        inside = file.is_relative_to(SHARED / "io")
+        return (
+            BUILD / (self.name if inside else self.like or self.name) / file.relative_to(SHARED)
+        ).with_suffix(".o")
 
     def stale(self, file: Path) -> bool:
         made = self.object(file)
@@ -128,10 +133,10 @@ def backends() -> list[Backend]:
     esp = [*desktop, "-DPMG_IO_ESP=1", f"-I{TOP}/boards/esp32/check/unix"]
     return [
         Backend("epoll", ("sock",), desktop),
-        Backend("poll", ("sock",), [*desktop, "-DPMG_IO_POLL=1"]),
+        Backend("poll", ("sock",), [*desktop, "-DPMG_IO_POLL=1"], "epoll"),
         Backend("esp", ("sock", "esp"), esp),
         Backend("lwip", ("lwip",), [*board, "-DLWIP_IPV6=1"]),
-        Backend("lwip4", ("lwip",), [*board, "-DLWIP_IPV6=0"]),
+        Backend("lwip4", ("lwip",), [*board, "-DLWIP_IPV6=0"], "lwip"),
     ]
 
 
@@ -264,7 +269,8 @@ def main(arguments: list[str]) -> int:
         print(__doc__)
         return 0 if arguments in (["--help"], ["-h"]) else 2
     ways = backends()
-    jobs = [(way, file) for way in ways for file in way.files() if way.stale(file)]
+    each = {way.object(file): (way, file) for way in reversed(ways) for file in way.files()}
+    jobs = [(way, file) for way, file in each.values() if way.stale(file)]
     with ThreadPoolExecutor(os.cpu_count()) as pool:
         failed = [said for said in pool.map(lambda job: job[0].compile(job[1]), jobs) if said]
     if failed:
