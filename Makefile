@@ -57,7 +57,7 @@ cpython: .venv/build.stamp
 
 unix: ## Build MicroPython's unix port with pymongoose: build/unix/micropython.
 unix: | apt-build
-	@tools/build/unix.sh $(BUILD)/unix
+	@tools/build/unix.sh
 
 pico: ## Run the RP2040 firmware in an emulated Pico: serial and HTTP addresses. PORT=8000.
 pico: rig

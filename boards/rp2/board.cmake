@@ -10,6 +10,14 @@ set(MICROPY_PY_LWIP ON)
 # Before all other folders: our lwipopts.h sets table sizes, then includes the port's.
 include_directories(BEFORE ${PMG_RP2_DIR}/include)
 
+# A folder that came with pico-sdk 2.2: MicroPython 1.26 does not name it to its scan for interned
+# strings.
+get_filename_component(PMG_PLATFORM_COMMON
+    ${PICO_SDK_PATH}/src/rp2_common/pico_platform_common/include ABSOLUTE)
+if(EXISTS ${PMG_PLATFORM_COMMON})
+    include_directories(${PMG_PLATFORM_COMMON})
+endif()
+
 # `ssl` and pymongoose share one Mbed TLS: the port's configuration and some more.
 set(MBEDTLS_CONFIG_FILE ${PMG_RP2_DIR}/mbedtls_config.h)
 

@@ -1,8 +1,9 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Build a board's firmware: firmware.sh BOARD [BUILD_DIR] [CMAKE_ARGUMENT ...]
-# Result: BUILD_DIR/firmware.{uf2,bin,elf,sha256} (default build/firmware/BOARD). Incremental, and
-# the same bytes wherever the repository and the sources lie.
+# Result: BUILD_DIR/firmware.{uf2,bin,elf,sha256}. BUILD_DIR is build/firmware/BOARD if none is
+# given, with MICROPYTHON=next build/mp-VERSION/firmware/BOARD. Incremental, and the same bytes
+# wherever the repository and the sources lie.
 set -eu
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -16,8 +17,10 @@ shift
 case $board in ESP32*) exec "$top/tools/build/esp32.sh" "$board" "$@" ;; esac
 [ -f "$top/boards/$board/mpconfigboard.cmake" ] ||
     die "there is no board $board; BOARD= one of: $boards"
-build=$top/build/firmware/$board
-case ${1:-} in '' | -*) ;; *) build=$1; shift ;; esac
+case ${1:-} in
+    '' | -*) build=$top/$("$python" "$top/tools/deps/deps.py" --results)/firmware/$board ;;
+    *) build=$1; shift ;;
+esac
 case $build in /*) ;; *) build=$PWD/$build ;; esac
 
 # Submodules of MicroPython's that Debian's tree lacks, by a file in each.
@@ -38,7 +41,7 @@ else
     sdk=$("$python" "$top/tools/deps/deps.py" --path pico-sdk)
 fi
 
-unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL MBEDTLS_DIR MICROPYTHON_DIR PICO_SDK_PATH
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL MBEDTLS_DIR MICROPYTHON_DIR MICROPYTHON PICO_SDK_PATH
 unset TARGET PORT BUILD BOARD K V CFLAGS CXXFLAGS LDFLAGS
 
 # What the firmware says of itself: MicroPython's version, and the day of our last commit.
@@ -99,7 +102,8 @@ if [ ! -f "$build/cmake/build.ninja" ]; then
         -DMICROPY_BOARD="$board" -DMICROPY_BOARD_DIR="$top/boards/$board" \
         -DUSER_C_MODULES="$top/micropython_module/micropython.cmake" \
         -DMONGOOSE_DIR="$mongoose" -DPICO_SDK_PATH_OVERRIDE="$sdk" \
-        -DMICROPY_LIB_DIR="$lib" -DPICO_NO_PICOTOOL=1 -DPython3_EXECUTABLE="$python" "$@"
+        -DMICROPY_LIB_DIR="$lib" -DPICO_NO_PICOTOOL=1 -DPICO_CLIB=newlib \
+        -DPython3_EXECUTABLE="$python" "$@"
 fi
 echo "build-firmware: $board: a minute for the first build, $build/log grows" >&2
 run ninja -C "$build/cmake"
