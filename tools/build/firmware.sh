@@ -107,6 +107,7 @@ if [ ! -f "$build/cmake/build.ninja" ]; then
 fi
 echo "build-firmware: $board: a minute for the first build, $build/log grows" >&2
 run ninja -C "$build/cmake"
+sed -n 's/.*: \(the firmware takes .* bytes\)$/build-firmware: \1/p' "$log" >&2
 
 out=$build/cmake/firmware
 cp "$out.elf" "$out.bin" "$build/"
