@@ -14,6 +14,6 @@ void pmg_flash_layout(void);
 // Never called, nor linked.
 void pmg_flash_layout(void) {
     __asm__(".globl pmg_flash_room\n.set pmg_flash_room, %c0"
-            :
-            : "i"(MICROPY_HW_FLASH_STORAGE_BASE - MICROPY_HW_ROMFS_BYTES));
+        :
+        : "i"(MICROPY_HW_FLASH_STORAGE_BASE - MICROPY_HW_ROMFS_BYTES));
 }
