@@ -6,6 +6,7 @@ import os
 import ssl
 import threading
 
+import flash
 import h11
 import pytest
 from peers.clients import Raw, seconds
@@ -535,3 +536,14 @@ other.close()
 """
     )
     assert running.expect("UP", 30) == "10"
+
+
+@pytest.mark.cost(4)
+def test_flash_is_what_was_written(device, target):
+    """What `make flash` asks a board for at the end."""
+    if (firmware := getattr(target, "firmware", None)) is None:
+        pytest.skip("nobody says here which file the board was given")
+    start, held = flash.contents(firmware.read_bytes())
+    running = device(flash.HASH.format(start=start, size=len(held)))
+    digest = hashlib.sha256(held).hexdigest()
+    assert "pymongoose" in running.expect(digest, 30)
