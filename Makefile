@@ -5,6 +5,7 @@
 #   ONLY, ARGS  bench: which kinds of figures, and more options (ARGS=--help)
 #   BOARD   which board's firmware: a folder of boards/
 #   WIFI_SSID, WIFI_PSK  test, demo: the Wi-Fi that a board on a serial port joins
+#   MICROPYTHON  next: what Debian's next release has; its results lie in build/mp-VERSION/
 #   PYMONGOOSE_CACHE, MONGOOSE_DIR, MICROPYTHON_DIR, MBEDTLS_DIR, LWIP_DIR, PICO_SDK_PATH,
 #   TINYUSB_DIR, UPLOT_DIR, AXE_DIR  see tools/deps/deps.py
 
@@ -15,16 +16,19 @@ BUILD := build
 export PYTHON
 
 # What must be built for a target; a serial port's board brings its own firmware.
-builds = $(filter cpython unix,$(1)) $(if $(filter pico,$(1)),firmware rig)
+builds = $(filter cpython cpython-poll unix unix-next,$(1)) $(if $(filter pico,$(1)),firmware rig) \
+    $(if $(filter pico-next,$(1)),firmware-next rig)
+# With MICROPYTHON=next these are meant.
+nexts = $(if $(filter next,$(MICROPYTHON)),$(patsubst unix,unix-next,$(patsubst pico,pico-next,$(1))),$(1))
 
 # What make test takes when no TARGET is named: the emulated Pico too, if its tools are there.
 ifneq ($(filter test,$(MAKECMDGOALS)),)
-TEST_TARGETS := $(or $(TARGET),cpython unix $(shell tools/deps/apt-needs.sh --have pico rig && echo pico))
+TEST_TARGETS := $(call nexts,$(or $(TARGET),cpython unix $(shell tools/deps/apt-needs.sh --have pico rig && echo pico)))
 endif
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long cpython unix firmware flash size pico rig deps wheel bench figures picture docs
-.PHONY: check format clean
+.PHONY: check format clean cpython-poll unix-next firmware-next
 .PHONY: sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig apt-esp32 check-esp32 test-esp32
 
 help: ## Say what the targets do.
@@ -34,14 +38,14 @@ demo: ## Serve examples/dashboard.py. TARGET=unix (default), cpython, pico (emul
 demo: $(call builds,$(or $(TARGET),unix)) $(if $(filter-out unix cpython,$(TARGET)),.venv/test.stamp)
 	@tools/board/demo.sh $(or $(TARGET),unix) $(PORT)
 
-test: ## Run the tests. TARGET="cpython unix" (and pico, if its tools are there), /dev/ttyACM0, /dev/ttyUSB0 WIFI_SSID= WIFI_PSK=; K=expression picks.
+test: ## Run the tests. TARGET="cpython unix" (and pico, if its tools are there), cpython-poll, unix-next, pico-next, /dev/ttyACM0, /dev/ttyUSB0 WIFI_SSID= WIFI_PSK=; K=expression picks.
 test: $(call builds,$(TEST_TARGETS)) .venv/test.stamp | apt-test
-	@$(if $(TARGET)$(filter pico,$(TEST_TARGETS)),,echo "test: not on the emulated Pico: make test TARGET=pico installs its tools (about 450 MB) and runs there")
+	@$(if $(TARGET)$(filter pico%,$(TEST_TARGETS)),,echo "test: not on the emulated Pico: make test TARGET=pico installs its tools (about 450 MB) and runs there")
 	@$(VENV)/python tools/test/suite.py "$(TEST_TARGETS)" tests $(if $(K),-k "$(K)")
 
 test-long: ## Run all tests of a slow target, those too that make test leaves out. TARGET=pico.
-test-long: $(call builds,$(or $(TARGET),pico)) .venv/test.stamp | apt-test
-	@$(VENV)/python tools/test/suite.py "$(or $(TARGET),pico)" tests --long $(if $(K),-k "$(K)")
+test-long: $(call builds,$(call nexts,$(or $(TARGET),pico))) .venv/test.stamp | apt-test
+	@$(VENV)/python tools/test/suite.py "$(call nexts,$(or $(TARGET),pico))" tests --long $(if $(K),-k "$(K)")
 
 sanitize: ## Run the tests on builds with ASan and UBSan, over epoll and over poll(), and with TSan. K= as above.
 sanitize: .venv/build.stamp .venv/test.stamp | apt-test
@@ -55,13 +59,22 @@ cpython: ## Build the CPython package and install it into .venv.
 cpython: .venv/build.stamp
 	@tools/build/cpython.sh
 
-unix: ## Build MicroPython's unix port with pymongoose: build/unix/micropython.
+# With the backend that waits by poll(), as where there is no epoll.
+cpython-poll: .venv/build.stamp
+	@tools/build/cpython.sh $(BUILD)/cpython-poll "-O2 -DNDEBUG -DPMG_IO_POLL=1"
+unix-next: | apt-build
+	@MICROPYTHON=next tools/build/unix.sh
+firmware-next: | apt-pico
+	@MICROPYTHON=next tools/build/firmware.sh $(or $(BOARD),RPI_PICO)
+
+unix: ## Build MicroPython's unix port with pymongoose: build/unix/micropython. MICROPYTHON=next: Debian's next, in build/mp-VERSION/.
 unix: | apt-build
 	@tools/build/unix.sh
 
 pico: ## Run the RP2040 firmware in an emulated Pico: serial and HTTP addresses. PORT=8000.
 pico: rig
-	@$(PYTHON) boards/rig/rig.py --port $(PORT) $(ARGS)
+	@$(PYTHON) boards/rig/rig.py --port $(PORT) $(if $(MICROPYTHON), \
+	    --firmware $(shell MICROPYTHON=$(MICROPYTHON) $(PYTHON) tools/deps/deps.py --results)/firmware/RPI_PICO/firmware.uf2) $(ARGS)
 
 rig: | apt-rig
 	@tools/build/rig.sh
@@ -70,7 +83,7 @@ firmware: ## Build a board's firmware: build/firmware/BOARD/firmware.*. BOARD=RP
 firmware: | $(if $(filter ESP32%,$(BOARD)),apt-build,apt-pico)
 	@tools/build/firmware.sh $(or $(BOARD),RPI_PICO) $(VARIANT)
 
-flash: ## Put the firmware onto a board. BOARD= as above, DEVICE=serial port, or an RP2's drive. ERASE=1: of an ESP32, its files too.
+flash: ## Put the firmware onto a board, and verify it. BOARD= as above, DEVICE=serial port, or an RP2's drive. ERASE=1: of an ESP32, its files too.
 flash: .venv/flash.stamp
 	@case "$(BOARD)" in \
 	ESP32*) tools/board/flash-esp32.sh "$(BOARD)" "$(VARIANT)" "$(DEVICE)" "$(ERASE)" ;; \

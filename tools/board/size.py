@@ -19,6 +19,8 @@ import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from built import results
+
 ROOT = Path(__file__).resolve().parents[2]
 FLASH, RAM = (0x10000000, 0x20000000), (0x20000000, 0x20082000)
 SECTION = re.compile(r"^ (\S+)?\s+0x([0-9a-f]+)\s+0x([0-9a-f]+)\s+(\S.*)$")
@@ -102,8 +104,8 @@ class Relinked:
     It is for its size only: the pool of interned strings stays as it was."""
 
     def __init__(self, board: str) -> None:
-        self.cmake = ROOT / "build/firmware" / board / "cmake"
-        self.out = ROOT / "build/size" / board
+        self.cmake = ROOT / results() / "firmware" / board / "cmake"
+        self.out = ROOT / results() / "size" / board
         link = ninja(self.cmake, "-t", "commands", "firmware.elf").splitlines()[-1]
         self.link = shlex.split(link.split("&&")[1])
         self.compiles = {
@@ -216,7 +218,7 @@ def update(tables: dict[str, list[str]]) -> None:
 def main() -> None:
     names = [word for word in sys.argv[1:] if not word.startswith("-")]
     board = names[0] if names else "RPI_PICO"
-    folder = ROOT / "build/firmware" / board
+    folder = ROOT / results() / "firmware" / board
     if not (folder / "firmware.elf").is_file():
         sys.exit(f"size: there is no firmware: make firmware BOARD={board}")
     tables = {"parts": part_table(board, folder)}
@@ -229,7 +231,7 @@ def main() -> None:
             print("\n" + "\n".join(files), flush=True)
         tables["switches"], good = switch_table(board, relinked)
         print("\n" + "\n".join(tables["switches"]))
-    if "--update" in sys.argv and good:
+    if "--update" in sys.argv and good and results() == "build":
         update(tables)
     sys.exit(0 if good else 1)
 
