@@ -32,13 +32,16 @@ esac
 tree=$("$python" "$top/tools/deps/deps.py" --path micropython-rp2)
 for path in $needs; do
     [ -e "$tree/$path" ] || die "$board needs $path: set MICROPYTHON_DIR= to a full checkout of" \
-        "MicroPython 1.25.0 with its submodules (git submodule update --init)"
+        "MicroPython; in it, make -C ports/rp2 BOARD=$board submodules"
 done
 mongoose=$("$python" "$top/tools/deps/deps.py" --path mongoose)
 if [ -z "${PICO_SDK_PATH:-}" ] && [ -f "$tree/lib/pico-sdk/pico_sdk_init.cmake" ]; then
     sdk=$tree/lib/pico-sdk
 else
     sdk=$("$python" "$top/tools/deps/deps.py" --path pico-sdk)
+    [ -z "${MICROPYTHON_DIR:-}" ] || [ -n "${PICO_SDK_PATH:-}" ] ||
+        echo "build-firmware: $tree/lib/pico-sdk is empty: ${sdk##*/} is taken. If that does not configure:" \
+            "git -C $MICROPYTHON_DIR submodule update --init lib/pico-sdk" >&2
 fi
 
 unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL MBEDTLS_DIR MICROPYTHON_DIR MICROPYTHON PICO_SDK_PATH
