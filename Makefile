@@ -6,6 +6,7 @@
 #   PORT     demo, pico: where the page is served, 8000
 #   K        test: the tests to pick, as K=websocket
 #   V=1      the output of long steps as it comes, instead of into build/*/log
+#   MICROPYTHON=next   unix, firmware: what Debian's next release has, into build/mp-VERSION/
 #   PYTHON   what makes .venv and runs the build scripts, /usr/bin/python3
 #   WIFI_SSID, WIFI_PSK   test, demo: the Wi-Fi that a board on a serial port joins
 #   ARGS, ONLY, N, DEVICE, VARIANT, ERASE   more for single targets, as said above
@@ -19,11 +20,14 @@ export VERBOSE := $(V)
 export PYTHON
 
 # What must be built for a target; a serial port's board brings its own firmware.
-builds = $(filter cpython unix,$(1)) $(if $(filter pico,$(1)),firmware rig)
+builds = $(filter cpython cpython-poll unix unix-next,$(1)) $(if $(filter pico,$(1)),firmware rig) \
+    $(if $(filter pico-next,$(1)),firmware-next rig)
+# With MICROPYTHON=next these are meant.
+nexts = $(if $(filter next,$(MICROPYTHON)),$(patsubst unix,unix-next,$(patsubst pico,pico-next,$(1))),$(1))
 
 # What make test takes when no TARGET is named: the emulated Pico too, if its tools are there.
 ifneq ($(filter test,$(MAKECMDGOALS)),)
-TEST_TARGETS := $(or $(TARGET),cpython unix $(shell tools/deps/apt-needs.sh --have pico rig && echo pico))
+TEST_TARGETS := $(call nexts,$(or $(TARGET),cpython unix $(shell tools/deps/apt-needs.sh --have pico rig && echo pico)))
 endif
 
 # What the goals of this run need: groups of tools/deps/apt-packages.txt, and names of deps.py. All is
@@ -68,7 +72,7 @@ SOURCES = $(sort $(foreach goal,$(GOALS),$(sources_$(goal))))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long cpython unix firmware flash size pico rig deps wheel bench figures picture docs docs-links
-.PHONY: check format clean ready
+.PHONY: check format clean ready cpython-poll unix-next firmware-next
 .PHONY: sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig apt-esp32 check-esp32 test-esp32
 
 ### Every day
@@ -79,16 +83,24 @@ demo: $(call builds,$(or $(TARGET),unix)) $(if $(filter-out unix cpython,$(TARGE
 
 test: ## Run the tests. TARGET="cpython unix pico"; K=websocket picks some.
 test: $(call builds,$(TEST_TARGETS)) .venv/test.stamp | apt-test
-	@$(if $(TARGET)$(filter pico,$(TEST_TARGETS)),,echo "test: not on the emulated Pico: make test TARGET=pico installs its tools (about 450 MB) and runs there")
+	@$(if $(TARGET)$(filter pico%,$(TEST_TARGETS)),,echo "test: not on the emulated Pico: make test TARGET=pico installs its tools (about 450 MB) and runs there")
 	@$(VENV)/python tools/test/suite.py "$(TEST_TARGETS)" tests $(if $(K),-k "$(K)")
 
 cpython: ## Build the CPython package and install it into .venv.
 cpython: .venv/build.stamp
 	@tools/build/cpython.sh
 
+# With the backend that waits by poll(), as where there is no epoll.
+cpython-poll: .venv/build.stamp
+	@tools/build/cpython.sh $(BUILD)/cpython-poll "-O2 -DNDEBUG -DPMG_IO_POLL=1"
+unix-next: | apt-build
+	@MICROPYTHON=next tools/build/unix.sh
+firmware-next: | apt-pico
+	@MICROPYTHON=next tools/build/firmware.sh $(or $(BOARD),RPI_PICO)
+
 unix: ## Build MicroPython's unix port with pymongoose: build/unix/micropython.
 unix: | apt-build
-	@tools/build/unix.sh $(BUILD)/unix
+	@tools/build/unix.sh
 
 firmware: ## Build a board's firmware: build/firmware/BOARD/firmware.*
 firmware: | $(if $(filter ESP32%,$(BOARD)),apt-build,apt-pico)
@@ -103,7 +115,8 @@ flash: .venv/flash.stamp
 
 pico: ## Run the RP2040 firmware in an emulated Pico: serial and HTTP addresses.
 pico: rig
-	@$(PYTHON) boards/rig/rig.py --port $(PORT) $(ARGS)
+	@$(PYTHON) boards/rig/rig.py --port $(PORT) $(if $(MICROPYTHON), \
+	    --firmware $(shell MICROPYTHON=$(MICROPYTHON) $(PYTHON) tools/deps/deps.py --results)/firmware/RPI_PICO/firmware.uf2) $(ARGS)
 
 docs: ## Build the documentation's site: build/docs/index.html. Warnings are errors.
 docs: .venv/docs.stamp
@@ -129,8 +142,8 @@ help: ## Say what the targets do.
 ### Now and then
 
 test-long: ## Run those too that a slow target leaves out. TARGET=pico.
-test-long: $(call builds,$(or $(TARGET),pico)) .venv/test.stamp | apt-test
-	@$(VENV)/python tools/test/suite.py "$(or $(TARGET),pico)" tests --long $(if $(K),-k "$(K)")
+test-long: $(call builds,$(call nexts,$(or $(TARGET),pico))) .venv/test.stamp | apt-test
+	@$(VENV)/python tools/test/suite.py "$(call nexts,$(or $(TARGET),pico))" tests --long $(if $(K),-k "$(K)")
 
 sanitize: ## Run the tests on builds with ASan, UBSan and TSan, over epoll and poll().
 sanitize: .venv/build.stamp .venv/test.stamp | apt-test

@@ -11,7 +11,11 @@
 #include "py/runtime.h"
 
 #include "port/port_lwip.h"
+#include "port_compat.h"
 
+#if MPY_START_LWIP_TIMERS
+#include "lwip/netif.h"
+#endif
 #if defined(PICO_BUILD)
 #include "hardware/sync.h"
 #include "hardware/timer.h"
@@ -53,6 +57,21 @@ void pmg_port_lwip_unlock(void) {
 void pmg_port_wake(void) {} // a wait is short
 
 #endif
+
+#if MPY_START_LWIP_TIMERS
+void mpy_start_lwip_timers(void) {
+#if LWIP_HAVE_LOOPIF
+    const netif_ext_callback_args_t args = {.link_changed = {.state = 1}};
+    pmg_port_lwip_lock();
+    netif_invoke_ext_callback(netif_get_loopif(), LWIP_NSC_LINK_CHANGED, &args);
+    pmg_port_lwip_unlock();
+#endif
+}
+#endif
+
+void pmg_port_lwip_timers(void) {
+    MICROPY_PY_LWIP_POLL_HOOK
+}
 
 // All interrupts are off and, where there is one, the other core is shut out, too.
 static mp_uint_t lock_states[2];

@@ -7,10 +7,12 @@
 
 #include "py/nlr.h"
 
+#include "port_compat.h"
+
 #if defined(__SANITIZE_ADDRESS__)
 
-NORETURN void __real_nlr_jump(void *val);
-NORETURN void __wrap_nlr_jump(void *val);
+MP_NORETURN void __real_nlr_jump(void *val);
+MP_NORETURN void __wrap_nlr_jump(void *val);
 void __asan_handle_no_return(void);
 
 NORETURN void __wrap_nlr_jump(void *val) {

@@ -26,7 +26,7 @@ from peers import clients
 from targets import ROOT, DeviceError, all_targets, find_target
 
 #: Tests that skip for want of a capability, in a whole run: a new one must be meant.
-SKIPPED = {"cpython": 26, "unix": 21, "pico": 236}
+SKIPPED = {"cpython": 26, "cpython-poll": 26, "unix": 21, "unix-next": 21, "pico": 236}
 
 #: What this computer may lack, rather than a target: skips for want of it are not counted there.
 OF_THIS_COMPUTER = {"namespaces"}
@@ -78,8 +78,8 @@ def pytest_configure(config):
             _all_targets.setdefault(name, find_target(name))
         except KeyError:
             raise pytest.UsageError(
-                f"there is no target {name!r}: there are cpython, unix, unix-esp32, pico and "
-                "serial ports"
+                f"there is no target {name!r}: there are cpython, cpython-poll, unix, unix-next, "
+                "unix-esp32, pico, pico-next and serial ports"
             ) from None
         if config.getoption("only") == "host":
             continue

@@ -22,7 +22,7 @@ from dataclasses import dataclass
 from statistics import median
 
 from peers.clients import frame
-from targets import all_targets
+from targets import all_targets, find_target
 
 SERVER = r"""
 def web(c, ev, data):
@@ -235,7 +235,7 @@ def run(target, count: int, progress=None) -> Report:
 
 def soak_target(name: str):
     """The target with a small heap: a large one is touched bit by bit, which looks like a leak."""
-    target = all_targets()[name]
+    target = find_target(name)
     if target.options:
         target.options = ["-X", "heapsize=1m"]
     return target

@@ -9,6 +9,8 @@
 
 #define MICROPY_PY_NETWORK (1)
 #define MICROPY_PY_NETWORK_HOSTNAME_DEFAULT "Pico"
+#ifndef MICROPY_PY_NETWORK_PPP_LWIP
 #define MICROPY_PY_NETWORK_PPP_LWIP (1)
+#endif
 
 #include "../rp2/board.h"

@@ -10,10 +10,23 @@ set(MICROPY_PY_LWIP ON)
 # Before all other folders: our lwipopts.h sets table sizes, then includes the port's.
 include_directories(BEFORE ${PMG_RP2_DIR}/include)
 
+# A folder that came with pico-sdk 2.2: MicroPython 1.26 does not name it to its scan for interned
+# strings.
+get_filename_component(PMG_PLATFORM_COMMON
+    ${PICO_SDK_PATH}/src/rp2_common/pico_platform_common/include ABSOLUTE)
+if(EXISTS ${PMG_PLATFORM_COMMON})
+    include_directories(${PMG_PLATFORM_COMMON})
+endif()
+
 # `ssl` and pymongoose share one Mbed TLS: the port's configuration and some more.
 set(MBEDTLS_CONFIG_FILE ${PMG_RP2_DIR}/mbedtls_config.h)
 
-list(APPEND MICROPY_SOURCE_BOARD ${PMG_RP2_DIR}/net_board.c ${PMG_RP2_DIR}/ppp_link.c)
+list(APPEND MICROPY_SOURCE_BOARD ${PMG_RP2_DIR}/flash_board.c ${PMG_RP2_DIR}/net_board.c
+    ${PMG_RP2_DIR}/ppp_link.c)
+# With twice the RAM: include/lwipopts.h has room for them.
+if(PICO_BOARD MATCHES "pico2")
+    list(APPEND MICROPY_DEF_BOARD PMG_BOARD_CONNS=32)
+endif()
 list(APPEND MICROPY_DEF_BOARD PMG_BOARD=1 PMG_IO_LWIP=1 PMG_HASH_MBEDTLS=1 ${PMG_DEFINES})
 
 # Flash is dearer than a few cycles. Optimized as a whole, our sources are 5 KB smaller.
@@ -49,3 +62,12 @@ set(PMG_MANIFEST ${CMAKE_BINARY_DIR}/pmg_manifest.py)
 file(WRITE ${PMG_MANIFEST}
     "include(\"${MICROPY_FROZEN_MANIFEST}\", without=\"${PMG_DEFINES}\")\n")
 set(MICROPY_FROZEN_MANIFEST ${PMG_MANIFEST})
+
+# When the port has made its target: a firmware that reaches into the file system does not build.
+find_package(Python3 REQUIRED COMPONENTS Interpreter)
+function(pmg_check_flash)
+    add_custom_command(TARGET ${MICROPY_TARGET} POST_BUILD VERBATIM
+        COMMAND ${Python3_EXECUTABLE} ${PMG_RP2_DIR}/flash_fits.py
+            $<TARGET_FILE:${MICROPY_TARGET}> ${CMAKE_NM} ${MICROPY_BOARD})
+endfunction()
+cmake_language(DEFER CALL pmg_check_flash)

@@ -12,6 +12,7 @@
 #include "hardware/timer.h"
 #include "lwip/netif.h"
 #include "pendsv.h"
+#include "port_compat.h"
 #include "ppp_output.h"
 
 volatile unsigned char pmg_ppp_output;
@@ -78,8 +79,8 @@ unsigned int pmg_tcp_isn(const void *local, unsigned short local_port, const voi
     unsigned short remote_port) {
     static uint32_t key[2];
     if (key[0] == 0) {
-        key[1] = rosc_random_u32();
-        key[0] = rosc_random_u32() | 1;
+        key[1] = mpy_random_u32();
+        key[0] = mpy_random_u32() | 1;
     }
     uint32_t v[4] = {key[0], key[1], 0x6c796765 ^ key[0], 0x74656462 ^ key[1]};
     absorb_ip(v, local);

@@ -5,6 +5,12 @@
 // and does not wait for more, and writing to one runs no Python (uart_wait.h).
 #include <stdint.h>
 
+#include "py/mpconfig.h"
+
+// A board with a network of its own has none of it, nor lwIP's headers of PPP all they need.
+#if MICROPY_PY_NETWORK_PPP_LWIP
+
+#include "py/gc.h"
 #include "py/mphal.h"
 #include "py/runtime.h"
 #include "py/stream.h"
@@ -108,9 +114,28 @@ static inline mp_uint_t pmg_ppp_rw(mp_obj_t stream, void *buf, mp_uint_t size, i
                                       : pmg_ppp_read(stream, buf, size, err);
 }
 
+// From 1.26 on a link that a soft reset ends asks its UART to stop telling of input. That takes memory,
+// which a finalizer has none of, and an exception there would leave lwIP with an interface whose
+// memory is gone. The port has stopped the UART already.
+static inline mp_obj_t pmg_ppp_call(size_t n_args, size_t n_kw, const mp_obj_t *args) {
+    nlr_buf_t nlr;
+    if (!gc_is_locked()) {
+        return mp_call_method_n_kw(n_args, n_kw, args);
+    }
+    if (nlr_push(&nlr) == 0) {
+        mp_obj_t result = mp_call_method_n_kw(n_args, n_kw, args);
+        nlr_pop();
+        return result;
+    }
+    return mp_const_none;
+}
+
 #define pppos_create pmg_pppos_create
 #define pppos_input pmg_pppos_input
 #define ppp_connect pmg_ppp_connect
 #define ppp_close pmg_ppp_close
 #define ppp_free pmg_ppp_free
 #define mp_stream_rw pmg_ppp_rw
+#define mp_call_method_n_kw pmg_ppp_call
+
+#endif

@@ -465,8 +465,12 @@
 //   modbus_timeout  a Modbus server: from a request to its answer; a client: the same
 //   ws_ping_interval   a WebSocket silent for so long gets a ping, silent again it is closed
 //   drain_timeout   a draining connection whose peer takes no data is closed
+// A board with more RAM than most names its own.
+#ifndef PMG_BOARD_CONNS
+#define PMG_BOARD_CONNS 16
+#endif
 #define PMG_LIMITS(X) \
-    X(max_conns, 65536, 16) \
+    X(max_conns, 65536, PMG_BOARD_CONNS) \
     X(max_recv, 1048576, 8192) \
     X(max_send, 16777216, 32768) \
     X(max_head, 16384, 2048) \

@@ -5,6 +5,7 @@
 //   pmg_port_lwip_lock, _unlock   exclude lwIP's interrupt; recursive
 //   pmg_port_lock, _unlock        exclude other threads, cores and interrupts, for a few stores;
 //                                 may be taken twice, not more
+//   pmg_port_lwip_timers          sees to it that lwIP's timers run; without the lock
 //   pmg_port_idle                 sleeps until an interrupt has made done() true or wants the
 //                                 runtime's attention, at most ms and at most a slice of the
 //                                 runtime's choice; runs no Python and raises nothing
@@ -16,6 +17,7 @@
 
 void pmg_port_lwip_lock(void);
 void pmg_port_lwip_unlock(void);
+void pmg_port_lwip_timers(void);
 void pmg_port_lock(void);
 void pmg_port_unlock(void);
 void pmg_port_idle(int ms, bool (*done)(void *arg), void *arg);

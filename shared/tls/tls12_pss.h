@@ -9,6 +9,8 @@
 #ifndef PMG_TLS12_PSS_H
 #define PMG_TLS12_PSS_H
 
+// Before 3.6.3 nothing else makes the library's structures known to ssl_misc.h.
+#include "common.h"
 #include "ssl_misc.h"
 
 #if defined(MBEDTLS_X509_RSASSA_PSS_SUPPORT) && defined(MBEDTLS_SSL_HANDSHAKE_WITH_CERT_ENABLED)

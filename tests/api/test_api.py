@@ -189,6 +189,25 @@ def test_names_that_python_modules_bring(device):
     assert running.eval("hasattr(pymongoose, 'no_such_name')") is False
 
 
+def test_import_all(device):
+    """`import *` gives all names but those of Python modules, and asks for __all__ where that may be."""
+    running = device(
+        """
+import pymongoose
+def names(names):
+    return {name for name in names if not name.startswith("_")}
+namespace = {}
+exec("from pymongoose import *", namespace)
+eq(names(namespace), names(pymongoose.__all__))
+eq(names(pymongoose.__all__), set(pymongoose.__all__))
+assert {"Manager", "MG_EV_READ", "json_get_str"} <= names(namespace)
+assert "Rpc" not in namespace
+print("FINE")
+"""
+    )
+    running.expect("FINE")
+
+
 def test_version(shared):
     fields = rows("PMG_VERSION_FIELDS")
     values = shared(SCRIPT).eval(f"[getattr(version, name) for name in {fields!r}]")

@@ -6,6 +6,7 @@ import os
 import ssl
 import threading
 
+import flash
 import h11
 import pytest
 from peers.clients import Raw, seconds
@@ -495,3 +496,54 @@ serve(m)
         got = raw.ask(REQUEST.format("/")).body
     running.exec("os.remove('/upload.tmp')")
     assert hashlib.sha256(got).digest() == hashlib.sha256(data).digest()
+
+
+@pytest.mark.cost(10)
+def test_retransmission_without_a_network(device):
+    """On 127.0.0.1, no link since power-on: who finds the listener's queue full comes in later, as
+    lwIP's timers repeat the request."""
+    running = device(
+        """
+import __main__, os
+if hasattr(__main__, "ppp"):
+    os.rename("/boot.py", "/boot.off")
+    print("LINK PPP")
+    serve()
+else:
+    print("LINK other")
+"""
+    )
+    if running.expect("LINK") == "other":
+        pytest.skip("its network is not PPP, which boot.py brings up")
+    running.reset()
+    running = device(
+        """
+import os
+os.rename("/boot.off", "/boot.py")
+up = []
+m, other = Manager(lambda c, ev, d: up.append(c.id) if ev == MG_EV_CONNECT else None), Manager()
+port = port_of(other.listen("tcp://127.0.0.1:0"))
+for _ in range(10):
+    m.connect("tcp://127.0.0.1:%d" % port)
+poll_until(m, lambda: len(up) == 8)
+start = ticks_ms()
+while len(up) < 10 and ticks_diff(ticks_ms(), start) < 12000:
+    m.poll(100)
+    other.poll(0)
+print("UP", len(up))
+m.close()
+other.close()
+"""
+    )
+    assert running.expect("UP", 30) == "10"
+
+
+@pytest.mark.cost(4)
+def test_flash_is_what_was_written(device, target):
+    """What `make flash` asks a board for at the end."""
+    if (firmware := getattr(target, "firmware", None)) is None:
+        pytest.skip("nobody says here which file the board was given")
+    start, held = flash.contents(firmware.read_bytes())
+    running = device(flash.HASH.format(start=start, size=len(held)))
+    digest = hashlib.sha256(held).hexdigest()
+    assert "pymongoose" in running.expect(digest, 30)

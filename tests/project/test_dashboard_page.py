@@ -95,14 +95,14 @@ def picture(browser, name):
 def test_page(base, browser, target, tmp_path):
     browser.command("Network.enable")
     browser.command("Network.setCacheDisabled", cacheDisabled=True)
-    if target.name == "pico":
+    if target.name.startswith("pico"):
         taken = [time_to_live(base, browser) for _ in range(3)]
         print("live after", taken, "ms of the board's time")
         assert min(taken) < 3000  # a busy computer lets the board wait
     else:
         browser.get(base)
         browser.until(lambda: is_live(browser), "the WebSocket is open")
-    name = "CPython" if target.name == "cpython" else "MicroPython"
+    name = "CPython" if target.runtime.startswith("cpython") else "MicroPython"
     assert browser.text("about").startswith(f"{name} ")
     print(wire_bytes(browser), "bytes on the wire")
     assert 20_000 < wire_bytes(browser) < WIRE_BYTES

@@ -6,6 +6,7 @@ closed port of this machine.
 """
 
 import hashlib
+import json
 import os
 import shutil
 import subprocess
@@ -31,7 +32,8 @@ def environment(tmp_path):
     """An environment with an empty cache and no way out."""
     apt_conf = tmp_path / "apt.conf"
     apt_conf.write_text(f'Acquire::http::Proxy "{CLOSED}";\nAcquire::https::Proxy "{CLOSED}";\n')
-    clean = {k: v for k, v in os.environ.items() if k not in (*VARIABLES, inputs.ALLOW_HASH)}
+    ours = (*VARIABLES, "MICROPYTHON", inputs.ALLOW_HASH)
+    clean = {k: v for k, v in os.environ.items() if k not in ours}
     return clean | {
         "PYMONGOOSE_CACHE": str(tmp_path / "cache"),
         "PYMONGOOSE_TRIES": "1",
@@ -67,30 +69,40 @@ def mongoose(tmp_path):
 def micropython(tmp_path):
     """Just enough of a MicroPython tree whose submodules are empty."""
     folder = tmp_path / "micropython"
-    for name in ("py", "ports/unix", "mpy-cross", "lib/mbedtls", "extmod/mbedtls"):
+    for name in ("py", "ports/unix", "ports/rp2", "mpy-cross", "lib/mbedtls", "extmod/mbedtls"):
         (folder / name).mkdir(parents=True)
-    version = "".join(
-        f"#define MICROPY_VERSION_{part} {value}\n"
-        for part, value in zip(
-            ("MAJOR", "MINOR", "MICRO"), inputs.MICROPYTHON_VERSION.split("."), strict=True
-        )
-    )
-    (folder / "py/mpconfig.h").write_text(version)
-    for name in ("ports/unix/Makefile", "mpy-cross/Makefile", "extmod/mbedtls/config.h"):
+    set_version(folder, inputs.MICROPYTHON_VERSION)
+    for name in (
+        "ports/unix/Makefile",
+        "ports/rp2/CMakeLists.txt",
+        "mpy-cross/Makefile",
+        "extmod/extmod.mk",
+        "extmod/mbedtls/config.h",
+    ):
         (folder / name).write_text("# one\n")
+    return folder
+
+
+def set_version(tree, version):
+    parts = zip(("MAJOR", "MINOR", "MICRO"), version.split("."), strict=True)
+    (tree / "py/mpconfig.h").write_text(
+        "".join(f"#define MICROPY_VERSION_{part} {value}\n" for part, value in parts)
+    )
+
+
+def write_mbedtls(folder, version="3.6.99"):
+    (folder / "include/mbedtls").mkdir(parents=True)
+    (folder / "library").mkdir()
+    line = f'#define MBEDTLS_VERSION_STRING         "{version}"\n'
+    (folder / "include/mbedtls/build_info.h").write_text(line)
+    for name in ("ssl_tls.c", "version_features.c"):
+        (folder / "library" / name).touch()
     return folder
 
 
 @pytest.fixture
 def mbedtls(tmp_path):
-    folder = tmp_path / "mbedtls"
-    (folder / "include/mbedtls").mkdir(parents=True)
-    (folder / "library").mkdir()
-    version = '#define MBEDTLS_VERSION_STRING         "3.6.99"\n'
-    (folder / "include/mbedtls/build_info.h").write_text(version)
-    for name in ("ssl_tls.c", "version_features.c"):
-        (folder / "library" / name).touch()
-    return folder
+    return write_mbedtls(tmp_path / "mbedtls")
 
 
 def test_wrong_source_hash_names_file_and_both_hashes(environment, mongoose):
@@ -149,17 +161,55 @@ def test_override_without_the_files(environment, tmp_path, variable, name):
     assert f"{variable}={empty / 'none'}: there is no such folder" in result.stderr
 
 
-def test_wrong_versions_are_refused(environment, micropython, mbedtls):
-    (micropython / "py/mpconfig.h").write_text(
-        "#define MICROPY_VERSION_MAJOR 1\n#define MICROPY_VERSION_MINOR 19\n"
-        "#define MICROPY_VERSION_MICRO 1\n"
-    )
+@pytest.mark.parametrize(
+    ("version", "words"),
+    [
+        ("1.31.2", "warning: MICROPYTHON_DIR={}: MicroPython 1.31.2 is newer than what is known"),
+        ("1.19.1", "warning: MICROPYTHON_DIR={}: MicroPython 1.19.1 is older than what is known"),
+        ("1.28.0", None),
+        ("1.29.0", None),
+    ],
+)
+def test_unknown_versions_are_warned_of(environment, micropython, version, words):
+    set_version(micropython, version)
     result = deps(environment | {"MICROPYTHON_DIR": str(micropython)}, "micropython")
-    assert "it is MicroPython 1.19.1; 1.25.0 is needed" in result.stderr
+    assert result.returncode == 0, result.stderr
+    assert version in result.stdout
+    if words is None:
+        assert result.stderr == ""
+    else:
+        assert words.format(micropython) in result.stderr
+        # What is likely to break, and where to look.
+        assert "Going on." in result.stderr and "port_compat.h" in result.stderr
+        assert result.stderr.count("\n") == 1
+
+
+def test_wrong_series_is_refused(environment, mbedtls):
     header = mbedtls / "include/mbedtls/build_info.h"
     header.write_text('#define MBEDTLS_VERSION_STRING "2.28.3"\n')
     result = deps(environment | {"MBEDTLS_DIR": str(mbedtls)}, "mbedtls")
+    assert result.returncode == 1
     assert "it is Mbed TLS 2.28.3; 3.6.x is needed" in result.stderr
+
+
+def test_no_micropython_at_all(environment, mbedtls):
+    """A folder of something else: what it lacks is named."""
+    result = deps(environment | {"MICROPYTHON_DIR": str(mbedtls)}, "--path", "micropython")
+    assert result.returncode == 1
+    assert f"MICROPYTHON_DIR={mbedtls}: it lacks py/mpconfig.h, " in result.stderr
+
+
+def test_half_a_micropython(environment, micropython):
+    """A submodule that git did not bring whole, and a tree without the port."""
+    (micropython / "lib/mbedtls/library").mkdir()
+    named = environment | {"MICROPYTHON_DIR": str(micropython)}
+    result = deps(named, "--path", "micropython")
+    assert result.returncode == 1
+    assert "lib/mbedtls: it lacks include/mbedtls/build_info.h" in result.stderr
+    assert f"git -C {micropython} submodule update --init lib/mbedtls" in result.stderr
+    (micropython / "ports/rp2/CMakeLists.txt").unlink()
+    result = deps(named, "--path", "micropython-rp2")
+    assert "it lacks ports/rp2/CMakeLists.txt" in result.stderr
 
 
 def test_tree_without_submodules_is_copied_not_changed(environment, micropython, mbedtls):
@@ -176,7 +226,7 @@ def test_tree_without_submodules_is_copied_not_changed(environment, micropython,
 
 
 def test_tree_with_submodules_is_used_in_place(environment, micropython):
-    (micropython / "lib/mbedtls/library").mkdir()
+    write_mbedtls(micropython / "lib/mbedtls")
     result = deps(environment | {"MICROPYTHON_DIR": str(micropython)}, "--path", "micropython")
     assert result.stdout == f"{micropython}\n", result.stderr
 
@@ -189,7 +239,14 @@ def test_rp2_links_what_the_tree_lacks(environment, micropython, mbedtls, tmp_pa
         "".join(f"#define LWIP_VERSION_{part} {value}\n" for part, value in parts)
     )
     (lwip / "src/include/lwip/tcp.h").touch()
-    (micropython / "lib/tinyusb/src").mkdir(parents=True)  # a checkout's own
+    own = micropython / "lib/tinyusb/src"  # a checkout's
+    for name in ("tusb.h", "tusb_option.h", "portable/raspberrypi/rp2040/dcd_rp2040.c"):
+        (own / name).parent.mkdir(parents=True, exist_ok=True)
+        (own / name).touch()
+    parts = [("MAJOR", 0), ("MINOR", 20), ("REVISION", 0)]
+    (own / "tusb_option.h").write_text(
+        "".join(f"#define TUSB_VERSION_{part} {value}\n" for part, value in parts)
+    )
     named = environment | {
         "MICROPYTHON_DIR": str(micropython),
         "MBEDTLS_DIR": str(mbedtls),
@@ -252,6 +309,58 @@ def test_script_of_another_hash_is_refused(fetcher, tmp_path, monkeypatch):
     monkeypatch.setattr(fetcher, "wheel", fails)
     with pytest.raises(DepsError, match="no lib@1\nno other==2"):
         fetcher.script(tmp_path, "lib.min.js", ("0" * 64,), "lib@1", "other==2")
+
+
+def fill_next(environment, version="1.26.1", **record):
+    """A cache that has Debian's next release already."""
+    cache = Path(environment["PYMONGOOSE_CACHE"])
+    tree = cache / f"next-micropython-{version}"
+    for name in inputs.by_name("micropython").files:
+        (tree / name).parent.mkdir(parents=True, exist_ok=True)
+        (tree / name).touch()
+    set_version(tree, version)
+    (cache / "next-micropython").symlink_to(tree.name)
+    known = {"next-micropython": {"version": version, "archive": "x", **record}}
+    (cache / "deps.json").write_text(json.dumps(known))
+    return environment | {"MICROPYTHON": "next"}
+
+
+def test_next_has_results_of_its_own(environment):
+    assert deps(environment, "--results").stdout == "build\n"
+    assert deps(environment | {"MICROPYTHON": "default"}, "--results").stdout == "build\n"
+    chosen = fill_next(environment)
+    assert deps(chosen, "--results").stdout == "build/mp-1.26.1\n"
+    # Without a network, what was fetched before serves, and that is said.
+    result = deps(chosen, "micropython")
+    assert result.returncode == 0, result.stderr
+    assert f"{environment['PYMONGOOSE_CACHE']}/next-micropython-1.26.1" in result.stdout
+    assert "MicroPython stays as it was fetched before: " in result.stderr
+    # The default one is another.
+    assert deps(environment, "micropython").returncode == 1
+
+
+def test_any_other_name_is_refused(environment):
+    result = deps(environment | {"MICROPYTHON": "1.28"}, "--results")
+    assert result.returncode == 1
+    assert "MICROPYTHON=1.28: it is `next`, or not set; MICROPYTHON_DIR=" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("version", "record", "said"),
+    [
+        (inputs.NEXT_GOOD["micropython"], {}, "\n"),
+        (
+            "1.31.0",
+            {},
+            f"MicroPython 1.31.0 ({inputs.NEXT_GOOD['micropython']} is known to be good)\n",
+        ),
+        ("1.26.1", {"refused": "it is too new"}, "MicroPython: it is too new\n"),
+    ],
+    ids=["good", "newer", "refused"],
+)
+def test_what_moved_on_is_named(environment, version, record, said):
+    chosen = fill_next(environment, version, **record)
+    assert deps(chosen, "--moved").stdout == said
 
 
 def test_unknown_input_is_refused(environment):

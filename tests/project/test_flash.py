@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """`make flash` for RP2 boards: which file it takes for which board, and what arrives on the drive."""
 
+import hashlib
 import struct
+import subprocess
 
 import flash as tool
 import pytest
@@ -13,7 +15,9 @@ RP2040, RP2350 = 0xE48BFF56, 0xE48BFF59
 def flash(tmp_path, monkeypatch):
     monkeypatch.setattr(tool, "ROOT", tmp_path)
     monkeypatch.setattr(tool, "WAIT_S", 0.3)
-    monkeypatch.setattr(tool, "serial_ports", list)
+    monkeypatch.setattr(tool.usb_ports, "ports", list)
+    monkeypatch.setattr(tool.drives, "drives", list)
+    monkeypatch.delenv("MICROPYTHON", raising=False)
     return tool
 
 
@@ -91,8 +95,72 @@ def test_no_port_and_no_drive(flash, put, monkeypatch, tmp_path):
     monkeypatch.setattr(flash, "drive_of", lambda chip: None)
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setattr("sys.argv", ["flash", "RPI_PICO"])
-    with pytest.raises(SystemExit, match="DEVICE= names the board's serial port or drive"):
+    with pytest.raises(SystemExit) as ended:
         flash.main()
+    for words in ("no board with MicroPython was found", "RPI-RP2", "BOOTSEL", "DEVICE="):
+        assert words in str(ended.value)
     monkeypatch.setattr("sys.argv", ["flash", "RPI_PICO", str(tmp_path / "none")])
     with pytest.raises(SystemExit, match="there is no .*none"):
         flash.main()
+
+
+PICO = tool.Port("/dev/ttyACM7", 0x2E8A, 5, "MicroPython Board in FS mode", "e6614103e72d4a2c")
+OTHER = tool.Port("/dev/ttyUSB0", 0x10C4, 0xEA60, "CP2102", "")
+
+
+def test_which_board(flash, monkeypatch):
+    """One is taken; of several none, but they are named; others are only named."""
+    monkeypatch.setattr(flash.usb_ports, "ports", lambda: [OTHER, PICO])
+    assert flash.find_board("RP2040") == PICO.device
+    monkeypatch.setattr(flash.usb_ports, "ports", lambda: [PICO, PICO])
+    with pytest.raises(SystemExit, match="which board. DEVICE= names one of:\n  /dev/ttyACM7 "):
+        flash.find_board("RP2040")
+    monkeypatch.setattr(flash.usb_ports, "ports", lambda: [OTHER])
+    with pytest.raises(SystemExit, match="have other names:\n  /dev/ttyUSB0 .CP2102 10c4:ea60"):
+        flash.find_board("RP2040")
+
+
+def test_drive_that_is_not_mounted(flash, put, monkeypatch):
+    put(image(NAMED))
+    drive = flash.drives.Drive("/dev/sdx1", "RPI-RP2", "")
+    monkeypatch.setattr(flash.drives, "drives", lambda: [drive])
+    monkeypatch.setattr(flash.drives, "mount", lambda drive: False)
+    monkeypatch.setattr("sys.argv", ["flash", "RPI_PICO"])
+    with pytest.raises(SystemExit, match="RPI-RP2 ./dev/sdx1. is not mounted: "):
+        flash.main()
+
+
+def test_port_without_permission(flash, put, monkeypatch):
+    put(image(NAMED))
+    monkeypatch.setattr(flash.usb_ports, "ports", lambda: [PICO])
+    monkeypatch.setattr(flash.access, "refusal", lambda path: f"you may not write to {path}: join")
+    monkeypatch.setattr("sys.argv", ["flash", "RPI_PICO"])
+    with pytest.raises(SystemExit, match="error: you may not write to /dev/ttyACM7: join"):
+        flash.main()
+
+
+@pytest.mark.parametrize("same", [True, False])
+def test_flash_is_verified(flash, put, monkeypatch, capsys, same):
+    start, held = tool.contents(image(NAMED))
+    assert start == 0x10000000 and held == NAMED + bytes(-len(NAMED) % 256)
+    asked = []
+
+    def mpremote(port, *arguments):
+        asked.append(arguments)
+        digest = hashlib.sha256(held if same else b"").hexdigest()
+        return subprocess.CompletedProcess([], 0, f"{digest} Pico: pymongoose 9\n", "")
+
+    monkeypatch.setattr(flash, "mpremote", mpremote)
+    monkeypatch.setattr(flash.usb_ports, "ports", lambda: [PICO])
+    monkeypatch.setattr(flash.access, "refusal", lambda path: "")
+    monkeypatch.setattr(flash.time, "sleep", lambda seconds: None)
+    if same:
+        flash.greet([], image(NAMED))
+        assert (
+            f"Pico: pymongoose 9; verified: its flash holds {len(held):,}"
+            in capsys.readouterr().err
+        )
+    else:
+        with pytest.raises(SystemExit, match="what is in its flash is not what was written"):
+            flash.greet([], image(NAMED))
+    assert str(len(held)) in asked[0][1]

@@ -5,7 +5,7 @@ import re
 
 from .base import Device, DeviceError, Target
 from .pico import PicoTarget
-from .process import ROOT, ProcessDevice, ProcessTarget, all_targets, unix_esp32
+from .process import MORE, ROOT, ProcessDevice, ProcessTarget, all_targets, results_of_next
 from .serial import SerialDevice, SerialTarget
 
 __all__ = [
@@ -27,10 +27,12 @@ def find_target(name: str) -> Target:
     """A target by what `make test TARGET=` calls it; KeyError if it is no name and no serial port."""
     if name in (known := all_targets()):
         return known[name]
-    if name == "unix-esp32":
-        return unix_esp32()
+    if name in MORE:
+        return MORE[name]()
     if name == "pico":
         return PicoTarget()
+    if name == "pico-next":
+        return PicoTarget(name, results_of_next() / "firmware/RPI_PICO/firmware.uf2")
     if re.fullmatch(r"/.+|\w+://.+|[acu]\d+|auto|COM\d+", name):
         return SerialTarget(name)
     raise KeyError(name)

@@ -33,10 +33,10 @@ class PicoTarget(SerialTarget):
     short_runs = True
     cannot = ("threads",)  # the emulator has one core of the two
 
-    def __init__(self, name: str = "pico") -> None:
+    def __init__(self, name: str = "pico", firmware: Path | None = None) -> None:
         super().__init__(name)
         self.wifi = None  # its network is the rig's
-        self.firmware = Path(
+        self.firmware = firmware or Path(
             os.environ.get("PMG_TEST_FIRMWARE") or ROOT / "build/firmware/RPI_PICO/firmware.uf2"
         )
         self.slowness = float(os.environ.get("PMG_TEST_SLOWNESS_PICO") or 8)

@@ -8,6 +8,7 @@ import functools
 import os
 import signal
 import subprocess
+import sys
 import tempfile
 import threading
 from pathlib import Path
@@ -174,7 +175,35 @@ def all_targets() -> dict[str, ProcessTarget]:
     }
 
 
+@functools.cache
+def results_of_next() -> Path:
+    """Where what is built with MICROPYTHON=next lies."""
+    run = [sys.executable, str(ROOT / "tools/deps/deps.py"), "--results"]
+    env = {**os.environ, "MICROPYTHON": "next"}
+    return (
+        ROOT
+        / subprocess.run(run, check=True, text=True, capture_output=True, env=env).stdout.strip()
+    )
+
+
 def unix_esp32() -> ProcessTarget:
     """MicroPython's unix port with the socket layer of an ESP32."""
     program = ROOT / "build/unix-esp32/micropython"
     return ProcessTarget("unix-esp32", program, UNIX_OPTIONS, "make test-esp32")
+
+
+def unix_next() -> ProcessTarget:
+    """MicroPython's unix port, of the version that Debian's next release has."""
+    program = results_of_next() / "unix/micropython"
+    return ProcessTarget("unix-next", program, UNIX_OPTIONS, "make unix MICROPYTHON=next")
+
+
+def cpython_poll() -> ProcessTarget:
+    """CPython with the backend that waits by poll(), as it does where there is no epoll."""
+    return ProcessTarget(
+        "cpython-poll", ROOT / "build/cpython-poll/python", [], "make cpython-poll"
+    )
+
+
+#: Targets that a plain run does not have.
+MORE = {"unix-esp32": unix_esp32, "unix-next": unix_next, "cpython-poll": cpython_poll}

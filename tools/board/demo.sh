@@ -5,7 +5,7 @@ set -eu
 
 cd "$(dirname "$0")/../.."
 case $1 in
-unix) run=build/unix/micropython ;;
+unix) run=$("${PYTHON:-/usr/bin/python3}" tools/deps/deps.py --results)/unix/micropython ;;
 cpython) run=.venv/bin/python ;;
 pico | */* | *:*) run= ;;
 *) echo "demo: TARGET is unix, cpython, pico or a serial port, not $1" >&2; exit 2 ;;

@@ -1,7 +1,8 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Write a built firmware to an ESP32: flash-esp32.sh BOARD [VARIANT] [DEVICE] [ERASE]
-# esptool finds the board if no DEVICE (/dev/ttyUSB0 ...) is given, and refuses another chip. With
+# Without a DEVICE (/dev/ttyUSB0 ...) the board is found by its USB name; esptool refuses another chip,
+# shows its progress, and verifies what it wrote. With
 # ERASE (1) all of the flash is erased first: MicroPython makes no file system where it finds other
 # data, and a new board may have some.
 set -eu
@@ -27,6 +28,7 @@ esac
     die "$image is not what was built: make firmware again"
 .venv/bin/python -m esptool --chip "$chip" image_info "$image" >/dev/null ||
     die "$image is no image for $chip"
-echo "flash-esp32: writing $image; hold BOOT and press RESET if no connection comes" >&2
-exec .venv/bin/python -m esptool --chip "$chip" ${device:+--port "$device"} --baud 460800 \
+device=$(.venv/bin/python tools/board/find_port.py "$device")
+echo "flash-esp32: writing $image to $device; hold BOOT and press RESET if no connection comes" >&2
+exec .venv/bin/python -m esptool --chip "$chip" --port "$device" --baud 460800 \
     write_flash ${erase:+--erase-all} --compress "$offset" "$image"

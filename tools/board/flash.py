@@ -3,14 +3,15 @@
 """Put a firmware onto a board: flash.py BOARD [DEVICE]
 
 DEVICE is the board's serial port (/dev/ttyACM0, a0) or the drive that shows up when it is plugged in
-with BOOTSEL held down (RPI-RP2, RP2350). Without it the drive, then the only serial port, is taken.
-A board that runs MicroPython is sent to its boot loader first, and greeted by its version at the end.
+with BOOTSEL held down (RPI-RP2, RP2350). Without it the drive is taken, then the board that USB knows
+as one with MicroPython, if there is only one. Such a board is sent to its boot loader first. At the end
+the new firmware says its version, and a hash of the flash that it runs from.
 """
 
 from __future__ import annotations
 
 import contextlib
-import glob
+import hashlib
 import os
 import shutil
 import struct
@@ -20,6 +21,11 @@ import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn, TypeVar
+
+from board_usb import access, drives
+from board_usb import ports as usb_ports
+from board_usb.ports import Port
+from built import results
 
 T = TypeVar("T")
 
@@ -65,17 +71,30 @@ def board_in(data: bytes, board: str) -> bool:
     return board.encode() + b"\0" in program
 
 
+def contents(data: bytes) -> tuple[int, bytes]:
+    """What a UF2 file puts into flash: the first address, and the bytes."""
+    blocks = {}
+    for at in range(0, len(data), 512):
+        _, _, _, address, size = struct.unpack_from("<5I", data, at)
+        blocks[address] = data[at + 32 : at + 32 + size]
+    start = min(blocks)
+    flash = bytearray(b"\xff" * (max(blocks) + len(blocks[max(blocks)]) - start))
+    for address, block in blocks.items():
+        flash[address - start : address - start + len(block)] = block
+    return start, bytes(flash)
+
+
 def drive_of(chip: str) -> Path | None:
-    bases = ("/media/*", "/run/media/*/*", "/media", "/run/media/*", "/mnt", "/Volumes")
-    for base in bases:
-        for folder in glob.glob(f"{base}/{DRIVES[chip]}"):
-            if (Path(folder) / "INFO_UF2.TXT").is_file():
-                return Path(folder)
-    return None
+    return drives.mounted(DRIVES[chip])
+
+
+def boards() -> list[Port]:
+    """Those that run MicroPython."""
+    return [port for port in usb_ports.ports() if port.is_one_of(usb_ports.RP2)]
 
 
 def serial_ports() -> list[str]:
-    return sorted(glob.glob("/dev/ttyACM*") + glob.glob("/dev/cu.usbmodem*"))
+    return [port.device for port in boards()]
 
 
 def full_name(device: str) -> str:
@@ -119,25 +138,82 @@ def to_boot_loader(port: str) -> None:
         die(f"{port} does not answer; hold BOOTSEL while plugging the board in")
 
 
-def greet(known: list[str]) -> None:
+# Runs on the board: its flash as the processor sees it.
+HASH = """
+import binascii, hashlib, os, uctypes, pymongoose
+h, at, left = hashlib.sha256(), {start}, {size}
+while left:
+    n = min(left, 4096)
+    h.update(uctypes.bytearray_at(at, n))
+    at, left = at + n, left - n
+print(binascii.hexlify(h.digest()).decode(), os.uname().machine + ": pymongoose " + pymongoose.__version__)
+"""
+
+
+def greet(known: list[str], data: bytes) -> None:
     def back() -> str | None:
         ports = serial_ports()
         return next((p for p in ports if p not in known), ports[0] if ports else None)
 
     port = wait_for("serial port of the new firmware", back)
     time.sleep(1)  # udev sets the rights of the new device
-    code = "import os,pymongoose as p; print(os.uname().machine+': pymongoose '+p.__version__)"
-    result = mpremote(port, "exec", code)
+    check_access(port)
+    start, flash = contents(data)
+    result = mpremote(port, "exec", HASH.format(start=start, size=len(flash)))
     if result.returncode:
         die(f"{port} does not answer: {(result.stderr or result.stdout).strip()}")
-    say(f"{port}: {result.stdout.strip()}")
+    found, _, version = result.stdout.strip().partition(" ")
+    if found != hashlib.sha256(flash).hexdigest():
+        die(f"{port}: what is in its flash is not what was written: flash it again")
+    say(f"{port}: {version}; verified: its flash holds {len(flash):,} bytes as written")
+
+
+def check_access(path: str) -> None:
+    if "://" not in path and (why := access.refusal(path)):
+        die(why)
+
+
+def find_board(chip: str) -> str:
+    """The serial port of the only board there is."""
+    found = boards()
+    if len(found) == 1:
+        return found[0].device
+    if found:
+        names = "\n  ".join(map(str, found))
+        die(f"which board? DEVICE= names one of:\n  {names}")
+    others = "\n  ".join(str(port) for port in usb_ports.ports())
+    die(
+        f"no board with MicroPython was found by its USB name, and no drive {DRIVES[chip]}. Hold "
+        "BOOTSEL while plugging the board in, or name its serial port: DEVICE="
+        + (f"\nThese serial ports have other names:\n  {others}" if others else "")
+    )
+
+
+def mounted_drive(chip: str) -> Path | None:
+    """A drive that nobody mounted is mounted, as a click would do it."""
+    if (target := drive_of(chip)) or not (drive := drives.unmounted(DRIVES[chip])):
+        return target
+    if not drives.mount(drive) or not (target := drive_of(chip)):
+        die(f"the drive {drive.label} ({drive.device}) is not mounted: {drive.how_to_mount()}")
+    return target
+
+
+def find_drive(chip: str, device: str) -> Path:
+    if device and Path(device).is_dir():
+        return Path(device)
+    if not device and (target := mounted_drive(chip)):
+        return target
+    port = full_name(device) if device else find_board(chip)
+    check_access(port)
+    to_boot_loader(port)
+    return wait_for(f"drive {DRIVES[chip]}", lambda: mounted_drive(chip))
 
 
 def main() -> None:
     if len(sys.argv) not in (2, 3):
         sys.exit((__doc__ or "").strip())
     board, device = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else ""
-    path = ROOT / "build/firmware" / board / "firmware.uf2"
+    path = ROOT / results() / "firmware" / board / "firmware.uf2"
     if not path.is_file():
         die(f"there is no {path}: make firmware BOARD={board}")
     data = path.read_bytes()
@@ -145,28 +221,19 @@ def main() -> None:
     if chip != chip_of(board) or not board_in(data, board):
         die(f"{path} is not for {board}")
 
-    target: Path | None = Path(device) if device and Path(device).is_dir() else drive_of(chip)
-    ports = serial_ports()
-    if target is None and not device and shutil.which("picotool"):
-        loaded = subprocess.run(["picotool", "load", "-x", str(path)], check=False)
-        if loaded.returncode == 0:
-            greet([])
-            return
-    if target is None:
-        if not device and len(ports) != 1:
-            die("DEVICE= names the board's serial port or drive; none, or several, were found")
-        port = full_name(device) if device else ports[0]
-        if "://" not in port and not Path(port).exists():
-            die(f"there is no {port}")
-        to_boot_loader(port)
-        target = wait_for(f"drive {DRIVES[chip]}", lambda: drive_of(chip))
+    # Without a drive or a port of a board's, picotool speaks to the boot loader itself.
+    alone = not device and not drive_of(chip) and not boards() and shutil.which("picotool")
+    if alone and subprocess.run(["picotool", "load", "-x", str(path)]).returncode == 0:
+        return greet([], data)
+    target = find_drive(chip, device)
     info = (target / "INFO_UF2.TXT").read_text(errors="replace")
     if DRIVES[chip].replace("RPI-", "").lower() not in info.replace("-", "").lower():
         die(f"the board at {target} is not an {chip}: {info.splitlines()[0]}")
+    check_access(str(target))
     say(f"writing {path.name} for {board} to {target}")
     before = serial_ports()
     copy(data, target / path.name)
-    greet(before)
+    greet(before, data)
 
 
 if __name__ == "__main__":

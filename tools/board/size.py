@@ -5,7 +5,7 @@
 Reads the linker's map of `make firmware`: bytes by part. With --switches our sources are compiled
 once more: without link-time optimization, which shows what each of them takes, then without each
 feature (PMG_HAS_*=0) and without all of them. The firmware is linked with these objects and the
-rest as it is. --update puts the tables into docs/size.md.
+rest as it is. --update puts the tables that docs/size.md has a place for into it.
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ import subprocess
 import sys
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+
+from built import results
 
 ROOT = Path(__file__).resolve().parents[2]
 FLASH, RAM = (0x10000000, 0x20000000), (0x20000000, 0x20082000)
@@ -106,8 +108,8 @@ class Relinked:
     It is for its size only: the pool of interned strings stays as it was."""
 
     def __init__(self, board: str) -> None:
-        self.cmake = ROOT / "build/firmware" / board / "cmake"
-        self.out = ROOT / "build/size" / board
+        self.cmake = ROOT / results() / "firmware" / board / "cmake"
+        self.out = ROOT / results() / "size" / board
         link = ninja(self.cmake, "-t", "commands", "firmware.elf").splitlines()[-1]
         self.link = shlex.split(link.split("&&")[1])
         self.compiles = {
@@ -211,6 +213,8 @@ def update(tables: dict[str, list[str]]) -> None:
         start, end = f"<!-- {name}: tools/board/size.py --update -->\n", f"<!-- end of {name} -->"
         head, found, rest = text.partition(start)
         _, ends, tail = rest.partition(end)
+        if not found and " of " in name:  # of another board the page has not all
+            continue
         if not (found and ends):
             sys.exit(f"size: {path} has no place for the table {name!r}")
         text = head + start + "\n" + "\n".join(lines) + "\n\n" + end + tail
@@ -220,7 +224,7 @@ def update(tables: dict[str, list[str]]) -> None:
 def main() -> None:
     names = [word for word in sys.argv[1:] if not word.startswith("-")]
     board = names[0] if names else "RPI_PICO"
-    folder = ROOT / "build/firmware" / board
+    folder = ROOT / results() / "firmware" / board
     if not (folder / "firmware.elf").is_file():
         sys.exit(f"size: there is no firmware: make firmware BOARD={board}")
     tables = {"parts": part_table(board, folder)}
@@ -233,8 +237,9 @@ def main() -> None:
             print("\n" + "\n".join(files), flush=True)
         tables["switches"], good = switch_table(board, relinked)
         print("\n" + "\n".join(tables["switches"]))
-    if "--update" in sys.argv and good:
-        update(tables)
+    if "--update" in sys.argv and good and results() == "build":
+        own = "" if board == "RPI_PICO" else f" of {board}"
+        update({f"{name}{own}": lines for name, lines in tables.items()})
     sys.exit(0 if good else 1)
 
 

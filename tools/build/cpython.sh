@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Build the CPython package: cpython.sh [BUILD_DIR C_FLAGS]
 # Installs it into .venv, or with another BUILD_DIR (not build/cpython) into BUILD_DIR/site for
-# PYTHONPATH. Does nothing if no source has changed.
+# PYTHONPATH, with BUILD_DIR/python, which sets it. Does nothing if no source has changed.
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -39,4 +39,11 @@ tools/deps/step.sh "$build/log" "cpython: building the extension module into $in
     ${flags:+--config-settings=cmake.define.CMAKE_C_FLAGS_RELEASE="$flags"} \
     --config-settings=cmake.define.MONGOOSE_DIR="$MONGOOSE_DIR" \
     --config-settings=cmake.define.MBEDTLS_DIR="$MBEDTLS_DIR" .
+if [ $# -gt 0 ]; then
+    cat >"$build/python" <<END
+#!/bin/sh
+PYTHONPATH="$PWD/$into\${PYTHONPATH:+:\$PYTHONPATH}" exec "$PWD/$python" "\$@"
+END
+    chmod +x "$build/python"
+fi
 mv "$begun" "$stamp"

@@ -38,8 +38,8 @@ Then:
 
     make firmware BOARD=ESP32_GENERIC IDF_PATH=~/esp-idf MICROPYTHON_DIR=~/micropython
 
-MicroPython 1.25 is made for ESP-IDF v5.2, v5.2.2, v5.3 and v5.4; each later version of it names
-its own in ports/esp32/README.md.
+The two must go together. MicroPython 1.25 is made for ESP-IDF v5.2 to v5.4, 1.26 for up to v5.4.2,
+1.27 and 1.28 recommend v5.5.1; each names its own in ports/esp32/README.md.
 END
     exit 1
 }
@@ -58,13 +58,18 @@ if ! command -v idf.py >/dev/null; then
     . "$IDF_PATH/export.sh" >/dev/null || missing "ESP-IDF is not installed: run $IDF_PATH/install.sh"
 fi
 have=$(idf.py --version 2>/dev/null | sed -n 's/.*\(v[0-9][0-9.]*\).*/\1/p')
-fits=$(sed -n 's/^Currently MicroPython supports \(.*\)\.$/\1/p' "$tree/ports/esp32/README.md")
-case ", ${fits//and/,} ," in
-    *"$have "* | *"$have,"*) ;;
-    *) echo "build-esp32: this MicroPython is made for ESP-IDF $fits; you have $have" >&2 ;;
+# One paragraph has them, in words that change.
+fits=$(sed -n '/only supports certain versions/,/^$/p' "$tree/ports/esp32/README.md" |
+    grep -o 'v[0-9][0-9.]*[0-9]' | sort -uV | paste -sd ' ' || true)
+case " $fits " in
+    *" $have "*) ;;
+    *) echo "build-esp32: warning: this MicroPython is made for ESP-IDF ${fits:-(its README does not say)};" \
+        "you have $have: what its headers or CMake rules changed may not compile" >&2 ;;
 esac
+"$python" "$top/tools/deps/deps.py" micropython >/dev/null # warns of an unknown version
 
-unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL MBEDTLS_DIR MICROPYTHON_DIR TARGET PORT BUILD BOARD K V
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL MBEDTLS_DIR MICROPYTHON_DIR MICROPYTHON
+unset TARGET PORT BUILD BOARD K V
 export MONGOOSE_DIR=$mongoose
 for option; do # idf.py's, by a shell of make's
     export IDFPY_FLAGS="${IDFPY_FLAGS:-} '$option'"

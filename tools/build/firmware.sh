@@ -2,8 +2,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # Build a board's firmware: firmware.sh BOARD [BUILD_DIR] [CMAKE_ARGUMENT ...]
 # firmware.sh --check BOARD ... only says whether it can be built, before anything is fetched.
-# Result: BUILD_DIR/firmware.{uf2,bin,elf,sha256} (default build/firmware/BOARD). Incremental, and
-# the same bytes wherever the repository and the sources lie.
+# Result: BUILD_DIR/firmware.{uf2,bin,elf,sha256}. BUILD_DIR is build/firmware/BOARD if none is
+# given, with MICROPYTHON=next build/mp-VERSION/firmware/BOARD. Incremental, and the same bytes
+# wherever the repository and the sources lie.
 set -eu
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
@@ -19,8 +20,10 @@ shift
 case $board in ESP32*) exec "$top/tools/build/esp32.sh" ${check:+--check} "$board" "$@" ;; esac
 [ -f "$top/boards/$board/mpconfigboard.cmake" ] ||
     die "there is no board $board; BOARD= one of: $boards"
-build=$top/build/firmware/$board
-case ${1:-} in '' | -*) ;; *) build=$1; shift ;; esac
+case ${1:-} in
+    '' | -*) build=$top/$("$python" "$top/tools/deps/deps.py" --results)/firmware/$board ;;
+    *) build=$1; shift ;;
+esac
 case $build in /*) ;; *) build=$PWD/$build ;; esac
 
 # Submodules of MicroPython's that Debian's tree lacks, by a file in each.
@@ -37,16 +40,19 @@ fi
 tree=$("$python" "$top/tools/deps/deps.py" --path micropython-rp2)
 for path in $needs; do
     [ -e "$tree/$path" ] || die "$board needs $path: set MICROPYTHON_DIR= to a full checkout of" \
-        "MicroPython 1.25.0 with its submodules (git submodule update --init)"
+        "MicroPython; in it, make -C ports/rp2 BOARD=$board submodules"
 done
 mongoose=$("$python" "$top/tools/deps/deps.py" --path mongoose)
 if [ -z "${PICO_SDK_PATH:-}" ] && [ -f "$tree/lib/pico-sdk/pico_sdk_init.cmake" ]; then
     sdk=$tree/lib/pico-sdk
 else
     sdk=$("$python" "$top/tools/deps/deps.py" --path pico-sdk)
+    [ -z "${MICROPYTHON_DIR:-}" ] || [ -n "${PICO_SDK_PATH:-}" ] ||
+        echo "build-firmware: $tree/lib/pico-sdk is empty: ${sdk##*/} is taken. If that does not configure:" \
+            "git -C $MICROPYTHON_DIR submodule update --init lib/pico-sdk" >&2
 fi
 
-unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL MBEDTLS_DIR MICROPYTHON_DIR PICO_SDK_PATH
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL MBEDTLS_DIR MICROPYTHON_DIR MICROPYTHON PICO_SDK_PATH
 unset TARGET PORT BUILD BOARD K V CFLAGS CXXFLAGS LDFLAGS
 
 # What the firmware says of itself: MicroPython's version, and the day of our last commit.
@@ -107,9 +113,11 @@ if [ ! -f "$build/cmake/build.ninja" ]; then
         -DMICROPY_BOARD="$board" -DMICROPY_BOARD_DIR="$top/boards/$board" \
         -DUSER_C_MODULES="$top/micropython_module/micropython.cmake" \
         -DMONGOOSE_DIR="$mongoose" -DPICO_SDK_PATH_OVERRIDE="$sdk" \
-        -DMICROPY_LIB_DIR="$lib" -DPICO_NO_PICOTOOL=1 -DPython3_EXECUTABLE="$python" "$@"
+        -DMICROPY_LIB_DIR="$lib" -DPICO_NO_PICOTOOL=1 -DPICO_CLIB=newlib \
+        -DPython3_EXECUTABLE="$python" "$@"
 fi
 "$top/tools/deps/step.sh" "$log" "build-firmware: $board (a minute or two the first time)" ninja -C "$build/cmake"
+sed -n 's/.*: \(the firmware takes .* bytes\)$/build-firmware: \1/p' "$log" >&2
 
 out=$build/cmake/firmware
 cp "$out.elf" "$out.bin" "$build/"

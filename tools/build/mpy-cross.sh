@@ -20,7 +20,7 @@ build() {
 (
     flock 9
     case $tree in
-        "$cache"/micropython-[0-9]*) [ -x "$cross/mpy-cross" ] || build ;;
+        "$cache"/micropython-[0-9]* | "$cache"/next-micropython-[0-9]*) [ -x "$cross/mpy-cross" ] || build ;;
         *) build ;;
     esac
 ) 9>"$cross/lock"

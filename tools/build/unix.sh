@@ -1,12 +1,13 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
 # Build MicroPython's unix port with our module: unix.sh [BUILD_DIR] [MAKE_ARGUMENT ...]
-# Result: BUILD_DIR/micropython (default build/unix). Incremental.
+# Result: BUILD_DIR/micropython. Incremental. BUILD_DIR is build/unix if none is given, and with
+# MICROPYTHON=next build/mp-VERSION/unix.
 set -eu
 
 top=$(cd "$(dirname "$0")/../.." && pwd)
 python=${PYTHON:-/usr/bin/python3}
-build=${1:-$top/build/unix}
+build=${1:-$top/$("$python" "$top/tools/deps/deps.py" --results)/unix}
 [ $# -gt 0 ] && shift
 case $build in /*) ;; *) build=$PWD/$build ;; esac
 
@@ -14,7 +15,8 @@ case $build in /*) ;; *) build=$PWD/$build ;; esac
 # (MBEDTLS_DIR, TARGET, BUILD ...) another meaning.
 mongoose=$("$python" "$top/tools/deps/deps.py" --path mongoose)
 tree=$("$python" "$top/tools/deps/deps.py" --path micropython)
-unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL MBEDTLS_DIR MICROPYTHON_DIR TARGET PORT BUILD K V
+unset MAKEFLAGS MFLAGS MAKEOVERRIDES MAKELEVEL MBEDTLS_DIR MICROPYTHON_DIR MICROPYTHON
+unset TARGET PORT BUILD K V
 jobs=$(nproc 2>/dev/null || echo 2)
 
 # The version of MicroPython, not that of the repository we happen to be in.

@@ -40,6 +40,20 @@ suffixes() {
     [ -z "$bare" ] || { echo "Python without .py in its name: $bare" >&2; return 1; }
 }
 
+# A full checkout of MicroPython has Mbed TLS 3.6.2, and ESP-IDF up to v5.4 one as old. Before 3.6.3
+# ssl_misc.h did not include common.h: so arranged, tls12_pss.h must compile, too.
+compile_pss() {
+    tree=$("${PYTHON:-/usr/bin/python3}" tools/deps/deps.py --path mbedtls) || return 1
+    old=build/check/mbedtls-3.6.2
+    rm -rf "$old" && mkdir -p "$old" && cp "$tree"/library/*.h "$tree/library/ssl_tls12_client.c" "$old" &&
+        sed -i '/#include "common.h"/d' "$old/ssl_misc.h" || return 1
+    for library in "$old" "$tree/library"; do
+        cc -O1 -Wall -Werror -c -o /dev/null -DMBEDTLS_CONFIG_FILE='"tls/mbedtls_config.h"' -Ishared \
+            -I"$tree/include" -include shared/tls/tls12_pss.h -I"$library" "$library/ssl_tls12_client.c" ||
+            return 1
+    done
+}
+
 # shellcheck disable=SC2086
 step clang-format $bin/clang-format --dry-run -Werror $c_files
 step suffixes suffixes
@@ -50,5 +64,6 @@ step codespell $bin/codespell
 step "mypy tools" $bin/mypy
 step cppcheck lint_c
 step "layers, lwIP backend" ${PYTHON:-/usr/bin/python3} tools/check/layers.py
+step "Mbed TLS 3.6.2" compile_pss
 
 [ -z "$failed" ] || { echo "check: failed:$failed (make format mends formats)" >&2; exit 1; }

@@ -5,6 +5,11 @@
     deps.py [NAME ...]      bring these inputs (default: all), print what is where
     deps.py --path NAME     bring one input and print nothing but its folder
     deps.py --path micropython-rp2  the same of MicroPython with what its rp2 port needs
+    deps.py --results       the folder, below this repository, of what is built with it
+
+MICROPYTHON=next in the environment means what Debian's next release has of MicroPython, pico-sdk
+and Mbed TLS. It is fetched once, and asked for anew by the first form; results have a folder of
+their own, build/mp-VERSION. --moved names what of it is not of the version that is known to be good.
 
 Inputs come from Debian and PyPI by package name, through this machine's own apt and pip
 (so its mirrors, proxies and keys hold), into a cache outside the work tree. Nothing is
@@ -53,21 +58,31 @@ def override(item: Input) -> Path | None:
 
 def check_override(item: Input, folder: Path) -> str:
     try:
-        return item.check(folder)
+        version = item.check(folder)
     except DepsError as err:
         die(f"{item.variable}={folder}: {err}")
+    if warning := item.warning(version):
+        say(f"warning: {item.variable}={folder}: {warning}")
+    return version
 
 
 def cached(item: Input, cache: Path) -> str | None:
     """The version in the cache, or None if it must be fetched."""
     try:
-        return item.check(cache / item.folder)
+        return item.check_cached(cache / item.folder)
     except DepsError:
         return None
 
 
-def fetch(missing: list[Input], cache: Path) -> dict[str, str]:
-    """Bring `missing` into the cache; returns the reason by name for each that failed."""
+def place(item: Input, cache: Path) -> Path:
+    folder = cache / item.folder
+    return folder.resolve() if item.moving else folder
+
+
+def fetch(missing: list[Input], cache: Path, anew: bool = False) -> dict[str, Exception]:
+    """Bring `missing` into the cache; returns the reason by name for each that failed.
+
+    `anew`: what moves is fetched if the suite has another, too."""
     import fcntl
 
     from sources.fetch import INDEX_MEGABYTES, Fetcher
@@ -83,9 +98,14 @@ def fetch(missing: list[Input], cache: Path) -> dict[str, str]:
         except BlockingIOError:
             say(f"waiting for another run that fills {cache}")
             fcntl.flock(lock, fcntl.LOCK_EX)
-        missing = [item for item in missing if cached(item, cache) is None]
+        missing = [item for item in missing if cached(item, cache) is None or anew]
         if not missing:
             return {}
+        if anew:
+            say(f"asking Debian {missing[0].suites[0]} for its versions: {INDEX_MEGABYTES} MB")
+            with Fetcher(cache, say) as fetcher:
+                missing = [item for item in missing if not fetcher.is_current(item)]
+                return fetcher.bring(missing)
         size = sum(item.megabytes for item in missing)
         if any(item.needs_apt for item in missing):
             size += INDEX_MEGABYTES
@@ -95,13 +115,13 @@ def fetch(missing: list[Input], cache: Path) -> dict[str, str]:
             return fetcher.bring(missing)
 
 
-def die_missing(failed: dict[str, str]) -> NoReturn:
+def die_missing(failed: dict[str, Exception]) -> NoReturn:
     wanted = [item for item in inputs.ALL if item.name in failed]
     lines = ["these inputs are missing and could not be fetched:"]
     seen = ""
     for item in wanted:
         lines.append(f"  {item.title} ({item.package}; or set {item.variable})")
-        reason = failed[item.name]
+        reason = str(failed[item.name])
         lines += [f"      {line}" for line in reason.splitlines()] if reason != seen else []
         seen = reason
     example = " ".join(f"{item.variable}=/path" for item in wanted)
@@ -116,19 +136,60 @@ def ensure(items: list[Input], cache: Path) -> dict[str, tuple[Path, str]]:
         if folder := override(item):
             found[item.name] = (folder, check_override(item, folder))
         elif version := cached(item, cache):
-            found[item.name] = (cache / item.folder, version)
+            found[item.name] = (place(item, cache), version)
         else:
             missing.append(item)
     if missing:
         failed = fetch(missing, cache)
         for item in missing:
             if item.name not in failed and (version := cached(item, cache)):
-                found[item.name] = (cache / item.folder, version)
+                found[item.name] = (place(item, cache), version)
             else:
-                failed.setdefault(item.name, "the fetched files are not there")
+                failed.setdefault(item.name, DepsError("the fetched files are not there"))
         if failed:
             die_missing(failed)
     return found
+
+
+def refresh(items: list[Input], cache: Path) -> None:
+    """What moves, as its suite has it now; without a network what is there still serves."""
+    items = [item for item in items if item.moving and not override(item)]
+    if not any(cached(item, cache) for item in items):
+        return  # all of it is about to be fetched
+    try:
+        failed = fetch(items, cache, anew=True)
+    except DepsError as err:
+        failed = dict.fromkeys([item.name for item in items], err)
+    for item in items:
+        if item.name in failed:
+            say(f"{item.title} stays as it was fetched before: {failed[item.name]}")
+
+
+def moved(cache: Path) -> str:
+    """What of Debian's next release is not what is known to be good, in words; or nothing."""
+    from sources.fetch import REFUSED, recorded
+
+    known, found = recorded(cache), []
+    for item in inputs.NEXT:
+        good = inputs.NEXT_GOOD.get(item.name)
+        if good is None or override(item):
+            continue
+        entry = known.get(item.folder, {})
+        version = entry.get("version", good)  # not fetched: whoever needs it says so
+        if refused := entry.get(REFUSED):
+            found.append(f"{item.title}: {refused}")
+        elif version != good:
+            found.append(f"{item.title} {version} ({good} is known to be good)")
+    return "; ".join(found)
+
+
+def results() -> str:
+    """Where results of the chosen MicroPython lie, below this repository."""
+    if not inputs.is_next():
+        return "build"
+    item = inputs.by_name("micropython")
+    _, version = ensure([item], cache_dir())[item.name]
+    return f"build/mp-{version}"
 
 
 def copy_if_changed(source: str, target: str) -> str:
@@ -140,16 +201,26 @@ def copy_if_changed(source: str, target: str) -> str:
     return str(shutil.copy2(source, target))
 
 
-# Submodules of MicroPython's that Debian's tree leaves empty: lib/NAME, and a folder in it.
-UNIX_LIBRARIES = {"mbedtls": "library"}
-RP2_LIBRARIES = {"mbedtls": "library", "lwip": "src", "tinyusb": "src"}
+# Submodules of MicroPython's that Debian's tree leaves empty: lib/NAME.
+UNIX_LIBRARIES: tuple[str, ...] = ("mbedtls",)
+RP2_LIBRARIES = ("mbedtls", "lwip", "tinyusb")
 RP2_TREE = "micropython-rp2"
 
 
-def is_own(tree: Path, library: str, marker: str) -> bool:
+def is_own(tree: Path, library: str) -> bool:
     """Does the tree bring this library itself, as a checkout with its submodules does?"""
-    link = tree / "lib" / library
-    return not link.is_symlink() and (link / marker).is_dir()
+    folder = tree / "lib" / library
+    if folder.is_symlink() or not folder.is_dir() or not any(folder.iterdir()):
+        return False
+    try:
+        inputs.by_name(library).check(folder)
+    except DepsError as err:
+        item = inputs.by_name("micropython")
+        die(
+            f"{item.variable}={tree}: of its lib/{library}: {err}\n"
+            f"For the whole of it: git -C {tree} submodule update --init lib/{library}"
+        )
+    return True
 
 
 def buildable_micropython(tree: Path, libraries: dict[str, Path], cache: Path) -> Path:
@@ -194,14 +265,16 @@ def buildable_micropython(tree: Path, libraries: dict[str, Path], cache: Path) -
 def path_of(name: str, cache: Path) -> Path:
     if name not in ("micropython", RP2_TREE):
         return ensure([inputs.by_name(name)], cache)[name][0]
-    markers = RP2_LIBRARIES if name == RP2_TREE else UNIX_LIBRARIES
+    wanted = RP2_LIBRARIES if name == RP2_TREE else UNIX_LIBRARIES
     item = inputs.by_name("micropython")
     tree = override(item)
     if tree:
         check_override(item, tree)
-        markers = {k: v for k, v in markers.items() if not is_own(tree, k, v)}
-    found = ensure([item, *(inputs.by_name(library) for library in markers)], cache)
-    libraries = {library: found[library][0] for library in markers}
+        if name == RP2_TREE and not (tree / "ports/rp2/CMakeLists.txt").is_file():
+            die(f"{item.variable}={tree}: it lacks ports/rp2/CMakeLists.txt")
+        wanted = tuple(library for library in wanted if not is_own(tree, library))
+    found = ensure([item, *(inputs.by_name(library) for library in wanted)], cache)
+    libraries = {library: found[library][0] for library in wanted}
     return buildable_micropython(found[item.name][0], libraries, cache)
 
 
@@ -212,24 +285,37 @@ def main() -> None:
         description=(__doc__ or "").split("\n\n")[0],
         epilog="Variables: PYMONGOOSE_CACHE (the cache folder), "
         + ", ".join(item.variable for item in inputs.ALL)
-        + f" (folders to use instead), {inputs.ALLOW_HASH}=1 (accept a changed mongoose.c).",
+        + f" (folders to use instead), MICROPYTHON=next (see above), {inputs.ALLOW_HASH}=1 (accept a changed mongoose.c).",
     )
     parser.add_argument("names", nargs="*", metavar="NAME", help=" | ".join(names))
     parser.add_argument(
         "--path", metavar="NAME", choices=[*names, RP2_TREE], help="print this input's folder"
     )
+    parser.add_argument("--results", action="store_true", help="print the folder of results")
+    parser.add_argument("--moved", action="store_true", help="print what MICROPYTHON=next moved to")
     args = parser.parse_args()
     cache = cache_dir()
     if args.path:
         print(path_of(args.path, cache))
-        return
-    if unknown := set(args.names) - set(names):
+    elif args.results:
+        print(results())
+    elif args.moved:
+        print(moved(cache))
+    else:
+        show(args.names, names, parser, cache)
+
+
+def show(wanted: list[str], names: list[str], parser: argparse.ArgumentParser, cache: Path) -> None:
+    if unknown := set(wanted) - set(names):
         parser.error(f"unknown input {', '.join(sorted(unknown))} (there are {', '.join(names)})")
-    items = [item for item in inputs.ALL if not args.names or item.name in args.names]
+    items = [item for item in inputs.chosen() if not wanted or item.name in wanted]
+    refresh(items, cache)
     found = ensure(items, cache)
     for item in items:
         folder, version = found[item.name]
-        print(f"  {item.title:<12} {version:<12} {folder}")
+        print(f"  {item.title:<12} {version:<12} {folder}", flush=True)
+    if inputs.is_next() and (words := moved(cache)):
+        say(f"Debian's next release has moved on: {words}")
 
 
 if __name__ == "__main__":
@@ -237,3 +323,5 @@ if __name__ == "__main__":
         main()
     except KeyboardInterrupt:
         sys.exit(130)
+    except DepsError as err:
+        die(str(err))

@@ -5,19 +5,26 @@
 #ifndef PMG_RP2_LWIPOPTS_H
 #define PMG_RP2_LWIPOPTS_H
 
+// An RP2350 has twice the RAM.
+#if PICO_RP2350
+#define PMG_RAMS (2)
+#else
+#define PMG_RAMS (1)
+#endif
+
 // The port sets these five together or not at all. Data under way to peers lies in MEM_SIZE, what
 // came from them in the pool.
-#define MEM_SIZE (16000)
+#define MEM_SIZE (PMG_RAMS * 16000)
 #define TCP_MSS (800)
 #define TCP_WND (8 * TCP_MSS)
 #define TCP_SND_BUF (8 * TCP_MSS)
-#define MEMP_NUM_TCP_SEG (64)
+#define MEMP_NUM_TCP_SEG (PMG_RAMS * 64)
 
 // Connections, those in TIME_WAIT included; lwIP recycles the oldest of these when it needs one.
-// The Manager's max_conns is 16 on a board; the rest is for `socket`.
-#define MEMP_NUM_TCP_PCB (20)
+// The Manager's max_conns is 16 on a board, 32 with twice the RAM; the rest is for `socket`.
+#define MEMP_NUM_TCP_PCB (PMG_RAMS * 16 + 4)
 #define MEMP_NUM_TCP_PCB_LISTEN (6)
-#define PBUF_POOL_SIZE (20)
+#define PBUF_POOL_SIZE (PMG_RAMS * 20)
 
 // Seconds, instead of 60: half of the table may otherwise be asleep.
 #define TCP_MSL (5000UL)
@@ -45,6 +52,6 @@ unsigned int pmg_tcp_isn(const void *local, unsigned short local_port, const voi
 #include_next "lwipopts.h"
 
 #undef MEMP_NUM_UDP_PCB
-#define MEMP_NUM_UDP_PCB (8 + LWIP_MDNS_RESPONDER)
+#define MEMP_NUM_UDP_PCB (PMG_RAMS * 8 + LWIP_MDNS_RESPONDER)
 
 #endif

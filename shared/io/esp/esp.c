@@ -12,6 +12,10 @@
 
 #include "../sock/sock.h"
 
+// No header of ESP-IDF's has it: who calls it declares it, as the IDF's own select() does. Not 0: a
+// task of higher priority can go on.
+int sys_sem_signal_isr(sys_sem_t *sem);
+
 int pmg_io_init(pmg_mgr_t *m) {
     memset(pmg_io_of(m), 0, sizeof(pmg_io_mgr_t));
     portMUX_INITIALIZE(&pmg_io_of(m)->lock);

@@ -422,6 +422,7 @@ static bool has_work(void *arg) {
 }
 
 int pmg_io_wait(pmg_mgr_t *m, int ms) {
+    pmg_port_lwip_timers();
     if (pmg_io_of(m)->ready == NULL && !pmg_io_of(m)->woken && ms != 0) {
         if (pmg_io_of(m)->starved && (ms < 0 || ms > STARVED_MS)) {
             ms = STARVED_MS;

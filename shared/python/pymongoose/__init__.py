@@ -6,6 +6,10 @@ from _pymongoose import __version__  # noqa: F401
 
 
 def __getattr__(name):
+    # MicroPython 1.28 asks for it on `import *`, and raises what is raised here. As a variable it would
+    # cost a board as much as all of its names.
+    if name == "__all__":
+        return [each for each in globals() if not each.startswith("_")]
     # What is written in Python is imported when it is asked for: on a board it would cost memory.
     try:
         if name in ("Rpc", "RpcReq"):

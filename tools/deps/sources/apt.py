@@ -28,6 +28,12 @@ ONE_LINE_OPTIONS = {
 }
 KEPT_FIELDS = ("Signed-By", "Trusted", "Check-Valid-Until")
 
+DOWNLOADS = {
+    "source": ("source", "--download-only", "--tar-only"),
+    "packaging": ("source", "--download-only", "--diff-only"),
+    "binary": ("download",),
+}
+
 # Retries are ours; no translations, no machine hooks, no unprivileged user who cannot
 # enter the cache folder.
 CONFIG = """\
@@ -200,11 +206,19 @@ class PrivateApt:
 
     def source(self, package: str) -> Path:
         """The upstream tarball of a source package; apt checks it against the signed list."""
-        return self.get("source", "--download-only", "--tar-only", package)
+        return self.get(*DOWNLOADS["source"], package)
 
     def packaging(self, package: str) -> Path:
         """Debian's part of a source package: its patches."""
-        return self.get("source", "--download-only", "--diff-only", package)
+        return self.get(*DOWNLOADS["packaging"], package)
 
     def binary(self, package: str) -> Path:
-        return self.get("download", package)
+        return self.get(*DOWNLOADS["binary"], package)
+
+    def offered(self, package: str, kind: str) -> str:
+        """The name of the file that such a download would bring."""
+        result = self.apt_get(*DOWNLOADS[kind], "--print-uris", package)
+        match = re.search(r"^'[^']+' (\S+) \d+", result.stdout, re.M)
+        if not match:
+            raise DepsError(self.complaint or complaints(result.stdout + result.stderr))
+        return match.group(1)

@@ -29,6 +29,7 @@ from .inputs import (
     UPLOT_VERSION,
     DepsError,
     Input,
+    VersionError,
 )
 
 T = TypeVar("T")
@@ -37,13 +38,19 @@ INDEX_MEGABYTES = 21  # a Debian suite's lists of packages and of sources
 TRIES = int(os.environ.get("PYMONGOOSE_TRIES", "3"))
 BACK_OFF_S = 2  # before the second try; doubled each time
 
-# The suite that has the versions we want, then its successors: a mirror sometimes lacks a
-# file of one suite for a while. A version that does not fit is refused by the checks.
-SUITES = ("trixie", "forky", "sid")
 MONGOOSE_SUITES = ("trixie-backports", "sid")
 MONGOOSE_SDIST = "cymongoose==0.2.5"
 UPLOT_WHEEL = "youplot==1.0.0"
 AXE_WHEEL = "axe-playwright-python==0.1.8"
+
+# Of which package of Debian's, and what of it: PrivateApt's methods.
+PACKAGES = {
+    "micropython": ("micropython", "source"),
+    "mbedtls": ("mbedtls", "source"),
+    "lwip": ("lwip", "source"),
+    "pico-sdk": ("pico-sdk-source", "binary"),
+    "tinyusb": ("tinyusb-source", "binary"),
+}
 
 # pip runs an sdist's build back end only to learn its name and version. Ours answers at once,
 # so that neither a compiler nor the real back end is needed to unpack two C files.
@@ -101,6 +108,18 @@ def unpack_all(archive: Path, target: Path) -> None:
         tar.extractall(target)
 
 
+REFUSED = "refused"  # in the record of an input that moves: why what its suite has cannot serve
+
+
+def recorded(cache: Path) -> dict[str, dict[str, str]]:
+    """What came into the cache, by input."""
+    try:
+        known: dict[str, dict[str, str]] = json.loads((cache / "deps.json").read_text())
+        return known
+    except (OSError, ValueError):
+        return {}
+
+
 class Fetcher:
     """One run: its temporary folder, one private apt per suite, and the record of what came."""
 
@@ -119,42 +138,58 @@ class Fetcher:
     def __exit__(self, *exc: object) -> None:
         shutil.rmtree(self.work, ignore_errors=True)
 
-    def bring(self, items: list[Input]) -> dict[str, str]:
-        failed: dict[str, str] = {}
+    def bring(self, items: list[Input]) -> dict[str, Exception]:
+        """Fetches them into the cache; returns the reason by name for each that failed."""
+        failed: dict[str, Exception] = {}
         for item in items:
-            fetch: Callable[[Path], tuple[Path, str]] = getattr(
+            fetch: Callable[[Input, Path], tuple[Path, str]] = getattr(
                 self, "fetch_" + item.name.replace("-", "_")
             )
             new = self.work / item.folder
             try:
                 new.mkdir()
-                archive, origin = fetch(new)
-                version = item.check(new)
-                target = self.cache / item.folder
+                archive, origin = fetch(item, new)
+                version = item.check_cached(new)
+                folder = f"{item.folder}-{version}" if item.moving else item.folder
+                target = self.cache / folder
                 if target.exists():
-                    target.rename(self.work / f"old-{item.folder}")
+                    target.rename(self.work / f"old-{folder}")
                 new.rename(target)
+                if item.moving:
+                    link = self.work / f"link-{item.folder}"
+                    link.symlink_to(folder)
+                    link.replace(self.cache / item.folder)
                 self.record(item, version, origin, archive)
                 self.say(f"{item.title} {version} from {origin}")
             except (DepsError, OSError, tarfile.TarError) as err:
-                failed[item.name] = str(err)
+                failed[item.name] = err
+                if item.moving and isinstance(err, VersionError):
+                    self.write(
+                        item, recorded(self.cache).get(item.folder, {}) | {REFUSED: str(err)}
+                    )
         return failed
 
     def record(self, item: Input, version: str, origin: str, archive: Path) -> None:
-        path = self.cache / "deps.json"
-        try:
-            known = json.loads(path.read_text())
-        except (OSError, ValueError):
-            known = {}
-        known[item.name] = {
+        entry = {
             "version": version,
             "origin": origin,
             "archive": archive.name,
             "sha256": sha256(archive),
         }
+        self.write(item, entry)
+
+    def write(self, item: Input, entry: dict[str, str]) -> None:
+        known = recorded(self.cache)
+        known[item.folder if item.moving else item.name] = entry
         new = self.work / "deps.json"
         new.write_text(json.dumps(known, indent=2) + "\n")
-        new.replace(path)
+        new.replace(self.cache / "deps.json")
+
+    def is_current(self, item: Input) -> bool:
+        """Is what lies in the cache what the suite would give now?"""
+        package, kind = PACKAGES[item.name]
+        offered = retried(partial(self.apt(item.suites[0]).offered, package, kind))
+        return recorded(self.cache).get(item.folder, {}).get("archive") == offered
 
     # apt
 
@@ -178,9 +213,7 @@ class Fetcher:
         if not any((private.root / "lists").glob("*_Packages*")):
             raise DepsError(private.complaint or "apt-get update brought no lists")
 
-    def from_debian(
-        self, package: str, kind: str, suites: tuple[str, ...] = SUITES
-    ) -> tuple[Path, str]:
+    def from_debian(self, package: str, kind: str, suites: tuple[str, ...]) -> tuple[Path, str]:
         """A file of the first suite that gives it; the first suite's reason if none does."""
         reason: DepsError | None = None
         for suite in suites:
@@ -196,14 +229,15 @@ class Fetcher:
                     break  # no lists at all: the next suite would fail the same way
         raise reason or DepsError("no suite to look in")
 
-    def source(self, package: str, new: Path) -> tuple[Path, str]:
-        archive, origin = self.from_debian(package, "source")
+    def source(self, item: Input, new: Path) -> tuple[Path, str]:
+        archive, origin = self.from_debian(*PACKAGES[item.name], item.suites)
         unpack(archive, new)
         return archive, origin
 
-    def patched_source(self, package: str, new: Path) -> tuple[Path, str]:
+    def patched_source(self, item: Input, new: Path) -> tuple[Path, str]:
         """The upstream source with Debian's patches: among them are its security fixes."""
-        archive, origin = self.source(package, new)
+        archive, origin = self.source(item, new)
+        package, _ = PACKAGES[item.name]
         extra, _ = self.from_debian(package, "packaging", (origin.split()[-1],))
         tree = self.work / f"packaging-{package}"
         unpack_all(extra, tree)
@@ -216,24 +250,25 @@ class Fetcher:
                     raise DepsError(f"{name}: {result.stdout.strip()}")
         return archive, origin
 
-    def debian_tree(self, package: str, suites: tuple[str, ...] = SUITES) -> tuple[Path, str, Path]:
+    def debian_tree(self, package: str, suites: tuple[str, ...]) -> tuple[Path, str, Path]:
         """What a binary package would install, unpacked: (archive, origin, folder)."""
         archive, origin = self.from_debian(package, "binary", suites)
-        tree = self.work / f"deb-{package}"
+        tree = self.work / f"deb-{package}-{origin.split()[-1]}"
         if (result := run(["dpkg-deb", "-x", str(archive), str(tree)])).returncode:
             raise DepsError(result.stderr.strip())
         return archive, origin, tree
 
     def binary(
-        self, package: str, new: Path, files: tuple[str, ...], suites: tuple[str, ...] = SUITES
+        self, package: str, new: Path, files: tuple[str, ...], suites: tuple[str, ...]
     ) -> tuple[Path, str]:
         archive, origin, tree = self.debian_tree(package, suites)
         for file in files:
             shutil.copy2(tree / file, new)
         return archive, origin
 
-    def binary_folder(self, package: str, new: Path, folder: str) -> tuple[Path, str]:
-        archive, origin, tree = self.debian_tree(package)
+    def binary_folder(self, item: Input, new: Path, folder: str) -> tuple[Path, str]:
+        package, _ = PACKAGES[item.name]
+        archive, origin, tree = self.debian_tree(package, item.suites)
         shutil.copytree(tree / folder, new, symlinks=True, dirs_exist_ok=True)
         for notice in (tree / "usr/share/doc" / package).glob("copyright"):
             shutil.copy2(notice, new)
@@ -325,7 +360,7 @@ class Fetcher:
 
     # the inputs
 
-    def fetch_mongoose(self, new: Path) -> tuple[Path, str]:
+    def fetch_mongoose(self, item: Input, new: Path) -> tuple[Path, str]:
         try:
             archive = retried(lambda: self.sdist(MONGOOSE_SDIST))
             tree = self.work / "sdist-tree"
@@ -342,24 +377,24 @@ class Fetcher:
             except DepsError as other:
                 raise DepsError(f"{err}\n{other}") from None
 
-    def fetch_micropython(self, new: Path) -> tuple[Path, str]:
-        return self.source("micropython", new)
+    def fetch_micropython(self, item: Input, new: Path) -> tuple[Path, str]:
+        return self.source(item, new)
 
-    def fetch_lwip(self, new: Path) -> tuple[Path, str]:
-        return self.patched_source("lwip", new)
+    def fetch_lwip(self, item: Input, new: Path) -> tuple[Path, str]:
+        return self.patched_source(item, new)
 
-    def fetch_pico_sdk(self, new: Path) -> tuple[Path, str]:
-        return self.binary_folder("pico-sdk-source", new, "usr/src/pico-sdk")
+    def fetch_pico_sdk(self, item: Input, new: Path) -> tuple[Path, str]:
+        return self.binary_folder(item, new, "usr/src/pico-sdk")
 
-    def fetch_tinyusb(self, new: Path) -> tuple[Path, str]:
-        return self.binary_folder("tinyusb-source", new, "usr/src/tinyusb")
+    def fetch_tinyusb(self, item: Input, new: Path) -> tuple[Path, str]:
+        return self.binary_folder(item, new, "usr/src/tinyusb")
 
-    def fetch_mbedtls(self, new: Path) -> tuple[Path, str]:
-        return self.source("mbedtls", new)
+    def fetch_mbedtls(self, item: Input, new: Path) -> tuple[Path, str]:
+        return self.source(item, new)
 
-    def fetch_uplot(self, new: Path) -> tuple[Path, str]:
+    def fetch_uplot(self, item: Input, new: Path) -> tuple[Path, str]:
         package = f"uplot@{UPLOT_VERSION}"
         return self.script(new, UPLOT_FILE, UPLOT_SHA256, package, UPLOT_WHEEL)
 
-    def fetch_axe(self, new: Path) -> tuple[Path, str]:
+    def fetch_axe(self, item: Input, new: Path) -> tuple[Path, str]:
         return self.script(new, AXE_FILE, AXE_SHA256, f"axe-core@{AXE_VERSION}", AXE_WHEEL)

@@ -1,5 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""What the builds need from outside: the one table, and how each input is recognized."""
+"""What the builds need from outside: the one table, and how each input is recognized.
+
+There are two sets of it. The default one has fixed versions; MICROPYTHON=next is what Debian's
+next release has of MicroPython, pico-sdk and Mbed TLS on the day on which they are fetched.
+"""
 
 from __future__ import annotations
 
@@ -7,7 +11,7 @@ import hashlib
 import os
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 ALLOW_HASH = "ALLOW_MONGOOSE_HASH"
@@ -23,6 +27,16 @@ MBEDTLS_SERIES = "3.6"
 LWIP_SERIES = "2.2"
 PICO_SDK_VERSION = "2.1.1"
 TINYUSB_SERIES = "0.18"
+
+#: What was built, run, or at least read; with another version a build goes on, and says so.
+MICROPYTHON_KNOWN = ("1.25", "1.26", "1.27", "1.28", "1.29")
+PICO_SDK_KNOWN = ("2.1", "2.2")
+
+#: The newest of Debian's next release with which all that CI does was good.
+NEXT_GOOD = {"micropython": "1.26.1", "pico-sdk": "2.2.0", "mbedtls": "3.6.7"}
+NEXT_SUITES = ("forky", "sid")
+SUITES = ("trixie", "forky", "sid")
+
 # A browser's libraries: one file each, of npm's package or of a wheel that carries it.
 UPLOT_VERSION, UPLOT_FILE = "1.6.31", "uPlot.iife.min.js"
 UPLOT_SHA256 = ("2d27e8ad3d228164525ce213f9dc716f39b4e3aee0cc773fb3491c96cf4921a2",)
@@ -38,6 +52,10 @@ class DepsError(Exception):
     """A reason why a folder or a package cannot serve as an input."""
 
 
+class VersionError(DepsError):
+    """It is there and whole, but of a version that cannot serve."""
+
+
 @dataclass(frozen=True)
 class Input:
     name: str
@@ -47,7 +65,54 @@ class Input:
     package: str
     megabytes: float
     needs_apt: bool
-    check: Callable[[Path], str]  # the version found in a folder, or DepsError
+    files: tuple[str, ...]
+    read_version: Callable[[Path], str]  # or DepsError
+    series: str = ""  # no other can serve
+    wanted: str = ""  # of the series, in the cache
+    known: tuple[str, ...] = ()  # others may not build
+    suites: tuple[str, ...] = SUITES
+    moving: bool = False  # whatever the suite has: `folder` is a link to that
+
+    def check(self, folder: Path) -> str:
+        """The version found in a folder, or DepsError."""
+        need(folder, *self.files)
+        version = self.read_version(folder)
+        if not fits(version, self.series):
+            raise VersionError(f"it is {self.title} {version}; {self.series}.x is needed")
+        return version
+
+    def check_cached(self, folder: Path) -> str:
+        version = self.check(folder)
+        if not fits(version, self.wanted):
+            raise VersionError(f"it is {self.title} {version}; {self.wanted} is needed")
+        return version
+
+    def warning(self, version: str) -> str:
+        """What to expect of a version that nobody tried, or nothing."""
+        if not self.known or any(fits(version, known) for known in self.known):
+            return ""
+        older = numbers(version) < numbers(self.known[0])
+        return (
+            f"{self.title} {version} is {'older' if older else 'newer'} than what is known here "
+            f"({self.known[0]} to {self.known[-1]}). Going on. {LIKELY[self.name]}"
+        )
+
+
+#: What another version is likely to break.
+LIKELY = {
+    "micropython": "If it does not compile, look first at micropython_module/port_compat.h (names "
+    "in C that change), at boards/rp2 (its UART, PPP and lwIP timer), and at its ports' CMake rules.",
+    "pico-sdk": "If it does not configure or link, it is not the one that MicroPython asks for: "
+    "lib/pico-sdk of a checkout with its submodules is.",
+}
+
+
+def numbers(version: str) -> list[int]:
+    return [int(number) for number in re.findall(r"\d+", version)]
+
+
+def fits(version: str, series: str) -> bool:
+    return not series or version == series or version.startswith(series + ".")
 
 
 def need(folder: Path, *names: str) -> None:
@@ -66,8 +131,7 @@ def defined(path: Path, macro: str) -> str:
     return match.group(1)
 
 
-def check_mongoose(folder: Path) -> str:
-    need(folder, *MONGOOSE_SHA256)
+def of_mongoose(folder: Path) -> str:
     if not os.environ.get(ALLOW_HASH):
         for name, expected in MONGOOSE_SHA256.items():
             found = hashlib.sha256((folder / name).read_bytes()).hexdigest()
@@ -82,54 +146,33 @@ def check_mongoose(folder: Path) -> str:
     return defined(folder / "mongoose.h", "MG_VERSION")
 
 
-def check_micropython(folder: Path) -> str:
-    need(folder, "py/mpconfig.h", "ports/unix/Makefile", "mpy-cross/Makefile")
-    header = folder / "py" / "mpconfig.h"
-    parts = ("MAJOR", "MINOR", "MICRO")
-    version = ".".join(defined(header, f"MICROPY_VERSION_{part}") for part in parts)
-    if version != MICROPYTHON_VERSION:
-        raise DepsError(f"it is MicroPython {version}; {MICROPYTHON_VERSION} is needed")
-    return version
+def three(header: Path, prefix: str, parts: tuple[str, ...] = VERSION_PARTS) -> str:
+    return ".".join(defined(header, f"{prefix}_VERSION_{part}") for part in parts)
 
 
-def check_mbedtls(folder: Path) -> str:
-    need(folder, "include/mbedtls/build_info.h", "library/ssl_tls.c", "library/version_features.c")
-    version = defined(folder / "include/mbedtls/build_info.h", "MBEDTLS_VERSION_STRING")
-    if not version.startswith(MBEDTLS_SERIES + "."):
-        raise DepsError(f"it is Mbed TLS {version}; {MBEDTLS_SERIES}.x is needed")
-    return version
+def of_micropython(folder: Path) -> str:
+    return three(folder / "py/mpconfig.h", "MICROPY", ("MAJOR", "MINOR", "MICRO"))
 
 
-def check_lwip(folder: Path) -> str:
-    need(folder, "src/include/lwip/init.h", "src/include/lwip/tcp.h")
-    header = folder / "src/include/lwip/init.h"
-    version = ".".join(defined(header, f"LWIP_VERSION_{part}") for part in VERSION_PARTS)
-    if not version.startswith(LWIP_SERIES + "."):
-        raise DepsError(f"it is lwIP {version}; {LWIP_SERIES}.x is needed")
-    return version
+def of_mbedtls(folder: Path) -> str:
+    return defined(folder / "include/mbedtls/build_info.h", "MBEDTLS_VERSION_STRING")
 
 
-def check_pico_sdk(folder: Path) -> str:
-    need(folder, "pico_sdk_init.cmake", "pico_sdk_version.cmake", "src/rp2040.cmake")
+def of_lwip(folder: Path) -> str:
+    return three(folder / "src/include/lwip/init.h", "LWIP")
+
+
+def of_pico_sdk(folder: Path) -> str:
     text = (folder / "pico_sdk_version.cmake").read_text(encoding="utf-8", errors="replace")
-    numbers = [re.search(rf"PICO_SDK_VERSION_{part} (\d+)", text) for part in VERSION_PARTS]
-    version = ".".join(match.group(1) if match else "?" for match in numbers)
-    if version != PICO_SDK_VERSION:
-        raise DepsError(f"it is pico-sdk {version}; {PICO_SDK_VERSION} is needed")
-    return version
+    found = [re.search(rf"PICO_SDK_VERSION_{part} (\d+)", text) for part in VERSION_PARTS]
+    return ".".join(match.group(1) if match else "?" for match in found)
 
 
-def check_tinyusb(folder: Path) -> str:
-    need(folder, "src/tusb.h", "src/tusb_option.h", "src/portable/raspberrypi/rp2040/dcd_rp2040.c")
-    header = folder / "src/tusb_option.h"
-    version = ".".join(defined(header, f"TUSB_VERSION_{part}") for part in VERSION_PARTS)
-    if not version.startswith(TINYUSB_SERIES + "."):
-        raise DepsError(f"it is TinyUSB {version}; {TINYUSB_SERIES}.x is needed")
-    return version
+def of_tinyusb(folder: Path) -> str:
+    return three(folder / "src/tusb_option.h", "TUSB")
 
 
-def check_script(folder: Path, file: str, banner: str) -> str:
-    need(folder, file)
+def of_script(folder: Path, file: str, banner: str) -> str:
     with (folder / file).open(encoding="utf-8", errors="replace") as script:
         match = re.search(banner + r" \(?v(\d[\w.]*)", script.read(400))
     if not match:
@@ -137,12 +180,12 @@ def check_script(folder: Path, file: str, banner: str) -> str:
     return match.group(1)
 
 
-def check_uplot(folder: Path) -> str:
-    return check_script(folder, UPLOT_FILE, "uPlot")
+def of_uplot(folder: Path) -> str:
+    return of_script(folder, UPLOT_FILE, "uPlot")
 
 
-def check_axe(folder: Path) -> str:
-    return check_script(folder, AXE_FILE, "axe")
+def of_axe(folder: Path) -> str:
+    return of_script(folder, AXE_FILE, "axe")
 
 
 ALL = (
@@ -154,7 +197,8 @@ ALL = (
         package="cymongoose on PyPI, or mongoose-webserver-source in Debian",
         megabytes=0.8,
         needs_apt=False,
-        check=check_mongoose,
+        files=tuple(MONGOOSE_SHA256),
+        read_version=of_mongoose,
     ),
     Input(
         name="micropython",
@@ -164,7 +208,10 @@ ALL = (
         package="source of micropython in Debian",
         megabytes=6,
         needs_apt=True,
-        check=check_micropython,
+        files=("py/mpconfig.h", "extmod/extmod.mk", "ports/unix/Makefile", "mpy-cross/Makefile"),
+        read_version=of_micropython,
+        wanted=MICROPYTHON_VERSION,
+        known=MICROPYTHON_KNOWN,
     ),
     Input(
         name="mbedtls",
@@ -174,7 +221,9 @@ ALL = (
         package="source of mbedtls in Debian",
         megabytes=5.5,
         needs_apt=True,
-        check=check_mbedtls,
+        files=("include/mbedtls/build_info.h", "library/ssl_tls.c", "library/version_features.c"),
+        read_version=of_mbedtls,
+        series=MBEDTLS_SERIES,
     ),
     Input(
         name="lwip",
@@ -184,7 +233,9 @@ ALL = (
         package="source of lwip in Debian",
         megabytes=0.6,
         needs_apt=True,
-        check=check_lwip,
+        files=("src/include/lwip/init.h", "src/include/lwip/tcp.h"),
+        read_version=of_lwip,
+        series=LWIP_SERIES,
     ),
     Input(
         name="pico-sdk",
@@ -194,7 +245,10 @@ ALL = (
         package="pico-sdk-source in Debian",
         megabytes=4.2,
         needs_apt=True,
-        check=check_pico_sdk,
+        files=("pico_sdk_init.cmake", "pico_sdk_version.cmake", "src/rp2040.cmake"),
+        read_version=of_pico_sdk,
+        wanted=PICO_SDK_VERSION,
+        known=PICO_SDK_KNOWN,
     ),
     Input(
         name="tinyusb",
@@ -204,7 +258,9 @@ ALL = (
         package="tinyusb-source in Debian",
         megabytes=1.5,
         needs_apt=True,
-        check=check_tinyusb,
+        files=("src/tusb.h", "src/tusb_option.h", "src/portable/raspberrypi/rp2040/dcd_rp2040.c"),
+        read_version=of_tinyusb,
+        wanted=TINYUSB_SERIES,
     ),
     Input(
         name="uplot",
@@ -214,7 +270,8 @@ ALL = (
         package="uplot from npm, or youplot on PyPI",
         megabytes=0.2,
         needs_apt=False,
-        check=check_uplot,
+        files=(UPLOT_FILE,),
+        read_version=of_uplot,
     ),
     Input(
         name="axe",
@@ -224,10 +281,33 @@ ALL = (
         package="axe-core from npm, or axe-playwright-python on PyPI",
         megabytes=0.7,
         needs_apt=False,
-        check=check_axe,
+        files=(AXE_FILE,),
+        read_version=of_axe,
     ),
 )
 
 
+#: The same with MICROPYTHON=next.
+NEXT = tuple(
+    replace(item, folder=f"next-{item.name}", wanted="", suites=NEXT_SUITES, moving=True)
+    if item.name in NEXT_GOOD
+    else item
+    for item in ALL
+)
+
+
+def is_next() -> bool:
+    value = os.environ.get("MICROPYTHON", "")
+    if value not in ("", "default", "next"):
+        raise DepsError(
+            f"MICROPYTHON={value}: it is `next`, or not set; MICROPYTHON_DIR= names a folder"
+        )
+    return value == "next"
+
+
+def chosen() -> tuple[Input, ...]:
+    return NEXT if is_next() else ALL
+
+
 def by_name(name: str) -> Input:
-    return next(item for item in ALL if item.name == name)
+    return next(item for item in chosen() if item.name == name)

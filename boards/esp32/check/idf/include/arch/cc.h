@@ -4,9 +4,13 @@
 #ifndef PMG_CHECK_ARCH_CC_H
 #define PMG_CHECK_ARCH_CC_H
 
-#include <sys/time.h>
-#include <sys/types.h>
-#define LWIP_TIMEVAL_PRIVATE 0
+#include <assert.h>
+#include <errno.h>
+#include <stdint.h>
+#include <stdio.h>
+#include "sdkconfig.h"
+#include "arch/sys_arch.h"
+typedef int sys_prot_t;
 #define LWIP_PLATFORM_DIAG(x)
 #define LWIP_PLATFORM_ASSERT(x)
 

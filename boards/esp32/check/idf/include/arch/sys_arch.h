@@ -4,13 +4,14 @@
 #ifndef PMG_CHECK_ARCH_SYS_ARCH_H
 #define PMG_CHECK_ARCH_SYS_ARCH_H
 
+#include "freertos/FreeRTOS.h"
+#include "freertos/queue.h"
 #include "freertos/semphr.h"
+#include "freertos/task.h"
 typedef SemaphoreHandle_t sys_sem_t;
-typedef void *sys_mutex_t;
-typedef void *sys_mbox_t;
-typedef void *sys_thread_t;
-typedef int sys_prot_t;
+typedef SemaphoreHandle_t sys_mutex_t;
+typedef TaskHandle_t sys_thread_t;
+typedef struct sys_mbox_s *sys_mbox_t;
 sys_sem_t *sys_thread_sem_get(void);
-int sys_sem_signal_isr(sys_sem_t *sem);
 
 #endif

@@ -6,12 +6,11 @@
 
 #include <stdint.h>
 #include "esp_err.h"
+#include "esp_rom_gpio.h"
 typedef int gpio_num_t;
 typedef enum { GPIO_MODE_INPUT, GPIO_MODE_INPUT_OUTPUT, GPIO_MODE_INPUT_OUTPUT_OD } gpio_mode_t;
 esp_err_t gpio_set_direction(gpio_num_t pin, gpio_mode_t mode);
 esp_err_t gpio_set_level(gpio_num_t pin, uint32_t level);
 int gpio_get_level(gpio_num_t pin);
-void esp_rom_gpio_pad_select_gpio(uint32_t pin);
-void esp_rom_delay_us(uint32_t us);
 
 #endif

@@ -34,6 +34,10 @@ macro(idf_component_register)
     set(MICROPY_SOURCE_QSTR ${MICROPY_SOURCE_PY} ${MICROPY_SOURCE_USERMOD})
 endmacro()
 
+# From MicroPython 1.26 on.
+macro(idf_build_set_property)
+endmacro()
+
 # As a component of the IDF, the one file of mbedTLS that is compiled with a header of ours.
 macro(stand_in_mbedtls)
     set(part ${CMAKE_BINARY_DIR}/mbedtls)
