@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # cython: language_level=3, boundscheck=False, wraparound=False, initializedcheck=False
 # cython: binding=False, embedsignature=True, embedsignature.format=clinic, auto_pickle=False
-# cython: freethreading_compatible=True
 """The engine of pymongoose on CPython; programs import it as `pymongoose`.
 
 What a class or function does is written in pymongoose's stub, `__init__.pyi`. The names come from

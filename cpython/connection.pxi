@@ -93,8 +93,7 @@ cdef class Connection:
         m = manager(self)
         cdef bint held = hold(m)
         try:
-            pmg_error(alive(self), line)
-            settle(m, 0)
+            settle(m, pmg_error(alive(self), line))
         finally:
             if held:
                 m.holder = 0

@@ -150,7 +150,7 @@ int pmg_py_int(PyObject *o, const char *name, long long *out) {
     return 0;
 }
 
-int pmg_py_size(PyObject *o, const char *name, unsigned long long *out) {
+int pmg_py_millis(PyObject *o, const char *name, uint64_t *out) {
     long long n;
     if (pmg_py_int(o, name, &n) < 0) {
         return -1;
@@ -159,7 +159,16 @@ int pmg_py_size(PyObject *o, const char *name, unsigned long long *out) {
         PyErr_Format(PyExc_ValueError, PMG_MSG_NEGATIVE, name);
         return -1;
     }
-    *out = (unsigned long long)n;
+    *out = (uint64_t)n;
+    return 0;
+}
+
+int pmg_py_size(PyObject *o, const char *name, size_t *out) {
+    uint64_t n;
+    if (pmg_py_millis(o, name, &n) < 0) {
+        return -1;
+    }
+    *out = n < SIZE_MAX ? (size_t)n : SIZE_MAX;
     return 0;
 }
 

@@ -44,8 +44,10 @@ int pmg_py_str(PyObject *o, const char *name, struct mg_str *out);
 int pmg_py_cstr(PyObject *o, const char *name, const char **out); // ValueError for a NUL in it
 // An int, cut to what fits.
 int pmg_py_int(PyObject *o, const char *name, long long *out);
-// ValueError below 0.
-int pmg_py_size(PyObject *o, const char *name, unsigned long long *out);
+// ValueError below 0. What no size_t holds becomes the largest: on 32 bits 2**32 is not 0, which says
+// "no limit" in most places.
+int pmg_py_size(PyObject *o, const char *name, size_t *out);
+int pmg_py_millis(PyObject *o, const char *name, uint64_t *out);
 int pmg_py_callable(PyObject *o, const char *name);
 
 // Text of a head (UTF-8, else ISO 8859-1), of a body (U+FFFD where it is not UTF-8), plain bytes.

@@ -189,13 +189,13 @@ cdef class HttpConnection(Connection):
     def http_stream_body(self, path=None, *, max_size):
         """In MG_EV_HTTP_HDRS: has the body arrive in pieces, or go into a file."""
         cdef const char *file = NULL
-        cdef unsigned long long limit
+        cdef size_t limit
         ours(self)
         if path is not None:
             pmg_py_cstr(path, "path", &file)
         pmg_py_size(max_size, "max_size", &limit)
         cdef mg_connection *c = self.state.c
-        pmg_py_done(c, 0 if c == NULL else pmg_http_stream_body(c, file, <size_t>limit), NULL)
+        pmg_py_done(c, 0 if c == NULL else pmg_http_stream_body(c, file, limit), NULL)
 
     def serve_dir(
         self, message, root_dir, extra_headers="", mime_types="", page404="", *, listing=True,

@@ -187,7 +187,7 @@ cdef class Manager:
     def wakeup(self, connection_id, data=b""):
         """Sends MG_EV_WAKEUP with a copy of data; from any thread. False: no room for it."""
         cdef pmg_py_data_t d
-        cdef unsigned long long number
+        cdef size_t number
         pmg_py_size(connection_id, "connection_id", &number)
         pmg_py_data(data, "data", &d)
         cdef int rc = -EBADF
@@ -202,8 +202,8 @@ cdef class Manager:
 
     def timer_add(self, milliseconds, callback, *, repeat=False, run_now=False):
         """Calls callback() later, once or again and again."""
-        cdef unsigned long long ms
-        pmg_py_size(milliseconds, "milliseconds", &ms)
+        cdef uint64_t ms
+        pmg_py_millis(milliseconds, "milliseconds", &ms)
         if not callable(callback):
             pmg_py_bad_type("%s must be callable, not %s", "callback", callback)
         cdef Timer timer = Timer.__new__(Timer)
@@ -282,12 +282,12 @@ cdef int raise_busy() except -1:
 
 cdef int set_limit(pmg_limits_t *values, object name, object value) except -1:
     cdef const pmg_py_limit_t *row = pmg_py_limits
-    cdef unsigned long long number
+    cdef size_t number
     key = name.encode()
     while row.name != NULL:
         if key == row.name:
             pmg_py_size(value, row.name, &number)
-            (<size_t *>(<char *>values + row.offset))[0] = <size_t>number
+            (<size_t *>(<char *>values + row.offset))[0] = number
             return 0
         row += 1
     raise TypeError(text(PMG_MSG_LIMIT_UNKNOWN) % name)

@@ -262,9 +262,10 @@ cdef bytes encode_properties(object properties, const char *name):
         pmg_py_bad_type(PMG_MSG_PROPERTIES, name, properties)
     encoded = bytearray()
     for pair in properties.items() if isinstance(properties, dict) else properties:
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        words = tuple(pair) if isinstance(pair, (tuple, list)) else ()
+        if len(words) != 2:
             pmg_py_bad_type(PMG_MSG_PROPERTIES, name, pair)
-        number, value = pair
+        number, value = words
         kind = pmg_mqtt_prop_type(number) if isinstance(number, int) and 0 < number < 256 else -1
         if kind < 0:
             raise ValueError(text(PMG_MSG_PROPERTY))
@@ -273,10 +274,12 @@ cdef bytes encode_properties(object properties, const char *name):
         p.key.len = p.val.len = 0
         pmg_py_none(&d)
         if kind == MQTT_PROP_TYPE_STRING_PAIR:
-            if not isinstance(value, (tuple, list)) or len(value) != 2:
+            # Held until they are encoded: a subclass may make them up.
+            words = tuple(value) if isinstance(value, (tuple, list)) else ()
+            if len(words) != 2:
                 raise ValueError(text(PMG_MSG_PROPERTY))
-            pmg_py_str(value[0], "key", &p.key)
-            pmg_py_str(value[1], "value", &p.val)
+            pmg_py_str(words[0], "key", &p.key)
+            pmg_py_str(words[1], "value", &p.val)
         elif kind == MQTT_PROP_TYPE_STRING:
             pmg_py_str(value, "value", &p.val)
         elif kind == MQTT_PROP_TYPE_BINARY_DATA:

@@ -97,7 +97,7 @@ cdef extern from "pmg.h":
     int pmg_recv_consume(mg_connection *, size_t)
     void pmg_drain(mg_connection *)
     void pmg_close(mg_connection *)
-    void pmg_error(mg_connection *, const char *)
+    int pmg_error(mg_connection *, const char *)
 
 
 cdef extern from "Python.h":
@@ -123,7 +123,8 @@ cdef extern from "convert.h":
     int pmg_py_str(object, const char *, mg_str *) except -1
     int pmg_py_cstr(object, const char *, const char **) except -1
     int pmg_py_int(object, const char *, long long *) except -1
-    int pmg_py_size(object, const char *, unsigned long long *) except -1
+    int pmg_py_size(object, const char *, size_t *) except -1
+    int pmg_py_millis(object, const char *, uint64_t *) except -1
     int pmg_py_callable(object, const char *) except -1
     object pmg_py_text(mg_str)
     object pmg_py_body_text(mg_str)

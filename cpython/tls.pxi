@@ -17,11 +17,13 @@ cdef extern from "pmg.h":
     int pmg_tls_conf_new(const pmg_tls_opts_t *, pmg_tls_conf_t **, char *, size_t)
     void pmg_tls_conf_unref(pmg_tls_conf_t *)
     int pmg_tls_init(mg_connection *, pmg_tls_conf_t *)
+    void pmg_tls_failed(mg_connection *, const char *)
     int pmg_tls_free(mg_connection *)
 
 
 cdef extern from "pmg_messages.h":
     const char *PMG_MSG_STRS
+    const char *PMG_MSG_TLS_FAILED
     const char *PMG_MSG_TLS_OPTS
 
 
@@ -87,11 +89,21 @@ cdef class TlsOpts:
 cdef class TlsConnection(Connection):
     def tls_init(self, opts):
         """Gives this connection, or all that this listener accepts, TLS."""
-        ours(self)
-        if not isinstance(opts, TlsOpts):
+        cdef bint good = isinstance(opts, TlsOpts)
+        if not good and ours(self) == NULL:
             pmg_py_bad_type(PMG_MSG_TLS_OPTS, "opts", opts)
-        cdef mg_connection *c = self.state.c
-        pmg_py_done(c, 0 if c == NULL else pmg_tls_init(c, (<TlsOpts>opts).conf), NULL)
+        m = manager(self)
+        cdef bint held = hold(m)
+        try:
+            if good:
+                settle(m, pmg_tls_init(self.state.c, (<TlsOpts>opts).conf))
+            else:
+                pmg_tls_failed(self.state.c, PMG_MSG_TLS_FAILED)
+                settle(m, 0)
+                pmg_py_bad_type(PMG_MSG_TLS_OPTS, "opts", opts)
+        finally:
+            if held:
+                m.holder = 0
 
     def tls_free(self):
         """Ends TLS on this connection; what follows is plain text."""

@@ -38,6 +38,7 @@ cdef extern from "pmg.h":
     void pmg_sha1(mg_str, unsigned char *)
     void pmg_sha256(mg_str, unsigned char *)
     void pmg_hmac_sha256(mg_str, mg_str, unsigned char *)
+    bint pmg_same(mg_str, mg_str)
     size_t PMG_BASE64_LEN(size_t)
     void pmg_base64_encode(mg_str, char *)
     long pmg_base64_decode(mg_str, char *)
@@ -255,12 +256,11 @@ def http_var(buf, name):
 
 def http_parse_multipart(body, offset=0, boundary=""):
     """The part of a form at an offset: (offset of the next, {"name", "filename", ...})."""
-    cdef unsigned long long at = 0
     cdef pmg_multipart_t part
     cdef const char *why = NULL
-    pmg_py_size(offset, "offset", &at)
+    cdef size_t position = 0
+    pmg_py_size(offset, "offset", &position)
     cdef _Data form = _Data(body, b"body")
-    cdef size_t position = <size_t>at
     cdef int rc = pmg_multipart_next(
         form.s, &position, str_arg(boundary, "boundary"), &part, &why
     )
@@ -331,6 +331,13 @@ def hmac_sha256(key, data):
     return digest
 
 
+def compare_digest(a, b):
+    """Are both the same? In a time that does not tell where they differ."""
+    cdef _Data one = _Data(a, b"a")
+    cdef _Data other = _Data(b, b"b")
+    return bool(pmg_same(one.s, other.s))
+
+
 def base64_encode(data):
     """Base64 of bytes, as a str."""
     cdef _Data raw = _Data(data, b"data")
@@ -358,7 +365,7 @@ def crc32(data, initial=0):
 
 
 cdef bytes random_room(length):
-    cdef unsigned long long size = 0
+    cdef size_t size = 0
     pmg_py_size(length, "length", &size)
     if size > SIZE_MAX // 2:
         raise MemoryError

@@ -87,7 +87,7 @@ cdef class WsManager(Manager):
         """Sends a WebSocket message to all accepted WebSockets, or to those given."""
         cdef pmg_py_data_t d
         cdef pmg_broadcast_t b
-        cdef unsigned long long limit = SIZE_MAX
+        cdef size_t limit = SIZE_MAX
         cdef int rc
         cdef mg_connection *c
         cdef int opcode = small_int_arg(op, "op")
@@ -101,7 +101,7 @@ cdef class WsManager(Manager):
         pmg_py_data(data, "data", &d)
         try:
             rc = pmg_broadcast_begin(
-                &b, self.core(), d.s, opcode, isinstance(data, str), <size_t>limit
+                &b, self.core(), d.s, opcode, isinstance(data, str), limit
             )
             if rc >= 0 and to is None:
                 pmg_broadcast_all(&b)

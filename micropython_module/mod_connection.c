@@ -152,8 +152,7 @@ MP_DEFINE_CONST_FUN_OBJ_2(mpy_conn_set_handler_obj, conn_set_handler);
 static mp_obj_t conn_error(mp_obj_t self_in, mp_obj_t message_in) {
     const char *message = mpy_get_cstr(message_in, "message");
     mpy_conn_t *self = mpy_conn_open(self_in);
-    MPY_ENGINE_DO(pmg_error(self->c, message));
-    return mpy_conn_done(self, 0);
+    return mpy_conn_done(self, MPY_ENGINE(pmg_error(self->c, message)));
 }
 MP_DEFINE_CONST_FUN_OBJ_2(mpy_conn_error_obj, conn_error);
 

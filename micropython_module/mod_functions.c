@@ -287,6 +287,11 @@ static mp_obj_t module_hmac_sha256(mp_obj_t key_in, mp_obj_t data_in) {
 }
 MP_DEFINE_CONST_FUN_OBJ_2(module_hmac_sha256_obj, module_hmac_sha256);
 
+static mp_obj_t module_compare_digest(mp_obj_t a_in, mp_obj_t b_in) {
+    return mp_obj_new_bool(pmg_same(get_data(a_in, "a"), get_data(b_in, "b")));
+}
+MP_DEFINE_CONST_FUN_OBJ_2(module_compare_digest_obj, module_compare_digest);
+
 static mp_obj_t module_base64_encode(mp_obj_t data_in) {
     struct mg_str data = get_data(data_in, "data");
     vstr_t vstr;

@@ -256,15 +256,11 @@ static mp_obj_t manager_mqtt_connect(size_t n_args, const mp_obj_t *pos_args, mp
     MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
     mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
-    mp_buffer_info_t password, will;
-    mpy_get_data(args[ARG_password].u_obj, "password", &password);
-    mpy_get_data(args[ARG_will_message].u_obj, "will_message", &will);
+    // What may run Python comes first, buffers that it may resize last.
     pmg_mqtt_login_t login = {
         .client_id = mpy_get_str(args[ARG_client_id].u_obj, "client_id"),
         .username = mpy_get_str(args[ARG_username].u_obj, "username"),
-        .password = mg_str_n(password.buf, password.len),
         .will_topic = mpy_get_str(args[ARG_will_topic].u_obj, "will_topic"),
-        .will_message = mg_str_n(will.buf, will.len),
         .props = get_properties(args[ARG_properties].u_obj, "properties"),
         .will_props = get_properties(args[ARG_will_properties].u_obj, "will_properties"),
         .version = mpy_get_small_int(args[ARG_version].u_obj, "version"),
@@ -273,6 +269,11 @@ static mp_obj_t manager_mqtt_connect(size_t n_args, const mp_obj_t *pos_args, mp
         .clean_session = mp_obj_is_true(args[ARG_clean_session].u_obj),
         .will_retain = mp_obj_is_true(args[ARG_will_retain].u_obj),
     };
+    mp_buffer_info_t password, will;
+    mpy_get_data(args[ARG_password].u_obj, "password", &password);
+    mpy_get_data(args[ARG_will_message].u_obj, "will_message", &will);
+    login.password = mg_str_n(password.buf, password.len);
+    login.will_message = mg_str_n(will.buf, will.len);
     mpy_manager_t *self = mpy_manager_open(pos_args[0]);
     mpy_open_t arg = {.handler = handler, .conn = NULL};
     struct mg_connection *c = NULL;

@@ -111,15 +111,27 @@ MP_DEFINE_CONST_OBJ_TYPE(mpy_type_TlsOpts, MP_QSTR_TlsOpts, MP_TYPE_FLAG_NONE, m
 // ---------------------------------------------------------------------------------------------
 // Of a connection
 
+// What it got is of no use: the engine closes the connection, and what its handler raises goes first.
+static void failed(mp_obj_t self_in) {
+    mpy_conn_t *self = MP_OBJ_TO_PTR(self_in);
+    mpy_check_caller(self->mgr);
+    if (self->c != NULL) {
+        MPY_ENGINE_DO(pmg_tls_failed(self->c, PMG_MSG_TLS_FAILED));
+        mpy_conn_done(self, 0);
+    }
+}
+
 static mp_obj_t conn_tls_init(mp_obj_t self_in, mp_obj_t opts_in) {
     if (!mp_obj_is_type(opts_in, &mpy_type_TlsOpts)) {
+        failed(self_in);
         mpy_raise_type(PMG_MSG_TLS_OPTS, "opts", opts_in);
     }
     mpy_tls_opts_t *opts = MP_OBJ_TO_PTR(opts_in);
-    mpy_conn_t *self = mpy_conn_open(self_in);
     if (opts->conf == NULL) {
+        failed(self_in);
         mpy_raise_error(EBADF, "TlsOpts was finalized");
     }
+    mpy_conn_t *self = mpy_conn_open(self_in);
     return mpy_conn_done(self, MPY_ENGINE(pmg_tls_init(self->c, opts->conf)));
 }
 MP_DEFINE_CONST_FUN_OBJ_2(mpy_conn_tls_init_obj, conn_tls_init);

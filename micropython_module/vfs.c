@@ -148,12 +148,27 @@ static void fs_close(void *fd) {
     }
 }
 
+// All of it, or as much as there is or fits. mp_stream_rw() believes what a stream written in Python
+// says that it has moved, and would then go on behind the buffer.
+static size_t move_all(mpy_file_t *self, char *buf, size_t len, int *err, byte direction) {
+    size_t done = 0, n = 1;
+    *err = 0;
+    while (done < len && n > 0) {
+        n = mp_stream_rw(self->file, buf + done, len - done, err, direction | MP_STREAM_RW_ONCE);
+        if (*err != 0 || n > len - done) {
+            *err = *err != 0 ? *err : EIO;
+            break;
+        }
+        done += n;
+    }
+    return done;
+}
+
 static size_t transfer(void *fd, void *buf, size_t len, byte direction) {
-    mpy_file_t *self = fd;
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
         int err;
-        size_t n = mp_stream_rw(self->file, buf, len, &err, direction);
+        size_t n = move_all(fd, buf, len, &err, direction);
         nlr_pop();
         return n;
     }
@@ -276,11 +291,10 @@ int pmg_port_file_create(const char *path, void **file) {
 }
 
 int pmg_port_file_write(void *file, const void *buf, size_t len) {
-    mpy_file_t *self = file;
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
-        int err = 0;
-        mp_uint_t n = mp_stream_rw(self->file, (void *)buf, len, &err, MP_STREAM_RW_WRITE);
+        int err;
+        size_t n = move_all(file, (void *)buf, len, &err, MP_STREAM_RW_WRITE);
         nlr_pop();
         // A file system that is full may take a part and say nothing.
         return err != 0 ? -err : n < len ? -ENOSPC : 0;

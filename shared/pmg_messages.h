@@ -23,6 +23,7 @@
 #define PMG_MSG_PROPERTIES "%s must be a dict or an iterable of (id, value) pairs, not %s"
 #define PMG_MSG_PROPERTY "a property has an unknown id, or a value that does not fit it"
 #define PMG_MSG_TLS_OPTS "%s must be TlsOpts, not %s"
+#define PMG_MSG_TLS_FAILED "TLS: tls_init() got no TlsOpts"
 #define PMG_MSG_STRS "%s must be a sequence of str, not %s"
 #define PMG_MSG_CONNECTIONS "%s must hold Connection objects, not %s"
 #define PMG_MSG_SERVICE "a service is a tuple: type, port, then a dict for its txt, then its name"
@@ -33,7 +34,7 @@
 #define PMG_MSG_MULTIPART "this is no multipart form: %s"
 #define PMG_MSG_BASE64 "this is not Base64"
 #define PMG_MSG_URL_PORT "the port of this URL is no number from 0 to 65535"
-#define PMG_MSG_RANDOM "the source of random numbers failed"
+#define PMG_MSG_RANDOM PMG_NO_RANDOM
 #define PMG_MSG_BAD_ESCAPE "a percent sign is not followed by two hex digits"
 #define PMG_MSG_LIMIT_UNKNOWN "Manager has no limit named %s"
 #define PMG_MSG_HANDLER_FAILED "handler raised"

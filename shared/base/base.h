@@ -33,9 +33,13 @@ static inline bool pmg_str_is(struct mg_str s, const char *text) {
 
 // error.c
 int pmg_fail(pmg_mgr_t *m, int err, const char *fmt, ...) PMG_FORMAT(3, 4); // gives err back
+// 0, or -ELOOP and its text: a call that fires an event would nest too deep. Python's own limit counts
+// its frames alone, and a program may lift it.
+int pmg_nested(pmg_mgr_t *m);
 void pmg_live_add(int managers, int connections, int timers);
 
-// random.c: pooled, for what needs few bytes often
-void pmg_random(pmg_mgr_t *m, void *buf, size_t len);
+// random.c: pooled, for what needs few bytes often. False: the source failed, `buf` holds nothing to
+// use, and whoever needed it refuses.
+bool pmg_random(pmg_mgr_t *m, void *buf, size_t len) PMG_MUST_USE;
 
 #endif

@@ -20,6 +20,14 @@ int pmg_fail(pmg_mgr_t *m, int err, const char *fmt, ...) {
     return err;
 }
 
+int pmg_nested(pmg_mgr_t *m) {
+    return m->depth < PMG_NESTING_MAX
+               ? 0
+               : pmg_fail(m, -ELOOP,
+                     "handlers are nested %d deep: go on in a timer, or by wakeup()",
+                     PMG_NESTING_MAX);
+}
+
 const char *pmg_error_text(pmg_mgr_t *m, int err) {
     if (m != NULL && m->err == err && m->err_text[0] != '\0') {
         return m->err_text;

@@ -3,6 +3,7 @@
 // Percent-encoding and urlencoded forms (RFC 3986, section 2.1; the URL standard's forms).
 
 #include "form.h"
+#include "types.h"
 
 static char lower(char ch) {
     return ch >= 'A' && ch <= 'Z' ? (char)(ch + 32) : ch;
@@ -38,7 +39,7 @@ static bool decodes_to(struct mg_str raw, struct mg_str text) {
 }
 
 struct mg_str pmg_form_var(struct mg_str form, struct mg_str name) {
-    const char *p = form.buf, *end = p + form.len;
+    const char *p = form.buf, *end = pmg_str_end(form);
     static char empty[] = "";
     while (p < end) {
         const char *amp = memchr(p, '&', (size_t)(end - p));

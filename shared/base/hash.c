@@ -174,6 +174,19 @@ long pmg_base64_decode(struct mg_str text, char *dst) {
 }
 
 // ---------------------------------------------------------------------------------------------
+// Secrets
+
+bool pmg_same(struct mg_str a, struct mg_str b) {
+    // Always as long as `a`, which is what the other side sent or what the program keeps.
+    volatile uint8_t differ = a.len != b.len;
+    struct mg_str against = differ ? a : b;
+    for (size_t i = 0; i < a.len; i++) {
+        differ = (uint8_t)(differ | ((uint8_t)a.buf[i] ^ (uint8_t)against.buf[i]));
+    }
+    return differ == 0;
+}
+
+// ---------------------------------------------------------------------------------------------
 // Random
 
 bool pmg_random_text(char *dst, size_t len) {

@@ -184,6 +184,7 @@
         X(sha1, 1, 1) \
         X(sha256, 1, 1) \
         X(hmac_sha256, 2, 2) \
+        X(compare_digest, 2, 2) \
         X(base64_encode, 1, 1) \
         X(base64_decode, 1, 1) \
         X(crc32, 1, 255) \

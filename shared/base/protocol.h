@@ -5,7 +5,8 @@
 // calls these; a new protocol is a folder, and one row in open/schemes.c.
 //
 // May Python run?  In `read`, `opened`, `begin`, `eof`, `gone`, `closing` and a layer's `handshake`:
-// they fire events. In `more`: the file system may be Python's. Everywhere else: no.
+// they fire events. In `send` of an HTTP client: what waits goes first. In a source's `more` and `end`:
+// the file system may be Python's. Everywhere else: no.
 #ifndef PMG_PROTOCOL_H
 #define PMG_PROTOCOL_H
 

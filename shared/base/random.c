@@ -4,15 +4,18 @@
 
 #include "record.h"
 
-void pmg_random(pmg_mgr_t *m, void *buf, size_t len) {
+bool pmg_random(pmg_mgr_t *m, void *buf, size_t len) {
     if (len > sizeof(m->random)) {
-        (void)pmg_port_random(buf, len);
-        return;
+        return pmg_port_random(buf, len);
     }
     if (m->random_left < len) {
-        (void)pmg_port_random(m->random, sizeof(m->random));
+        m->random_left = 0; // what a source that failed has written is not random
+        if (!pmg_port_random(m->random, sizeof(m->random))) {
+            return false;
+        }
         m->random_left = sizeof(m->random);
     }
     m->random_left -= len;
     memcpy(buf, m->random + m->random_left, len);
+    return true;
 }

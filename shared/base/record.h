@@ -18,6 +18,8 @@
 #endif
 // A client that pipelines requests and reads no replies: with this much unsent the next one waits.
 #define PMG_PIPELINE_MAX (2 * PMG_READ_SIZE)
+// Handlers within handlers: each has a frame of ours on the C stack.
+#define PMG_NESTING_MAX 100
 // A send buffer up to this size is kept for the next connection instead of being freed.
 #ifdef PMG_BOARD
 #define PMG_SPARE_MAX 2048
@@ -76,6 +78,7 @@ typedef struct {
     unsigned watched : 1;     // the backend's
     unsigned connected : 1;
     unsigned url_tls : 1;   // the URL's scheme asks for TLS
+    unsigned insecure : 1;  // of a listener: its TLS failed, so it accepts nothing
     unsigned multicast : 1; // datagrams know their interface
     unsigned evicted : 1;   // closed to make room
     unsigned cut : 1;       // the end of the stream came without the layer saying so

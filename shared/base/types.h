@@ -10,8 +10,10 @@
 
 #if defined(__GNUC__) || defined(__clang__)
 #define PMG_FORMAT(fmt, args) __attribute__((format(printf, fmt, args)))
+#define PMG_MUST_USE __attribute__((warn_unused_result))
 #else
 #define PMG_FORMAT(fmt, args)
+#define PMG_MUST_USE
 #endif
 
 // Events that Mongoose does not have: above all that it may add, and above a program's own numbers,
@@ -23,6 +25,11 @@ enum {
     PMG_EV_END = 160 // no event has this number or a higher one
 };
 #define MG_MODBUS_ERR_TIMEOUT 256 // in a response's error: no answer came within modbus_timeout
+
+// Behind the last byte. A text that is not there ends where it begins: NULL + 0 has no value in C.
+static inline const char *pmg_str_end(struct mg_str s) {
+    return s.len > 0 ? s.buf + s.len : s.buf;
+}
 
 typedef struct pmg_mgr pmg_mgr_t;
 typedef struct pmg_timer pmg_timer_t;
@@ -75,6 +82,9 @@ typedef struct {
 } pmg_addr_t;
 // An address as text (RFC 5952), "" when there is none.
 void pmg_addr_text(const struct mg_addr *a, pmg_addr_t *out);
+
+// What whoever needs random numbers says when there are none.
+#define PMG_NO_RANDOM "the source of random numbers failed"
 
 // One line for the last negative result on this manager; valid until the next call.
 const char *pmg_error_text(pmg_mgr_t *m, int err);

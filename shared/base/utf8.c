@@ -28,7 +28,7 @@ static bool start(uint8_t b, uint32_t *state) {
 }
 
 bool pmg_utf8_feed(pmg_utf8_t *u, const void *buf, size_t len) {
-    const uint8_t *p = buf, *end = p + len;
+    const uint8_t *p = buf, *end = len > 0 ? p + len : p; // `buf` may be NULL
     uint32_t state = u->state;
     while (p < end) {
         if (state == 0) {
@@ -62,7 +62,7 @@ bool pmg_utf8_valid(const void *buf, size_t len) {
 // One U+FFFD for each maximal prefix of a character that breaks off (Unicode, section 3.9), as
 // Python's "replace" does.
 size_t pmg_utf8_replace(const void *buf, size_t len, char *dst) {
-    const uint8_t *p = buf, *end = p + len;
+    const uint8_t *p = buf, *end = len > 0 ? p + len : p; // `buf` may be NULL
     size_t n = 0;
     while (p < end) {
         const uint8_t *s = p;

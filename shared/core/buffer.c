@@ -21,6 +21,22 @@ int pmg_can_send(struct mg_connection *c) {
     return 0;
 }
 
+// A board has no memory to spare for bytes that are gone; elsewhere a large rest is not moved for a
+// small gap.
+#ifdef PMG_BOARD
+#define COMPACT_FIRST true
+#else
+#define COMPACT_FIRST false
+#endif
+
+static void compact(struct mg_connection *c) {
+    struct mg_iobuf *b = &c->send;
+    size_t off = pmg_x(c)->send_off;
+    memmove(b->buf, b->buf + off, b->len - off);
+    b->len -= off;
+    pmg_x(c)->send_off = 0;
+}
+
 __attribute__((always_inline)) static inline bool room(struct mg_connection *c, size_t len) {
     struct mg_iobuf *b = &c->send;
     pmg_mgr_t *m = pmg_m(c);
@@ -31,12 +47,18 @@ __attribute__((always_inline)) static inline bool room(struct mg_connection *c, 
         return true;
     }
     size_t off = pmg_x(c)->send_off;
-    if (off > 0 && off >= b->len / 2) { // compacting is cheaper than growing
-        memmove(b->buf, b->buf + off, b->len - off);
-        b->len -= off;
-        pmg_x(c)->send_off = 0;
+    if (off > 0 && (off >= b->len / 2 || COMPACT_FIRST)) { // compacting is cheaper than growing
+        compact(c);
     }
-    return pmg_buf_reserve(b, len);
+    if (pmg_buf_reserve(b, len)) {
+        return true;
+    }
+    // No memory to grow: what has left already is room, too.
+    if (pmg_x(c)->send_off > 0) {
+        compact(c);
+        return pmg_buf_reserve(b, len);
+    }
+    return false;
 }
 
 bool pmg_out_room(struct mg_connection *c, size_t len) {
@@ -59,6 +81,10 @@ bool pmg_out_grow(struct mg_connection *c, const void *buf, size_t len) {
 static int send_datagram(struct mg_connection *c, const void *buf, size_t len) {
     if (c->rem.port == 0) {
         return pmg_fail(pmg_m(c), -EDESTADDRREQ, "no datagram was received yet: nobody to send to");
+    }
+    int err = pmg_nested(pmg_m(c));
+    if (err < 0) {
+        return err;
     }
     long n = pmg_io_write(c, buf, len);
     if (n < 0) {

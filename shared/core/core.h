@@ -1,6 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // Managers, timers and connections, as a binding uses them.
+//
+// May Python run?  In pmg_mgr_poll; in pmg_mgr_free unless `silent`; in pmg_error; in pmg_send (a
+// datagram, or a client's bytes behind others: MG_EV_WRITE). A binding converts all arguments ahead of
+// these and takes buffers last. Nowhere else: timer_free and free hooks only take note.
 #ifndef PMG_CORE_H
 #define PMG_CORE_H
 
@@ -99,6 +103,7 @@ struct mg_str pmg_send_peek(struct mg_connection *c);
 int pmg_recv_consume(struct mg_connection *c, size_t len);
 void pmg_drain(struct mg_connection *c); // send what is queued, then close
 void pmg_close(struct mg_connection *c); // close after the running event, without sending
-void pmg_error(struct mg_connection *c, const char *text); // MG_EV_ERROR now, then close
+// MG_EV_ERROR now, then close. 0 or -ELOOP: not from so deep.
+int pmg_error(struct mg_connection *c, const char *text);
 
 #endif

@@ -44,8 +44,12 @@ void pmg_fatal(struct mg_connection *c, const char *text) {
     }
 }
 
-void pmg_error(struct mg_connection *c, const char *text) {
-    pmg_fatal(c, text);
+int pmg_error(struct mg_connection *c, const char *text) {
+    int err = c->is_closing ? 0 : pmg_nested(pmg_m(c));
+    if (err == 0) {
+        pmg_fatal(c, text);
+    }
+    return err;
 }
 
 void pmg_refuse(struct mg_connection *c, const char *text) {

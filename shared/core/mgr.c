@@ -57,6 +57,13 @@ int pmg_mgr_new(pmg_mgr_t **out, const pmg_hooks_t *hooks, const pmg_limits_t *l
 void pmg_mgr_free(pmg_mgr_t *m, bool silent) {
     m->closing = true; // refuses new connections and timers: the loop below ends
     m->silent = silent;
+    m->depth++; // what runs Python in here, be it a file that is closed, may neither poll nor close
+    while (m->work_first != NULL) { // each goes anyway, and need not be looked for
+        pmg_x(m->work_first)->in_work = 0;
+        m->work_first = pmg_x(m->work_first)->work_next;
+    }
+    m->work_last = NULL;
+    m->work_len = 0;
     pmg_timers_free(m);
     while (m->first != NULL) {
         m->first->is_closing = 1;
@@ -119,5 +126,8 @@ pmg_attached_t *pmg_attached(pmg_mgr_t *m, void (*end)(pmg_mgr_t *m, pmg_attache
 }
 
 int pmg_mgr_alive(pmg_mgr_t *m) {
+    if (pmg_nested(m) < 0) {
+        return -ELOOP;
+    }
     return m->closing ? pmg_fail(m, -EBADF, "manager is closed") : pmg_io_check(m);
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // The name resolver, as open/ uses it: who waits gives a callback, and the place of its request.
+// May Python run?  In none of these: `found` is called from the loop, by a timer.
 #ifndef PMG_DNS_H
 #define PMG_DNS_H
 

@@ -44,7 +44,11 @@ static int open_query(pmg_dns_lookup_t *l, pmg_dns_query_t *q, const struct mg_a
     c->is_client = 1;
     c->is_udp = !q->tcp;
     q->c = c;
-    pmg_random(l->m, &q->id, sizeof(q->id));
+    if (!pmg_random(l->m, &q->id,
+            sizeof(q->id))) { // with an id that can be guessed anybody answers
+        close_query(q);
+        return -EIO;
+    }
 #if PMG_HAS_MDNS
     if (server == NULL) {
         int failed = pmg_dns_local_ask(c, q->id, l->asked);
@@ -134,7 +138,7 @@ static void ask(pmg_dns_lookup_t *l, pmg_dns_query_t *q, int result) {
         }
         result = PMG_DNS_SYSTEM;
         l->err = err;
-        if (err == -ENOMEM || err == -ENOBUFS || err == -EMFILE || err == -ENFILE) {
+        if (err == -ENOMEM || err == -ENOBUFS || err == -EMFILE || err == -ENFILE || err == -EIO) {
             l->last = PMG_DNS_SYSTEM; // of this host, not of the server: waiting may help
             return;
         }

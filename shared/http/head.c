@@ -87,7 +87,7 @@ static struct mg_str trim(const char *p, const char *end) {
 
 // Is `token` a member of a comma-separated list?
 bool pmg_http_list_has(struct mg_str list, const char *token) {
-    const char *p = list.buf, *end = list.buf + list.len;
+    const char *p = list.buf, *end = pmg_str_end(list);
     while (p < end) {
         const char *comma = memchr(p, ',', (size_t)(end - p));
         const char *stop = comma != NULL ? comma : end;
@@ -339,7 +339,7 @@ struct mg_str pmg_http_header(const pmg_http_msg_t *hm, struct mg_str name) {
 
 struct mg_str pmg_http_header_var(const pmg_http_msg_t *hm, struct mg_str name, struct mg_str var) {
     struct mg_str v = pmg_http_header(hm, name);
-    const char *p = v.buf, *end = v.buf + v.len;
+    const char *p = v.buf, *end = pmg_str_end(v);
     while (p < end) {
         // One parameter: name, "=", and a token or a quoted string; parameters stand apart by ; or ,
         const char *start = p;

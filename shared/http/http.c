@@ -163,12 +163,12 @@ static void deliver(struct mg_connection *c, pmg_http_msg_t *hm) {
 }
 
 // A message whose head came with an earlier read, or whose body went its own way. False: its file
-// failed.
+// failed. (Answered while its file was being finished, it goes on as any that was answered early.)
 static bool parse_late(struct mg_connection *c, char *base, parse_t *p, pmg_http_stream_t **s) {
     pmg_http_t *h = pmg_http_of(c);
     struct mg_str head = mg_str_n(base, h->head_len);
     if (h->sink == PMG_HTTP_BODY_STREAM && (*s = pmg_http_stream_end(c, &head)) == NULL) {
-        return false;
+        return !c->is_client && !c->is_closing && !c->is_draining;
     }
     if (h->sink != PMG_HTTP_BODY_DROP) { // the buffer has moved since
         (void)pmg_http_parse_head(head.buf, head.len, c->is_client, &p->hm, p->headers,
@@ -211,10 +211,16 @@ static int next_head(struct mg_connection *c, size_t *ofs, parse_t *p, bool *par
     return 0;
 }
 
+// Where it stands; there may be no buffer when the peer has closed.
+static char *received(struct mg_connection *c, size_t ofs) {
+    static char none[1];
+    return c->recv.buf != NULL ? (char *)c->recv.buf + ofs : none;
+}
+
 // Framing that was read is taken out, so that small chunks cannot bloat the buffer.
 static void squeeze(struct mg_connection *c, size_t ofs) {
     pmg_http_t *h = pmg_http_of(c);
-    char *base = (char *)c->recv.buf + ofs;
+    char *base = received(c, ofs);
     size_t keep = h->sink == PMG_HTTP_BODY_GATHER ? h->head_len + h->body_len : 0;
     size_t rest = c->recv.len - ofs - h->pos;
     if (h->pos > keep) {
@@ -237,7 +243,7 @@ static size_t process(struct mg_connection *c) {
         if (h->state == PMG_HTTP_HEAD && next_head(c, &ofs, &p, &parsed) < 0) {
             break;
         }
-        char *base = (char *)c->recv.buf + ofs;
+        char *base = received(c, ofs);
         bool bare = h->state == PMG_HTTP_LENGTH && h->left == 0; // most have no body
         int r = bare ? 0 : pmg_http_body_more(c, base, c->recv.len - ofs);
         if (r < 0) {

@@ -1,6 +1,11 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // HTTP as a binding uses it, server and client.
+//
+// May Python run?  Where files are: in pmg_http_stream_body, pmg_serve_dir and pmg_serve_file, and in
+// pmg_reply_end and pmg_http_chunk as their last step, when an upload is given up. Of MicroPython's file
+// systems some are Python, and the port may run scheduled functions meanwhile. Nowhere else: least of
+// all between a head's begin and end.
 #ifndef PMG_HTTP_H
 #define PMG_HTTP_H
 

@@ -134,6 +134,8 @@ static inline void pmg_http_fire(struct mg_connection *c, int ev, void *data) {
 struct pmg_http_stream {
     size_t max; // 0: no limit
     bool refused;
+    bool busy; // the file system has it, and may run Python: who ends it meanwhile says `gone`
+    bool gone;
     void *file; // NULL: pieces go to the program
     char *head;
     size_t head_len;

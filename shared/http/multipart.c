@@ -132,7 +132,7 @@ static const char *parameter(const char *p, const char *end, struct mg_str *name
 }
 
 static bool disposition(struct mg_str v, pmg_multipart_t *part) {
-    const char *end = v.buf + v.len, *p = v.buf;
+    const char *end = pmg_str_end(v), *p = v.buf;
     while (p < end && *p != ';' && *p != ' ' && *p != '\t') {
         p++;
     }
@@ -197,7 +197,7 @@ static int headers(reader_t *r, pmg_multipart_t *part) {
 
 int pmg_multipart_next(struct mg_str body, size_t *offset, struct mg_str boundary,
     pmg_multipart_t *part, const char **why) {
-    reader_t r = {body.buf, body.buf + body.len, boundary, why};
+    reader_t r = {body.buf, pmg_str_end(body), boundary, why};
     bool last = false;
     memset(part, 0, sizeof(*part));
     *why = "";

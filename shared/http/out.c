@@ -185,7 +185,7 @@ bool pmg_http_out_chunk(struct mg_connection *c, const void *buf, size_t len) {
 
 // The caller's "Name: value\r\n" lines, each checked as any header.
 int pmg_head_lines(pmg_head_t *h, struct mg_str lines) {
-    const char *p = lines.buf, *end = p + lines.len;
+    const char *p = lines.buf, *end = pmg_str_end(lines);
     while (p < end) {
         const char *eol = memchr(p, '\n', (size_t)(end - p));
         const char *stop = eol == NULL ? end : (eol > p && eol[-1] == '\r' ? eol - 1 : eol);

@@ -173,7 +173,7 @@ int pmg_http_chunk(struct mg_connection *c, const void *buf, size_t len) {
 
 // Each line of the data needs its own "data: " (HTML standard, server-sent events).
 static bool sse_lines(struct mg_connection *c, struct mg_str data) {
-    const char *p = data.buf, *end = p + data.len;
+    const char *p = data.buf, *end = pmg_str_end(data);
     for (;;) {
         const char *s = p;
         while (s < end && *s != '\n' && *s != '\r') {

@@ -356,13 +356,6 @@ static int hold(struct mg_connection *c, const void *buf, size_t len) {
     size_t max = pmg_m(c)->limits.max_head;
     if (!x->hold) {
         k->half_head = k->request->state == RQ_LINE || k->request->state == RQ_HEADER;
-        if (pmg_send_len(c) > 0) {
-            pmg_flush(c); // what was queued before is not part of what is held
-            if (pmg_send_len(c) > 0) {
-                return pmg_fail(pmg_m(c), -EAGAIN,
-                    "an earlier request is not sent yet: wait for MG_EV_WRITE");
-            }
-        }
     }
     size_t before = pmg_send_len(c);
     if (!pmg_out(c, buf, len)) {
@@ -386,9 +379,32 @@ static int hold(struct mg_connection *c, const void *buf, size_t len) {
     return err;
 }
 
+// What was queued before is not part of what is held: it goes first. MG_EV_WRITE comes in here, whose
+// handler may change what `buf` points to, and the connection.
+static int send_behind(struct mg_connection *c, const void *buf, size_t len) {
+    char *copy = pmg_strndup(buf, len);
+    if (copy == NULL) {
+        return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send %zu bytes", len);
+    }
+    pmg_flush(c);
+    int err = pmg_conn_alive(c);
+    if (err == 0 && pmg_send_len(c) > 0) {
+        err =
+            pmg_fail(pmg_m(c), -EAGAIN, "an earlier request is not sent yet: wait for MG_EV_WRITE");
+    }
+    if (err == 0) {
+        err = pmg_send(c, copy, len);
+    }
+    pmg_free(copy);
+    return err;
+}
+
 // Queues bytes of a client, following what they say.
 int pmg_request_send(struct mg_connection *c, const void *buf, size_t len) {
     pmg_http_client_t *k = pmg_state(c);
+    if (k->auth != NULL && !pmg_x(c)->hold && pmg_send_len(c) > 0) {
+        return send_behind(c, buf, len);
+    }
     if (k->auth != NULL) {
         int err = hold(c, buf, len);
         if (err < 0) {

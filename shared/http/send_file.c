@@ -17,6 +17,20 @@ typedef struct {
     uint64_t left;
 } file_t;
 
+// Queues the block and frees it.
+static bool take_block(struct mg_connection *c, struct mg_iobuf *block) {
+    struct mg_iobuf *b = &c->send;
+    bool ok = true;
+    if (b->len == 0) {
+        pmg_buf_free(b);
+        *b = *block;
+    } else { // of Python, meanwhile
+        ok = pmg_out(c, block->buf, block->len);
+        pmg_buf_free(block);
+    }
+    return ok;
+}
+
 static void end(struct mg_connection *c) {
     file_t *f = (file_t *)(void *)pmg_x(c)->source;
     pmg_x(c)->source = NULL;
@@ -24,25 +38,34 @@ static void end(struct mg_connection *c) {
     pmg_free(f);
 }
 
+// The file system may run Python, which may send: it reads into a block that nobody else knows, and
+// that then becomes the send buffer.
 static void more(struct mg_connection *c) {
     file_t *f = (file_t *)(void *)pmg_x(c)->source;
-    size_t block = PMG_READ_SIZE;
+    struct mg_iobuf block = {0};
+    size_t want = f->left < PMG_READ_SIZE ? (size_t)f->left : PMG_READ_SIZE;
     if (pmg_send_len(c) > 0) {
         return;
     }
-    if (f->left < block) {
-        block = (size_t)f->left;
-    }
-    if (!pmg_buf_reserve(&c->send, block)) {
+    if (!pmg_buf_reserve(&block, want)) {
         pmg_fatal(c, "no memory to read a file");
         return;
     }
-    size_t n = f->fs->rd(f->fd, c->send.buf + c->send.len, block);
-    if (n == 0 || n > block) { // it was cut while we sent it: the client must see a short body
+    size_t n = f->fs->rd(f->fd, block.buf, want);
+    if (n == 0 || n > want) { // it was cut while we sent it: the client must see a short body
+        pmg_buf_free(&block);
         pmg_fatal(c, "file became shorter while it was sent");
         return;
     }
-    c->send.len += n;
+    block.len = n;
+    if (c->is_closing) { // so it was told meanwhile
+        pmg_buf_free(&block);
+        return;
+    }
+    if (!take_block(c, &block)) {
+        pmg_fatal(c, "no memory to read a file");
+        return;
+    }
     f->left -= n;
     if (f->left == 0) {
         end(c);
@@ -122,7 +145,7 @@ static bool number(const char **p, const char *end, uint64_t *out) {
 }
 
 static int range(struct mg_str v, uint64_t size, uint64_t *from, uint64_t *to) {
-    const char *p = v.buf, *end = p + v.len;
+    const char *p = v.buf, *end = pmg_str_end(v);
     uint64_t a = 0, b = 0;
     if (v.len < 7 || memcmp(p, "bytes=", 6) != 0 || memchr(p, ',', v.len) != NULL) {
         return RANGE_NONE; // of several ranges none need be honored

@@ -2,6 +2,9 @@
 //
 // What the files of static serving share: serve.c (which file answers a request), send_file.c (what
 // is said of it), listing.c (folders without an index page).
+//
+// May Python run?  In every call of the file system (a struct mg_fs). So they come before a head is
+// begun; after one nothing is known of the connection but that it is there.
 #ifndef PMG_SERVE_INT_H
 #define PMG_SERVE_INT_H
 

@@ -76,10 +76,17 @@ void pmg_http_stream_free(pmg_http_stream_t *s) {
 }
 
 void pmg_http_stream_abort(struct mg_connection *c) {
-    if (pmg_is_http(c) && pmg_http_of(c)->stream != NULL) {
-        pmg_http_stream_free(pmg_http_of(c)->stream);
-        pmg_http_of(c)->stream = NULL;
-        pmg_http_of(c)->sink = PMG_HTTP_BODY_DROP;
+    if (!pmg_is_http(c) || pmg_http_of(c)->stream == NULL) {
+        return;
+    }
+    pmg_http_t *h = pmg_http_of(c);
+    pmg_http_stream_t *s = h->stream;
+    h->stream = NULL; // first: to close its file may run Python
+    h->sink = PMG_HTTP_BODY_DROP;
+    if (s->busy) {
+        s->gone = true;
+    } else {
+        pmg_http_stream_free(s);
     }
 }
 

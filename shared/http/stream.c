@@ -11,6 +11,16 @@
 
 #if PMG_HAS_STREAM
 
+// After the file system had it. True: it is gone, a reply or an end came meanwhile.
+static bool gone(pmg_http_stream_t *s) {
+    bool was = s->gone;
+    s->busy = false;
+    if (was) {
+        pmg_http_stream_free(s);
+    }
+    return was;
+}
+
 // What went wrong becomes MG_EV_ERROR. A server then answers with `status`, unless the program did.
 void pmg_http_stream_fail(struct mg_connection *c, int status, const char *text) {
     pmg_http_stream_abort(c);
@@ -46,12 +56,15 @@ static void file_failed(struct mg_connection *c, int err) {
 // The beginning
 
 // "folder/name" -> "folder/.name.1a2b3c4d.part". Two uploads of one file do not meet.
-static void part_name(pmg_mgr_t *m, const char *path, char *out, size_t size) {
+static bool part_name(pmg_mgr_t *m, const char *path, char *out, size_t size) {
     const char *slash = strrchr(path, '/');
     const char *name = slash != NULL ? slash + 1 : path;
     uint32_t number;
-    pmg_random(m, &number, sizeof(number));
+    if (!pmg_random(m, &number, sizeof(number))) {
+        return false;
+    }
     pmg_snprintf(out, size, "%.*s.%s.%08x.part", (int)(name - path), path, name, (unsigned)number);
+    return true;
 }
 #define PART_EXTRA sizeof("..12345678.part")
 
@@ -80,11 +93,19 @@ int pmg_http_stream_body(struct mg_connection *c, const char *path, size_t max_s
     s->refused = max_size > 0 && pmg_http_body_left(c) > max_size;
     if (path != NULL && !s->refused) { // no file for what will not come
         memcpy(s->path, path, len);
-        part_name(m, path, s->path + len, size - len);
+        if (!part_name(m, path, s->path + len, size - len)) {
+            pmg_free(s);
+            return pmg_fail(m, -EIO, PMG_NO_RANDOM);
+        }
         int err = pmg_port_file_create(pmg_http_stream_part(s), &s->file);
         if (err < 0) {
-            pmg_free(s);
+            s->file = NULL;
+            pmg_http_stream_free(s);
             return pmg_fail(m, err, "cannot write %.*s: %s", PMG_CUT(path), strerror(-err));
+        }
+        if (!pmg_is_http(c) || !pmg_http_in_head(c) || h->stream != NULL || c->is_closing) {
+            pmg_http_stream_free(s);
+            return pmg_fail(m, -EALREADY, "the request was answered while its file was made");
         }
     }
     h->stream = s;
@@ -114,8 +135,9 @@ bool pmg_http_stream_begin(struct mg_connection *c, const char *head, size_t len
 void pmg_http_stream_piece(struct mg_connection *c, const void *buf, size_t len) {
     pmg_http_stream_t *s = pmg_http_of(c)->stream;
     if (s->file != NULL) {
+        s->busy = true;
         int err = pmg_port_file_write(s->file, buf, len);
-        if (err < 0) {
+        if (!gone(s) && err < 0) {
             file_failed(c, err);
         }
         return;
@@ -128,13 +150,21 @@ pmg_http_stream_t *pmg_http_stream_end(struct mg_connection *c, struct mg_str *h
     pmg_http_t *h = pmg_http_of(c);
     pmg_http_stream_t *s = h->stream;
     if (s->file != NULL) {
-        int err = pmg_port_file_close(s->file);
+        void *file = s->file;
         s->file = NULL;
-        if (err == 0) {
+        s->busy = true;
+        int err = pmg_port_file_close(file);
+        bool whole = err == 0 && !s->gone;
+        if (whole) {
             err = pmg_port_file_rename(pmg_http_stream_part(s), s->path);
         }
-        if (err < 0) {
+        if (!whole || err < 0) {
             (void)pmg_port_file_remove(pmg_http_stream_part(s));
+        }
+        if (gone(s)) {
+            return NULL;
+        }
+        if (err < 0) {
             file_failed(c, err);
             return NULL;
         }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // Multicast DNS as a binding uses it.
+// May Python run?  In none of these.
 #ifndef PMG_MDNS_H
 #define PMG_MDNS_H
 

@@ -106,9 +106,8 @@ static inline uint64_t pmg_mdns_clock(struct mg_connection *c) {
     return pmg_now(pmg_m(c));
 }
 static inline unsigned pmg_mdns_random(struct mg_connection *c, unsigned up_to) {
-    uint16_t r = 0;
-    pmg_random(pmg_m(c), &r, sizeof(r));
-    return r % (up_to + 1);
+    uint16_t r = 0; // only to spread hosts in time: without it all take the longest wait
+    return pmg_random(pmg_m(c), &r, sizeof(r)) ? r % (up_to + 1) : up_to;
 }
 
 static inline uint32_t pmg_mdns_checksum(const uint8_t *buf, size_t len) {

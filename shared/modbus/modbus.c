@@ -13,7 +13,8 @@
 // Handles what is buffered, frame by frame; returns how many bytes are done with.
 static size_t process(struct mg_connection *c) {
     size_t ofs = 0;
-    while (!c->is_closing && !c->is_draining && !pmg_m(c)->stop && (c->is_client || !c->is_resp)) {
+    while (ofs < c->recv.len && !c->is_closing && !c->is_draining && !pmg_m(c)->stop &&
+           (c->is_client || !c->is_resp)) {
         if (c->is_accepted && pmg_send_len(c) > PMG_PIPELINE_MAX) {
             pmg_x(c)->backlog = 1; // pmg_flush() takes it away
             break;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // Modbus over TCP as a binding uses it.
+// May Python run?  In none of these.
 #ifndef PMG_MODBUS_H
 #define PMG_MODBUS_H
 

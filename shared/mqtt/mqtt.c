@@ -91,15 +91,15 @@ static int start(struct mg_connection *c, const pmg_opening_t *o) {
     q->max_qos = 2;
     q->retain_ok = 1;
     q->receive_max = 65535;
-    return !c->is_client || pmg_mqtt_put_connect(c, o->state) ? 0 : -ENOMEM;
+    return c->is_client ? pmg_mqtt_put_connect(c, o->state) : 0;
 }
 
 static void end(struct mg_connection *c) {
     pmg_mqtt_t *q = pmg_mqtt_of(c);
     if (q != NULL) {
-        pmg_free(q->published.ids);
-        pmg_free(q->subscribed.ids);
-        pmg_free(q->unreleased.ids);
+        pmg_mqtt_ids_free(&q->published);
+        pmg_mqtt_ids_free(&q->subscribed);
+        pmg_mqtt_ids_free(&q->unreleased);
         pmg_free(q);
     }
 }
@@ -292,14 +292,18 @@ static void login(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
     q->version = (uint8_t)msg->version;
     q->keepalive = (uint16_t)msg->keepalive;
     peer_limits(q, msg);
-    if (msg->client_id.len == 0) {
-        mg_random_str(assigned, sizeof(assigned));
-        q->assigned = assigned;
-        msg->client_id = mg_str(assigned);
-    }
     if (pmg_mqtt_has_prop(msg->props, MQTT_PROP_AUTHENTICATION_METHOD)) {
         fail(c, PMG_MQTT_AUTH_METHOD, "MQTT: CONNECT with an authentication method");
         return;
+    }
+    if (msg->client_id.len == 0) {
+        if (!pmg_random_text(assigned, sizeof(assigned) - 1)) {
+            fail(c, PMG_MQTT_UNSPECIFIED, "MQTT: " PMG_NO_RANDOM);
+            return;
+        }
+        assigned[sizeof(assigned) - 1] = '\0';
+        q->assigned = assigned; // until this returns
+        msg->client_id = mg_str(assigned);
     }
     bool good = fire_cmd(c, msg);
     if (!c->is_closing && q->state != PMG_MQTT_DONE && !q->bye) {

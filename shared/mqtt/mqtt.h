@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // MQTT 3.1.1 (version 4) and 5 as a binding uses it.
+// May Python run?  In none of these.
 #ifndef PMG_MQTT_H
 #define PMG_MQTT_H
 

@@ -6,6 +6,7 @@
 #define PMG_MQTT_INT_H
 
 #include "../core/core_int.h"
+#include "ids.h"
 #include "mqtt.h"
 
 #if PMG_HAS_MQTT
@@ -38,12 +39,6 @@ enum {
     PMG_MQTT_ALIAS = 0x94,
     PMG_MQTT_TOO_LARGE = 0x95
 };
-
-// Packet ids in the order in which they were added, as they are mostly taken away, too.
-typedef struct {
-    uint16_t *ids;
-    uint32_t head, len, size;
-} pmg_mqtt_ids_t;
 
 enum {
     PMG_MQTT_WAIT,    // a server waits for CONNECT, a client for CONNACK
@@ -123,14 +118,12 @@ bool pmg_mqtt_put(struct mg_connection *c, int cmd, int flags, const void *body,
 bool pmg_mqtt_put_id(struct mg_connection *c, int cmd, int flags, uint16_t id, int reason);
 // 0; -EINVAL and its text for what MQTT does not allow.
 int pmg_mqtt_check_login(pmg_mgr_t *m, const pmg_mqtt_login_t *login);
-bool pmg_mqtt_put_connect(struct mg_connection *c, const pmg_mqtt_login_t *login);
+// 0; -ENOMEM; -EIO and its text without random numbers.
+int pmg_mqtt_put_connect(struct mg_connection *c, const pmg_mqtt_login_t *login);
 bool pmg_mqtt_put_connack(struct mg_connection *c, int code, bool session, struct mg_str props);
 bool pmg_mqtt_put_suback(struct mg_connection *c, const pmg_mqtt_msg_t *msg, const uint8_t *codes,
     size_t num_codes);
 bool pmg_mqtt_put_disconnect(struct mg_connection *c, int reason);
-bool pmg_mqtt_ids_has(const pmg_mqtt_ids_t *s, uint16_t id);
-bool pmg_mqtt_ids_add(pmg_mqtt_ids_t *s, uint16_t id);
-bool pmg_mqtt_ids_remove(pmg_mqtt_ids_t *s, uint16_t id);
 
 #endif
 #endif

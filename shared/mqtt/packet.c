@@ -232,7 +232,7 @@ static bool next_prop(reader_t *r, pmg_mqtt_prop_t *out) {
 }
 
 bool pmg_mqtt_props_ok(struct mg_str props, int where) {
-    reader_t r = {(const uint8_t *)props.buf, (const uint8_t *)props.buf + props.len, false};
+    reader_t r = {(const uint8_t *)props.buf, (const uint8_t *)pmg_str_end(props), false};
     pmg_mqtt_prop_t p;
     uint32_t seen = 0;
     while (next_prop(&r, &p)) {
@@ -250,7 +250,7 @@ bool pmg_mqtt_props_ok(struct mg_str props, int where) {
 }
 
 uint32_t pmg_mqtt_prop_int(struct mg_str props, int id, uint32_t absent) {
-    reader_t r = {(const uint8_t *)props.buf, (const uint8_t *)props.buf + props.len, false};
+    reader_t r = {(const uint8_t *)props.buf, (const uint8_t *)pmg_str_end(props), false};
     pmg_mqtt_prop_t p;
     while (next_prop(&r, &p)) {
         if (p.id == id) {
@@ -267,7 +267,10 @@ bool pmg_mqtt_has_prop(struct mg_str props, int id) {
 
 size_t pmg_mqtt_next_prop(const pmg_mqtt_msg_t *msg, size_t ofs, pmg_mqtt_prop_t *out) {
     const uint8_t *start = (const uint8_t *)msg->props.buf;
-    reader_t r = {start + ofs, start + msg->props.len, ofs > msg->props.len};
+    if (start == NULL || ofs > msg->props.len) {
+        return 0;
+    }
+    reader_t r = {start + ofs, start + msg->props.len, false};
     return next_prop(&r, out) ? (size_t)(r.p - start) : 0;
 }
 
@@ -334,7 +337,10 @@ size_t pmg_mqtt_prop_encode(const pmg_mqtt_prop_t *prop, uint8_t *dst) {
 size_t pmg_mqtt_next_topic(const pmg_mqtt_msg_t *msg, size_t ofs, struct mg_str *filter,
     int *options) {
     const uint8_t *start = (const uint8_t *)msg->filters.buf;
-    reader_t r = {start + ofs, start + msg->filters.len, ofs >= msg->filters.len};
+    if (ofs >= msg->filters.len) {
+        return 0;
+    }
+    reader_t r = {start + ofs, start + msg->filters.len, false};
     *filter = read_binary(&r);
     *options = msg->cmd == MQTT_CMD_SUBSCRIBE ? read8(&r) : 0;
     return r.bad ? 0 : (size_t)(r.p - start);

@@ -7,70 +7,13 @@
 
 #if PMG_HAS_MQTT
 
-// ---------------------------------------------------------------------------------------------
-// Packet ids
-
-static size_t ids_find(const pmg_mqtt_ids_t *s, uint16_t id) {
-    size_t i = 0;
-    while (i < s->len && s->ids[s->head + i] != id) {
-        i++;
-    }
-    return i;
-}
-
-bool pmg_mqtt_ids_has(const pmg_mqtt_ids_t *s, uint16_t id) {
-    return ids_find(s, id) < s->len;
-}
-
-bool pmg_mqtt_ids_add(pmg_mqtt_ids_t *s, uint16_t id) {
-    if (s->head + s->len == s->size) {
-        if (s->head > 0) {
-            memmove(s->ids, s->ids + s->head, s->len * sizeof(*s->ids));
-        } else {
-            uint32_t size = s->size > 0 ? s->size * 2 : 8;
-            uint16_t *ids = pmg_alloc(size * sizeof(*ids));
-            if (ids == NULL) {
-                return false;
-            }
-            if (s->len > 0) {
-                memcpy(ids, s->ids, s->len * sizeof(*ids));
-            }
-            pmg_free(s->ids);
-            s->ids = ids;
-            s->size = size;
-        }
-        s->head = 0;
-    }
-    s->ids[s->head + s->len++] = id;
-    return true;
-}
-
-bool pmg_mqtt_ids_remove(pmg_mqtt_ids_t *s, uint16_t id) {
-    size_t i = ids_find(s, id);
-    if (i == s->len) {
-        return false;
-    }
-    if (i == 0) {
-        s->head++;
-    } else {
-        uint16_t *at = s->ids + s->head + i;
-        memmove(at, at + 1, (s->len - i - 1) * sizeof(*at));
-    }
-    if (--s->len == 0) {
-        s->head = 0;
-    }
-    return true;
-}
-
 // The next one that nothing waits for. Until they come round no id can be in use.
 uint16_t pmg_mqtt_next_id(pmg_mqtt_t *q) {
-    do {
-        if (++q->next_id == 0) {
-            q->next_id = 1;
-            q->wrapped = 1;
-        }
-    } while (q->wrapped && (pmg_mqtt_ids_has(&q->published, q->next_id) ||
-                               pmg_mqtt_ids_has(&q->subscribed, q->next_id)));
+    uint16_t id = (uint16_t)(q->next_id + 1);
+    if (id == 0) {
+        q->wrapped = 1;
+    }
+    q->next_id = q->wrapped ? pmg_mqtt_ids_next(&q->published, &q->subscribed, q->next_id) : id;
     return q->next_id;
 }
 
@@ -220,16 +163,18 @@ int pmg_mqtt_check_login(pmg_mgr_t *m, const pmg_mqtt_login_t *l) {
     return why != NULL ? pmg_fail(m, -EINVAL, "mqtt_connect(): %s", why) : 0;
 }
 
-// The connection is not known to anyone yet. False: no memory.
-bool pmg_mqtt_put_connect(struct mg_connection *c, const pmg_mqtt_login_t *l) {
+// The connection is not known to anyone yet.
+int pmg_mqtt_put_connect(struct mg_connection *c, const pmg_mqtt_login_t *l) {
     pmg_mqtt_t *q = pmg_mqtt_of(c);
     uint8_t limits[8], head[10] = {0, 4, 'M', 'Q', 'T', 'T'};
-    char random_id[21];
+    char random_id[20];
     struct mg_str id = l->client_id;
     bool will = l->will_topic.len > 0;
     if (id.len == 0) {
-        mg_random_str(random_id, sizeof(random_id));
-        id = mg_str_n(random_id, sizeof(random_id) - 1);
+        if (!pmg_random_text(random_id, sizeof(random_id))) {
+            return pmg_fail(pmg_m(c), -EIO, PMG_NO_RANDOM);
+        }
+        id = mg_str_n(random_id, sizeof(random_id));
     }
     size_t own = l->version == 5 ? own_limits(c, l->props, limits) : 0;
     head[6] = (uint8_t)l->version;
@@ -264,7 +209,7 @@ bool pmg_mqtt_put_connect(struct mg_connection *c, const pmg_mqtt_login_t *l) {
     q->version = (uint8_t)l->version;
     q->keepalive = (uint16_t)l->keepalive;
     q->auth = pmg_mqtt_has_prop(l->props, MQTT_PROP_AUTHENTICATION_METHOD);
-    return pmg_mqtt_finish(&o);
+    return pmg_mqtt_finish(&o) ? 0 : -ENOMEM;
 }
 
 bool pmg_mqtt_put_connack(struct mg_connection *c, int code, bool session, struct mg_str props) {

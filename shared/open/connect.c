@@ -207,7 +207,9 @@ int pmg_connect(pmg_mgr_t *m, const char *url, const pmg_protocol_t *speaks, con
         err = pmg_fail(m, -EINVAL, "URL %.*s: is for %s", PMG_CUT(url), speaks->only_by);
     }
     if (err == 0) {
+        m->depth++; // so that it reads from nobody: a handler might change what `state` points to
         err = pmg_evict_room(m, &victim);
+        m->depth--;
     }
     if (err == 0) {
         err = new_client(m, &u, u.is_udp && !speaks->datagrams ? &pmg_raw : speaks, state, &c);

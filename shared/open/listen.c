@@ -51,6 +51,9 @@ static void accepted(struct mg_connection *listener, struct mg_connection *c) {
 static int accept_one(struct mg_connection *listener) {
     pmg_mgr_t *m = pmg_m(listener);
     struct mg_connection *victim;
+    if (pmg_x(listener)->insecure) {
+        return pmg_io_refuse(listener, NULL);
+    }
     if (pmg_evict_room(m, &victim) < 0) {
         const char *refusal = pmg_x(listener)->speaks->refusal;
         return pmg_io_refuse(listener, listener->is_tls ? NULL : refusal);

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // How connections begin: listeners, clients, names of hosts.
+//
+// May Python run?  In pmg_listen, pmg_listen_for and pmg_connect, once their arguments have been
+// copied: MG_EV_OPEN. Nowhere else.
 #ifndef PMG_OPEN_H
 #define PMG_OPEN_H
 

@@ -16,6 +16,11 @@
 //                              rename() replaces what stands there. Not called in a finalizer's
 //                              place but close() and remove(), which may do nothing
 //
+// May Python run?  In the files' functions, and in those of the struct mg_fs that pmg_port_fs() gives:
+// a file system may be Python's. In alloc a collection may run finalizers, which are C's own and touch
+// no other object of ours. In wait_end and log a port may run what its scheduler holds. Who calls one
+// of these keeps no pointer into a buffer of a connection across it. In clock and random: no.
+//
 // All of them are called on the thread that uses the Manager, except alloc and free, which
 // pmg_mgr_wakeup() calls from any thread (on a runtime without threads that is the same).
 #ifndef PMG_PORT_H

@@ -41,7 +41,10 @@ static void late(struct mg_connection *c);
 static void send_request(struct mg_connection *c) {
     sntp_t *s = pmg_state(c);
     uint8_t packet[PACKET_SIZE] = {VERSION << 3 | MODE_CLIENT};
-    pmg_random(pmg_m(c), s->cookie, sizeof(s->cookie));
+    if (!pmg_random(pmg_m(c), s->cookie, sizeof(s->cookie))) {
+        pmg_fatal(c, "SNTP: " PMG_NO_RANDOM);
+        return;
+    }
     memcpy(packet + TRANSMIT, s->cookie, sizeof(s->cookie));
     s->waiting = true;
     s->sent = pmg_port_millis();

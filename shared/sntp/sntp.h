@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // SNTP as a binding uses it.
+// May Python run?  In pmg_sntp_request, if the time server cannot be asked: MG_EV_ERROR.
 #ifndef PMG_SNTP_H
 #define PMG_SNTP_H
 

@@ -286,6 +286,7 @@ int pmg_tls_free(struct mg_connection *c) {
     if (x->layer != NULL) {
         x->layer->end(c);
     }
+    x->insecure = 0; // so the program wants it
     c->is_tls = x->url_tls && (c->is_listening || !x->connected);
     if (x->late == handshake_late) {
         pmg_no_deadline(c);
@@ -325,6 +326,7 @@ static int set_name(struct mg_connection *c, pmg_tls_t *t) {
     return mbedtls_ssl_set_hostname(&t->ssl, t->is_address ? NULL : host) == 0 ? 0 : -ENOMEM;
 }
 
+// On failure there is no TLS: the caller closes the connection.
 static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf) {
     pmg_conn_t *x = pmg_x(c);
     pmg_mgr_t *m = pmg_m(c);
@@ -373,7 +375,22 @@ static void begin(struct mg_connection *c) {
     pmg_work(c);
 }
 
-int pmg_tls_init(struct mg_connection *c, pmg_tls_conf_t *conf) {
+// A second call before that may change what the first one said.
+static bool has_begun(struct mg_connection *c) {
+    const pmg_tls_t *t = pmg_tls_of(c);
+    return t != NULL && (t->begun || !c->is_tls_hs);
+}
+
+void pmg_tls_failed(struct mg_connection *c, const char *why) {
+    pmg_conn_t *x = pmg_x(c);
+    if (c->is_listening && !c->is_udp) {
+        x->insecure = x->layer == NULL;
+    } else if (!has_begun(c)) {
+        pmg_fatal(c, why);
+    }
+}
+
+static int give(struct mg_connection *c, pmg_tls_conf_t *conf) {
     pmg_conn_t *x = pmg_x(c);
     pmg_mgr_t *m = pmg_m(c);
     if (c->is_udp) {
@@ -391,11 +408,11 @@ int pmg_tls_init(struct mg_connection *c, pmg_tls_conf_t *conf) {
         pmg_tls_conf_unref(x->layer_state);
         x->layer = &listener_layer;
         x->layer_state = conf;
+        x->insecure = 0;
         c->is_tls = 1;
         return 0;
     }
-    const pmg_tls_t *t = pmg_tls_of(c);
-    if (t != NULL && (t->begun || !c->is_tls_hs)) {
+    if (has_begun(c)) {
         return pmg_fail(m, -EALREADY, "TLS has begun on this connection already");
     }
     err = set_up(c, conf);
@@ -403,6 +420,17 @@ int pmg_tls_init(struct mg_connection *c, pmg_tls_conf_t *conf) {
         begin(c);
     }
     return err;
+}
+
+int pmg_tls_init(struct mg_connection *c, pmg_tls_conf_t *conf) {
+    int err = give(c, conf);
+    if (err < 0) {
+        char why[sizeof(pmg_m(c)->err_text)]; // a handler of MG_EV_ERROR may fail at other things
+        pmg_snprintf(why, sizeof(why), "%s", pmg_m(c)->err_text);
+        pmg_tls_failed(c, why);
+        return pmg_fail(pmg_m(c), err, "%s", why);
+    }
+    return 0;
 }
 
 void pmg_tls_accepted(struct mg_connection *listener, struct mg_connection *c) {

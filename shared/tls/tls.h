@@ -25,8 +25,12 @@ void pmg_tls_conf_unref(pmg_tls_conf_t *conf); // NULL is accepted
 
 // Gives a connection TLS: a client before its handshake, an accepted connection, or a listener for
 // all that it will accept. -EINVAL: a server without certificate, a client without CA or name, UDP;
-// -EALREADY: the handshake has begun.
+// -EALREADY: the handshake has begun. May run Python, by pmg_tls_failed().
 int pmg_tls_init(struct mg_connection *c, pmg_tls_conf_t *conf);
+// What a failure of that comes to, here and in a binding that finds an argument wrong: the connection
+// is closed with MG_EV_ERROR, so that nothing goes on in the clear. One whose TLS runs is untouched; a
+// listener that has TLS keeps it, any other accepts nothing until it has.
+void pmg_tls_failed(struct mg_connection *c, const char *why);
 // The protocol that both sides agreed on by ALPN; NULL: none. Valid as long as the connection.
 const char *pmg_conn_alpn(struct mg_connection *c);
 // Ends TLS: what follows is plain text. Of a listener: for what it will accept.

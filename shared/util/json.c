@@ -147,7 +147,7 @@ static const char *to_next_value(const char *p, const char *end, nesting_t *n) {
 }
 
 bool pmg_json_valid(struct mg_str json) {
-    const char *p = json.buf, *end = p + json.len;
+    const char *p = json.buf, *end = pmg_str_end(json);
     nesting_t nesting = {.depth = 0};
     if (json.len == 0 || !pmg_utf8_valid(json.buf, json.len)) {
         return false;
@@ -375,8 +375,8 @@ int pmg_json_find(struct mg_str json, struct mg_str path, struct mg_str *out) {
     if (!pmg_json_valid(json)) {
         return 0;
     }
-    const char *start = skip_space(json.buf, json.buf + json.len);
-    struct mg_str value = slice(start, skip_value(start, json.buf + json.len));
+    const char *start = skip_space(json.buf, pmg_str_end(json));
+    struct mg_str value = slice(start, skip_value(start, pmg_str_end(json)));
     path = advance(path, 1);
     while (path.len > 0) {
         if (!step(&value, &path)) {

@@ -61,7 +61,7 @@ static int port_number(struct mg_str s, int otherwise) {
 }
 
 void pmg_url_split(struct mg_str url, pmg_url_parts_t *out) {
-    const char *p = url.buf, *end = p + url.len;
+    const char *p = url.buf, *end = pmg_str_end(url);
     memset(out, 0, sizeof(*out));
     const char *colon = find_any(p, end, ":/?#");
     if (end - colon >= 3 && memcmp(colon, "://", 3) == 0 && is_scheme(slice(p, colon))) {

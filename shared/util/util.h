@@ -5,6 +5,7 @@
 //
 // Texts are slices: nothing is cut at a NUL. A slice that a function gives points into its
 // argument; buf NULL means that there is none. `dst` is given by the caller and is not terminated.
+// May Python run?  In none of these.
 #ifndef PMG_UTIL_H
 #define PMG_UTIL_H
 

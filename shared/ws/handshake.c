@@ -52,8 +52,11 @@ int pmg_ws_upgrade_begin(pmg_head_t *h, struct mg_connection *c, const pmg_http_
             "WebSocket version 13 expected\n");
     }
     char decoded[32];
-    if (!pmg_str_is(hm->method, "GET") || pmg_http_of(c)->http10 || hm->body.len > 0 ||
-        key.len != KEY_LEN || pmg_base64_decode(key, decoded) != 16) {
+    // In MG_EV_HTTP_HDRS the body is still to come: it must not be read as frames.
+    bool body = hm->body.len > 0 || pmg_http_of(c)->left > 0 ||
+                (pmg_http_in_head(c) && pmg_http_of(c)->state != PMG_HTTP_LENGTH);
+    if (!pmg_str_is(hm->method, "GET") || pmg_http_of(c)->http10 || body || key.len != KEY_LEN ||
+        pmg_base64_decode(key, decoded) != 16) {
         return refuse_upgrade(h, 400, NULL, NULL, "Bad WebSocket handshake\n");
     }
     char accept[29];
@@ -100,17 +103,17 @@ void pmg_ws_ask(struct mg_connection *c) {
     uint8_t nonce[16];
     char key[KEY_LEN + 1] = "", *target = w->u.ask.target, *auth = w->u.ask.auth;
     w->handshake = PMG_WS_ASKED;
-    bool ok = pmg_port_random(nonce, sizeof(nonce));
-    if (ok) {
+    const char *why = PMG_NO_RANDOM;
+    if (pmg_random(pmg_m(c), nonce, sizeof(nonce))) {
         pmg_base64_encode(mg_str_n((char *)nonce, sizeof(nonce)), key);
         accept_key(mg_str_n(key, KEY_LEN), w->u.accept);
-        ok = put_request(c, target, auth, key);
+        why = put_request(c, target, auth, key) ? NULL : "no memory for the WebSocket handshake";
     }
     pmg_free(target);
     pmg_free(auth);
     pmg_deadline(c, ask_late, pmg_m(c)->limits.connect_timeout);
-    if (!ok) {
-        pmg_fatal(c, "no memory for the WebSocket handshake");
+    if (why != NULL) {
+        pmg_fatal(c, why);
     }
 }
 
@@ -119,11 +122,12 @@ bool pmg_ws_read_handshake(struct mg_connection *c,
     pmg_mgr_t *m = pmg_m(c);
     pmg_ws_t *w = pmg_ws_of(c);
     const char *p = (const char *)c->recv.buf, *end = NULL;
-    for (size_t i = 3; i < c->recv.len && end == NULL; i++) {
+    for (size_t i = w->len > 3 ? w->len : 3; i < c->recv.len && end == NULL; i++) {
         if (memcmp(p + i - 3, "\r\n\r\n", 4) == 0) {
             end = p + i + 1;
         }
     }
+    w->len = end == NULL ? c->recv.len : 0; // so far there is no end
     if (end == NULL) {
         if (m->limits.max_head > 0 && c->recv.len > m->limits.max_head) {
             pmg_fatal(c, "WebSocket handshake failed: no end of the answer's head");

@@ -13,24 +13,27 @@ bool pmg_conn_is_websocket(struct mg_connection *c) {
 // ---------------------------------------------------------------------------------------------
 // Sending
 
-static bool send_frame(struct mg_connection *c, const void *buf, size_t len, int op) {
+// 0; -ENOMEM or -EIO with its text: nothing is queued.
+static int send_frame(struct mg_connection *c, const void *buf, size_t len, int op) {
     uint8_t head[PMG_WS_HEAD_MAX + 4];
     size_t n = pmg_ws_head(head, len, op);
     if (c->is_client) {
         head[1] |= 0x80;
-        pmg_random(pmg_m(c), head + n, 4);
+        if (!pmg_random(pmg_m(c), head + n, 4)) {
+            return pmg_fail(pmg_m(c), -EIO, PMG_NO_RANDOM);
+        }
         n += 4;
     }
     size_t before = pmg_send_len(c);
     if (!pmg_out(c, head, n) || !pmg_out(c, buf, len)) {
         c->send.len = pmg_x(c)->send_off + before; // no half frame
-        return false;
+        return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send %zu bytes", len);
     }
     if (c->is_client) {
         pmg_ws_mask(c->send.buf + c->send.len - len, len, head + n - 4, 0);
     }
     pmg_work(c);
-    return true;
+    return 0;
 }
 
 int pmg_ws_check(pmg_mgr_t *m, const void *buf, size_t len, int op, bool checked) {
@@ -83,8 +86,9 @@ static int ws_send(struct mg_connection *c, const void *buf, size_t len, int op,
     if (err < 0) {
         return err;
     }
-    if (!send_frame(c, buf, len, op)) {
-        return pmg_fail(m, -ENOMEM, "no memory to send %zu bytes", len);
+    err = send_frame(c, buf, len, op);
+    if (err < 0) {
+        return err;
     }
     if (op == WEBSOCKET_OP_CLOSE) {
         w->close_sent = 1;
@@ -133,7 +137,7 @@ static void look(struct mg_connection *c) {
     if (w->heard || queued < w->u.queued) {
         w->pinged = 0;
     } else if (w->pinged == 0) { // without memory for it there is a next time
-        w->pinged = send_frame(c, ping, sizeof(ping) - 1, WEBSOCKET_OP_PING);
+        w->pinged = send_frame(c, ping, sizeof(ping) - 1, WEBSOCKET_OP_PING) == 0;
     } else if (queued == 0 || w->pinged++ == PATIENCE) {
         pmg_fatal(c, "WebSocket peer does not answer a ping");
         return;

@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // WebSocket as a binding uses it.
+//
+// May Python run?  In pmg_ws_upgrade_end: MG_EV_WS_OPEN. Nowhere else, so that a head is built and
+// many WebSockets are told with the pointers that were taken before.
 #ifndef PMG_WS_H
 #define PMG_WS_H
 

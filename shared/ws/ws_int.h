@@ -26,7 +26,7 @@ typedef struct {
     uint8_t mask[4];
     uint32_t mask_pos;
     size_t frame_left;
-    size_t len; // assembled bytes, at the start of the receive buffer
+    size_t len; // assembled bytes, at the start of the receive buffer; of an answer: looked at
     pmg_utf8_t utf8;
     union {
         struct {          // of a client that has not asked yet

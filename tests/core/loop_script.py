@@ -3,7 +3,7 @@
 
 LOOP = r'''
 # Linux's, which MicroPython's ports use too; its errno module lacks some.
-EBADF, EBUSY, ENOBUFS = 9, 16, 105
+EBADF, EBUSY, ELOOP, ENOBUFS = 9, 16, 40, 105
 
 
 class Loop:

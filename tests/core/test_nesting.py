@@ -176,6 +176,65 @@ def case_open_while_the_manager_closes():
     eq(live(), (0, 0, 0, 0))
 
 
+def case_connect_in_the_open_event_for_ever():
+    def handler(c, ev, data):
+        if ev == MG_EV_OPEN and c.is_client:
+            for nest in running:
+                nest()
+    errors = []
+    running = []
+    m = Manager(handler, error_handler=errors.append, max_conns=5000)
+    running.append(lambda: m.connect(url("tcp", 9)))
+    lift()
+    m.connect(url("tcp", 9))
+    check_depth(errors, m)
+
+
+def case_udp_send_in_the_write_event_for_ever():
+    def handler(c, ev, data):
+        if ev == MG_EV_WRITE and c.is_client:
+            c.send("x")
+    errors = []
+    m = Manager(handler, error_handler=errors.append)
+    target = m.listen(url("udp"))
+    c = m.connect(url("udp", port_of(target)))
+    lift()
+    try:
+        c.send("x")
+    except RuntimeError as e:
+        errors.append(e)
+    check_depth(errors, m)
+
+
+def case_error_in_the_error_event_of_another_for_ever():
+    def handler(c, ev, data):
+        if ev == MG_EV_ERROR and others:
+            others.pop().error("next")
+    errors = []
+    m = Manager(handler, error_handler=errors.append)
+    others = [m.listen(url("tcp")) for _ in range(PARAMS["deep"])]
+    first = others.pop()
+    lift()
+    first.error("first")
+    if others:
+        check_depth(errors, m)
+    else:
+        m.close()
+
+
+def lift():
+    if not MICROPYTHON:
+        sys.setrecursionlimit(20000)
+
+
+def check_depth(errors, m):
+    if not MICROPYTHON:
+        sys.setrecursionlimit(1000)
+        eq([e.errno for e in errors], [ELOOP])
+    eq([isinstance(e, RuntimeError) for e in errors], [True])  # of MicroPython's stack it may be
+    m.close()
+
+
 def case_connect_to_itself_until_the_limit():
     """A handler that connects at every accept runs into max_conns and into nothing worse."""
     def then(c, ev, data):
@@ -200,4 +259,4 @@ CASES = re.findall(r"^def (case_\w+)", SCRIPT, re.MULTILINE)
 @pytest.mark.needs("loopback")
 @pytest.mark.parametrize("case", CASES)
 def test_nesting(shared, target, case):
-    shared(SCRIPT, most=target.sockets(50, 10)).case(case)
+    shared(SCRIPT, most=target.sockets(50, 10), deep=target.sockets(150, 10)).case(case)

@@ -354,3 +354,59 @@ def test_server_that_stalls(device, target, deadline):
     kinds = [entry[0] for entry in running.eval("log") if entry[0] != "hdrs"]
     assert kinds == (["connect", "close"] if deadline == "gap" else ["connect", "error", "close"])
     assert server.results == [True]
+
+
+BEHIND = """
+def handler(c, ev, data):
+    global raised
+    if ev == MG_EV_CONNECT:
+        c.send("GET /1 HTTP/1.1\\r\\nHost: d\\r\\n\\r\\n")
+        c.http_basic_auth("user", "word")
+        c.userdata = "armed"
+        try:
+            c.send(second)
+        except Error as e:
+            raised = e.errno
+        c.drain()
+    elif ev == MG_EV_WRITE and c.userdata == "armed":
+        c.userdata = None
+        if PARAMS["what"] == "change":
+            try:
+                second[:] = b"X" * 5000
+            except BufferError:
+                pass  # CPython holds it
+        elif PARAMS["what"] == "request":
+            c.http_request("GET", "/3")
+        else:
+            c.close()
+        keep.append([bytearray(b"garbage!" * 20) for _ in range(50)])
+
+keep, raised = [], None
+second = bytearray(b"GET /2 HTTP/1.1\\r\\nHost: d\\r\\n\\r\\n")
+m = Manager(handler)
+m.connect(peer("http", PARAMS["port"]))
+poll_until(m, lambda: not m.connections)
+print("RAISED", raised)
+m.close()
+keep = None
+"""
+
+
+@pytest.mark.parametrize("what", ["change", "request", "close"])
+def test_what_waits_is_sent_ahead_of_credentials(device, what):
+    """MG_EV_WRITE comes inside of that send(), and its handler may do anything."""
+    with Server(lambda raw: raw.recv_all()) as server:
+        script = device(BEHIND, port=server.port, what=what)
+        raised = script.expect("RAISED")
+    (got,) = server.results
+    assert got.startswith(b"GET /1 HTTP/1.1\r\nHost: d\r\n\r\n")
+    assert b"garbage" not in got and b"XXX" not in got
+    if what == "change":
+        assert raised == "None"
+        assert b"GET /2 HTTP/1.1\r\nAuthorization: Basic dXNlcjp3b3Jk\r\n" in got
+    elif what == "request":
+        assert raised == "11", "EAGAIN"
+        assert b"GET /3 HTTP/1.1\r\n" in got and got.count(b"Authorization: Basic") == 1
+        assert b"GET /2" not in got
+    else:
+        assert raised == "32", "EPIPE"

@@ -41,6 +41,20 @@ def test_hmac(device, size):
     assert answers == [hmac.digest(key, block, "sha256") for block in blocks]
 
 
+def test_compare_digest(device):
+    pairs = [
+        (b"", b""), (b"a", b"a"), (b"a", b"b"), (b"ab", b"a"), (b"a", b"ab"), (b"", b"a"),
+        ("\u00e9", "\u00e9".encode()), ("x" * 1000, b"x" * 999 + b"y"), (b"\0a", b"\0b"),
+        (bytes(range(256)), bytes(range(256))), (bytearray(b"same"), "same"),
+    ]  # fmt: skip
+    answers = ask(device, [("compare_digest", a, b) for a, b in pairs])
+
+    def plain(value):
+        return value.encode() if isinstance(value, str) else bytes(value)
+
+    assert answers == [plain(a) == plain(b) for a, b in pairs]
+
+
 def test_texts_are_hashed_as_utf8(device):
     calls = [(name, "é€😀") for name in ("md5", "sha1", "sha256", "base64_encode", "crc32")]
     known = [(name, "é€😀".encode()) for name, _ in calls]
@@ -153,6 +167,8 @@ def test_wrong_arguments(device):
         ("crc32", b"", "x"),
         ("hmac_sha256", 1, b""),
         ("hmac_sha256", b"", None),
+        ("compare_digest", None, b""),
+        ("compare_digest", b"", 1),
         ("random_bytes", "1"),
         ("random_str", 1.0),
         ("md5",),

@@ -164,11 +164,11 @@ def test_frames_that_are_no_json(device):
 
 def test_what_handlers_do(device):
     cases = {
-        "boom": {"code": -32603, "message": 'a "bad" value\n'},
+        "boom": {"code": -32603, "message": "Internal error"},
         "silent": {"code": -32603, "message": "handler produced no response"},
-        "not json": {"code": -32603, "message": "the result is not JSON"},
-        "wrong code": {"code": -32603, "message": "code must be int, not str"},
-        "wrong text": {"code": -32603, "message": "message must be str, not bytes"},
+        "not json": {"code": -32603, "message": "Internal error"},
+        "wrong code": {"code": -32603, "message": "Internal error"},
+        "wrong text": {"code": -32603, "message": "Internal error"},
         "mine": {"code": -32000, "message": "someé\0thing"},
     }
     for method, expected in cases.items():
@@ -180,6 +180,33 @@ def test_what_handlers_do(device):
     assert device.eval('rpc.process(\'{"method":"echo","params":[ 1 ],"id":1}\')').endswith(
         '"result": [ 1 ]}'
     )
+
+
+TEXTS = {
+    "boom": 'a "bad" value\n',
+    "not json": "the result is not JSON",
+    "wrong code": "code must be int, not str",
+    "wrong text": "message must be str, not bytes",
+}
+
+
+@pytest.mark.parametrize("method", TEXTS)
+def test_texts_of_exceptions_are_for_who_asked(device, method):
+    """The program has them, printed or by its error_handler; a peer only with show_errors."""
+    frame = json.dumps({"method": method, "id": 7})
+    device.mark()
+    process(device, frame)
+    assert TEXTS[method].strip() in device.console
+    device.exec("raised = []; rpc.error_handler = raised.append")
+    device.mark()
+    assert process(device, frame)["error"]["message"] == "Internal error"
+    assert "Traceback" not in device.console
+    assert device.eval("[str(e) for e in raised]") == [TEXTS[method]]
+    device.exec("rpc.show_errors = True")
+    assert process(device, frame)["error"] == {"code": -32603, "message": TEXTS[method]}
+    device.exec("rpc.show_errors, rpc.error_handler = False, None")
+    device.exec("r = pymongoose.Rpc(show_errors=True, error_handler=print)")
+    assert device.eval("(r.show_errors, r.error_handler is print)") == (True, True)
 
 
 def test_a_request_ends_with_its_handler(device):

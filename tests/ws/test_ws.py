@@ -552,3 +552,69 @@ def test_misuse(shared, path):
         wanted, True
     ), outcome
     assert all(text for _, _, text in outcome), "each error says what is wrong"
+
+
+EARLY = """
+log = []
+
+def handler(c, ev, m):
+    if ev == MG_EV_HTTP_HDRS:
+        c.ws_upgrade(m)
+    elif ev == MG_EV_WS_MSG:
+        log.append(m.data)
+        c.ws_send("got " + m.text)
+    elif ev in (MG_EV_HTTP_MSG, MG_EV_ERROR):
+        log.append(names([ev])[0])
+
+m = Manager(handler)
+announce("PORT", m.listen(url("http")))
+serve(m)
+"""
+
+
+def upgrade_head(extra=""):
+    return (
+        f"GET / HTTP/1.1\r\nHost: d\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {WS_KEY}\r\nSec-WebSocket-Version: 13\r\n{extra}\r\n"
+    ).encode()
+
+
+def test_upgrade_from_the_head(shared):
+    """In MG_EV_HTTP_HDRS: what stands behind the head is the first frame."""
+    running = shared(EARLY)
+    with Raw(running.reach(running.port())) as raw:
+        raw.send(upgrade_head() + frame(TEXT, "first"))
+        assert raw.recv_exactly_head().startswith("HTTP/1.1 101 ")
+        assert read_frame(raw)[3] == b"got first"
+
+
+@pytest.mark.parametrize("together", [True, False])
+@pytest.mark.parametrize("size", [1, 5, 9000])
+def test_upgrade_from_the_head_with_a_body(shared, size, together):
+    """A body that is still to come is no frames: the handshake is refused."""
+    running = shared(EARLY)
+    running.exec("log.clear()")
+    body = (frame(TEXT, "smuggled") * 8000)[:size]
+    with Raw(running.reach(running.port())) as raw:
+        head = upgrade_head(f"Content-Length: {size}\r\n")
+        raw.send(head + (body if together else b""))
+        answer = raw.response("GET")
+        assert answer.status == 400
+        if not together:
+            raw.send(body)
+        raw.send("GET /next HTTP/1.1\r\nHost: d\r\n\r\n")
+        assert raw.response("GET").status == 426, "it is the next request"
+    assert b"smuggled" not in b"".join(x for x in running.eval("log") if isinstance(x, bytes))
+
+
+def test_upgrade_from_the_head_with_chunks(shared):
+    running = shared(EARLY)
+    running.exec("log.clear()")
+    body = frame(TEXT, "smuggled")
+    with Raw(running.reach(running.port())) as raw:
+        raw.send(
+            upgrade_head("Transfer-Encoding: chunked\r\n")
+            + b"%x\r\n%b\r\n0\r\n\r\n" % (len(body), body)
+        )
+        assert raw.response("GET").status == 400
+    assert running.eval("log") == []

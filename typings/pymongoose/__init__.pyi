@@ -1052,6 +1052,9 @@ def sha256(data: _Data) -> bytes:
 def hmac_sha256(key: _Data, data: _Data) -> bytes:
     """HMAC (RFC 2104) with SHA-256: 32 bytes."""
 
+def compare_digest(a: _Data, b: _Data) -> bool:
+    """Are both the same? In a time that does not tell where they differ: for tokens, passwords."""
+
 def base64_encode(data: _Data) -> str:
     """Base64 (RFC 4648, section 4), padded."""
 
@@ -1122,13 +1125,21 @@ class Rpc:
 
     max_batch: int
     """Requests in one batch: more are refused. 64."""
-    def __init__(self) -> None: ...
+    show_errors: bool
+    error_handler: Callable[[Exception], object] | None
+    def __init__(
+        self,
+        *,
+        show_errors: bool = False,
+        error_handler: Callable[[Exception], object] | None = None,
+    ) -> None: ...
     def add(self, method: str, handler: Callable[[RpcReq], object]) -> None:
         """Calls handler(req) for each method that the pattern fits, see match(); newest first."""
     def process(self, frame: _Data) -> str:
         """Runs what a frame asks for and gives the answer's text, "" where none is due.
 
-        A handler's exception becomes error -32603 with its text; KeyboardInterrupt leaves.
+        A handler's exception becomes error -32603, "Internal error", or its own text with
+        show_errors; it goes to error_handler or is printed. KeyboardInterrupt leaves.
         """
     @property
     def methods(self) -> list[str]:

@@ -170,7 +170,9 @@ static int open_udp(pmg_lwip_sock_t *s, const struct mg_addr *a, bool connect) {
     err_t err = ERR_MEM;
     u16_t ports[4];
     pmg_lwip_to_ip(a, &ip);
-    pmg_random(s->m, ports, sizeof(ports));
+    if (!pmg_random(s->m, ports, sizeof(ports))) {
+        return -EIO;
+    }
     PMG_LWIP_ENTER
     s->pcb.udp = udp_new_ip_type(IP_GET_TYPE(&ip));
     if (s->pcb.udp != NULL) {

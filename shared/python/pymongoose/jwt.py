@@ -7,6 +7,7 @@ import time
 from pymongoose import (
     base64_decode,
     base64_encode,
+    compare_digest,
     hmac_sha256,
     json_get,
     json_get_bool,
@@ -48,15 +49,6 @@ def jwt_sign(claims, key):
         raise ValueError("the claims are not JSON")
     signed = _encode('{"alg":"HS256","typ":"JWT"}') + "." + _encode(payload)
     return signed + "." + _encode(hmac_sha256(_key(key), signed))
-
-
-def _same(a, b):
-    if len(a) != len(b):
-        return False
-    difference = 0
-    for i, byte in enumerate(a):  # takes as long wherever the first difference is
-        difference |= byte ^ b[i]
-    return difference == 0
 
 
 def _load(text):
@@ -110,7 +102,7 @@ def jwt_verify(token, key, now=None, leeway=0):
         raise ValueError("token: not signed by HS256")
     if "crit" in names:
         raise ValueError("token: asks for what is not known here")
-    if not _same(given, signature):
+    if not compare_digest(given, signature):
         raise ValueError("token: wrong signature")
     try:
         payload = _decode(parts[1])

@@ -71,7 +71,11 @@ class MqttSession:
         self._conn = None
         self._timer = None
         self._closed = False
-        self._connect()
+        try:
+            self._connect()
+        except BaseException:
+            self._closed = True  # nobody has it: it must not go on connecting
+            raise
 
     @property
     def queued(self):
@@ -117,12 +121,14 @@ class MqttSession:
     def _connect(self):
         self._timer = None
         self.retry_in = 0
+        self._conn = None
         try:
             self._conn = self._manager.mqtt_connect(self._url, self._handler, **self._options)
-            if self._tls:
-                self._conn.tls_init(self._tls)
-        except Error as e:  # no descriptor, no memory: the network may recover
-            self._later(str(e))
+            if self._tls is not None:
+                self._conn.tls_init(self._tls)  # if that fails, the connection is closed
+        except (Error, MemoryError) as e:  # no descriptor, no memory: the network may recover
+            if self._conn is None:
+                self._later(str(e))
 
     def _later(self, reason):
         self._conn = None

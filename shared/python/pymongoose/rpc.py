@@ -2,6 +2,7 @@
 """JSON-RPC 2.0 (jsonrpc.org), the server's side; frames come and go by whatever carries text."""
 
 import json
+import sys
 
 from pymongoose import Error, json_get, json_get_str, json_items, match
 
@@ -18,6 +19,15 @@ def _answer(frame_id, member):
 def _error(frame_id, code, message):
     member = '"error": {"code": %d, "message": %s}' % (code, json.dumps(message))
     return _answer(frame_id, member)
+
+
+def _print(e):
+    if hasattr(sys, "print_exception"):
+        sys.print_exception(e)
+    else:
+        from traceback import print_exception
+
+        print_exception(e)
 
 
 class RpcReq:
@@ -62,8 +72,10 @@ class Rpc:
     #: Requests that one batch may hold: a batch of many tiny ones asks for much larger answers.
     max_batch = 64
 
-    def __init__(self):
+    def __init__(self, *, show_errors=False, error_handler=None):
         self._handlers = []
+        self.show_errors = show_errors  # may tell a peer what is none of its business
+        self.error_handler = error_handler
 
     def add(self, method, handler):
         """Calls handler(req) for each method that fits the pattern; the newest comes first."""
@@ -133,7 +145,11 @@ class Rpc:
             handler(req)
         except Exception as e:
             if req._sent is None:
-                req.err(INTERNAL_ERROR, str(e))
+                req.err(INTERNAL_ERROR, str(e) if self.show_errors else "Internal error")
+            if self.error_handler:
+                self.error_handler(e)
+            elif not self.show_errors:
+                _print(e)
         if req._sent is None:
             req.err(INTERNAL_ERROR, "handler produced no response")
         member = req._sent
