@@ -467,6 +467,7 @@
 //   drain_timeout   a draining connection whose peer takes no data is closed
 #define PMG_LIMITS(X) \
     X(max_conns, 65536, 16) \
+    PMG_WHEN(PMG_HAS_TLS, X(max_handshakes, 64, 4)) \
     X(max_recv, 1048576, 8192) \
     X(max_send, 16777216, 32768) \
     X(max_head, 16384, 2048) \
@@ -479,7 +480,10 @@
     X(idle_timeout, 75000, 15000) \
     PMG_WHEN(PMG_HAS_MODBUS, X(modbus_timeout, 2000, 2000)) \
     X(ws_ping_interval, 30000, 30000) \
-    X(drain_timeout, 15000, 10000)
+    X(drain_timeout, 15000, 10000) \
+    X(send_timeout, 60000, 20000) \
+    X(min_rate, 100, 100) \
+    X(rate_time, 30000, 30000)
 
 // clang-format on
 
