@@ -335,7 +335,7 @@ size_t pmg_mqtt_prop_encode(const pmg_mqtt_prop_t *prop, uint8_t *dst) {
 size_t pmg_mqtt_next_topic(const pmg_mqtt_msg_t *msg, size_t ofs, struct mg_str *filter,
     int *options) {
     const uint8_t *start = (const uint8_t *)msg->filters.buf;
-    reader_t r = {start + ofs, start + msg->filters.len, ofs >= msg->filters.len};
+    reader_t r = {start + ofs, start + msg->filters.len, ofs >= msg->filters.len, 0};
     *filter = read_binary(&r);
     *options = msg->cmd == MQTT_CMD_SUBSCRIBE ? read8(&r) : 0;
     return r.bad ? 0 : (size_t)(r.p - start);
