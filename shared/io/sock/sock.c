@@ -182,6 +182,17 @@ int pmg_io_listen(struct mg_connection *c, const char *path, int fd) {
     return 0;
 }
 
+// Without a descriptor left, accept() fails even if there is nobody to accept.
+static bool nobody_waits(struct mg_connection *listener) {
+#if HAS_PROCESSES
+    struct pollfd p = {fd_of(listener), POLLIN, 0};
+    return poll(&p, 1, 0) == 0;
+#else
+    (void)listener;
+    return false;
+#endif
+}
+
 static int take(struct mg_connection *listener, addr_t *s) {
     socklen_t len = sizeof(*s);
     int fd;
@@ -194,7 +205,9 @@ static int take(struct mg_connection *listener, addr_t *s) {
 #endif
     } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED || errno == EPROTO));
     if (fd < 0) {
-        return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+        int err = errno;
+        bool full = err == EMFILE || err == ENFILE;
+        return err == EWOULDBLOCK || (full && nobody_waits(listener)) ? -EAGAIN : -err;
     }
 #if !defined(SOCK_CLOEXEC) || !defined(SOCK_NONBLOCK)
     pmg_sock_flags(fd);
@@ -274,6 +287,37 @@ int pmg_io_connect_result(struct mg_connection *c) {
     err = err == ECONNRESET ? ECONNREFUSED : err == ECONNABORTED ? ETIMEDOUT : err;
 #endif
     return -err;
+}
+
+size_t pmg_io_unsent(struct mg_connection *c) {
+    int n = 0;
+#if defined(SIOCOUTQ)
+    if (ioctl(fd_of(c), SIOCOUTQ, &n) < 0) {
+        return 0;
+    }
+#elif defined(SO_NWRITE)
+    socklen_t size = sizeof(n);
+    if (getsockopt(fd_of(c), SOL_SOCKET, SO_NWRITE, &n, &size) < 0) {
+        return 0;
+    }
+#else
+    (void)c;
+#endif
+    return n > 0 ? (size_t)n : 0;
+}
+
+// A sixteenth of the descriptors, and a few, are the program's.
+#define FDS_LEFT 16
+
+size_t pmg_io_max_conns(void) {
+#if HAS_PROCESSES
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur != RLIM_INFINITY) {
+        size_t n = r.rlim_cur < INT_MAX ? (size_t)r.rlim_cur : INT_MAX;
+        return n > 2 * FDS_LEFT ? n - n / 16 - FDS_LEFT : 1;
+    }
+#endif
+    return 0;
 }
 
 void pmg_io_shutdown(struct mg_connection *c) {
