@@ -179,6 +179,20 @@ int pmg_py_callable(PyObject *o, const char *name) {
     return 0;
 }
 
+int pmg_py_unrun(PyObject *result) {
+    if (!PyCoro_CheckExact(result) && !PyGen_CheckExact(result) && !PyAsyncGen_CheckExact(result)) {
+        return 0;
+    }
+    if (PyCoro_CheckExact(result)) { // or Python would warn that nobody awaited it
+        PyObject *closed = PyObject_CallMethod(result, "close", NULL);
+        Py_XDECREF(closed);
+        PyErr_Clear();
+    }
+    PyErr_Format(PyExc_TypeError, PMG_MSG_UNRUN, type_name(result));
+    Py_DECREF(result);
+    return -1;
+}
+
 // ---------------------------------------------------------------------------------------------
 // Headers
 

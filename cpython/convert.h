@@ -50,6 +50,10 @@ int pmg_py_size(PyObject *o, const char *name, size_t *out);
 int pmg_py_millis(PyObject *o, const char *name, uint64_t *out);
 int pmg_py_callable(PyObject *o, const char *name);
 
+// What a handler returned: a coroutine or generator would never run. 0; or -1 with a TypeError set,
+// and the reference is taken.
+int pmg_py_unrun(PyObject *result);
+
 // Text of a head (UTF-8, else ISO 8859-1), of a body (U+FFFD where it is not UTF-8), plain bytes.
 PyObject *pmg_py_text(struct mg_str s);
 PyObject *pmg_py_body_text(struct mg_str s);

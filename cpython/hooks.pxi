@@ -9,6 +9,10 @@ HOOKS.timer = on_timer
 HOOKS.timer_free = on_timer_free
 
 
+cdef extern from "convert.h":
+    int pmg_py_unrun(PyObject *) noexcept
+
+
 ctypedef int (*open_t)(mg_connection *, mg_connection *, void *) noexcept
 ctypedef int (*bury_t)(Manager, object) noexcept
 
@@ -86,7 +90,7 @@ cdef int on_event(mg_connection *c, int ev, void *data) noexcept:
         view.msg = NULL
     Py_XDECREF(args[2])
     Py_XDECREF(args[3])
-    if result == NULL:
+    if result == NULL or (result != Py_None and pmg_py_unrun(result) < 0):
         return (<Manager>m).report()
     decref(result)
     return 0
@@ -98,7 +102,7 @@ cdef int on_timer(pmg_timer_t *t) noexcept:
     m = <Manager>pmg_mgr_owner(t.mgr)
     callback = (<Timer>t.arg).callback
     cdef PyObject *result = PyObject_CallNoArgs(<PyObject *>callback)
-    if result == NULL:
+    if result == NULL or (result != Py_None and pmg_py_unrun(result) < 0):
         return m.report()
     decref(result)
     return 0

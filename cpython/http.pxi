@@ -2,6 +2,7 @@
 # HTTP: HttpMessage and the methods of Connection.
 
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
+from libc.limits cimport LLONG_MAX
 
 
 cdef extern from "pmg.h":
@@ -21,6 +22,7 @@ cdef extern from "pmg.h":
         bint no_listing, dotfiles
 
     mg_str pmg_http_header(const pmg_http_msg_t *, mg_str)
+    size_t pmg_http_header_joined(const pmg_http_msg_t *, mg_str, char *)
     mg_str pmg_http_header_var(const pmg_http_msg_t *, mg_str, mg_str)
     mg_str pmg_http_query_var(const pmg_http_msg_t *, mg_str)
     int pmg_url_decode(mg_str, char *)
@@ -31,7 +33,7 @@ cdef extern from "pmg.h":
     int pmg_request_begin(pmg_head_t *, mg_connection *, mg_str, mg_str)
     int pmg_request_end(pmg_head_t *, mg_str)
     int pmg_http_chunk(mg_connection *, const void *, size_t)
-    int pmg_http_sse(mg_connection *, mg_str, mg_str)
+    int pmg_http_sse(mg_connection *, mg_str, mg_str, mg_str, long long)
     int pmg_http_basic_auth(mg_connection *, mg_str, mg_str)
     int pmg_http_stream_body(mg_connection *, const char *, size_t)
     int pmg_serve_dir(mg_connection *, const pmg_http_msg_t *, const pmg_serve_t *)
@@ -64,9 +66,24 @@ cdef class HttpMessage:
     def header(self, name, default=None):
         """The value of a header, or `default`."""
         cdef mg_str key, value
+        cdef size_t length
         pmg_py_str(name, "name", &key)
         value = pmg_http_header(http_msg(&self.view), key)
-        return default if value.buf == NULL else pmg_py_text(value)
+        if value.buf == NULL:
+            return default
+        length = pmg_http_header_joined(http_msg(&self.view), key, NULL)
+        if length == 0:
+            return pmg_py_text(value)
+        cdef char *buf = <char *>PyMem_Malloc(length)
+        if buf == NULL:
+            raise MemoryError
+        try:
+            pmg_http_header_joined(http_msg(&self.view), key, buf)
+            value.buf = buf
+            value.len = length
+            return pmg_py_text(value)
+        finally:
+            PyMem_Free(buf)
 
     def headers(self):
         """All headers as a list of (name, value) pairs, in their order."""
@@ -145,15 +162,22 @@ cdef class HttpConnection(Connection):
         cdef mg_connection *c = self.state.c
         pmg_py_done(c, 0 if c == NULL else pmg_http_chunk(c, d.s.buf, d.s.len), &d)
 
-    def http_sse(self, event_type, data):
+    def http_sse(self, event_type, data, *, id=None, retry=None):
         """Sends a server-sent event."""
         cdef pmg_py_data_t d
-        cdef mg_str kind
+        cdef mg_str kind, label
+        cdef unsigned long long pause = 0
         ours(self)
         pmg_py_str(event_type, "event_type", &kind)
+        label.buf, label.len = NULL, 0
+        if id is not None:
+            pmg_py_str(id, "id", &label)
+        if retry is not None:
+            pmg_py_size(retry, "retry", &pause)
+        cdef long long wait = -1 if retry is None else <long long>min(pause, LLONG_MAX)
         pmg_py_data(data, "data", &d)
         cdef mg_connection *c = self.state.c
-        pmg_py_done(c, 0 if c == NULL else pmg_http_sse(c, kind, d.s), &d)
+        pmg_py_done(c, 0 if c == NULL else pmg_http_sse(c, kind, d.s, label, wait), &d)
 
     def http_request(self, method, uri, body=b"", headers=None):
         """Sends a request: method, path with its query, body, headers as a dict or pairs."""

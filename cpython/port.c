@@ -33,6 +33,12 @@ uint64_t pmg_port_millis(void) {
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
+uint64_t pmg_port_wall(void) {
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 bool pmg_port_random(void *buf, size_t len) {
     for (size_t pos = 0, n; pos < len; pos += n) {
         n = len - pos < ENTROPY_MAX ? len - pos : ENTROPY_MAX;

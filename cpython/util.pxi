@@ -29,6 +29,7 @@ cdef extern from "pmg.h":
         bint is_tls
     void pmg_url_split(mg_str, pmg_url_parts_t *)
     size_t pmg_url_encode(mg_str, char *)
+    long pmg_url_join(mg_str, mg_str, char *)
     ctypedef struct pmg_multipart_t:
         mg_str name, filename, type, body
     int pmg_multipart_next(mg_str, size_t *, mg_str, pmg_multipart_t *, const char **)
@@ -50,6 +51,7 @@ cdef extern from "pmg.h":
 
 cdef extern from "pmg_messages.h":
     const char *PMG_MSG_BASE64
+    const char *PMG_MSG_URL_BASE
     const char *PMG_MSG_JSON_PATH
     const char *PMG_MSG_MULTIPART
     const char *PMG_MSG_RANDOM
@@ -213,6 +215,18 @@ def url_uri(url):
 def url_is_ssl(url):
     """Does the scheme of a URL stand for TLS?"""
     return bool(url_split(url).is_tls)
+
+
+def url_join(base, ref):
+    """What a relative reference means in a document at `base`."""
+    cdef mg_str whole = str_arg(base, "base")
+    cdef mg_str part = str_arg(ref, "ref")
+    cdef bytes room = PyBytes_FromStringAndSize(NULL, whole.len + part.len + 2)
+    cdef char *buf = PyBytes_AS_STRING(room)
+    cdef long length = pmg_url_join(whole, part, buf)
+    if length < 0:
+        pmg_py_raise(<int>length, PMG_MSG_URL_BASE)
+    return utf8(buf, length)
 
 
 def url_encode(data):

@@ -6,7 +6,14 @@ cdef extern from "pmg.h":
     ctypedef struct pmg_broadcast_t:
         size_t sent, skipped
 
+    ctypedef struct pmg_ws_ask_t:
+        int (*headers)(pmg_head_t *, const void *) noexcept
+        const void *arg
+        const mg_str *protocols
+        size_t num_protocols
+
     const pmg_protocol_t pmg_ws
+    int pmg_ws_upgrade_protocol(pmg_head_t *, mg_str)
     int pmg_ws_upgrade_begin(pmg_head_t *, mg_connection *, const pmg_http_msg_t *)
     int pmg_ws_upgrade_end(pmg_head_t *)
     int pmg_ws_send_text(mg_connection *, const void *, size_t)
@@ -18,6 +25,7 @@ cdef extern from "pmg.h":
 
 cdef extern from "pmg_messages.h":
     const char *PMG_MSG_CONNECTIONS
+    const char *PMG_MSG_HEADERS_TWICE
 
 
 @cython.final
@@ -36,19 +44,30 @@ cdef class WsMessage:
 
 @cython.internal
 cdef class WsConnection(Connection):
-    def ws_upgrade(self, message, extra_headers=None):
+    def ws_upgrade(self, message, headers=None, *, protocol=None, extra_headers=None):
         """Answers a WebSocket handshake; MG_EV_WS_OPEN comes before this returns."""
         cdef pmg_head_t h
         cdef c_bool typed
+        cdef mg_str name
         if extra_headers is not None:
-            extra_headers = pmg_py_headers(extra_headers)
+            if headers is not None:
+                raise TypeError(PMG_MSG_HEADERS_TWICE)
+            headers = extra_headers
+        if headers is not None:
+            headers = pmg_py_headers(headers)
+        if protocol is not None:
+            pmg_py_str(protocol, "protocol", &name)
         m = manager(self)
         cdef int rc
         cdef bint held = hold(m)
         try:
             rc = pmg_ws_upgrade_begin(&h, alive(self), message_arg(self, message))
-            if rc >= 0 and extra_headers is not None:
-                rc = pmg_py_head_headers(&h, extra_headers, &typed)
+            if rc >= 0 and headers is not None:
+                rc = pmg_py_head_headers(&h, headers, &typed)
+            if rc >= 0 and protocol is not None:
+                rc = pmg_ws_upgrade_protocol(&h, name)
+                if rc < 0:
+                    pmg_head_abort(&h)
             if rc >= 0:
                 rc = pmg_ws_upgrade_end(&h)
             settle(m, rc)
@@ -76,11 +95,44 @@ cdef class WsConnection(Connection):
 pmg_py_add_methods(Connection, WsConnection)
 
 
+cdef int put_headers(pmg_head_t *h, const void *headers) noexcept:
+    cdef c_bool typed
+    return pmg_py_head_headers(h, <object>headers, &typed)
+
+
 @cython.internal
 cdef class WsManager(Manager):
-    def ws_connect(self, url, handler=None):
+    def ws_connect(self, url, handler=None, *, protocols=None, headers=None):
         """Starts a WebSocket connection and returns it at once."""
-        return self.open(url, handler, None, False, -1, &pmg_ws)
+        cdef pmg_ws_ask_t ask
+        cdef const char *line
+        cdef mg_connection *c = NULL
+        cdef size_t i
+        pmg_py_cstr(url, "url", &line)
+        pmg_py_callable(handler, "handler")
+        ask.headers = NULL
+        if headers is not None:
+            headers = pmg_py_headers(headers)
+            ask.headers = put_headers
+        ask.arg = <const void *>headers
+        if isinstance(protocols, (str, bytes)):
+            pmg_py_bad_type(PMG_MSG_STRS, "protocols", protocols)
+        cdef list names = [] if protocols is None else list(protocols)
+        cdef mg_str *texts = <mg_str *>PyMem_Malloc((len(names) + 1) * sizeof(mg_str))
+        if texts == NULL:
+            raise MemoryError
+        ask.protocols = texts
+        ask.num_protocols = len(names)
+        cdef bint held = hold(self)
+        try:
+            for i in range(ask.num_protocols):
+                pmg_py_str(names[i], "protocols", &texts[i])
+            settle(self, pmg_connect(self.core(), line, &pmg_ws, &ask, <void *>handler, &c))
+            return <Connection>pmg_conn_obj(c)[0]
+        finally:
+            PyMem_Free(texts)
+            if held:
+                self.holder = 0
 
     # WEBSOCKET_OP_TEXT, as a number: inspect reads the default from the signature's text.
     def broadcast(self, data, op=1, *, to=None, max_queued=None):

@@ -10,17 +10,12 @@ from pymongoose import (
     MG_EV_HTTP_HDRS,
     MG_EV_HTTP_MSG,
     Manager,
+    url_join,
+    url_uri,
 )
 
 REDIRECTS = 5
 MAX_SIZE = 1000 * 1000 * 1000
-
-
-def split(url):
-    """("http://host:port", "/path?query")"""
-    start = url.find("://") + 3
-    slash = url.find("/", start)
-    return (url, "/") if slash < 0 else (url[:slash], url[slash:])
 
 
 class Download:
@@ -34,10 +29,9 @@ class Download:
 
     def ask(self):
         self.next = None
-        site, target = split(self.url)
-        conn = self.manager.connect(site, self.handle)
+        conn = self.manager.connect(self.url.partition("#")[0], self.handle)
         headers = {"Accept": "*/*", "User-Agent": "pymongoose", "Connection": "close"}
-        conn.http_request("GET", target, headers=headers)
+        conn.http_request("GET", url_uri(self.url), headers=headers)
 
     def handle(self, conn, ev, data):
         if ev == MG_EV_HTTP_HDRS:
@@ -61,9 +55,12 @@ class Download:
                 self.error = "more than %d redirects" % REDIRECTS
                 return
             self.left -= 1
-            self.url = self.next if "://" in self.next else split(self.url)[0] + self.next
-            print("->", self.url)
-            self.ask()
+            try:
+                self.url = url_join(self.url, self.next)
+                print("->", self.url)
+                self.ask()
+            except ValueError as e:
+                self.error = "where the server sends us: %s" % e
         elif ev == MG_EV_CLOSE and not self.done and not self.error:
             self.error = "no answer"
 

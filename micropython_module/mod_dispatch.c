@@ -112,6 +112,14 @@ static int hook_open(struct mg_connection *c, struct mg_connection *listener, vo
 #define DENSE(ev) \
     ((int)(ev) < (int)PMG_EV_FIRST ? (int)(ev) : (int)(ev) - (int)PMG_EV_FIRST + (int)MG_EV_USER)
 
+// A coroutine or generator, which nobody would run.
+static inline void check_result(mp_obj_t result) {
+    if (result != mp_const_none && mp_obj_is_type(result, &mp_type_gen_instance)) {
+        mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT(PMG_MSG_UNRUN),
+            mp_obj_get_type_str(result));
+    }
+}
+
 // Calls a handler. MP_OBJ_NULL, or what was raised.
 static MP_NOINLINE mp_obj_t call_handler(mp_obj_t handler, mpy_conn_t *self, int ev, void *data,
     mpy_view_t **view_out) {
@@ -134,7 +142,7 @@ static MP_NOINLINE mp_obj_t call_handler(mp_obj_t handler, mpy_conn_t *self, int
             }
             *view_out = view;
         }
-        mp_call_function_n_kw(handler, 3, 0, args);
+        check_result(mp_call_function_n_kw(handler, 3, 0, args));
         MPY_PYTHON_END();
         nlr_pop();
         return MP_OBJ_NULL;
@@ -173,7 +181,7 @@ static MP_NOINLINE mp_obj_t call_callback(mp_obj_t callback) {
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
         MPY_PYTHON_BEGIN();
-        mp_call_function_0(callback);
+        check_result(mp_call_function_0(callback));
         MPY_PYTHON_END();
         nlr_pop();
         return MP_OBJ_NULL;

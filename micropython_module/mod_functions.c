@@ -175,6 +175,18 @@ static mp_obj_t module_url_is_ssl(mp_obj_t url_in) {
 }
 MP_DEFINE_CONST_FUN_OBJ_1(module_url_is_ssl_obj, module_url_is_ssl);
 
+static mp_obj_t module_url_join(mp_obj_t base_in, mp_obj_t ref_in) {
+    struct mg_str base = mpy_get_str(base_in, "base"), ref = mpy_get_str(ref_in, "ref");
+    vstr_t vstr;
+    vstr_init_len(&vstr, base.len + ref.len + 2);
+    long n = pmg_url_join(base, ref, vstr.buf);
+    if (n < 0) {
+        mpy_raise_result((int)n, PMG_MSG_URL_BASE);
+    }
+    return new_str(&vstr, (size_t)n);
+}
+MP_DEFINE_CONST_FUN_OBJ_2(module_url_join_obj, module_url_join);
+
 static mp_obj_t module_url_encode(mp_obj_t data_in) {
     struct mg_str data = get_data(data_in, "data");
     vstr_t vstr;

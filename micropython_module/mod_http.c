@@ -17,7 +17,18 @@ static mp_obj_t message_header(size_t n_args, const mp_obj_t *pos_args, mp_map_t
     MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     const pmg_http_msg_t *hm = mpy_view_get(pos_args[0]);
     struct mg_str value = pmg_http_header(hm, mpy_get_str(args[ARG_name].u_obj, "name"));
-    return value.buf != NULL ? mpy_text(value) : args[ARG_default].u_obj;
+    if (value.buf == NULL) {
+        return args[ARG_default].u_obj;
+    }
+    struct mg_str name = mpy_get_str(args[ARG_name].u_obj, "name");
+    size_t len = pmg_http_header_joined(hm, name, NULL);
+    if (len == 0) {
+        return mpy_text(value);
+    }
+    vstr_t vstr;
+    vstr_init_len(&vstr, len);
+    pmg_http_header_joined(mpy_view_get(pos_args[0]), name, vstr.buf);
+    return mpy_text(mg_str_n(vstr.buf, len));
 }
 static MP_DEFINE_CONST_FUN_OBJ_KW(message_header_obj, 2, message_header);
 
@@ -156,15 +167,30 @@ static mp_obj_t conn_http_chunk(mp_obj_t self_in, mp_obj_t data_in) {
 }
 MP_DEFINE_CONST_FUN_OBJ_2(mpy_conn_http_chunk_obj, conn_http_chunk);
 
-static mp_obj_t conn_http_sse(mp_obj_t self_in, mp_obj_t type_in, mp_obj_t data_in) {
-    struct mg_str type = mpy_get_str(type_in, "event_type");
+static mp_obj_t conn_http_sse(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_event_type, ARG_data, ARG_id, ARG_retry };
+    static const mp_arg_t allowed_args[] = {
+        MPY_REQUIRED(event_type),
+        MPY_REQUIRED(data),
+        MPY_KEYWORD(id, MP_ROM_NONE),
+        MPY_KEYWORD(retry, MP_ROM_NONE),
+    };
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
+    struct mg_str type = mpy_get_str(args[ARG_event_type].u_obj, "event_type"), id = {NULL, 0};
+    if (args[ARG_id].u_obj != mp_const_none) {
+        id = mpy_get_str(args[ARG_id].u_obj, "id");
+    }
+    long long retry = -1;
+    if (args[ARG_retry].u_obj != mp_const_none) {
+        retry = (long long)mpy_get_size(args[ARG_retry].u_obj, "retry");
+    }
     mp_buffer_info_t data;
-    mpy_get_data(data_in, "data", &data);
-    mpy_conn_t *self = mpy_conn_open(self_in);
-    return mpy_conn_done(self,
-        MPY_ENGINE(pmg_http_sse(self->c, type, mg_str_n(data.buf, data.len))));
+    mpy_get_data(args[ARG_data].u_obj, "data", &data);
+    mpy_conn_t *self = mpy_conn_open(pos_args[0]);
+    struct mg_str lines = mg_str_n(data.buf, data.len);
+    return mpy_conn_done(self, MPY_ENGINE(pmg_http_sse(self->c, type, lines, id, retry)));
 }
-MP_DEFINE_CONST_FUN_OBJ_3(mpy_conn_http_sse_obj, conn_http_sse);
+MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_http_sse_obj, 1, conn_http_sse);
 
 static mp_obj_t conn_http_basic_auth(mp_obj_t self_in, mp_obj_t user_in, mp_obj_t pass_in) {
     struct mg_str user = mpy_get_str(user_in, "username");

@@ -24,13 +24,16 @@ MPY_VIEW(WsMessage);
 // Connection
 
 static int put_upgrade(struct mg_connection *c, const pmg_http_msg_t *hm,
-    const mpy_headers_t *headers) {
+    const mpy_headers_t *headers, struct mg_str protocol) {
     pmg_head_t head;
     int r = pmg_ws_upgrade_begin(&head, c, hm);
     if (r < 0) {
         return r;
     }
     r = mpy_headers_put(headers, &head);
+    if (r >= 0 && protocol.buf != NULL) {
+        r = pmg_ws_upgrade_protocol(&head, protocol);
+    }
     if (r < 0) {
         pmg_head_abort(&head);
         return r;
@@ -39,17 +42,30 @@ static int put_upgrade(struct mg_connection *c, const pmg_http_msg_t *hm,
 }
 
 static mp_obj_t conn_ws_upgrade(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_message, ARG_extra_headers };
+    enum { ARG_message, ARG_headers, ARG_protocol, ARG_extra_headers };
     static const mp_arg_t allowed_args[] = {
         MPY_REQUIRED(message),
-        MPY_OPTIONAL(extra_headers, MP_ROM_NONE),
+        MPY_OPTIONAL(headers, MP_ROM_NONE),
+        MPY_KEYWORD(protocol, MP_ROM_NONE),
+        MPY_KEYWORD(extra_headers, MP_ROM_NONE),
     };
     MPY_PARSE_METHOD(n_args, pos_args, kw_args);
+    mp_obj_t given = args[ARG_headers].u_obj;
+    if (args[ARG_extra_headers].u_obj != mp_const_none) {
+        if (given != mp_const_none) {
+            mp_raise_TypeError(MP_ERROR_TEXT(PMG_MSG_HEADERS_TWICE));
+        }
+        given = args[ARG_extra_headers].u_obj;
+    }
     mpy_headers_t headers;
-    mpy_headers_get(args[ARG_extra_headers].u_obj, &headers);
+    mpy_headers_get(given, &headers);
+    struct mg_str protocol = {NULL, 0};
+    if (args[ARG_protocol].u_obj != mp_const_none) {
+        protocol = mpy_get_str(args[ARG_protocol].u_obj, "protocol");
+    }
     mpy_conn_t *self = mpy_conn_open(pos_args[0]);
     const pmg_http_msg_t *hm = mpy_http_message(args[ARG_message].u_obj, self->c);
-    return mpy_conn_done(self, MPY_ENGINE(put_upgrade(self->c, hm, &headers)));
+    return mpy_conn_done(self, MPY_ENGINE(put_upgrade(self->c, hm, &headers, protocol)));
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_ws_upgrade_obj, 1, conn_ws_upgrade);
 
@@ -78,8 +94,42 @@ MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_ws_send_obj, 1, conn_ws_send);
 // ---------------------------------------------------------------------------------------------
 // Manager
 
+static int put_headers(pmg_head_t *head, const void *headers) {
+    return mpy_headers_put(headers, head);
+}
+
 static mp_obj_t manager_ws_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    return mpy_manager_start_args(&pmg_ws, false, n_args, pos_args, kw_args);
+    enum { ARG_url, ARG_handler, ARG_protocols, ARG_headers };
+    static const mp_arg_t allowed_args[] = {
+        MPY_REQUIRED(url),
+        MPY_OPTIONAL(handler, MP_ROM_NONE),
+        MPY_KEYWORD(protocols, MP_ROM_NONE),
+        MPY_KEYWORD(headers, MP_ROM_NONE),
+    };
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
+    const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
+    mpy_open_t arg = {.handler = mpy_get_handler(args[ARG_handler].u_obj, "handler"), .conn = NULL};
+    mpy_headers_t headers;
+    mpy_headers_get(args[ARG_headers].u_obj, &headers);
+    pmg_ws_ask_t ask = {.headers = headers.len > 0 ? put_headers : NULL, .arg = &headers};
+    mp_obj_t protocols = args[ARG_protocols].u_obj;
+    if (mp_obj_is_str_or_bytes(protocols)) {
+        mpy_raise_type(PMG_MSG_STRS, "protocols", protocols);
+    }
+    if (protocols != mp_const_none) {
+        mp_obj_t *items;
+        protocols = mp_call_function_1(MP_OBJ_FROM_PTR(&mp_type_list), protocols);
+        mp_obj_get_array(protocols, &ask.num_protocols, &items);
+        struct mg_str *names = m_new(struct mg_str, ask.num_protocols + 1);
+        for (size_t i = 0; i < ask.num_protocols; i++) {
+            names[i] = mpy_get_str(items[i], "protocols");
+        }
+        ask.protocols = names;
+    }
+    mpy_manager_t *self = mpy_manager_open(pos_args[0]);
+    struct mg_connection *c = NULL;
+    mpy_check(self, self->m, MPY_ENGINE(pmg_connect(self->m, url, &pmg_ws, &ask, &arg, &c)));
+    return MP_OBJ_FROM_PTR(arg.conn);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_ws_connect_obj, 1, manager_ws_connect);
 

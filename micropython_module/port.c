@@ -66,6 +66,10 @@ void pmg_port_free(void *p) {
 // ---------------------------------------------------------------------------------------------
 // Clock
 
+uint64_t pmg_port_wall(void) {
+    return mp_hal_time_ns() / 1000000;
+}
+
 uint64_t pmg_port_millis(void) {
 #if IS_UNIX
     struct timespec ts;

@@ -18,6 +18,7 @@
 #define PMG_MSG_CALLABLE "%s must be callable or None, not %s"
 #define PMG_MSG_HEADERS \
     "headers must be a dict or an iterable of (name, value) pairs of str, not %s"
+#define PMG_MSG_HEADERS_TWICE "headers and extra_headers are the same: give one of them"
 #define PMG_MSG_MESSAGE "message must be the HttpMessage of this event, not %s"
 #define PMG_MSG_MQTT_MESSAGE "%s must be the MqttMessage of this event, not %s"
 #define PMG_MSG_PROPERTIES "%s must be a dict or an iterable of (id, value) pairs, not %s"
@@ -34,6 +35,8 @@
 #define PMG_MSG_MULTIPART "this is no multipart form: %s"
 #define PMG_MSG_BASE64 "this is not Base64"
 #define PMG_MSG_URL_PORT "the port of this URL is no number from 0 to 65535"
+#define PMG_MSG_URL_BASE "the base has no scheme: http://host/path"
+#define PMG_MSG_UNRUN "a handler is a plain function: nobody runs the %s that it returned"
 #define PMG_MSG_RANDOM PMG_NO_RANDOM
 #define PMG_MSG_BAD_ESCAPE "a percent sign is not followed by two hex digits"
 #define PMG_MSG_LIMIT_UNKNOWN "Manager has no limit named %s"

@@ -174,6 +174,7 @@
         X(url_pass, 1, 1) \
         X(url_uri, 1, 1) \
         X(url_is_ssl, 1, 1) \
+        X(url_join, 2, 2) \
         X(url_encode, 1, 1) \
         X(url_decode, 1, 255) \
         X(match, 2, 2) \
@@ -366,6 +367,7 @@
     X(send_size, INT) \
     X(local_addr, ADDR) \
     X(remote_addr, ADDR) \
+    X(ws_protocol, OPT_TEXT) \
     PMG_WHEN(PMG_HAS_TLS, X(alpn, OPT_TEXT)) \
     PMG_WHEN(PMG_HAS_MDNS, X(mdns_name, OPT_TEXT))
 
@@ -383,7 +385,7 @@
     X(reply, 1, 255) \
     X(reply_json, 1, 255) \
     X(http_chunk, 1, 1) \
-    X(http_sse, 2, 2) \
+    X(http_sse, 2, 255) \
     X(http_request, 2, 255) \
     X(http_basic_auth, 2, 2) \
     PMG_WHEN(PMG_HAS_STREAM, X(http_stream_body, 0, 255)) \

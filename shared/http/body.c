@@ -23,7 +23,8 @@ void pmg_http_body_begin(struct mg_connection *c, const pmg_http_msg_t *hm,
                     mg_strcasecmp(mg_str_n(type.buf, sizeof(events) - 1), mg_str(events)) == 0;
     }
     if (c->is_client &&
-        (pmg_request_is_head(c) || hm->status < 200 || hm->status == 204 || hm->status == 304)) {
+        (pmg_request_is_head(c) || (hm->status / 100 == 2 && pmg_request_is_connect(c)) ||
+            hm->status < 200 || hm->status == 204 || hm->status == 304)) {
         return;
     }
     if (f->chunked) {

@@ -16,6 +16,46 @@ static struct mg_str between(const char *from, const char *to) {
     return mg_str_n((char *)(size_t)from, (size_t)(to - from));
 }
 
+static const char *blanks(const char *p, const char *end) {
+    while (p < end && (*p == ' ' || *p == '\t')) {
+        p++;
+    }
+    return p;
+}
+
+static const char *token(const char *p, const char *end) {
+    const char *s = p;
+    while (s < end && pmg_http_is_token(between(s, s + 1))) {
+        s++;
+    }
+    return s > p ? s : NULL;
+}
+
+// Behind a quoted string (RFC 9110, section 5.6.4), or NULL.
+static const char *quoted(const char *p, const char *end) {
+    for (p++; p < end && *p != '"'; p++) {
+        p += *p == '\\';
+    }
+    return p < end ? p + 1 : NULL;
+}
+
+// *( BWS ";" BWS name [ BWS "=" BWS value ] ), up to `end`.
+static bool extensions(const char *p, const char *end) {
+    while (p != NULL && p < end) {
+        p = blanks(p, end);
+        if (p == end || *p != ';') {
+            return false;
+        }
+        p = token(blanks(p + 1, end), end);
+        const char *equals = p != NULL ? blanks(p, end) : end;
+        if (equals < end && *equals == '=') {
+            p = blanks(equals + 1, end);
+            p = p < end && *p == '"' ? quoted(p, end) : token(p, end);
+        }
+    }
+    return p != NULL;
+}
+
 long pmg_chunk_line(const char *p, size_t len, size_t *size) {
     const char *end = p + len, *s = p;
     const char *eol = len > 0 ? memchr(p, '\n', len) : NULL;
@@ -35,13 +75,7 @@ long pmg_chunk_line(const char *p, size_t len, size_t *size) {
     if (s == p || eol[-1] != '\r') {
         return -400;
     }
-    const char *ext = s;
-    while (ext < eol - 1 && (*ext == ' ' || *ext == '\t')) {
-        ext++;
-    }
-    struct mg_str rest = between(ext, eol - 1);
-    if ((rest.len == 0 && ext != s) ||
-        (rest.len > 0 && (*ext != ';' || !pmg_http_is_field_value(rest)))) {
+    if (s < eol - 1 && (!pmg_http_is_field_value(between(s, eol - 1)) || !extensions(s, eol - 1))) {
         return -400;
     }
     *size = n;

@@ -2,7 +2,8 @@
 //
 // HTTP/1 heads, strictly (RFC 9112, RFC 9110 section 5). What two parsers could read differently is
 // refused: bare CR or LF, folded lines, space before a colon, a length said twice, a length beside
-// chunks. A refusal names its status: 400, 431, 501 or 505.
+// chunks. A refusal names its status: 400, 417, 431, 501 or 505. Of a response, which nobody else
+// reads with other eyes, what old servers send is taken: bare LF, folded lines, equal lengths.
 
 #include "http_int.h"
 
@@ -11,7 +12,7 @@
 #define V 2 // part of a field value: HTAB, SP, VCHAR, obs-text
 #define U \
     4 // part of a request target: what may stand in a URI (RFC 3986), loosely: any VCHAR but "#"
-#define H 8 // part of a Host value
+#define H 8 // part of a host name (RFC 3986, section 3.2.2), loosely: no comma, which makes lists
 
 static const uint8_t class[256] = {
     ['\t'] = V,
@@ -20,7 +21,7 @@ static const uint8_t class[256] = {
     ['"'] = V | U,
     ['#'] = T | V,
     ['$'] = T | V | U | H,
-    ['%'] = T | V | U | H,
+    ['%'] = T | V | U,
     ['&'] = T | V | U | H,
     ['\''] = T | V | U | H,
     ['('] = V | U | H,
@@ -32,7 +33,7 @@ static const uint8_t class[256] = {
     ['.'] = T | V | U | H,
     ['/'] = V | U,
     ['0' ... '9'] = T | V | U | H,
-    [':'] = V | U | H,
+    [':'] = V | U,
     [';'] = V | U | H,
     ['<'] = V | U,
     ['='] = V | U | H,
@@ -40,9 +41,9 @@ static const uint8_t class[256] = {
     ['?'] = V | U,
     ['@'] = V | U,
     ['A' ... 'Z'] = T | V | U | H,
-    ['['] = V | U | H,
+    ['['] = V | U,
     ['\\'] = V | U,
-    [']'] = V | U | H,
+    [']'] = V | U,
     ['^'] = T | V | U,
     ['_'] = T | V | U | H,
     ['`'] = T | V | U,
@@ -85,18 +86,77 @@ static struct mg_str trim(const char *p, const char *end) {
     return mg_str_n((char *)(size_t)p, (size_t)(end - p));
 }
 
+// Takes the next member off a comma-separated list; empty ones are skipped. False: there is none.
+static bool next_member(struct mg_str *list, struct mg_str *member) {
+    member->len = 0;
+    while (member->len == 0 && list->len > 0) {
+        const char *p = list->buf, *end = p + list->len, *comma = memchr(p, ',', list->len);
+        *member = trim(p, comma != NULL ? comma : end);
+        size_t used = comma != NULL ? (size_t)(comma + 1 - p) : list->len;
+        list->buf += used;
+        list->len -= used;
+    }
+    return member->len > 0;
+}
+
 // Is `token` a member of a comma-separated list?
 bool pmg_http_list_has(struct mg_str list, const char *token) {
-    const char *p = list.buf, *end = pmg_str_end(list);
-    while (p < end) {
-        const char *comma = memchr(p, ',', (size_t)(end - p));
-        const char *stop = comma != NULL ? comma : end;
-        if (pmg_str_ieq(trim(p, stop), token)) {
+    struct mg_str member;
+    while (next_member(&list, &member)) {
+        if (pmg_str_ieq(member, token)) {
             return true;
         }
-        p = stop + 1;
     }
     return false;
+}
+
+bool pmg_http_list_has_exactly(struct mg_str list, struct mg_str member) {
+    struct mg_str m;
+    while (next_member(&list, &m)) {
+        if (mg_strcmp(m, member) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static bool is_hex(char ch) {
+    return (ch >= '0' && ch <= '9') || ((ch | 32) >= 'a' && (ch | 32) <= 'f');
+}
+
+// host[:port] (RFC 3986, section 3.2): a name, an IPv4 address, or an IPv6 address in brackets. No
+// host needs no port.
+static bool is_authority(struct mg_str s) {
+    const char *p = s.buf, *end = p + s.len;
+    if (s.len > 0 && *p == '[') {
+        const char *close = memchr(p, ']', s.len);
+        struct mg_addr addr;
+        if (close == NULL ||
+            !mg_aton(mg_str_n((char *)(size_t)(p + 1), (size_t)(close - p - 1)), &addr) ||
+            !addr.is_ip6) {
+            return false;
+        }
+        p = close + 1;
+    } else {
+        while (p < end && ((class[(uint8_t)*p] & H) ||
+                              (*p == '%' && end - p > 2 && is_hex(p[1]) && is_hex(p[2])))) {
+            p++;
+        }
+    }
+    if (p == end) {
+        return true;
+    }
+    if (*p++ != ':' || p - 1 == s.buf) {
+        return false;
+    }
+    while (end - p > 5 && *p == '0') {
+        p++;
+    }
+    const char *port = p;
+    while (p < end && *p >= '0' && *p <= '9') {
+        p++;
+    }
+    return p == end && (p - port < 5 || (p - port == 5 && memcmp(port, "65535", 5) <= 0));
 }
 
 // "HTTP/1.x"; others are 505, what is no version at all 400.
@@ -108,6 +168,11 @@ static int version(struct mg_str v, pmg_http_framing_t *f) {
     }
     f->http10 = v.buf[7] == '0';
     return v.buf[5] == '1' ? 0 : 505;
+}
+
+static bool has_prefix(struct mg_str s, const char *low) {
+    size_t n = strlen(low);
+    return s.len >= n && pmg_str_ieq(mg_str_n(s.buf, n), low);
 }
 
 static int request_line(const char *p, const char *end, pmg_http_msg_t *hm, pmg_http_framing_t *f) {
@@ -137,23 +202,20 @@ static int request_line(const char *p, const char *end, pmg_http_msg_t *hm, pmg_
         return refuse;
     }
     if (*p != '/') {
-        const char *q = p;
-        if ((target_end - p > 7 &&
-                mg_strcasecmp(mg_str_n((char *)(size_t)p, 7), mg_str("http://")) == 0) ||
-            (target_end - p > 8 &&
-                mg_strcasecmp(mg_str_n((char *)(size_t)p, 8), mg_str("https://")) == 0)) {
-            q = strstr(p, "//") + 2; // absolute-form: the path is what counts (section 3.2.2)
-            const char *path = q;
+        struct mg_str target = mg_str_n((char *)(size_t)p, (size_t)(target_end - p));
+        size_t skip = has_prefix(target, "http://") ? 7 : has_prefix(target, "https://") ? 8 : 0;
+        if (skip > 0) { // absolute-form: its authority takes the place of Host (section 3.2.2)
+            const char *path = p += skip;
             while (path < target_end && *path != '/' && *path != '?') {
                 path++;
             }
-            if (path == q) {
+            f->authority = mg_str_n((char *)(size_t)p, (size_t)(path - p));
+            if (path == p || !is_authority(f->authority)) {
                 return 400;
             }
             p = path;
-        } else if (!(target_end - p == 1 && *p == '*' && hm->method.len == 7 &&
-                       memcmp(hm->method.buf, "OPTIONS", 7) == 0) &&
-                   !(hm->method.len == 7 && memcmp(hm->method.buf, "CONNECT", 7) == 0)) {
+        } else if (!(pmg_str_is(target, "*") && pmg_str_is(hm->method, "OPTIONS")) &&
+                   !pmg_str_is(hm->method, "CONNECT")) {
             return 400;
         }
     }
@@ -211,23 +273,74 @@ static int length_value(struct mg_str v, size_t *out) {
 }
 
 typedef struct {
+    bool response;
     int hosts, lengths, encodings;
+    int host; // which of the headers
+    int n;    // which it is that is looked at
 } seen_t;
+
+// A response may repeat its length, in lines or as a list (RFC 9110, section 8.6).
+static int lengths(struct mg_str value, pmg_http_framing_t *f, seen_t *seen) {
+    struct mg_str member;
+    bool first = seen->lengths++ == 0;
+    f->has_length = true;
+    if (!seen->response) {
+        return first ? length_value(value, &f->content_length) : 400;
+    }
+    if (!next_member(&value, &member)) {
+        return 400;
+    }
+    do {
+        size_t n;
+        int refuse = length_value(member, &n);
+        if (refuse != 0 || (!first && n != f->content_length)) {
+            return refuse != 0 ? refuse : 400;
+        }
+        f->content_length = n;
+        first = false;
+    } while (next_member(&value, &member));
+    return 0;
+}
+
+// All lines are one list, of which chunked must be the last and we know no other.
+static int encodings(struct mg_str value, pmg_http_framing_t *f, seen_t *seen) {
+    struct mg_str member;
+    int refuse = seen->encodings++ == 0 && value.len == 0 ? 501 : 0;
+    while (next_member(&value, &member)) {
+        if (f->chunked) {
+            return 400;
+        }
+        f->chunked = pmg_str_ieq(member, "chunked");
+        refuse = f->chunked ? refuse : 501;
+    }
+    return refuse;
+}
+
+static int expectations(struct mg_str value, pmg_http_framing_t *f) {
+    struct mg_str member;
+    while (next_member(&value, &member)) {
+        if (!pmg_str_ieq(member, "100-continue")) {
+            return 417;
+        }
+        f->expect_continue = true;
+    }
+    return 0;
+}
 
 // The few headers that decide where a message ends. Told apart by length first: most are not.
 static int framing_header(struct mg_str name, struct mg_str value, pmg_http_framing_t *f,
     seen_t *seen) {
     switch (name.len) {
         case 4:
-            if (pmg_str_ieq(name, "host")) {
+            if (!seen->response && pmg_str_ieq(name, "host")) {
                 seen->hosts++;
-                return all(value, H) ? 0 : 400;
+                seen->host = seen->n;
+                return is_authority(value) ? 0 : 400;
             }
             break;
         case 6:
-            if (pmg_str_ieq(name, "expect")) {
-                f->expect_continue = pmg_str_ieq(value, "100-continue");
-                return f->expect_continue ? 0 : 417;
+            if (!seen->response && !f->http10 && pmg_str_ieq(name, "expect")) {
+                return expectations(value, f);
             }
             break;
         case 7:
@@ -243,8 +356,7 @@ static int framing_header(struct mg_str name, struct mg_str value, pmg_http_fram
             break;
         case 14:
             if (pmg_str_ieq(name, "content-length")) {
-                f->has_length = true;
-                return seen->lengths++ == 0 ? length_value(value, &f->content_length) : 400;
+                return lengths(value, f, seen);
             }
             if (pmg_str_ieq(name, "content_length")) {
                 return 400; // some gateways read the underscore as a dash
@@ -252,8 +364,7 @@ static int framing_header(struct mg_str name, struct mg_str value, pmg_http_fram
             break;
         case 17:
             if (pmg_str_ieq(name, "transfer-encoding")) {
-                f->chunked = pmg_str_ieq(value, "chunked");
-                return seen->encodings++ > 0 ? 400 : (f->chunked ? 0 : 501);
+                return encodings(value, f, seen);
             }
             if (pmg_str_ieq(name, "transfer_encoding")) {
                 return 400;
@@ -264,63 +375,114 @@ static int framing_header(struct mg_str name, struct mg_str value, pmg_http_fram
     return 0;
 }
 
-int pmg_http_parse_head(const char *buf, size_t len, bool response, pmg_http_msg_t *hm,
-    pmg_header_t *headers, int max_headers, pmg_http_framing_t *f) {
-    const char *p = buf, *end = buf + len - 2; // the last line is the blank one
-    seen_t seen = {0, 0, 0};
-    int refuse = 0, deferred = 0, n = 0;
-    memset(hm, 0, sizeof(*hm));
-    memset(f, 0, sizeof(*f));
-    hm->head = mg_str_n((char *)(size_t)buf, len);
-    hm->headers = headers;
-    const char *eol = memchr(p, '\n', len);
-    if (eol == NULL || eol == p || eol[-1] != '\r') {
-        return 400;
+// Where a response's value that begins at `v` ends, or NULL for what no value has. *next: behind its
+// line. A folded line becomes spaces (RFC 9112, section 5.2).
+static const char *value_end(const char *v, const char *end, const char **next) {
+    const char *s = v;
+    for (;;) {
+        while (class[(uint8_t)*s] & V) {
+            s++;
+        }
+        const char *stop = s;
+        s += *s == '\r';
+        if (*s++ != '\n') {
+            return NULL;
+        }
+        *next = s;
+        if (s >= end || (*s != ' ' && *s != '\t')) {
+            return stop;
+        }
+        memset((char *)(size_t)stop, ' ', (size_t)(s - stop)); // the buffer is ours
     }
-    refuse = response ? status_line(p, eol - 1, hm, f) : request_line(p, eol - 1, hm, f);
-    if (refuse != 0) {
-        return refuse;
-    }
-    for (p = eol + 1; p < end;) {
+}
+
+static int header_lines(const char *p, const char *end, pmg_http_msg_t *hm, pmg_header_t *headers,
+    int max_headers, pmg_http_framing_t *f, seen_t *seen) {
+    int deferred = 0, n = 0;
+    while (p < end) {
         const char *s = p;
-        while (class[(uint8_t)*s] & T) { // stops at CR at the latest
+        while (class[(uint8_t)*s] & T) { // stops at CR or LF at the latest
             s++;
         }
         if (s == p || *s != ':') {
             return 400;
         }
         struct mg_str name = mg_str_n((char *)(size_t)p, (size_t)(s - p));
-        const char *v = ++s;
-        while (class[(uint8_t)*s] & V) {
-            s++;
+        const char *v = s + 1, *stop = v;
+        while (class[(uint8_t)*stop] & V) {
+            stop++;
         }
-        if (s[0] != '\r' || s[1] != '\n') {
+        p = stop + 2;
+        if (stop[0] != '\r' || stop[1] != '\n' || seen->response) {
+            stop = seen->response ? value_end(v, end, &p) : NULL;
+        }
+        if (stop == NULL) {
             return 400;
         }
-        struct mg_str value = trim(v, s);
         if (n == max_headers) {
             return 431;
         }
         headers[n].name = name;
-        headers[n++].value = value;
-        refuse = framing_header(name, value, f, &seen);
-        if (refuse == 400) {
-            return 400;
+        headers[n].value = trim(v, stop);
+        seen->n = n;
+        int refuse = framing_header(name, headers[n++].value, f, seen);
+        if (refuse != 0) {
+            if (refuse == 400) {
+                return 400;
+            }
+            deferred = deferred != 0 ? deferred : refuse; // the malformed is told before it
         }
-        deferred =
-            deferred != 0 ? deferred : refuse; // a malformed head is told before an unwanted one
-        p = s + 2;
     }
     hm->num_headers = n;
-    if (p != end || (f->chunked && f->has_length) ||
-        (seen.encodings > 0 && f->http10 && !response)) {
+    return p == end ? deferred : 400;
+}
+
+// A target with an authority: that is what the program sees as Host.
+static int put_host(pmg_http_msg_t *hm, pmg_header_t *headers, int max_headers,
+    pmg_http_framing_t *f, const seen_t *seen) {
+    static char name[] = "Host";
+    if (seen->hosts == 0) {
+        if (hm->num_headers == max_headers) {
+            return 431;
+        }
+        headers[hm->num_headers++].name = mg_str_n(name, 4);
+    }
+    headers[seen->hosts == 0 ? hm->num_headers - 1 : seen->host].value = f->authority;
+    return 0;
+}
+
+int pmg_http_parse_head(const char *buf, size_t len, bool response, pmg_http_msg_t *hm,
+    pmg_header_t *headers, int max_headers, pmg_http_framing_t *f) {
+    // The last line is the blank one, in a response perhaps of a bare LF.
+    const char *p = buf, *end = buf + len - (response && len > 1 && buf[len - 2] == '\n' ? 1 : 2);
+    seen_t seen = {response, 0, 0, 0, 0, 0};
+    memset(hm, 0, sizeof(*hm));
+    memset(f, 0, sizeof(*f));
+    hm->head = mg_str_n((char *)(size_t)buf, len);
+    hm->headers = headers;
+    const char *eol = memchr(p, '\n', len);
+    bool bare = eol != NULL && (eol == p || eol[-1] != '\r');
+    if (eol == NULL || eol == p || (bare && !response)) {
         return 400;
     }
-    if (seen.encodings > 0 && f->has_length) {
+    const char *stop = bare ? eol : eol - 1;
+    int refuse = response ? status_line(p, stop, hm, f) : request_line(p, stop, hm, f);
+    if (refuse != 0) {
+        return refuse;
+    }
+    int deferred = header_lines(eol + 1, end, hm, headers, max_headers, f, &seen);
+    if (deferred == 400 || deferred == 431) {
+        return deferred;
+    }
+    if (seen.encodings > 0 && (f->has_length || (f->http10 && !response))) {
         return 400;
     }
     if (!response && (seen.hosts > 1 || (seen.hosts == 0 && !f->http10))) {
         return 400;
+    }
+    f->faulty = seen.encodings > 0 && f->http10;
+    if (deferred == 0 && f->authority.len > 0) {
+        return put_host(hm, headers, max_headers, f, &seen);
     }
     return deferred;
 }
@@ -335,6 +497,50 @@ struct mg_str pmg_http_header(const pmg_http_msg_t *hm, struct mg_str name) {
         }
     }
     return mg_str_n(NULL, 0);
+}
+
+bool pmg_http_header_has(const pmg_http_msg_t *hm, const char *name, const char *token) {
+    for (int i = 0; i < hm->num_headers; i++) {
+        if (pmg_str_ieq(hm->headers[i].name, name) &&
+            pmg_http_list_has(hm->headers[i].value, token)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// Of these the first line counts, as in Node: a second would not be another member of a list.
+static bool is_single(struct mg_str name) {
+    static const char *const names[] = {"age", "authorization", "content-length", "content-type",
+        "etag", "expires", "from", "host", "if-modified-since", "if-unmodified-since",
+        "last-modified", "location", "max-forwards", "proxy-authorization", "referer",
+        "retry-after", "sec-websocket-accept", "sec-websocket-key", "server", "set-cookie",
+        "user-agent"};
+    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+        if (pmg_str_ieq(name, names[i])) {
+            return true;
+        }
+    }
+    return false;
+}
+
+size_t pmg_http_header_joined(const pmg_http_msg_t *hm, struct mg_str name, char *dst) {
+    // The lines of a cookie are joined as its parts are (RFC 6265, section 5.4).
+    const char *between = pmg_str_ieq(name, "cookie") ? "; " : ", ";
+    size_t n = 0;
+    int lines = 0;
+    for (int i = 0; i < hm->num_headers; i++) {
+        const pmg_header_t *h = &hm->headers[i];
+        if (h->name.len != name.len || mg_strcasecmp(h->name, name) != 0) {
+            continue;
+        }
+        if (dst != NULL) {
+            memcpy(dst + n, between, lines > 0 ? 2 : 0);
+            memcpy(dst + n + (lines > 0 ? 2 : 0), h->value.buf, h->value.len);
+        }
+        n += h->value.len + (lines++ > 0 ? 2 : 0);
+    }
+    return lines > 1 && !is_single(name) ? n : 0;
 }
 
 struct mg_str pmg_http_header_var(const pmg_http_msg_t *hm, struct mg_str name, struct mg_str var) {

@@ -8,7 +8,7 @@
 
 // The length of the head in [p, p + len), 0 if its end is not there. A bare LF counts as an end of
 // line here, so that a head made of them is refused now instead of awaited for ever.
-static size_t head_length(const char *p, size_t len, size_t from) {
+size_t pmg_http_head_length(const char *p, size_t len, size_t from) {
     const char *end = p + len, *s = p + (from > 3 ? from - 3 : 0);
     while ((s = memchr(s, '\n', (size_t)(end - s))) != NULL) {
         s++;
@@ -46,8 +46,11 @@ static void refuse(struct mg_connection *c, int status) {
         return;
     }
     pmg_http_stream_abort(c);
+    static const char head_limit[] = "HTTP response has a head larger than the limit max_head";
+    static const char trailer_limit[] = "HTTP response has trailers larger than the limit max_head";
+    bool in_trailer = pmg_http_of(c)->state == PMG_HTTP_TRAILER;
     pmg_fatal(c, status == 413   ? "HTTP response is larger than the limit max_body"
-                 : status == 431 ? "HTTP response has a head larger than the limit max_head"
+                 : status == 431 ? (in_trailer ? trailer_limit : head_limit)
                  : status == 505 ? "HTTP response has an unknown version"
                  : status == 501 ? "HTTP response has an unknown transfer encoding"
                                  : "invalid HTTP response");
@@ -63,6 +66,24 @@ typedef struct {
     pmg_http_framing_t f;
 } parse_t;
 
+// What its head means for what follows; the status to refuse it with.
+static int response_head(struct mg_connection *c, const parse_t *p, int status) {
+    bool connected = p->hm.status / 100 == 2 && pmg_request_is_connect(c);
+    if (status == 431) {
+        char text[48];
+        pmg_snprintf(text, sizeof(text), "HTTP response has more than %d headers", PMG_MAX_HEADERS);
+        pmg_fatal(c, text);
+    } else if (p->hm.status >= 200) {
+        bool stays = !p->f.close && (!p->f.http10 || (p->f.keep_alive && !p->f.faulty));
+        pmg_http_of(c)->close_after = !stays;
+        if (!connected && !(stays && (p->f.has_length || p->f.chunked || pmg_request_is_head(c) ||
+                                         p->hm.status == 204 || p->hm.status == 304))) {
+            pmg_request_last(c);
+        }
+    }
+    return connected ? 0 : status; // it has no body, whatever it says of that
+}
+
 static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p) {
     pmg_http_t *h = pmg_http_of(c);
     pmg_mgr_t *m = pmg_m(c);
@@ -75,9 +96,10 @@ static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p
         refuse(c, 400); // no method begins like this: TLS on a plain port, for one
         return HEAD_REFUSED;
     }
-    h->head_len = head_length(base, len, h->scan);
+    h->head_len = pmg_http_head_length(base, len, h->scan);
     if (pmg_http_over(h->head_len > 0 ? h->head_len : len, m->limits.max_head)) {
-        refuse(c, 431);
+        bool line = memchr(base, '\n', m->limits.max_head) != NULL;
+        refuse(c, line || c->is_client ? 431 : 414);
         return HEAD_REFUSED;
     }
     if (h->head_len == 0) {
@@ -86,11 +108,14 @@ static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p
     }
     int status = pmg_http_parse_head(base, h->head_len, c->is_client, &p->hm, p->headers,
         PMG_MAX_HEADERS, &p->f);
-    if (!c->is_client) {
+    if (c->is_client) {
+        status = response_head(c, p, status);
+    } else {
         h->http10 = p->f.http10;
         h->close_after = p->f.close || (p->f.http10 && !p->f.keep_alive);
         h->is_head = pmg_str_is(p->hm.method, "HEAD");
-        h->resp_started = 0;
+        h->is_connect = pmg_str_is(p->hm.method, "CONNECT");
+        h->resp_started = h->by_hand = 0;
         h->out = PMG_HTTP_OUT_LENGTH;
     }
     h->fresh = 1;
@@ -135,31 +160,70 @@ static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p
     return result;
 }
 
-static void deliver(struct mg_connection *c, pmg_http_msg_t *hm) {
-    pmg_http_t *h = pmg_http_of(c);
-    bool skip =
-        h->sink == PMG_HTTP_BODY_DROP || (c->is_client && hm->status < 200 && hm->status != 101);
-    bool until_close = h->state == PMG_HTTP_UNTIL_CLOSE;
-    pmg_http_reset(c);
-    if (c->is_client && hm->status >= 200) {
-        pmg_request_answered(c);
-    }
-    if (!skip) {
-        h->by_hand &= c->is_resp; // written while the body still came
-        c->is_resp = !c->is_client;
-        pmg_http_fire(c, MG_EV_HTTP_MSG, hm);
-        if (is_http(c) && c->is_resp && h->by_hand && !h->resp_started) {
-            pmg_http_done(c); // a reply that the program wrote with send()
-        }
-    } else if (!c->is_client && h->close_after) {
+// A client's last response is there: the server will hear no more (RFC 9112, section 9.6).
+static void last_response(struct mg_connection *c) {
+    if (pmg_request_owed(c)) {
+        pmg_fatal(c, "the server ended the connection ahead of the HTTP response");
+    } else {
         pmg_drain(c);
     }
-    if (c->is_client && hm->status == 101 && is_http(c)) {
-        pmg_conn_speak(c, &pmg_raw); // another protocol follows, and it is the program's
-        pmg_no_deadline(c);
+}
+
+// Is there more than empty lines?
+static bool more_input(struct mg_connection *c, size_t ofs) {
+    while (ofs < c->recv.len && (c->recv.buf[ofs] == '\r' || c->recv.buf[ofs] == '\n')) {
+        ofs++;
     }
-    if (until_close && !c->is_closing) {
+    return ofs < c->recv.len;
+}
+
+static bool is_tunnel(struct mg_connection *c, const pmg_http_msg_t *hm) {
+    return c->is_client &&
+           (hm->status == 101 || (hm->status / 100 == 2 && pmg_request_is_connect(c)));
+}
+
+static void deliver_response(struct mg_connection *c, pmg_http_msg_t *hm, bool more) {
+    pmg_http_t *h = pmg_http_of(c);
+    bool tunnel = is_tunnel(c, hm), final = hm->status >= 200;
+    bool until_close = h->state == PMG_HTTP_UNTIL_CLOSE, dropped = h->sink == PMG_HTTP_BODY_DROP;
+    pmg_http_reset(c);
+    if (final) {
+        pmg_request_answered(c);
+    }
+    bool alone = !pmg_request_asked(c);
+    if (!dropped && (final || tunnel)) {
+        c->is_resp = 0;
+        pmg_http_fire(c, MG_EV_HTTP_MSG, hm);
+    }
+    if (!is_http(c)) {
+        return;
+    }
+    if (tunnel) {
+        pmg_http_leave(c); // another protocol follows, and it is the program's
+    } else if (until_close && !c->is_closing) {
         pmg_close(c);
+    } else if (c->is_closing || c->is_draining) {
+        return;
+    } else if (final && h->close_after) {
+        last_response(c);
+    } else if (alone && more) {
+        pmg_fatal(c, "HTTP response that no request asked for");
+    }
+}
+
+static void deliver_request(struct mg_connection *c, pmg_http_msg_t *hm) {
+    pmg_http_t *h = pmg_http_of(c);
+    bool skip = h->sink == PMG_HTTP_BODY_DROP;
+    pmg_http_reset(c);
+    if (!skip) {
+        h->by_hand &= c->is_resp; // written while the body still came
+        c->is_resp = 1;
+        pmg_http_fire(c, MG_EV_HTTP_MSG, hm);
+        if (c->is_resp && is_http(c) && h->by_hand && !h->resp_started) {
+            pmg_http_done(c); // what the program wrote with send() is no HTTP
+        }
+    } else if (h->close_after) {
+        pmg_drain(c);
     }
 }
 
@@ -262,7 +326,11 @@ static size_t process(struct mg_connection *c) {
         if (!parsed && !parse_late(c, base, &p, &s)) {
             break;
         }
-        deliver(c, &p.hm);
+        if (c->is_client) {
+            deliver_response(c, &p.hm, more_input(c, ofs));
+        } else {
+            deliver_request(c, &p.hm);
+        }
         if (s != NULL) {
             pmg_http_stream_free(s);
         }
@@ -368,10 +436,21 @@ static void opened(struct mg_connection *c) {
     }
 }
 
+// What stands in the socket ahead of the first request is no answer to it.
+static void begin(struct mg_connection *c) {
+    if (pmg_request_owed(c) && pmg_request_came_early(c)) {
+        pmg_fatal(c, "HTTP response that no request asked for");
+    }
+}
+
 static int send_by_hand(struct mg_connection *c, const void *buf, size_t len) {
-    pmg_http_t *h = pmg_http_of(c);
-    h->by_hand |= c->is_resp;
-    return h->client.request != NULL ? pmg_request_send(c, buf, len) : pmg_send_plain(c, buf, len);
+    if (c->is_client) {
+        return pmg_request_send(c, buf, len);
+    }
+    if (!c->is_resp && pmg_x(c)->late == idle_late) { // a stream that goes on is not idle
+        pmg_deadline(c, idle_late, pmg_m(c)->limits.idle_timeout);
+    }
+    return pmg_hand_send(c, buf, len);
 }
 
 static bool has_room(struct mg_connection *c) {
@@ -457,6 +536,7 @@ const pmg_protocol_t pmg_http = {
     .finishes = true,
     .start = start,
     .opened = opened,
+    .begin = begin,
     .read = read_input,
     .send = send_by_hand,
     .credentials = pmg_request_credentials,

@@ -33,6 +33,11 @@ typedef struct {
 
 // The header's value, or {NULL, 0}. Names compare without case.
 struct mg_str pmg_http_header(const pmg_http_msg_t *hm, struct mg_str name);
+// Its lines as one list, where there are several (RFC 9110, section 5.3): the length, and the text
+// into `dst` unless that is NULL. 0: it has one line, or is no list, such as Set-Cookie.
+size_t pmg_http_header_joined(const pmg_http_msg_t *hm, struct mg_str name, char *dst);
+// Is `token` a member of the list that a header is, in whatever line? Both in small letters.
+bool pmg_http_header_has(const pmg_http_msg_t *hm, const char *name, const char *token);
 // A parameter of a header's value: charset in "text/html; charset=utf-8", quotes removed.
 struct mg_str pmg_http_header_var(const pmg_http_msg_t *hm, struct mg_str name, struct mg_str var);
 // A query parameter: the raw value in *raw, {NULL, 0} if absent; then decode it with
@@ -75,9 +80,11 @@ int pmg_request_end(pmg_head_t *h, struct mg_str body);
 
 // A chunk of a reply or of a client's request; len 0 ends it. -EINVAL if no such was started.
 int pmg_http_chunk(struct mg_connection *c, const void *buf, size_t len);
-// A server-sent event: lines of `data` become data: lines. -EINVAL for CR or LF in the type, or
-// if no reply was started.
-int pmg_http_sse(struct mg_connection *c, struct mg_str type, struct mg_str data);
+// A server-sent event: lines of `data` become data: lines. `id` with buf NULL: none; `retry` < 0:
+// none, else milliseconds. -EINVAL for CR or LF in type or id, for NUL in the id, or if no reply was
+// started.
+int pmg_http_sse(struct mg_connection *c, struct mg_str type, struct mg_str data, struct mg_str id,
+    long long retry);
 // Remembers credentials for the head of the next request sent on a client connection.
 int pmg_http_basic_auth(struct mg_connection *c, struct mg_str user, struct mg_str pass);
 

@@ -2,7 +2,7 @@
 //
 // What the files of HTTP share. From the top: http.c (messages, one after another), body.c (how a
 // body is framed), stream.c (bodies in pieces), serve.c, send_file.c and listing.c (files), reply.c,
-// request.c, state.c, head.c (heads of the peer), out.c (heads of ours). None calls one above it.
+// hand.c, request.c, date.c, state.c, head.c (heads of the peer), out.c (heads of ours). None calls one above it.
 #ifndef PMG_HTTP_INT_H
 #define PMG_HTTP_INT_H
 
@@ -12,11 +12,10 @@
 typedef struct pmg_http_stream pmg_http_stream_t;
 typedef struct pmg_request pmg_request_t;
 
-// Of a client: what it has asked for.
+// What was written so far.
 typedef struct {
-    char *auth;             // "Authorization: Basic ...\r\n" for the next request
-    pmg_request_t *request; // NULL: a server
-    bool half_head;         // the head being completed began before
+    char *auth;             // of a client: "Authorization: Basic ...\r\n" for the next request
+    pmg_request_t *request; // of a server: NULL until it writes a reply by hand
 } pmg_http_client_t;
 
 typedef struct {
@@ -30,6 +29,8 @@ typedef struct {
     uint8_t out : 2;          // how the body of the reply goes out, PMG_HTTP_OUT_*
     uint8_t is_head : 1;      // the request was HEAD: a reply has no body
     uint8_t http10 : 1;
+    uint8_t is_connect : 1; // the request was CONNECT: a 2xx opens a tunnel
+    uint8_t tunnel : 1;     // what follows is not HTTP, and the program's
     uint8_t events : 1; // text/event-stream: silence and slowness are its nature
     uint32_t gone;      // bytes of bodies that are not in the buffer any more, modulo 2^32
     size_t scan;        // bytes of the head that hold no end of it
@@ -66,9 +67,12 @@ static inline bool pmg_is_http(struct mg_connection *c) {
     return pmg_x(c)->speaks->name == pmg_http_name;
 }
 
+// head.c
+size_t pmg_http_head_length(const char *p, size_t len, size_t from); // 0: its end is not there
 // state.c
 void pmg_http_reset(struct mg_connection *c);       // for the next message
 void pmg_http_done(struct mg_connection *c);        // the reply is complete
+void pmg_http_leave(struct mg_connection *c);       // from here on the bytes are the program's
 bool pmg_http_in_head(struct mg_connection *c);     // does the handler of MG_EV_HTTP_HDRS run?
 void pmg_http_body_drop(struct mg_connection *c);   // the request was answered, its body not
 size_t pmg_http_body_left(struct mg_connection *c); // of a body with Content-Length
@@ -76,7 +80,9 @@ size_t pmg_http_body_left(struct mg_connection *c); // of a body with Content-Le
 // body.c
 typedef struct {
     bool http10, chunked, has_length, close, keep_alive, upgrade, expect_continue;
+    bool faulty; // chunks in HTTP/1.0: nothing that follows can be trusted
     size_t content_length;
+    struct mg_str authority; // of a request's target, or empty
 } pmg_http_framing_t;
 void pmg_http_body_begin(struct mg_connection *c, const pmg_http_msg_t *hm,
     const pmg_http_framing_t *f); // behind a head of head_len bytes
@@ -96,11 +102,18 @@ int pmg_http_parse_head(const char *buf, size_t len, bool response, pmg_http_msg
 bool pmg_http_is_token(struct mg_str s);
 bool pmg_http_is_target(struct mg_str s); // a request's: no space, no control character, no "#"
 bool pmg_http_is_field_value(struct mg_str s);
-bool pmg_http_list_has(struct mg_str list, const char *token);
+bool pmg_http_list_has(struct mg_str list, const char *token); // in small letters
+bool pmg_http_list_has_exactly(struct mg_str list, struct mg_str member);
 
 // out.c
 enum { PMG_HTTP_OUT_LENGTH, PMG_HTTP_OUT_CHUNKED, PMG_HTTP_OUT_STREAM };
-enum { PMG_HEAD_REPLY, PMG_HEAD_UPGRADE, PMG_HEAD_FILE, PMG_HEAD_REQUEST };
+enum {
+    PMG_HEAD_REPLY,
+    PMG_HEAD_UPGRADE,
+    PMG_HEAD_FILE,
+    PMG_HEAD_REQUEST,
+    PMG_HEAD_HANDSHAKE // a WebSocket client's
+};
 enum { // what a head has said so far (pmg_head_t.seen)
     PMG_HEAD_SEEN_TYPE = 1,
     PMG_HEAD_SEEN_LENGTH = 2,
@@ -108,7 +121,8 @@ enum { // what a head has said so far (pmg_head_t.seen)
     PMG_HEAD_SEEN_STREAM = 8,
     PMG_HEAD_SEEN_CLOSE = 16,
     PMG_HEAD_SEEN_HOST = 32,
-    PMG_HEAD_SEEN_AUTH = 64
+    PMG_HEAD_SEEN_AUTH = 64,
+    PMG_HEAD_SEEN_DATE = 128
 };
 bool pmg_http_out_chunk(struct mg_connection *c, const void *buf,
     size_t len); // all of it or nothing
@@ -119,6 +133,19 @@ const char *pmg_http_reason(int status);
 int pmg_head_text(pmg_head_t *h, const char *name, const char *value); // as pmg_head_header()
 int pmg_head_lines(pmg_head_t *h, struct mg_str lines); // "Name: value\r\n" of a caller
 int pmg_http_no_memory(struct mg_connection *c);        // -ENOMEM, "no memory for the reply"
+
+// date.c
+// The header's line, behind it the usual Content-Type; NULL: the clock is not set.
+const char *pmg_http_date(pmg_mgr_t *m);
+#define PMG_TYPE_LINE "Content-Type: text/plain; charset=utf-8\r\n"
+#define PMG_TYPE_LEN 41
+#define PMG_DATE_LEN 37
+#define PMG_DATE_TYPE_LEN (PMG_DATE_LEN + PMG_TYPE_LEN)
+
+// hand.c: replies that a program writes with send()
+int pmg_hand_send(struct mg_connection *c, const void *buf, size_t len);
+bool pmg_hand_between(struct mg_connection *c); // is http_chunk() free to go on?
+void pmg_hand_done(struct mg_connection *c);
 
 // reply.c
 void pmg_http_refuse(struct mg_connection *c, int status); // a reply of ours, then close
@@ -180,6 +207,10 @@ int pmg_request_chunk(struct mg_connection *c, const void *buf, size_t len);
 bool pmg_request_asked(struct mg_connection *c); // may an answer come?
 bool pmg_request_owed(struct mg_connection *c);  // must one come?
 bool pmg_request_is_head(struct mg_connection *c);
+bool pmg_request_is_connect(struct mg_connection *c);
+void pmg_request_last(struct mg_connection *c); // no other may follow
+// Is there input that came ahead of a request, or the end of it? Takes a byte of it.
+bool pmg_request_came_early(struct mg_connection *c);
 void pmg_request_answered(struct mg_connection *c);
 void pmg_request_end_client(struct mg_connection *c); // frees what it keeps
 int pmg_request_credentials(struct mg_connection *c, char *line);

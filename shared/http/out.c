@@ -104,6 +104,22 @@ static bool digits(struct mg_str s, size_t *out) {
     return s.len > 0;
 }
 
+// Headers that a program cannot set because the handshake does.
+static bool is_of_handshake(const pmg_head_t *h, struct mg_str name) {
+    static const char *const both[] = {"upgrade", "sec-websocket-accept", "sec-websocket-key",
+        "sec-websocket-version", "sec-websocket-extensions"};
+    bool upgrade = h->kind == PMG_HEAD_UPGRADE;
+    if (!upgrade && h->kind != PMG_HEAD_HANDSHAKE) {
+        return false;
+    }
+    for (size_t i = 0; i < sizeof(both) / sizeof(both[0]); i++) {
+        if (pmg_str_ieq(name, both[i])) {
+            return true;
+        }
+    }
+    return !upgrade && pmg_str_ieq(name, "sec-websocket-protocol");
+}
+
 int pmg_head_header(pmg_head_t *h, struct mg_str name, struct mg_str value) {
     struct mg_connection *c = h->c;
     if (c == NULL) { // a handshake that was refused
@@ -111,13 +127,18 @@ int pmg_head_header(pmg_head_t *h, struct mg_str name, struct mg_str value) {
     }
     pmg_mgr_t *m = pmg_m(c);
     if (!pmg_http_is_token(name)) {
-        return pmg_fail(m, -EINVAL, "header name \"%.*s\" has characters that a name cannot have",
+        return pmg_fail(m, -EINVAL, "Header name \"%.*s\" is empty or has an illegal character",
             (int)(name.len < 60 ? name.len : 60), name.buf);
     }
     if (!pmg_http_is_field_value(value)) {
         return pmg_fail(m, -EINVAL,
-            "header %.*s: the value holds CR, LF, NUL or another control character",
+            "Header value of %.*s has an illegal character: CR, LF, NUL or another control",
             (int)(name.len < 60 ? name.len : 60), name.buf);
+    }
+    bool request = h->kind == PMG_HEAD_REQUEST || h->kind == PMG_HEAD_HANDSHAKE;
+    if (h->kind >= PMG_HEAD_UPGRADE && is_of_handshake(h, name)) {
+        return pmg_fail(m, -EINVAL, "%.*s is set by the WebSocket handshake itself%s",
+            (int)name.len, name.buf, name.len == 22 ? ": name subprotocols with protocols=" : "");
     }
     if (pmg_str_ieq(name, "content-type")) {
         h->seen |= PMG_HEAD_SEEN_TYPE;
@@ -136,26 +157,32 @@ int pmg_head_header(pmg_head_t *h, struct mg_str name, struct mg_str value) {
     } else if (pmg_str_ieq(name, "transfer-encoding")) {
         if (!pmg_str_ieq(value, "chunked") ||
             (h->seen & (PMG_HEAD_SEEN_LENGTH | PMG_HEAD_SEEN_CHUNKED)) ||
-            h->kind == PMG_HEAD_UPGRADE || h->kind == PMG_HEAD_FILE) {
+            h->kind == PMG_HEAD_UPGRADE || h->kind == PMG_HEAD_FILE ||
+            h->kind == PMG_HEAD_HANDSHAKE) {
             return pmg_fail(m, -EINVAL,
                 "Transfer-Encoding: only chunked is known, once, and not beside Content-Length");
         }
         h->seen |= PMG_HEAD_SEEN_CHUNKED;
         return 0;
     } else if (pmg_str_ieq(name, "connection")) {
-        if (h->kind == PMG_HEAD_UPGRADE) {
+        if (h->kind == PMG_HEAD_UPGRADE || h->kind == PMG_HEAD_HANDSHAKE) {
             return pmg_fail(m, -EINVAL, "Connection is set by the upgrade itself");
         }
         if (pmg_http_list_has(value, "close")) {
             h->seen |= PMG_HEAD_SEEN_CLOSE;
             return 0;
         }
-    } else if (h->kind == PMG_HEAD_REQUEST && pmg_str_ieq(name, "host")) {
+    } else if (!request && pmg_str_ieq(name, "date")) {
+        if (h->seen & PMG_HEAD_SEEN_DATE) {
+            return pmg_fail(m, -EINVAL, "Date must come once");
+        }
+        h->seen |= PMG_HEAD_SEEN_DATE;
+    } else if (request && pmg_str_ieq(name, "host")) {
         if (h->seen & PMG_HEAD_SEEN_HOST) {
             return pmg_fail(m, -EINVAL, "Host must come once");
         }
         h->seen |= PMG_HEAD_SEEN_HOST;
-    } else if (h->kind == PMG_HEAD_REQUEST && pmg_str_ieq(name, "authorization")) {
+    } else if (request && pmg_str_ieq(name, "authorization")) {
         h->seen |= PMG_HEAD_SEEN_AUTH;
     }
     if (!pmg_out(c, name.buf, name.len) || !pmg_out(c, ": ", 2) ||

@@ -45,18 +45,41 @@ int pmg_reply_begin(pmg_head_t *h, struct mg_connection *c, int status) {
     return 0;
 }
 
+// In one piece: most replies pass here.
+static bool put_length(struct mg_connection *c, size_t n) {
+    char line[40];
+    size_t i = sizeof(line) - 2;
+    memcpy(line + i, "\r\n", 2);
+    do {
+        line[--i] = (char)('0' + n % 10);
+        n /= 10;
+    } while (n > 0);
+    memcpy(line + (i -= 16), "Content-Length: ", 16);
+    return pmg_out(c, line + i, sizeof(line) - i);
+}
+
 int pmg_reply_end(pmg_head_t *h, struct mg_str body) {
     struct mg_connection *c = h->c;
     pmg_http_t *x = pmg_http_of(c);
-    bool empty_status = h->status == 204 || h->status == 304; // these have no body by definition
+    // A 2xx to CONNECT is followed by what is no HTTP (RFC 9110, section 9.3.6).
+    bool tunnel = x->is_connect && h->status / 100 == 2;
+    // These have no body by definition.
+    bool empty_status = h->status == 204 || h->status == 205 || h->status == 304 || tunnel;
     bool chunked = (h->seen & PMG_HEAD_SEEN_CHUNKED) && !empty_status;
-    bool stream = !chunked && (h->seen & PMG_HEAD_SEEN_STREAM) && body.len == 0 &&
+    bool stream = !chunked && !empty_status && (h->seen & PMG_HEAD_SEEN_STREAM) && body.len == 0 &&
                   !(h->seen & PMG_HEAD_SEEN_LENGTH) && !x->is_head;
     uint8_t out = PMG_HTTP_OUT_LENGTH;
     bool ok = true;
     if (empty_status && body.len > 0) {
         pmg_head_abort(h);
-        return pmg_fail(pmg_m(c), -EINVAL, "a reply with status %d has no body", h->status);
+        return pmg_fail(pmg_m(c), -EINVAL, "a reply with status %d%s has no body", h->status,
+            tunnel ? " to CONNECT" : "");
+    }
+    if (tunnel && (h->seen & (PMG_HEAD_SEEN_LENGTH | PMG_HEAD_SEEN_CHUNKED))) {
+        pmg_head_abort(h);
+        return pmg_fail(pmg_m(c), -EINVAL,
+            "a reply with status %d to CONNECT has neither Content-Length nor Transfer-Encoding",
+            h->status);
     }
     if (h->kind == PMG_HEAD_REPLY && (h->seen & PMG_HEAD_SEEN_LENGTH) &&
         h->content_length != body.len && !(x->is_head && body.len == 0) && h->status != 304) {
@@ -64,8 +87,14 @@ int pmg_reply_end(pmg_head_t *h, struct mg_str body) {
         return pmg_fail(pmg_m(c), -EINVAL, "Content-Length says %zu, the body has %zu bytes",
             h->content_length, body.len);
     }
-    if (!(h->seen & PMG_HEAD_SEEN_TYPE) && !empty_status) {
-        ok = pmg_out(c, "Content-Type: text/plain; charset=utf-8\r\n", 41);
+    const char *date = h->seen & PMG_HEAD_SEEN_DATE ? NULL : pmg_http_date(pmg_m(c));
+    bool typed = empty_status || (h->seen & PMG_HEAD_SEEN_TYPE);
+    if (date != NULL && !typed) { // the usual
+        ok = pmg_out(c, date, PMG_DATE_TYPE_LEN);
+    } else if (date != NULL) {
+        ok = pmg_out(c, date, PMG_DATE_LEN);
+    } else if (!typed) {
+        ok = pmg_out(c, PMG_TYPE_LINE, PMG_TYPE_LEN);
     }
     if (chunked && !x->http10) {
         out = PMG_HTTP_OUT_CHUNKED;
@@ -74,17 +103,15 @@ int pmg_reply_end(pmg_head_t *h, struct mg_str body) {
                stream) { // to an HTTP/1.0 client, and for events: until the connection ends
         out = PMG_HTTP_OUT_STREAM;
         x->close_after = 1;
-    } else if (!empty_status || (h->seen & PMG_HEAD_SEEN_LENGTH)) {
-        ok = ok && pmg_out(c, "Content-Length: ", 16) &&
-             pmg_http_out_num(c, (h->seen & PMG_HEAD_SEEN_LENGTH) ? h->content_length : body.len) &&
-             pmg_out(c, "\r\n", 2);
+    } else if (!empty_status || h->status == 205 || (h->seen & PMG_HEAD_SEEN_LENGTH)) {
+        ok = ok && put_length(c, (h->seen & PMG_HEAD_SEEN_LENGTH) ? h->content_length : body.len);
     }
     if (h->seen & PMG_HEAD_SEEN_CLOSE) {
         x->close_after = 1;
     }
-    if (x->close_after) {
+    if (x->close_after && !tunnel) {
         ok = ok && pmg_http_out_str(c, "Connection: close\r\n");
-    } else if (x->http10) {
+    } else if (x->http10 && !tunnel) {
         ok = ok && pmg_http_out_str(c, "Connection: keep-alive\r\n");
     }
     ok = ok && pmg_out(c, "\r\n", 2);
@@ -99,6 +126,8 @@ int pmg_reply_end(pmg_head_t *h, struct mg_str body) {
     x->out = out;
     x->events = (h->seen & PMG_HEAD_SEEN_STREAM) != 0;
     x->resp_started = 1;
+    x->tunnel = tunnel;
+    x->close_after |= tunnel; // there is no other request
     pmg_work(c);
     if (h->kind == PMG_HEAD_REPLY && out == PMG_HTTP_OUT_LENGTH) {
         pmg_http_done(c);
@@ -131,7 +160,7 @@ void pmg_http_failed(struct mg_connection *c) {
     if (!c->is_resp || c->is_closing || c->is_draining) {
         return;
     }
-    if (pmg_http_of(c)->resp_started) {
+    if (pmg_http_of(c)->resp_started || pmg_http_of(c)->by_hand) {
         pmg_close(c); // half a reply: the client must see that it is cut
         return;
     }
@@ -149,7 +178,7 @@ int pmg_http_chunk(struct mg_connection *c, const void *buf, size_t len) {
         return pmg_request_chunk(c, buf, len);
     }
     if (!pmg_is_http(c) || c->is_client || !c->is_resp || !x->resp_started ||
-        x->out == PMG_HTTP_OUT_LENGTH) {
+        x->out == PMG_HTTP_OUT_LENGTH || !pmg_hand_between(c)) {
         return pmg_fail(m, -EINVAL,
             "no chunked reply was started: reply(200, \"\", "
             "{\"Transfer-Encoding\": \"chunked\"}) starts one");
@@ -167,6 +196,7 @@ int pmg_http_chunk(struct mg_connection *c, const void *buf, size_t len) {
     }
     pmg_work(c);
     if (len == 0) {
+        pmg_hand_done(c);
         pmg_http_done(c);
     }
     return 0;
@@ -193,14 +223,39 @@ static bool sse_lines(struct mg_connection *c, struct mg_str data) {
 // The size of a chunk goes before its content, which is only known once it is written: leave room.
 #define CHUNK_HEAD 10
 
-int pmg_http_sse(struct mg_connection *c, struct mg_str type, struct mg_str data) {
+static bool one_line(struct mg_str s) {
+    return s.len == 0 || (memchr(s.buf, '\n', s.len) == NULL && memchr(s.buf, '\r', s.len) == NULL);
+}
+
+static bool sse_field(struct mg_connection *c, const char *name, struct mg_str value) {
+    return pmg_http_out_str(c, name) && pmg_out(c, value.buf, value.len) && pmg_out(c, "\n", 1);
+}
+
+static bool sse_event(struct mg_connection *c, struct mg_str type, struct mg_str data,
+    struct mg_str id, long long retry) {
+    bool ok = sse_field(c, "event: ", type);
+    if (id.buf != NULL) {
+        ok = ok && sse_field(c, "id: ", id);
+    }
+    if (retry >= 0) {
+        ok = ok && pmg_http_out_str(c, "retry: ") && pmg_http_out_num(c, (uint64_t)retry) &&
+             pmg_out(c, "\n", 1);
+    }
+    return ok && sse_lines(c, data) && pmg_out(c, "\n", 1);
+}
+
+int pmg_http_sse(struct mg_connection *c, struct mg_str type, struct mg_str data, struct mg_str id,
+    long long retry) {
     pmg_http_t *x = pmg_http_of(c);
     pmg_mgr_t *m = pmg_m(c);
-    if (memchr(type.buf, '\n', type.len) != NULL || memchr(type.buf, '\r', type.len) != NULL) {
+    if (!one_line(type)) {
         return pmg_fail(m, -EINVAL, "an event type is one line");
     }
+    if (!one_line(id) || (id.len > 0 && memchr(id.buf, '\0', id.len) != NULL)) {
+        return pmg_fail(m, -EINVAL, "the id of an event is one line without a NUL");
+    }
     if (!pmg_is_http(c) || c->is_client || !c->is_resp || !x->resp_started ||
-        x->out == PMG_HTTP_OUT_LENGTH) {
+        x->out == PMG_HTTP_OUT_LENGTH || !pmg_hand_between(c)) {
         return pmg_fail(m, -EINVAL,
             "no event stream was started: reply(200, \"\", "
             "{\"Content-Type\": \"text/event-stream\"}) starts one");
@@ -214,9 +269,8 @@ int pmg_http_sse(struct mg_connection *c, struct mg_str type, struct mg_str data
     }
     bool chunked = x->out == PMG_HTTP_OUT_CHUNKED;
     size_t before = pmg_send_len(c);
-    bool ok = (!chunked || pmg_out(c, "00000000\r\n", CHUNK_HEAD)) && pmg_out(c, "event: ", 7) &&
-              pmg_out(c, type.buf, type.len) && pmg_out(c, "\n", 1) && sse_lines(c, data) &&
-              pmg_out(c, "\n", 1);
+    bool ok =
+        (!chunked || pmg_out(c, "00000000\r\n", CHUNK_HEAD)) && sse_event(c, type, data, id, retry);
     if (ok && chunked) {
         static const char hex[] = "0123456789abcdef";
         size_t n = pmg_send_len(c) - before - CHUNK_HEAD;

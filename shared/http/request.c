@@ -4,34 +4,20 @@
 // byte, to know which answers are owed: one to HEAD has no body, and one that nobody asked for must
 // not be taken for an answer (RFC 9112, section 9.2). It also completes a head with credentials.
 
+#include "follow.h"
 #include "http_int.h"
-
-enum {
-    RQ_START,
-    RQ_LINE,
-    RQ_HEADER,
-    RQ_BODY,
-    RQ_CHUNK_SIZE,
-    RQ_CHUNK_DATA,
-    RQ_CHUNK_END,
-    RQ_TRAILER,
-    RQ_LOST
-};
 
 // Requests whose method is remembered; a program that has more under way is followed no further.
 #define PIPELINE_MAX 32
-// Of a line only what decides is kept: "content-length: 12345".
-#define LINE_MAX_LEN 40
 
 struct pmg_request {
-    uint8_t state;
-    uint8_t chunked;
-    uint8_t line_len;
-    uint8_t pending; // answers owed
-    uint32_t heads;  // bit n: the n-th of them is to HEAD
-    uint64_t left;   // of the body or the chunk
-    size_t in_line;  // length of the line so far, kept or not
-    char line[LINE_MAX_LEN + 1];
+    pmg_follow_t f;
+    uint8_t pending;   // answers owed
+    uint32_t heads;    // bit n: the n-th of them is to HEAD
+    uint32_t connects; // to CONNECT
+    bool half_head;    // the head being completed began before, and has left
+    size_t held_at;    // where in the send buffer the held head begins
+    bool last;         // Connection: close was asked for or answered: no other request follows
 };
 
 // A tcp:// client that sends HTTP by hand, from http_basic_auth() on.
@@ -70,7 +56,7 @@ void pmg_request_end_client(struct mg_connection *c) {
 }
 
 static bool lost(const pmg_request_t *r) {
-    return r == NULL || r->state == RQ_LOST;
+    return r == NULL || pmg_follow_lost(&r->f);
 }
 
 bool pmg_request_owed(struct mg_connection *c) {
@@ -88,87 +74,41 @@ bool pmg_request_is_head(struct mg_connection *c) {
     return !lost(r) && r->pending > 0 && (r->heads & 1) != 0;
 }
 
+bool pmg_request_is_connect(struct mg_connection *c) {
+    const pmg_request_t *r = pmg_http_of(c)->client.request;
+    return !lost(r) && r->pending > 0 && (r->connects & 1) != 0;
+}
+
 void pmg_request_answered(struct mg_connection *c) {
     pmg_request_t *r = pmg_http_of(c)->client.request;
     if (!lost(r) && r->pending > 0) {
         r->pending--;
         r->heads >>= 1;
+        r->connects >>= 1;
     }
 }
 
-static void end_of_line(pmg_request_t *r) {
-    bool blank = r->in_line == 0;
-    r->line[r->line_len] = '\0';
-    switch (r->state) {
-        case RQ_LINE:
-            if (memcmp(r->line, "head ", 5) == 0) {
-                r->heads |= (uint32_t)1 << (r->pending - 1);
-            }
-            r->state = RQ_HEADER;
-            r->chunked = 0;
-            r->left = 0;
-            break;
-        case RQ_HEADER:
-            if (blank) {
-                r->state = r->chunked ? RQ_CHUNK_SIZE : r->left > 0 ? RQ_BODY : RQ_START;
-            } else if (memcmp(r->line, "content-length:", 15) == 0) {
-                for (const char *p = r->line + 15; *p != '\0'; p++) {
-                    if (*p >= '0' && *p <= '9' && r->left < UINT64_MAX / 20) {
-                        r->left = r->left * 10 + (uint64_t)(*p - '0');
-                    }
-                }
-            } else if (memcmp(r->line, "transfer-encoding:", 18) == 0) {
-                r->chunked = strstr(r->line, "chunked") != NULL;
-            }
-            break;
-        case RQ_CHUNK_SIZE:
-            r->left = strtoul(r->line, NULL, 16);
-            r->state = r->left > 0 ? RQ_CHUNK_DATA : RQ_TRAILER;
-            break;
-        case RQ_CHUNK_END: r->state = RQ_CHUNK_SIZE; break;
-        default: // a trailer
-            if (blank) {
-                r->state = RQ_START;
-            }
-            break;
+void pmg_request_last(struct mg_connection *c) {
+    pmg_request_t *r = pmg_http_of(c)->client.request;
+    if (r != NULL) {
+        r->last = true;
     }
-    r->in_line = r->line_len = 0;
 }
 
 static void follow(pmg_request_t *r, const char *p, size_t len) {
     const char *end = p + len;
-    while (p < end && r->state != RQ_LOST) {
-        if (r->state == RQ_BODY || r->state == RQ_CHUNK_DATA) {
-            uint64_t n = (uint64_t)(end - p) < r->left ? (uint64_t)(end - p) : r->left;
-            p += n;
-            r->left -= n;
-            if (r->left == 0) {
-                r->state = r->state == RQ_BODY ? RQ_START : RQ_CHUNK_END;
-            }
-            continue;
-        }
-        char ch = *p++;
-        if (r->state == RQ_START) {
-            if (ch == '\r' || ch == '\n') {
-                continue;
-            }
-            if (ch < 'A' || ch > 'Z' || r->pending == PIPELINE_MAX) { // no HTTP that we know
-                r->state = RQ_LOST;
-                break;
-            }
+    int what;
+    while ((what = pmg_follow(&r->f, &p, end)) != 0) {
+        uint32_t bit = (uint32_t)1 << (r->pending > 0 ? r->pending - 1 : 0);
+        if (what == PMG_FOLLOW_BEGIN && r->pending == PIPELINE_MAX) {
+            pmg_follow_lose(&r->f);
+        } else if (what == PMG_FOLLOW_BEGIN) {
             r->pending++;
-            r->state = RQ_LINE;
-            r->in_line = r->line_len = 0;
-            memset(r->line, 0, sizeof(r->line));
-        }
-        if (ch == '\n') {
-            end_of_line(r);
-            memset(r->line, 0, sizeof(r->line));
-        } else if (ch != '\r') {
-            r->in_line++;
-            if (r->line_len < LINE_MAX_LEN) {
-                r->line[r->line_len++] = (char)(ch >= 'A' && ch <= 'Z' ? ch + 32 : ch);
-            }
+        } else if (what == PMG_FOLLOW_LINE) {
+            r->heads |= memcmp(r->f.line, "head ", 5) == 0 ? bit : 0;
+            r->connects |= memcmp(r->f.line, "connect ", 8) == 0 ? bit : 0;
+        } else if (what == PMG_FOLLOW_LOST) {
+            break;
         }
     }
 }
@@ -176,11 +116,19 @@ static void follow(pmg_request_t *r, const char *p, size_t len) {
 // ---------------------------------------------------------------------------------------------
 // Requests that we write
 
+// What the server sent ahead of a request is no answer to it (RFC 9112, section 9.2). Of TLS bytes
+// nobody can tell: they may be tickets.
+bool pmg_request_came_early(struct mg_connection *c) {
+    char byte;
+    return pmg_x(c)->connected && !c->is_tls && pmg_x(c)->layer == NULL && !pmg_x(c)->eof &&
+           pmg_io_read(c, &byte, 1) >= 0;
+}
+
 int pmg_request_begin(pmg_head_t *h, struct mg_connection *c, struct mg_str method,
     struct mg_str target) {
     pmg_mgr_t *m = pmg_m(c);
     pmg_request_t *r = pmg_is_http(c) ? pmg_http_of(c)->client.request : NULL;
-    if (r == NULL || r->state == RQ_LOST) {
+    if (lost(r)) {
         return pmg_fail(m, -EINVAL,
             "this connection sends no HTTP requests: http_request() is for clients that connect() "
             "made for an http:// URL");
@@ -189,7 +137,16 @@ int pmg_request_begin(pmg_head_t *h, struct mg_connection *c, struct mg_str meth
     if (err < 0) {
         return err;
     }
-    if (r->state != RQ_START) {
+    if (r->last || (r->pending == 0 && pmg_request_came_early(c))) {
+        int gone = pmg_fail(m, -EPIPE,
+            r->last ? "no request can follow on this connection, the last one ended it "
+                      "(Connection: close): connect() again"
+                    : "the server has ended this connection or sent what nobody asked for: "
+                      "connect() again");
+        pmg_close(c);
+        return gone;
+    }
+    if (!pmg_follow_between(&r->f)) {
         return pmg_fail(m, -EALREADY, "the request before this one is not complete");
     }
     if (r->pending == PIPELINE_MAX) {
@@ -267,6 +224,7 @@ int pmg_request_end(pmg_head_t *h, struct mg_str body) {
     }
     pmg_free(k->auth);
     k->auth = NULL;
+    k->request->last = (h->seen & PMG_HEAD_SEEN_CLOSE) != 0;
     follow(k->request, (char *)c->send.buf + x->send_off + h->start, pmg_send_len(c) - h->start);
     pmg_work(c);
     return 0;
@@ -274,7 +232,7 @@ int pmg_request_end(pmg_head_t *h, struct mg_str body) {
 
 int pmg_request_chunk(struct mg_connection *c, const void *buf, size_t len) {
     pmg_request_t *r = pmg_http_of(c)->client.request;
-    if (r->state != RQ_CHUNK_SIZE || r->in_line > 0) {
+    if (r == NULL || !pmg_follow_in_chunks(&r->f)) {
         return pmg_fail(pmg_m(c), -EINVAL,
             "no chunked request was started: http_request() with the header "
             "Transfer-Encoding: chunked starts one");
@@ -287,7 +245,7 @@ int pmg_request_chunk(struct mg_connection *c, const void *buf, size_t len) {
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send %zu bytes", len);
     }
     if (len == 0) {
-        r->state = RQ_START;
+        pmg_follow_done(&r->f);
     }
     pmg_work(c);
     return 0;
@@ -322,21 +280,23 @@ static bool has_host(const char *p, size_t len) {
 }
 
 // The held head is whole: puts what is missing into it and lets it go.
-static int complete(struct mg_connection *c, size_t head_len) {
+static int complete(struct mg_connection *c, size_t head_len) { // of what is held
     pmg_conn_t *x = pmg_x(c);
     pmg_http_client_t *k = pmg_state(c);
-    char *head = (char *)c->send.buf + x->send_off;
+    size_t start = x->send_off + k->request->held_at;
+    char *head = (char *)c->send.buf + start;
     const char *line = find(head, head_len, "\r\n");
     // A head whose start has left already takes the credentials at its end, and its Host is unknown.
-    size_t at = k->half_head ? head_len - 2 : (size_t)(line + 2 - head);
-    bool host = !k->half_head && !x->is_unix && !has_host(head, head_len);
+    size_t at = k->request->half_head ? head_len - (head[head_len - 2] == '\r' ? 2 : 1)
+                                      : (size_t)(line + 2 - head);
+    bool host = !k->request->half_head && !x->is_unix && !has_host(head, head_len);
     size_t host_len = host ? strlen(x->host) + 8 : 0; // "Host: " and CR LF
     size_t auth_len = strlen(k->auth), more = host_len + auth_len;
     if (!pmg_buf_reserve(&c->send, more)) {
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the credentials");
     }
-    char *p = (char *)c->send.buf + x->send_off + at;
-    memmove(p + more, p, c->send.len - x->send_off - at);
+    char *p = (char *)c->send.buf + start + at;
+    memmove(p + more, p, c->send.len - start - at);
     if (host) {
         memcpy(p, "Host: ", 6);
         memcpy(p + 6, x->host, host_len - 8);
@@ -350,23 +310,54 @@ static int complete(struct mg_connection *c, size_t head_len) {
     return 0;
 }
 
+// Where in these bytes, which come next, the head ends that is being written; 0: not in them.
+static size_t head_end(const pmg_follow_t *now, const char *buf, size_t len) {
+    pmg_follow_t f = *now;
+    const char *p = buf;
+    int what;
+    while ((what = pmg_follow(&f, &p, buf + len)) != 0) {
+        if (what == PMG_FOLLOW_HEAD) {
+            return (size_t)(p - buf);
+        }
+        if (what == PMG_FOLLOW_LOST) {
+            break;
+        }
+    }
+    return 0;
+}
+
+// Is the head that is being written queued from its first byte on?
+static bool has_begun(struct mg_connection *c) {
+    const pmg_follow_t *f = &pmg_http_of(c)->client.request->f;
+    return pmg_follow_in_head(f) && f->head_len <= pmg_send_len(c);
+}
+
 static int hold(struct mg_connection *c, const void *buf, size_t len) {
     pmg_conn_t *x = pmg_x(c);
     pmg_http_client_t *k = pmg_state(c);
     size_t max = pmg_m(c)->limits.max_head;
     if (!x->hold) {
-        k->half_head = k->request->state == RQ_LINE || k->request->state == RQ_HEADER;
+        const pmg_follow_t *f = &k->request->f;
+        bool inside = pmg_follow_in_head(f), begun = has_begun(c);
+        k->request->half_head = inside && !begun;
+        k->request->held_at = begun ? pmg_send_len(c) - f->head_len : 0;
     }
     size_t before = pmg_send_len(c);
     if (!pmg_out(c, buf, len)) {
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send %zu bytes", len);
     }
-    const char *held = (char *)c->send.buf + x->send_off;
-    size_t have = pmg_send_len(c);
-    const char *end = find(held, have, "\r\n\r\n");
+    size_t head_len = head_end(&k->request->f, buf, len);
+    size_t held_before = before - k->request->held_at;
+    head_len += head_len > 0 ? held_before : 0;
+    const char *held = (char *)c->send.buf + x->send_off + k->request->held_at;
+    size_t have = held_before + len;
     int err = 0;
-    if (end != NULL) {
-        err = complete(c, (size_t)(end + 4 - held));
+    if (lost(k->request)) {
+        const char *end = find(held, have, "\r\n\r\n");
+        head_len = end != NULL ? (size_t)(end + 4 - held) : 0;
+    }
+    if (head_len > 0) {
+        err = complete(c, head_len);
     } else if (max > 0 && have > max) {
         err = pmg_fail(pmg_m(c), -EINVAL,
             "the request head that http_basic_auth() is to complete does not end");
@@ -402,7 +393,7 @@ static int send_behind(struct mg_connection *c, const void *buf, size_t len) {
 // Queues bytes of a client, following what they say.
 int pmg_request_send(struct mg_connection *c, const void *buf, size_t len) {
     pmg_http_client_t *k = pmg_state(c);
-    if (k->auth != NULL && !pmg_x(c)->hold && pmg_send_len(c) > 0) {
+    if (k->auth != NULL && !pmg_x(c)->hold && pmg_send_len(c) > 0 && !has_begun(c)) {
         return send_behind(c, buf, len);
     }
     if (k->auth != NULL) {

@@ -37,6 +37,11 @@ void pmg_http_body_drop(struct mg_connection *c) {
     }
 }
 
+void pmg_http_leave(struct mg_connection *c) {
+    pmg_conn_speak(c, &pmg_raw);
+    pmg_no_deadline(c);
+}
+
 void pmg_http_done(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
     pmg_http_t *h = pmg_http_of(c);
@@ -44,6 +49,10 @@ void pmg_http_done(struct mg_connection *c) {
     h->resp_started = 0;
     c->is_full = 0;
     if (h->close_after) {
+        if (h->tunnel) {
+            pmg_http_leave(c);
+            return;
+        }
         // So that a client that is still sending will read the reply.
         x->linger |= h->state > PMG_HTTP_LENGTH || h->left > 0;
         pmg_drain(c);

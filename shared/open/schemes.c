@@ -50,7 +50,7 @@ static const pmg_scheme_rule_t rules[] = {
 
 const pmg_scheme_t *pmg_scheme_find(const char *name, size_t len) {
     for (size_t i = 0; i < SCHEMES; i++) {
-        if (strlen(schemes[i].name) == len && memcmp(schemes[i].name, name, len) == 0) {
+        if (mg_strcasecmp(mg_str_n((char *)(size_t)name, len), mg_str(schemes[i].name)) == 0) {
             return &schemes[i];
         }
     }

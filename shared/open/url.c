@@ -5,8 +5,8 @@
 
 #include "open_int.h"
 
-#define HOST_MAX 253     // RFC 1035, section 2.3.4
-#define PATH_MAX_LEN 103 // sun_path of the smallest system
+#define HOST_MAX 253 // RFC 1035, section 2.3.4
+#define PATH_MAX_LEN PMG_URL_PATH
 
 static int bad(pmg_mgr_t *m, const char *url, const char *why) {
     // A password must not land in a log.
@@ -54,6 +54,12 @@ static const char *take_port(const reading_t *r, pmg_url_t *out, const char *por
             }
         }
         out->has_port = true;
+    }
+    if (port == end && usual > 0 && !r->listening) { // "http://host:/" (RFC 3986, section 3.2.3)
+        port = NULL;
+        value = usual;
+        out->has_port = false;
+        out->authority.len--;
     }
     bool may_lack = r->scheme != NULL && r->port == 0 && port == NULL;
     if (port == end || (value == 0 && (port == NULL || !r->listening) && !may_lack)) {
@@ -127,6 +133,19 @@ static const char *take_rest(const reading_t *r, pmg_url_t *out, const char *p, 
     return why != NULL ? why : check_host(r, out, *host == '[');
 }
 
+// Of a unix socket: what cannot stand in a URL is percent-encoded.
+static const char *take_path(pmg_url_t *out, const char *p) {
+    size_t len = strlen(p);
+    int n = len <= 3 * PATH_MAX_LEN ? pmg_percent_decode(mg_str(p), out->path, false) : 0;
+    if (n < 0 || (n > 0 && memchr(out->path, '\0', (size_t)n) != NULL)) {
+        return "a percent sign is followed by two hex digits, and not by 00";
+    }
+    out->path[n] = '\0';
+    out->host = mg_str_n(out->path, (size_t)n);
+    return n > 0 && n <= PATH_MAX_LEN ? NULL
+                                      : "a socket path has 1 to 103 bytes: unix:///run/name.sock";
+}
+
 static int parse(pmg_mgr_t *m, const char *url, const reading_t *r, pmg_url_t *out) {
     memset(out, 0, sizeof(*out));
     for (const char *p = url; *p != '\0'; p++) {
@@ -140,12 +159,11 @@ static int parse(pmg_mgr_t *m, const char *url, const reading_t *r, pmg_url_t *o
     }
     size_t n = p != NULL ? (size_t)(p - url) : strlen(name);
     p = p != NULL ? p + 3 : url;
-    if (n == 4 && memcmp(name, "unix", 4) == 0) {
+    if (mg_strcasecmp(mg_str_n((char *)(size_t)name, n), mg_str("unix")) == 0) {
         out->is_unix = true;
         out->speaks = &pmg_raw;
-        out->host = mg_str(p);
-        bool fits = out->host.len > 0 && out->host.len <= PATH_MAX_LEN;
-        return fits ? 0 : bad(m, url, "a socket path has 1 to 103 bytes: unix:///run/name.sock");
+        const char *why = take_path(out, p);
+        return why != NULL ? bad(m, url, why) : 0;
     }
     const pmg_scheme_t *scheme = pmg_scheme_find(name, n);
     if (scheme == NULL) {

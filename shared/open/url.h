@@ -6,6 +6,8 @@
 
 #include "../base/record.h"
 
+#define PMG_URL_PATH 103 // sun_path of the smallest system
+
 typedef struct pmg_url {
     const pmg_protocol_t *speaks; // by its scheme
     bool is_udp, is_tls, is_unix, has_port;
@@ -13,6 +15,7 @@ typedef struct pmg_url {
     struct mg_str authority;    // as written: host[:port]
     struct mg_addr addr;        // port always, the address if `literal`
     bool literal;
+    char path[3 * PMG_URL_PATH + 1]; // of a unix socket, decoded: `host` points here
 } pmg_url_t;
 
 // Slices point into `url`. -EINVAL, -EPROTONOSUPPORT with their texts.

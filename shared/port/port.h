@@ -5,6 +5,7 @@
 //   memory   pmg_port_alloc    uninitialized or zeroed, NULL when there is none; never raises
 //            pmg_port_free     accepts NULL
 //   clock    pmg_port_millis   monotonic, 64 bits, never wraps
+//            pmg_port_wall     the time of day: milliseconds since 1970, anything where nobody set it
 //   random   pmg_port_random   cryptographically strong; false if the source failed
 //   waiting  pmg_port_wait_begin, pmg_port_wait_end
 //                              bracket the one call that blocks (release and retake the GIL)
@@ -35,6 +36,7 @@ struct mg_fs;
 void *pmg_port_alloc(size_t size);
 void pmg_port_free(void *p);
 uint64_t pmg_port_millis(void);
+uint64_t pmg_port_wall(void);
 bool pmg_port_random(void *buf, size_t len);
 void pmg_port_wait_begin(void **state);
 void pmg_port_wait_end(void **state);

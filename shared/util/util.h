@@ -52,6 +52,9 @@ typedef struct {
     bool is_tls;
 } pmg_url_parts_t;
 void pmg_url_split(struct mg_str url, pmg_url_parts_t *out);
+// What `ref` means in a document at `base` (RFC 3986, section 5.2). `dst` holds base.len + ref.len + 2.
+// The length, or -EINVAL: neither has a scheme.
+long pmg_url_join(struct mg_str base, struct mg_str ref, char *dst);
 // Everything but letters, digits and -._~ as %XX. `dst` holds 3 * data.len.
 size_t pmg_url_encode(struct mg_str data, char *dst);
 

@@ -10,6 +10,11 @@ bool pmg_conn_is_websocket(struct mg_connection *c) {
     return pmg_x(c)->speaks == &pmg_ws && pmg_ws_of(c)->handshake == PMG_WS_OPEN;
 }
 
+const char *pmg_conn_ws_protocol(struct mg_connection *c) {
+    return pmg_conn_is_websocket(c) && pmg_ws_of(c)->words != NULL ? pmg_ws_of(c)->words->protocol
+                                                                   : NULL;
+}
+
 // ---------------------------------------------------------------------------------------------
 // Sending
 
@@ -127,14 +132,14 @@ static const char ping[] = "pymongoose"; // its pong is for us alone
 static void look(struct mg_connection *c);
 
 static void watch(struct mg_connection *c) {
-    pmg_ws_of(c)->u.queued = 0;
+    pmg_ws_of(c)->queued = 0;
     pmg_deadline(c, look, pmg_m(c)->limits.ws_ping_interval);
 }
 
 static void look(struct mg_connection *c) {
     pmg_ws_t *w = pmg_ws_of(c);
     size_t queued = pmg_send_len(c);
-    if (w->heard || queued < w->u.queued) {
+    if (w->heard || queued < w->queued) {
         w->pinged = 0;
     } else if (w->pinged == 0) { // without memory for it there is a next time
         w->pinged = send_frame(c, ping, sizeof(ping) - 1, WEBSOCKET_OP_PING) == 0;
@@ -143,7 +148,7 @@ static void look(struct mg_connection *c) {
         return;
     }
     w->heard = 0;
-    w->u.queued = queued;
+    w->queued = queued;
     pmg_deadline(c, look, pmg_m(c)->limits.ws_ping_interval);
 }
 
@@ -161,13 +166,19 @@ int pmg_ws_upgrade_end(pmg_head_t *h) {
     if (c == NULL) {
         return 0; // the client was refused
     }
-    if (!pmg_out(c, "\r\n", 2)) {
-        pmg_head_abort(h);
-        return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the handshake");
+    char *protocol;
+    int err = pmg_ws_upgrade_finish(h, &protocol);
+    if (err < 0) {
+        return err;
     }
     pmg_work(c);
     pmg_conn_speak(c, &pmg_ws);
     c->is_resp = 0;
+    if (protocol != NULL && pmg_ws_words(c) != NULL) {
+        pmg_ws_of(c)->words->protocol = protocol;
+    } else {
+        pmg_free(protocol);
+    }
     is_open(c, h->hm);
     return 0;
 }
@@ -362,9 +373,9 @@ static void read_input(struct mg_connection *c) {
 static int credentials(struct mg_connection *c, char *line) {
     pmg_ws_t *w = pmg_ws_of(c);
     bool asked = w->handshake != PMG_WS_CONNECTING; // no request follows
-    pmg_free(asked ? line : w->u.ask.auth);
+    pmg_free(asked ? line : w->words->auth);
     if (!asked) {
-        w->u.ask.auth = line;
+        w->words->auth = line;
     }
     return 0;
 }
@@ -382,11 +393,7 @@ static void drain(struct mg_connection *c) {
 }
 
 static void end(struct mg_connection *c) {
-    pmg_ws_t *w = pmg_ws_of(c);
-    if (w->handshake == PMG_WS_CONNECTING) {
-        pmg_free(w->u.ask.target);
-        pmg_free(w->u.ask.auth);
-    }
+    pmg_ws_words_free(c);
 }
 
 static void describe(int ev, const void *data, struct mg_str words[2], char number[24]) {

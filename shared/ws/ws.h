@@ -12,6 +12,17 @@
 extern const pmg_protocol_t pmg_ws; // of a client: ws_connect()
 
 bool pmg_conn_is_websocket(struct mg_connection *c);
+// The subprotocol that was agreed on, or NULL.
+const char *pmg_conn_ws_protocol(struct mg_connection *c);
+
+// What a client's handshake asks for besides, as the `state` of pmg_connect().
+typedef struct {
+    // Adds the program's headers with pmg_head_header(); runs no Python. NULL: there are none.
+    int (*headers)(pmg_head_t *h, const void *arg);
+    const void *arg;
+    const struct mg_str *protocols; // the preferred one first
+    size_t num_protocols;
+} pmg_ws_ask_t;
 
 typedef struct {
     struct mg_str data;
@@ -21,6 +32,8 @@ typedef struct {
 // Answers 101 and fires MG_EV_WS_OPEN; pmg_head_header() in between adds headers. A request that
 // is no WebSocket handshake gets 400 or 426, MG_EV_WS_OPEN does not come, and the result is 0.
 int pmg_ws_upgrade_begin(pmg_head_t *h, struct mg_connection *c, const pmg_http_msg_t *hm);
+// In between, too: agrees to a subprotocol, if the client has offered it. -EINVAL: it is no token.
+int pmg_ws_upgrade_protocol(pmg_head_t *h, struct mg_str name);
 int pmg_ws_upgrade_end(pmg_head_t *h);
 // -EINVAL: unknown opcode, text that is not UTF-8, a control frame over 125 bytes, a bad close
 // code, or no WebSocket; -EPIPE after a close frame was sent; -ENOBUFS as pmg_send.

@@ -15,6 +15,18 @@ enum {
     PMG_WS_ASKED       // one that waits for 101
 };
 
+// Of a client, and of a connection with a subprotocol. All may be NULL.
+typedef struct pmg_ws_words {
+    char *target;    // path and query of a client's URL, until it has asked
+    char *auth;      // the header line of its credentials, until then
+    char *headers;   // the program's, until then
+    char *protocols; // that a client offers, a list
+    char *protocol;  // that was agreed on
+    bool own_host;   // Host is among the headers
+    bool own_auth;
+    char accept[29]; // what the server must answer
+} pmg_ws_words_t;
+
 typedef struct {
     uint8_t handshake; // PMG_WS_OPEN ...
     uint8_t msg_op;    // opcode of the message being assembled, 0 for none
@@ -28,14 +40,8 @@ typedef struct {
     size_t frame_left;
     size_t len; // assembled bytes, at the start of the receive buffer; of an answer: looked at
     pmg_utf8_t utf8;
-    union {
-        struct {          // of a client that has not asked yet
-            char *target; // path and query of the URL
-            char *auth;   // the header line of its credentials, or NULL
-        } ask;
-        char accept[29]; // then: what the server must answer
-        size_t queued;   // once open: what waited to be sent at the last look
-    } u;
+    pmg_ws_words_t *words; // NULL: there are none
+    size_t queued;         // what waited to be sent at the last look
 } pmg_ws_t;
 PMG_FITS(pmg_ws_t, PMG_STATE_SIZE);
 
@@ -48,6 +54,10 @@ static inline pmg_ws_t *pmg_ws_of(struct mg_connection *c) {
 int pmg_ws_check(pmg_mgr_t *m, const void *buf, size_t len, int op, bool checked);
 
 // handshake.c
+pmg_ws_words_t *pmg_ws_words(struct mg_connection *c); // makes them; NULL: no memory
+void pmg_ws_words_free(struct mg_connection *c);
+// Ends the head of a server's answer. *protocol: what it agrees to, to be freed, or NULL.
+int pmg_ws_upgrade_finish(pmg_head_t *h, char **protocol);
 int pmg_ws_start(struct mg_connection *c, const pmg_opening_t *o);
 void pmg_ws_ask(struct mg_connection *c); // a client's request
 // Reads the server's answer, and calls is_open() when it is the right one. True: it is open.

@@ -196,3 +196,36 @@ s.listen(5)
     running.exec("l.close()")
     running.until("len(m.connections) == 0")
     assert os.path.exists(path)
+
+
+@pytest.mark.needs("unix-sockets")
+def test_escapes_in_a_path(echo, tmp_path):
+    """What cannot stand in a URL is percent-encoded; a scheme may be in capitals."""
+    echo.exec(f"made = m.listen('UNIX://{tmp_path}/a%20b%25')")
+    assert echo.eval("made.local_addr[0]") == f"{tmp_path}/a b%"
+    assert answers(f"{tmp_path}/a b%")
+    echo.exec("made.close()")
+    for bad in ("%", "%zz", "a%00b"):
+        echo.exec(
+            f"""
+try:
+    m.listen("unix://{tmp_path}/{bad}")
+    failed = None
+except ValueError as e:
+    failed = str(e)
+"""
+        )
+        assert "percent sign" in echo.eval("failed")
+
+
+@pytest.mark.needs("loopback")
+def test_a_scheme_in_capitals_and_an_empty_port(echo):
+    """RFC 3986, 3.1 and 3.2.3. Port 80 answers or refuses; it is a client, anyhow."""
+    echo.exec(
+        """
+made = m.connect('HTTP://127.0.0.1:/')
+kind = made.is_client, made.is_tls
+made.close()
+"""
+    )
+    assert echo.eval("kind") == (True, False)

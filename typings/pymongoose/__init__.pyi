@@ -483,6 +483,10 @@ class Connection:
         """(host, port, is_ipv6) of the peer; of a UDP listener the sender of the last
         datagram."""
     @property
+    def ws_protocol(self) -> str | None:
+        """The subprotocol that a WebSocket's two sides agreed on, from MG_EV_WS_OPEN on; None
+        if there is none."""
+    @property
     def alpn(self) -> str | None:
         """The protocol that both sides of TLS agreed on, from MG_EV_TLS_HS to the end; None if
         there is none."""
@@ -528,10 +532,14 @@ class Connection:
 
         Raises ValueError if no chunked reply or request was started.
         """
-    def http_sse(self, event_type: str, data: _Data) -> None:
-        """Sends a server-sent event; each line of `data` becomes one data: line.
+    def http_sse(
+        self, event_type: str, data: _Data, *, id: str | None = None, retry: int | None = None
+    ) -> None:
+        """Sends a server-sent event; each line of `data` becomes one data: line. `id` is what the
+        client sends as Last-Event-ID when it comes back, `retry` after how many milliseconds.
 
-        Raises ValueError for CR or LF in the type, or if no reply was started.
+        Raises ValueError for CR or LF in the type or the id, NUL in the id, or if no reply was
+        started.
         """
     def http_request(
         self, method: str, uri: str, body: _Data = b"", headers: _Headers | None = None
@@ -543,7 +551,7 @@ class Connection:
         on; a Content-Length beyond the body promises what send() then sends (RFC 9112, section 3).
 
         Raises ValueError for a malformed method, uri or header, or on another connection;
-        Error(EALREADY) while the request before is not complete, Error(EAGAIN) when 32 wait.
+        Error(EPIPE) after a response that was the connection's last; Error(EALREADY) while the request before is not complete, Error(EAGAIN) when 32 wait.
         """
     def http_basic_auth(self, username: str, password: str) -> None:
         """Has the next request sent on this client connection carry Authorization: Basic
@@ -583,9 +591,19 @@ class Connection:
         self, message: HttpMessage, path: str, extra_headers: str = "", mime_types: str = ""
     ) -> None:
         """Answers a request with one file; as serve_dir()."""
-    def ws_upgrade(self, message: HttpMessage, extra_headers: _Headers | None = None) -> None:
+    def ws_upgrade(
+        self,
+        message: HttpMessage,
+        headers: _Headers | None = None,
+        *,
+        protocol: str | None = None,
+        extra_headers: _Headers | None = None,
+    ) -> None:
         """Answers a WebSocket handshake (RFC 6455, section 4.2); MG_EV_WS_OPEN comes before this
-        returns. A request that is no handshake is answered with 400 or 426 instead.
+        returns. A request that is no handshake is answered with 400 or 426 instead. `protocol` is
+        agreed to if the client offers it. `extra_headers` is the old name of `headers`.
+
+        Raises ValueError for a subprotocol that is no token, and for a header of the handshake.
         """
     def ws_send(self, data: _Data, op: int = ...) -> None:
         """Sends a message (WEBSOCKET_OP_TEXT unless `op` says otherwise) or a control frame.
@@ -853,11 +871,23 @@ class Manager:
         self, url: str, handler: Handler | None = None, *, http: bool | None = None
     ) -> Connection:
         """Starts connecting and returns; MG_EV_CONNECT or MG_EV_ERROR follow from poll().
+        The path of an http:// URL is not used: http_request() names it.
 
         MG_EV_OPEN comes before it returns. Raises ValueError for a URL that is none.
         """
-    def ws_connect(self, url: str, handler: Handler | None = None) -> Connection:
-        """As connect(), then sends the WebSocket handshake; MG_EV_WS_OPEN when it is accepted."""
+    def ws_connect(
+        self,
+        url: str,
+        handler: Handler | None = None,
+        *,
+        protocols: Iterable[str] | None = None,
+        headers: _Headers | None = None,
+    ) -> Connection:
+        """As connect(), then sends the WebSocket handshake; MG_EV_WS_OPEN when it is accepted.
+        `protocols` are offered, the preferred first; Connection.ws_protocol is the chosen one.
+
+        Raises ValueError as connect(), and for a header of the handshake or what is no token.
+        """
     def mdns_listen(
         self,
         handler: Handler | None = None,
@@ -1019,6 +1049,9 @@ def url_uri(url: str) -> str:
 
 def url_is_ssl(url: str) -> bool:
     """Does the scheme stand for TLS: https, wss, mqtts, tls, ssl, tcps?"""
+
+def url_join(base: str, ref: str) -> str:
+    """What `ref` means in a document at `base` (RFC 3986, 5). ValueError if neither has a scheme."""
 
 def url_encode(data: _Data) -> str:
     """Percent-encodes all but letters, digits and -._~ (RFC 3986, 2.3)."""

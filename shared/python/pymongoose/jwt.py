@@ -84,9 +84,13 @@ def jwt_verify(token, key, now=None, leeway=0):
     seconds. All other claims (aud, iss ...) are the program's to check.
     """
     if isinstance(token, (bytes, bytearray, memoryview)):
-        token = bytes(token).decode()
+        token = bytes(token)
     elif not isinstance(token, str):
         raise TypeError("token must be str or bytes, not " + type(token).__name__)
+    try:  # both ways: a str of MicroPython, and a surrogate in one of CPython, may be no UTF-8
+        token = (token.encode() if isinstance(token, str) else token).decode()
+    except ValueError:
+        raise ValueError("token: malformed")
     parts = token.split(".")
     if len(parts) != 3:
         raise ValueError("token: malformed")
