@@ -6,7 +6,7 @@ Most of a run is waiting, so each target has a pytest of its own, and so have th
 no target. The first report is seen as it grows, the others after it, then a summary; all are kept
 in build/suite/. One target alone is one pytest, which runs all. An emulated board is slow, so there
 is more than one of them, and each takes a test module at a time (pytest-xdist); they want the
-processors for themselves, and come when the others have ended.
+processors for themselves, and come when the others have ended; those with a part alone come with them.
 
 Targets that end in -next have what Debian's next release has (MICROPYTHON=next). It moves on by itself:
 when it is not what is known to be good any more, what fails with it is shown and not counted.
@@ -40,7 +40,6 @@ PART_OF_NEXT = (
     "tests/files/test_vfs.py",
     "tests/tcp/test_udp.py",
     "tests/tls/test_tls_client.py",
-    "tests/ws/test_ws.py",
 )
 # It builds once more what the others have built.
 BUILDS = "tests/api/test_api.py::test_a_new_row_is_all_that_a_new_constant_takes"
@@ -190,8 +189,8 @@ def main() -> int:
     subprocess.run(scripts, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     apart = can_have_own_network()
     alone = [] if "--only" in options else [ALONE]
-    waves = [[name for name in targets if name not in EMULATED] + alone]
-    waves += [[name] for name in targets if name in EMULATED]
+    waves = [[name for name in targets if name != "pico"] + alone]
+    waves += [["pico"]] if "pico" in targets else []
     parts: list[Part] = []
     shown = None
     stopped = False
