@@ -472,6 +472,7 @@
 #endif
 #define PMG_LIMITS(X) \
     X(max_conns, 65536, PMG_BOARD_CONNS) \
+    PMG_WHEN(PMG_HAS_TLS, X(max_handshakes, 64, 4)) \
     X(max_recv, 1048576, 8192) \
     X(max_send, 16777216, 32768) \
     X(max_head, 16384, 2048) \
@@ -484,7 +485,10 @@
     X(idle_timeout, 75000, 15000) \
     PMG_WHEN(PMG_HAS_MODBUS, X(modbus_timeout, 2000, 2000)) \
     X(ws_ping_interval, 30000, 30000) \
-    X(drain_timeout, 15000, 10000)
+    X(drain_timeout, 15000, 10000) \
+    X(send_timeout, 60000, 20000) \
+    X(min_rate, 100, 100) \
+    X(rate_time, 30000, 30000)
 
 // clang-format on
 

@@ -5,8 +5,8 @@
 // calls these; a new protocol is a folder, and one row in open/schemes.c.
 //
 // May Python run?  In `read`, `opened`, `begin`, `eof`, `gone`, `closing` and a layer's `handshake`:
-// they fire events. In `send` of an HTTP client: what waits goes first. In a source's `more` and `end`:
-// the file system may be Python's. Everywhere else: no.
+// they fire events; so does `slow`. In `send` of an HTTP client: what waits goes first. In a source's
+// `more` and `end`: the file system may be Python's. Everywhere else: no.
 #ifndef PMG_PROTOCOL_H
 #define PMG_PROTOCOL_H
 
@@ -17,6 +17,15 @@ typedef struct {
     struct mg_str target; // path and query of the URL; of a listener and of a peer empty
     const void *state;    // what the caller of pmg_connect() gave
 } pmg_opening_t;
+
+// What the peer has to do before anything goes on.
+typedef struct {
+    uint32_t said;   // bytes of what it is saying so far; only differences count
+    bool unfinished; // it has begun a message that is not whole, and reading goes on
+    bool saying;     // and is held to min_rate for it
+    bool taking;     // of what is queued for it, too
+    bool untaken;    // the core's: there is something queued for it
+} pmg_owed_t;
 
 // An operation that is NULL has nothing to do. All but `read` may run before there is a socket.
 struct pmg_protocol {
@@ -42,6 +51,10 @@ struct pmg_protocol {
     int (*credentials)(struct mg_connection *c, char *line);
     // Is it between two requests, so that it may make room for another?
     bool (*idle)(struct mg_connection *c);
+    // Fills in what the peer owes us; an accepted connection of a protocol that has this may have to
+    // make room for another. `slow`: it says it more slowly than min_rate.
+    void (*owes)(struct mg_connection *c, pmg_owed_t *o);
+    void (*slow)(struct mg_connection *c);
     // The peer has closed its side. True: the input is to be looked at once more.
     bool (*eof)(struct mg_connection *c);
     // It has closed, and so will we: what there is to be said of that.
@@ -66,6 +79,7 @@ typedef struct {
     bool (*pending)(struct mg_connection *c);     // is there something to read without the socket?
     bool (*wants_write)(struct mg_connection *c); // does the handshake wait to send?
     void (*handshake)(struct mg_connection *c);   // goes on with it
+    uint32_t (*heard)(struct mg_connection *c);   // bytes that moved in it, modulo 2^32
     void (*goodbye)(struct mg_connection *c);     // says that this was all
     void (*end)(struct mg_connection *c);         // frees all
 } pmg_layer_t;

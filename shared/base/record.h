@@ -40,6 +40,8 @@
 #define PMG_FITS(type, size) \
     _Static_assert(sizeof(type) <= (size), #type " is larger than its place")
 
+typedef struct pmg_watch pmg_watch_t; // core/watch.c
+
 // Allocated behind Mongoose's connection, see pmg_x().
 typedef struct {
     struct mg_connection *prev, *next; // all connections of the manager
@@ -51,6 +53,7 @@ typedef struct {
     void *layer_state;                 // the layer's; of a listener: for what it accepts
     pmg_source_t *source;              // NULL: the buffer is all there is to send
     pmg_wait_t *wait;                  // NULL: for nothing
+    pmg_watch_t *watch;                // NULL: the peer owes us nothing
     // What readiness of the socket means: data moves, a peer is there, a connection stands.
     void (*ready)(struct mg_connection *c, int mask, bool error);
     void (*late)(struct mg_connection *c); // what the deadline calls; NULL: there is none
@@ -82,6 +85,7 @@ typedef struct {
     unsigned multicast : 1; // datagrams know their interface
     unsigned evicted : 1;   // closed to make room
     unsigned cut : 1;       // the end of the stream came without the layer saying so
+    uint32_t taken;         // bytes that left the send buffer, modulo 2^32
     union {
         uint64_t aligned;
         unsigned char bytes[PMG_STATE_SIZE];
@@ -103,7 +107,7 @@ struct pmg_mgr {
     struct mg_connection *work_first, *work_last;
     size_t work_len;
     pmg_timer_t **heap;
-    size_t heap_len, heap_size, timers;
+    size_t heap_len, heap_size, timers, watches;
     pmg_timer_t *firing; // the timer whose hook runs
     struct pmg_wakeup *wake_first, *wake_last;
 #ifdef PMG_WAKEUP_SLOTS
@@ -116,9 +120,11 @@ struct pmg_mgr {
     volatile unsigned char wake_slots;
 #endif
     size_t wake_bytes;
-    size_t done;    // things done in this turn
-    unsigned depth; // hooks on the stack
-    unsigned turn;  // counts polls
+    size_t done;                              // things done in this turn
+    unsigned depth;                           // hooks on the stack
+    unsigned turn;                            // counts polls
+    size_t handshakes;                        // of accepted connections, unfinished
+    unsigned handshake_turn, handshake_steps; // steps of theirs in that turn
     bool polling, waiting, stop, closing, silent, poll_events, firing_canceled;
     unsigned char *scratch; // PMG_READ_SIZE
     bool scratch_lent;

@@ -73,7 +73,7 @@ static void delist(pmg_mgr_t *m, struct mg_connection *c) {
 }
 
 struct mg_connection *pmg_conn_new(pmg_mgr_t *m) {
-    if (!pmg_heap_reserve(m, m->count + m->timers + 1)) {
+    if (!pmg_heap_reserve(m, m->count + m->timers + m->watches + 1)) {
         return NULL;
     }
     struct mg_connection *c = mg_alloc_conn(&m->mg);
@@ -162,6 +162,7 @@ void pmg_conn_free(struct mg_connection *c) {
     if (!x->internal) {
         m->hooks.free(c);
     }
+    pmg_watch_end(c);
     if (x->wait != NULL) {
         x->wait->cancel(c);
     }

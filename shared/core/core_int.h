@@ -2,7 +2,8 @@
 //
 // What the core offers to the parts above it.
 //
-// May Python run?  In pmg_fire, pmg_call, pmg_fatal, pmg_flush, pmg_update and pmg_conn_free: then
+// May Python run?  In pmg_fire, pmg_call, pmg_fatal, pmg_flush, pmg_update, pmg_watch,
+// pmg_watch_sending (no memory is an error) and pmg_conn_free: then
 // buffers may have moved and the connection may be closing (it is not freed: see loop.c). Nowhere
 // else.
 #ifndef PMG_CORE_INT_H
@@ -51,6 +52,15 @@ void pmg_deadline_fired(pmg_timer_t *t); // as fn of x->timer
 static inline void pmg_no_deadline(struct mg_connection *c) {
     pmg_x(c)->late = NULL; // its entry in the heap, if any, comes up in vain and goes
 }
+
+// watch.c
+// The peer is the one to move, from now on: begins to look after it, until it has done its part. Of
+// one that is looked after already: what it says now is something new.
+void pmg_watch(struct mg_connection *c);
+void pmg_watch_sending(struct mg_connection *c); // something is queued, or a watch is there
+void pmg_watch_end(struct mg_connection *c);
+// Milliseconds for which nothing has moved though the peer owes us something; -1: it does not.
+long pmg_watch_still(struct mg_connection *c);
 
 // queue.c
 void pmg_work(struct mg_connection *c);  // have the loop look at it, this turn or the next

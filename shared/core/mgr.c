@@ -20,6 +20,10 @@ void pmg_limits_default(pmg_limits_t *limits) {
         PMG_LIMITS(X)
 #undef X
     };
+    size_t most = pmg_io_max_conns();
+    if (most > 0 && limits->max_conns > most) {
+        limits->max_conns = most;
+    }
 }
 
 int pmg_mgr_new(pmg_mgr_t **out, const pmg_hooks_t *hooks, const pmg_limits_t *limits,

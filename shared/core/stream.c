@@ -62,6 +62,10 @@ void pmg_flush(struct mg_connection *c) {
         x->reparse = 1;
         c->is_full = 0;
     }
+    x->taken += (uint32_t)total;
+    if (pmg_send_len(c) > 0 || x->watch != NULL) {
+        pmg_watch_sending(c);
+    }
     if (total > 0) {
         if (x->late == pmg_drain_late) { // the peer still takes data
             pmg_drain_deadline(c);
@@ -321,7 +325,7 @@ static inline void data_ready(struct mg_connection *c, int mask, bool error,
 
 void pmg_stream_ready(struct mg_connection *c, int mask, bool error) {
     if (c->is_tls_hs) {
-        pmg_x(c)->layer->handshake(c);
+        pmg_work(c); // handshakes have their steps in the order in which they asked
     } else {
         data_ready(c, mask, error, read_stream);
     }

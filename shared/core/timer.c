@@ -133,7 +133,7 @@ int pmg_timer_add(pmg_mgr_t *m, uint64_t ms, bool repeat, bool run_now, void *ar
         return pmg_fail(m, -EBADF, "manager is closed");
     }
     pmg_timer_t *t = pmg_alloc(sizeof(*t));
-    if (t == NULL || !pmg_heap_reserve(m, m->count + m->timers + 1)) {
+    if (t == NULL || !pmg_heap_reserve(m, m->count + m->timers + m->watches + 1)) {
         pmg_free(t);
         return pmg_fail(m, -ENOMEM, "no memory for a timer");
     }

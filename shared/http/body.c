@@ -16,6 +16,12 @@ void pmg_http_body_begin(struct mg_connection *c, const pmg_http_msg_t *hm,
     h->pos = h->head_len;
     h->state = PMG_HTTP_LENGTH;
     h->left = 0;
+    if (c->is_client) {
+        struct mg_str type = pmg_http_header(hm, mg_str("Content-Type"));
+        static const char events[] = "text/event-stream";
+        h->events = type.len >= sizeof(events) - 1 &&
+                    mg_strcasecmp(mg_str_n(type.buf, sizeof(events) - 1), mg_str(events)) == 0;
+    }
     if (c->is_client &&
         (pmg_request_is_head(c) || hm->status < 200 || hm->status == 204 || hm->status == 304)) {
         return;

@@ -93,6 +93,7 @@ static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p
         h->resp_started = 0;
         h->out = PMG_HTTP_OUT_LENGTH;
     }
+    h->fresh = 1;
     c->is_resp = 1; // of a client, too: pmg_http_in_head()
     if (status != 0) {
         refuse(c, status);
@@ -226,6 +227,7 @@ static void squeeze(struct mg_connection *c, size_t ofs) {
     if (h->pos > keep) {
         memmove(base + keep, base + h->pos, rest);
         c->recv.len = ofs + keep + rest;
+        h->gone += (uint32_t)(h->pos - keep);
         h->scan -= h->state == PMG_HTTP_TRAILER ? h->pos - keep : 0;
         h->pos = keep;
     }
@@ -272,7 +274,11 @@ static size_t process(struct mg_connection *c) {
 // Deadlines
 
 static void idle_late(struct mg_connection *c) {
-    pmg_close(c);
+    if (pmg_send_len(c) > 0) { // it still takes the reply: send_timeout looks after that
+        pmg_deadline(c, idle_late, pmg_m(c)->limits.idle_timeout);
+    } else {
+        pmg_close(c);
+    }
 }
 
 static void head_late(struct mg_connection *c) {
@@ -291,20 +297,60 @@ static void body_late(struct mg_connection *c) {
     }
 }
 
+// Nothing has come yet of the next message: empty lines are none of it.
+static bool between(struct mg_connection *c) {
+    return c->recv.len == 0 || (c->recv.len == 1 && c->recv.buf[0] == '\r');
+}
+
+// What has come is the beginning of a message.
+static void arm_unfinished(struct mg_connection *c, bool fresh) {
+    pmg_limits_t *lim = &pmg_m(c)->limits;
+    if (pmg_http_of(c)->state != PMG_HTTP_HEAD) {
+        pmg_deadline(c, body_late, lim->body_timeout);
+    } else if (fresh || pmg_x(c)->late != head_late) { // a head may not trickle in for ever
+        pmg_deadline(c, head_late, lim->head_timeout);
+        fresh = true;
+    }
+    if (fresh || pmg_x(c)->watch == NULL) {
+        pmg_watch(c);
+    }
+}
+
 static void arm(struct mg_connection *c) {
     pmg_http_t *h = pmg_http_of(c);
-    pmg_limits_t *lim = &pmg_m(c)->limits;
+    bool fresh = h->fresh;
     if (c->is_draining || c->is_closing) {
         return;
     }
+    h->fresh = 0;
     if (c->is_resp && h->sink == PMG_HTTP_BODY_GATHER) {
         pmg_no_deadline(c);
-    } else if (h->state != PMG_HTTP_HEAD) {
-        pmg_deadline(c, body_late, lim->body_timeout);
-    } else if (c->recv.len == 0) {
-        pmg_deadline(c, idle_late, c->is_client ? 0 : lim->idle_timeout);
-    } else if (pmg_x(c)->late != head_late) { // not renewed: a head may not trickle in for ever
-        pmg_deadline(c, head_late, lim->head_timeout);
+    } else if (h->state != PMG_HTTP_HEAD || !between(c)) {
+        arm_unfinished(c, fresh);
+    } else if (fresh || pmg_x(c)->late != idle_late) { // an empty line does not renew it
+        pmg_deadline(c, idle_late, c->is_client ? 0 : pmg_m(c)->limits.idle_timeout);
+    }
+}
+
+static void owes(struct mg_connection *c, pmg_owed_t *o) {
+    pmg_http_t *h = pmg_http_of(c);
+    bool head = h->state == PMG_HTTP_HEAD && !c->is_resp && !between(c);
+    bool body = h->state != PMG_HTTP_HEAD && !pmg_http_in_head(c);
+    o->taking = !h->events;
+    if (c->is_draining || c->is_full || pmg_x(c)->reparse || !(head || body)) {
+        return;
+    }
+    bool begun = h->state > PMG_HTTP_CHUNK_SIZE || h->body_len > 0 || c->recv.len > h->head_len;
+    o->unfinished = true;
+    o->said = h->gone + (uint32_t)c->recv.len;
+    o->saying = head || (begun && !(c->is_client && h->events));
+}
+
+static void too_slow(struct mg_connection *c) {
+    if (c->is_client) {
+        pmg_fatal(c, "HTTP response comes more slowly than min_rate");
+    } else {
+        refuse(c, 408);
     }
 }
 
@@ -383,7 +429,7 @@ static void read_input(struct mg_connection *c) {
 }
 
 static bool is_idle(struct mg_connection *c) {
-    return pmg_http_of(c)->state == PMG_HTTP_HEAD && !pmg_x(c)->reparse;
+    return pmg_http_of(c)->state == PMG_HTTP_HEAD && between(c) && !pmg_x(c)->reparse;
 }
 
 // A body may end with the connection, or be cut by it.
@@ -415,6 +461,8 @@ const pmg_protocol_t pmg_http = {
     .send = send_by_hand,
     .credentials = pmg_request_credentials,
     .idle = is_idle,
+    .owes = owes,
+    .slow = too_slow,
     .eof = eof,
     .closing = closing,
     .end = pmg_request_end_client,

@@ -22,13 +22,16 @@ typedef struct {
 typedef struct {
     pmg_http_client_t client; // first: a tcp:// client that sends HTTP by hand has it, too
     uint8_t state;            // PMG_HTTP_HEAD ...
-    uint8_t sink;             // where the body goes, PMG_BODY_*
     uint8_t close_after;
-    uint8_t is_head; // the request was HEAD: a reply has no body
-    uint8_t http10;
-    uint8_t resp_started; // some of the reply is queued
-    uint8_t by_hand;      // the program sent something itself instead
-    uint8_t out;          // how the body of the reply goes out, PMG_OUT_*
+    uint8_t resp_started : 1; // some of the reply is queued
+    uint8_t fresh : 1;        // a head was read since the deadline was last set
+    uint8_t sink : 2;     // where the body goes, PMG_HTTP_BODY_*
+    uint8_t by_hand : 1;  // the program sent something itself instead
+    uint8_t out : 2;      // how the body of the reply goes out, PMG_HTTP_OUT_*
+    uint8_t is_head : 1;  // the request was HEAD: a reply has no body
+    uint8_t http10 : 1;
+    uint8_t events : 1; // text/event-stream: silence and slowness are its nature
+    uint32_t gone;      // bytes of bodies that are not in the buffer any more, modulo 2^32
     size_t scan;          // bytes of the head that hold no end of it
     size_t head_len;
     size_t pos;                // raw bytes of the message that were read so far

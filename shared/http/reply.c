@@ -97,6 +97,7 @@ int pmg_reply_end(pmg_head_t *h, struct mg_str body) {
         return pmg_http_no_memory(c);
     }
     x->out = out;
+    x->events = (h->seen & PMG_HEAD_SEEN_STREAM) != 0;
     x->resp_started = 1;
     pmg_work(c);
     if (h->kind == PMG_HEAD_REPLY && out == PMG_HTTP_OUT_LENGTH) {

@@ -44,6 +44,10 @@ int pmg_io_route(struct pmg_mgr *m, const struct mg_addr *a);
 // The name servers that the network gave, with their port, at most `max`: their number. Only where
 // there is no /etc/resolv.conf.
 int pmg_io_dns_servers(struct mg_addr *out, int max);
+// Bytes that were written and that the peer's system has not confirmed; 0 where nobody tells.
+size_t pmg_io_unsent(struct mg_connection *c);
+// As many connections as the system lets this process have; 0: it sets no limit.
+size_t pmg_io_max_conns(void);
 void pmg_io_shutdown(struct mg_connection *c); // sends the end of the stream
 void pmg_io_close(struct mg_connection *c);    // releases the handle; never fails
 int pmg_io_watch(struct mg_connection *c, int mask);

@@ -4,12 +4,24 @@
 
 #include "open_int.h"
 
+// One whose peer owes us something may be new, slow or dead: after so long it is taken for dead.
+#define STILL_MS 5000
+
 // A keep-alive connection between two requests.
 static bool idle(struct mg_connection *c) {
     const pmg_conn_t *x = pmg_x(c);
     return c->is_accepted && x->speaks->idle != NULL && !c->is_closing && !c->is_draining &&
            !c->is_resp && !c->is_tls_hs && !c->is_full && !x->eof && x->source == NULL &&
-           c->recv.len == 0 && pmg_send_len(c) == 0 && x->speaks->idle(c);
+           pmg_send_len(c) == 0 && x->speaks->idle(c);
+}
+
+// For how long nothing has moved though the peer owes us something; -1: it does not, or the program
+// is at work with it.
+static long owing(struct mg_connection *c) {
+    const pmg_conn_t *x = pmg_x(c);
+    return c->is_accepted && x->speaks->owes != NULL && !c->is_closing && !x->in_read
+               ? pmg_watch_still(c)
+               : -1;
 }
 
 // Of an idle connection, or of one that is closing: it gives room.
@@ -34,6 +46,22 @@ static struct mg_connection *idle_longest(pmg_mgr_t *m) {
     return found;
 }
 
+// Of those whose peers owe us something, the one that was still for the longest time; when all have
+// moved lately, the latest.
+static struct mg_connection *owing_longest(pmg_mgr_t *m) {
+    struct mg_connection *found = NULL, *latest = NULL;
+    long longest = STILL_MS;
+    for (struct mg_connection *c = m->first; c != NULL; c = pmg_x(c)->next) {
+        long still = owing(c);
+        latest = still >= 0 ? c : latest;
+        if (still > longest) {
+            longest = still;
+            found = c;
+        }
+    }
+    return found != NULL ? found : latest;
+}
+
 // Tries before a peer is turned away: each may find a request that has just arrived.
 #define EVICT_TRIES 4
 
@@ -41,12 +69,41 @@ static size_t in_use(const pmg_mgr_t *m) {
     return m->count - m->inner - m->evicted;
 }
 
-// Browsers keep theirs open for a minute and more, and do not mind.
+// May it go? What it waits for may lie in the socket, then it is neither idle nor still.
+static bool goes(struct mg_connection *c) {
+    pmg_mgr_t *m = pmg_m(c);
+    uint64_t before = pmg_x(c)->deadline;
+    bool was_idle = idle(c);
+    long still = owing(c);
+    if (m->polling && m->depth == 0 && !m->scratch_lent && !c->is_tls_hs &&
+        (was_idle || still > STILL_MS)) {
+        pmg_ready(c, PMG_IO_READ, false);
+    }
+    return was_idle ? idle(c) && pmg_x(c)->deadline == before
+                    : owing(c) >= 0 && (still <= STILL_MS || owing(c) > STILL_MS);
+}
+
+// Browsers keep theirs open for a minute and more, and do not mind; who stalls must.
+static struct mg_connection *candidate(pmg_mgr_t *m) {
+    struct mg_connection *found = idle_longest(m);
+    return found != NULL ? found : owing_longest(m);
+}
+
+struct mg_connection *pmg_evict_victim(pmg_mgr_t *m) {
+    for (int i = 0; i < EVICT_TRIES && !m->stop; i++) {
+        struct mg_connection *found = candidate(m);
+        if (found == NULL || goes(found)) {
+            return found;
+        }
+    }
+    return NULL;
+}
+
 int pmg_evict_room(pmg_mgr_t *m, struct mg_connection **victim) {
     size_t max = m->limits.max_conns;
     *victim = NULL;
     for (int i = 0; max > 0 && in_use(m) >= max; i++) {
-        struct mg_connection *found = idle_longest(m);
+        struct mg_connection *found = candidate(m);
         if (in_use(m) < max) {
             break;
         }
@@ -54,12 +111,7 @@ int pmg_evict_room(pmg_mgr_t *m, struct mg_connection **victim) {
             return pmg_fail(m, -ENOBUFS, "%zu connections are open, the limit is max_conns",
                 m->count - m->inner);
         }
-        uint64_t before = pmg_x(found)->deadline;
-        // A request may wait in the socket: then this one is not idle.
-        if (m->polling && m->depth == 0 && !m->scratch_lent) {
-            pmg_ready(found, PMG_IO_READ, false);
-        }
-        if (idle(found) && pmg_x(found)->deadline == before) {
+        if (goes(found)) {
             *victim = found;
             break;
         }

@@ -50,9 +50,12 @@ static void accepted(struct mg_connection *listener, struct mg_connection *c) {
 // One waiting peer. 0; -EAGAIN: there is none; or why none can be taken now.
 static int accept_one(struct mg_connection *listener) {
     pmg_mgr_t *m = pmg_m(listener);
-    struct mg_connection *victim;
+    struct mg_connection *victim, *silent = NULL;
     if (pmg_x(listener)->insecure) {
         return pmg_io_refuse(listener, NULL);
+    }
+    if (listener->is_tls && !pmg_secure_room(m, &silent)) {
+        return -ENOBUFS;
     }
     if (pmg_evict_room(m, &victim) < 0) {
         const char *refusal = pmg_x(listener)->speaks->refusal;
@@ -62,6 +65,7 @@ static int accept_one(struct mg_connection *listener) {
     int err = c != NULL ? pmg_io_accept(listener, c) : -ENOMEM;
     if (err >= 0) {
         pmg_evict(victim); // only now: nobody may have been waiting
+        pmg_evict(silent);
         accepted(listener, c);
     } else if (c != NULL) {
         pmg_x(c)->internal = 1; // never seen by anyone: no events, no hooks
@@ -77,10 +81,15 @@ static void look_again(struct mg_connection *listener) {
 
 static void accept_ready(struct mg_connection *listener, int mask, bool error) {
     pmg_mgr_t *m = pmg_m(listener);
+    struct mg_connection *victim;
     (void)mask, (void)error;
     for (int i = 0; i < ACCEPT_BURST && !listener->is_closing && !m->stop; i++) {
         int err = accept_one(listener);
         if (err == -EAGAIN) {
+            return;
+        }
+        if ((err == -EMFILE || err == -ENFILE) && (victim = pmg_evict_victim(m)) != NULL) {
+            pmg_evict(victim); // its descriptor is free in the next turn
             return;
         }
         if (err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -ENOBUFS) {

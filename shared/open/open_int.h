@@ -30,6 +30,8 @@ typedef struct {
 } pmg_scheme_rule_t;
 const pmg_scheme_rule_t *pmg_scheme_rule(const pmg_protocol_t *speaks); // NULL: there is none
 // After MG_EV_ACCEPT and MG_EV_CONNECT: TLS begins where it is asked for.
+// May another handshake begin? If *victim is set, then by closing that one: pmg_evict().
+bool pmg_secure_room(pmg_mgr_t *m, struct mg_connection **victim);
 void pmg_secure_accepted(struct mg_connection *listener, struct mg_connection *c);
 void pmg_secure_connected(struct mg_connection *c);
 
@@ -47,8 +49,10 @@ void pmg_search_end(struct mg_connection *c);     // it is not needed any more
 
 // evict.c
 // Is there room for another connection? If *victim is set, then by closing that one: pmg_evict().
-// -ENOBUFS with its text. May read from an idle connection, so that Python may run.
+// -ENOBUFS with its text. May read from the one that is to go, so that Python may run.
 int pmg_evict_room(pmg_mgr_t *m, struct mg_connection **victim);
+// The one that would have to go now, or NULL. As pmg_evict_room().
+struct mg_connection *pmg_evict_victim(pmg_mgr_t *m);
 void pmg_evict(struct mg_connection *victim); // NULL is accepted
 
 #endif

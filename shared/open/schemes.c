@@ -83,6 +83,16 @@ const pmg_scheme_rule_t *pmg_scheme_rule(const pmg_protocol_t *speaks) {
     return NULL;
 }
 
+bool pmg_secure_room(pmg_mgr_t *m, struct mg_connection **victim) {
+    *victim = NULL;
+#if PMG_HAS_TLS
+    return pmg_tls_room(m, victim);
+#else
+    (void)m;
+    return true;
+#endif
+}
+
 void pmg_secure_accepted(struct mg_connection *listener, struct mg_connection *c) {
 #if PMG_HAS_TLS
     pmg_tls_accepted(listener, c);

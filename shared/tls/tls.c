@@ -50,6 +50,7 @@ static int bio_send(void *ctx, const unsigned char *buf, size_t len) {
     pmg_tls_t *t = ctx;
     long n = pmg_io_write(t->c, buf, len);
     if (n > 0) {
+        t->moved += (uint32_t)n;
         return (int)n;
     }
     if (n == 0 || n == -EAGAIN) {
@@ -166,6 +167,7 @@ static int bio_recv(void *ctx, unsigned char *buf, size_t len) {
     pmg_tls_t *t = ctx;
     long n = read_ahead(t, buf, len);
     if (n > 0) {
+        t->moved += (uint32_t)n;
         if (!t->heard && is_http(buf, (size_t)n)) {
             t->plain_http = true;
             return MBEDTLS_ERR_SSL_INVALID_RECORD;
@@ -234,6 +236,7 @@ static void drop(struct mg_connection *c) {
     if (t != NULL) {
         x->layer = NULL;
         x->layer_state = NULL;
+        pmg_tls_count(t, false);
 #if PMG_TLS_AHEAD > 0
         if (t->ahead != ahead_of(pmg_m(c))) {
             pmg_free(t->ahead);
@@ -372,6 +375,10 @@ static void begin(struct mg_connection *c) {
         pmg_tls_session_resume(pmg_tls_of(c));
     }
     pmg_deadline(c, handshake_late, pmg_m(c)->limits.handshake_timeout);
+    if (c->is_accepted) {
+        pmg_tls_count(pmg_x(c)->layer_state, true);
+        pmg_watch(c);
+    }
     pmg_work(c);
 }
 
@@ -479,6 +486,7 @@ const char *pmg_conn_alpn(struct mg_connection *c) {
 static void finished(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
     c->is_tls_hs = 0;
+    pmg_tls_count(x->layer_state, false);
     if (x->late == handshake_late) {
         pmg_no_deadline(c);
     }
@@ -492,19 +500,24 @@ static void finished(struct mg_connection *c) {
 static void handshake(struct mg_connection *c) {
     pmg_tls_t *t = pmg_x(c)->layer_state;
     pmg_mgr_t *m = pmg_m(c);
-    if (t->turn == m->turn) { // it had its step
+    if (t->turn == m->turn || !pmg_tls_may_step(m)) { // it had its step, or all had theirs
         pmg_work(c);
         return;
     }
     uint64_t start = pmg_port_millis();
+    unsigned used = 1;
     t->begun = true;
+    t->waiting = false;
     for (;;) {
         int r = mbedtls_ssl_handshake_step(&t->ssl);
         if (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE) {
             t->want_write = r == MBEDTLS_ERR_SSL_WANT_WRITE;
+            t->waiting = true;
             pmg_wants(c);
             return;
         }
+        m->handshake_steps += used; // none for a look at what has not come
+        used = 0;
         if (r != 0) {
             fail(c, r);
             return;
@@ -527,6 +540,11 @@ static void handshake(struct mg_connection *c) {
 
 // ---------------------------------------------------------------------------------------------
 // Data
+
+static uint32_t heard(struct mg_connection *c) {
+    const pmg_tls_t *t = pmg_x(c)->layer_state;
+    return t->moved;
+}
 
 static bool wants_write(struct mg_connection *c) {
     const pmg_tls_t *t = pmg_x(c)->layer_state;
@@ -621,6 +639,7 @@ const pmg_layer_t pmg_tls_layer = {
     .pending = pending,
     .wants_write = wants_write,
     .handshake = handshake,
+    .heard = heard,
     .goodbye = goodbye,
     .end = end,
 };

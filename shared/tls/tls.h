@@ -37,6 +37,8 @@ const char *pmg_conn_alpn(struct mg_connection *c);
 int pmg_tls_free(struct mg_connection *c);
 
 // What open/ asks, if this build has TLS (open/schemes.c says so).
+// May another handshake begin? If *victim is set, then when that is closed: its peer is silent.
+bool pmg_tls_room(pmg_mgr_t *m, struct mg_connection **victim);
 void pmg_tls_accepted(struct mg_connection *listener, struct mg_connection *c); // after ACCEPT
 void pmg_tls_connected(struct mg_connection *c);                                // after CONNECT
 #endif

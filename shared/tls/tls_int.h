@@ -63,6 +63,9 @@ typedef struct pmg_tls {
     size_t ahead_pos, ahead_len;
     uint8_t reads;
     bool reading, drained;
+    uint32_t moved; // bytes in the handshake
+    bool counted;   // among those of pmg_mgr_t
+    bool waiting;   // the peer has the next word in the handshake
     bool begun, heard, want_write, plain_http, eof, closed;
     // Of the peer's certificates, for the error's text.
     mbedtls_x509_time bad_time;
@@ -93,6 +96,10 @@ pmg_tls_conf_t *pmg_tls_conf_default(void);
 void pmg_tls_session_resume(pmg_tls_t *t); // before the handshake
 void pmg_tls_session_keep(pmg_tls_t *t);   // the connection has one that can be resumed
 void pmg_tls_sessions_free(pmg_tls_conf_t *conf);
+
+// turns.c
+bool pmg_tls_may_step(pmg_mgr_t *m);       // is there time for a step in this turn?
+void pmg_tls_count(pmg_tls_t *t, bool on); // among the handshakes of its manager
 
 // text.c: what a failure was, in one line
 void pmg_tls_explain(const pmg_tls_t *t, int err, char *buf, size_t size);

@@ -48,8 +48,8 @@ def test_accept_without_descriptors(device, target):
     peers = [Raw(address) for _ in range(12)]
     try:
         for raw in peers:
-            raw.send(REQUEST.format("/"))
-        running.until("len(events()) == 4")
+            raw.send(REQUEST.format("/") + REQUEST.format("/never"))
+        running.until("sum(e[1] == 'HTTP_MSG' for e in log) == 8")  # who waits makes no room
         assert all(raw.response().body == b"here" for raw in peers[:4])
 
         begun = cpu_seconds(running.pid)
@@ -58,7 +58,11 @@ def test_accept_without_descriptors(device, target):
         assert turns <= 40, "each of the listener's attempts may end a wait, ten in a second"
         assert spent < 0.15, f"{spent} s of CPU time in a second"
         assert running.eval("len(events())") == 4
-        assert peers[0].ask(REQUEST.format("/")).body == b"here", "who is in is still served"
+        running.exec(
+            "min((c for c in m.connections if not c.is_listening), key=lambda c: c.id)"
+            ".reply(200, 'now')"
+        )
+        assert peers[0].response().body == b"now", "who is in is still served"
 
         # As many as leave come in, in the order of their coming.
         for served in range(4, 12, 2):

@@ -123,6 +123,21 @@ static void add_spare(pmg_lwip_sock_t *l) {
     PMG_LWIP_EXIT
 }
 
+size_t pmg_io_unsent(struct mg_connection *c) {
+    pmg_lwip_sock_t *s = pmg_lwip_sock(c);
+    size_t n = 0;
+    PMG_LWIP_ENTER
+    if (s != NULL && !s->is_udp && s->pcb.tcp != NULL) {
+        n = (size_t)(TCP_SND_BUF - tcp_sndbuf(s->pcb.tcp));
+    }
+    PMG_LWIP_EXIT
+    return n;
+}
+
+size_t pmg_io_max_conns(void) {
+    return 0; // the board's default fits
+}
+
 void pmg_io_shutdown(struct mg_connection *c) {
     pmg_lwip_sock_t *s = pmg_lwip_sock(c);
     PMG_LWIP_ENTER

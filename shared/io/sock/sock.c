@@ -276,6 +276,37 @@ int pmg_io_connect_result(struct mg_connection *c) {
     return -err;
 }
 
+size_t pmg_io_unsent(struct mg_connection *c) {
+    int n = 0;
+#if defined(SIOCOUTQ)
+    if (ioctl(fd_of(c), SIOCOUTQ, &n) < 0) {
+        return 0;
+    }
+#elif defined(SO_NWRITE)
+    socklen_t size = sizeof(n);
+    if (getsockopt(fd_of(c), SOL_SOCKET, SO_NWRITE, &n, &size) < 0) {
+        return 0;
+    }
+#else
+    (void)c;
+#endif
+    return n > 0 ? (size_t)n : 0;
+}
+
+// A sixteenth of the descriptors, and a few, are the program's.
+#define FDS_LEFT 16
+
+size_t pmg_io_max_conns(void) {
+#if HAS_PROCESSES
+    struct rlimit r;
+    if (getrlimit(RLIMIT_NOFILE, &r) == 0 && r.rlim_cur != RLIM_INFINITY) {
+        size_t n = r.rlim_cur < INT_MAX ? (size_t)r.rlim_cur : INT_MAX;
+        return n > 2 * FDS_LEFT ? n - n / 16 - FDS_LEFT : 1;
+    }
+#endif
+    return 0;
+}
+
 void pmg_io_shutdown(struct mg_connection *c) {
     (void)shutdown(fd_of(c), SHUT_WR);
 }

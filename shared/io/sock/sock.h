@@ -20,10 +20,15 @@
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <pthread.h>
+#include <sys/ioctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
+#ifdef __linux__
+#include <linux/sockios.h>
+#endif
 #define HAS_UNIX_SOCKETS 1
 #define HAS_PROCESSES 1 // fork(), and descriptors that another gave us
 #define MAX_FD INT_MAX

@@ -1,0 +1,251 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A full table again: peers that stall make room, and nobody else does (test_http_full.py: idle ones)."""
+
+import contextlib
+import errno
+import os
+import resource
+
+import pytest
+from peers.clients import Raw, frame, listen, read_frame, seconds, ws_open
+
+SERVER = r"""
+log = []
+held = []
+
+def handler(c, ev, data):
+    if ev == MG_EV_HTTP_MSG:
+        c.userdata = data.uri
+        if data.uri == "/ws":
+            c.ws_upgrade(data)
+        elif data.uri == "/hold":
+            held.append(c)
+        elif data.uri.startswith("/big"):
+            c.reply(200, "x" * PARAMS["size"])
+        else:
+            c.reply(200, "ok")
+    elif ev == MG_EV_WS_MSG:
+        c.ws_send(data.text)
+    elif ev == MG_EV_CLOSE:
+        log.append(c.userdata)
+    elif ev == MG_EV_ERROR:
+        log.append("ERROR " + data)
+
+m = Manager(handler, **PARAMS.get("limits", {}))
+announce("PORT", m.listen(url("http")))
+serve(m)
+"""
+
+H = "Host: x\r\n"
+GET = f"GET /%s HTTP/1.1\r\n{H}\r\n"
+
+
+@pytest.fixture
+def start(device, target):
+    opened = contextlib.ExitStack()
+
+    def start(**params):
+        running = device(SERVER, size=target.size(12 << 20, 24000), **params)
+        running.expect("SERVING")
+
+        def client(data="", **kwargs):
+            raw = opened.enter_context(Raw(running.reach(running.port()), **kwargs))
+            raw.send(data)
+            return raw
+
+        return running, client
+
+    yield start
+    opened.close()
+
+
+STALLS = {
+    "head": "GET /half HTTP/1.1\r\nX: y",
+    "body": f"POST /half HTTP/1.1\r\n{H}Content-Length: 10\r\n\r\n12345",
+    "chunks": f"POST /half HTTP/1.1\r\n{H}Transfer-Encoding: chunked\r\n\r\n5\r\n123",
+    "body-to-come": f"POST /half HTTP/1.1\r\n{H}Content-Length: 10\r\n\r\n",
+    "reply": GET % "big",
+}
+
+
+@pytest.mark.parametrize("stall", STALLS)
+def test_the_latest_makes_room_while_all_have_moved_lately(start, stall):
+    running, client = start(limits={"max_conns": 4})
+    waiting = client(GET % "hold")
+    running.until("len(held)")
+    first = client(STALLS[stall], receive_buffer=4096)
+    running.until("len(m.connections) == 3")
+    second = client(STALLS[stall], receive_buffer=4096)
+    running.until("len(m.connections) == 4")
+    if stall != "body-to-come":
+        running.until("sum(c.recv_len > 0 or c.send_len > 0 for c in m.connections) == 2")
+    running.exec("[m.poll(1) for _ in range(20)]")
+    assert client(GET % "new").response().body == b"ok"
+    with contextlib.suppress(ConnectionResetError):
+        while second.recv(1 << 20):
+            pass
+    running.until("len(m.connections) == 4")
+    # What is idle goes first; the one that stalls longer is still there.
+    assert client(GET % "newer").response().body == b"ok"
+    assert running.eval("len(m.connections)") == 4
+    running.exec("held[0].reply(200, 'late')")
+    assert waiting.response().body == b"late"
+    assert first.socket.fileno() > 0 and running.eval("not any('ERROR' in str(e) for e in log)")
+
+
+@pytest.mark.cost(40)
+def test_of_those_that_stall_the_one_that_is_still_the_longest(start):
+    running, client = start(limits={"max_conns": 5, "head_timeout": 0})
+    running.exec("old = []\nstarted = ticks_ms()")
+    stalled = client(STALLS["head"])
+    running.until("len(m.connections) == 2")
+    moving = client(STALLS["head"])
+    waiting = client(GET % "hold")
+    latest = client(STALLS["head"])
+    running.until("len(held) and len(m.connections) == 5")
+    while running.eval("ticks_diff(ticks_ms(), started)") < 7500:
+        for raw in (moving, latest):
+            raw.send("y")
+        running.exec("poll_until(m, lambda s=ticks_ms(): ticks_diff(ticks_ms(), s) > 200)")
+    assert client(GET % "new").response().body == b"ok"
+    assert stalled.closed()
+    running.exec("held[0].reply(200, 'late')")
+    assert waiting.response().body == b"late"
+    for raw in (moving, latest):
+        raw.send(f"\r\n{H}\r\n")
+        assert raw.response().body == b"ok"
+
+
+def test_none_of_these_ever_makes_room(start):
+    running, client = start(limits={"max_conns": 4})
+    waiting = client(GET % "hold")
+    sockets = [client() for _ in range(2)]
+    for raw in sockets:
+        ws_open(raw, "/ws")
+    running.until("len(held)")
+    for raw in sockets:
+        raw.send(frame(1, b"half", length=100))
+    running.until("sum(c.recv_len > 0 for c in m.connections) == 2")
+    for _ in range(3):
+        assert client(GET % "").response().status == 503
+    running.exec("held[0].reply(200, 'late')")
+    assert waiting.response().body == b"late"
+    assert running.eval("len(m.connections)") == 4
+
+
+# ---- A thousand of them ------------------------------------------------------------------------------
+
+# As docs/limits.md has them for a board.
+BOARD = {"max_conns": 16, "max_recv": 8192, "max_send": 32768, "max_head": 2048, "max_body": 16384,
+         "max_message": 8192, "head_timeout": 10000, "body_timeout": 20000, "idle_timeout": 15000,
+         "send_timeout": 20000}  # fmt: skip
+
+
+@pytest.mark.cost(120)
+def test_the_healthy_survive_a_thousand_connects(start, target):
+    """12 WebSockets, an MQTT client and a late reply, on a board's limits."""
+    running, client = start(limits=BOARD)
+    with listen() as broker:
+        running.exec(
+            "said = []\n"
+            "mqtt = m.mqtt_connect(peer('mqtt', %d), lambda c, ev, data: said.append(ev))"
+            % broker.getsockname()[1]
+        )
+        talk = Raw.__new__(Raw)
+        running.exec("m.poll(50)")
+        talk.socket = broker.accept()[0]
+        talk.socket.settimeout(seconds())
+        with talk:
+            while len(talk.recv(1)) < 1:
+                running.exec("m.poll(5)")
+            talk.send(b"\x20\x02\x00\x00")
+            running.until("MG_EV_MQTT_OPEN in said")
+            sockets = [client() for _ in range(12)]
+            for raw in sockets:
+                ws_open(raw, "/ws")
+            late = client(GET % "hold")
+            running.until("len(held)")
+            before = running.eval("sorted(c.id for c in m.connections)")
+            assert len(before) == 15
+
+            answers = 0
+            for n in range(target.size(1000, 100)):
+                kind = list(STALLS)[n % 5] if n % 6 < 5 else None
+                with contextlib.suppress(OSError), Raw(running.reach(running.port())) as raw:
+                    raw.send(STALLS[kind] if kind else GET % "")
+                    if kind is None:
+                        answers += raw.response().status == 200
+            assert answers > 0
+            running.until("len(m.connections) == 15")
+            assert running.eval("sorted(c.id for c in m.connections)") == before
+            for raw in sockets:
+                raw.send(frame(1, b"still here?"))
+                while (got := read_frame(raw))[0] == 9:  # a ping
+                    pass
+                assert got[3] == b"still here?"
+            running.exec("held[0].reply(200, 'late')")
+            assert late.response().body == b"late"
+            running.exec("mqtt.mqtt_ping()")
+            got = b""
+            while b"\xc0\x00" not in got:
+                got += talk.recv()
+            assert running.eval("[text for text in log if text and 'ERROR' in text]") == []
+            running.exec("mqtt.close()")
+
+
+def test_sixteen_that_sip_do_not_lock_a_board(start):
+    running, client = start(limits=BOARD)
+    sipping = [client(GET % "big", receive_buffer=4096) for _ in range(15)]
+    running.until("len(m.connections) == 16")
+    for _ in range(5):
+        assert client(GET % "").response().body == b"ok"
+    assert len(sipping) == 15
+
+
+# ---- Descriptors --------------------------------------------------------------------------------------
+
+
+@pytest.mark.needs("process")
+def test_descriptors_that_run_out_make_room(start, target):
+    running, client = start()
+    before = resource.prlimit(running.pid, resource.RLIMIT_NOFILE)
+    waiting = client(GET % "hold")
+    running.until("len(held)")
+    stalled = [client(STALLS["head"]) for _ in range(3)]
+    running.until("len(m.connections) == 5")
+    used = max(int(name) for name in os.listdir(f"/proc/{running.pid}/fd"))
+    resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (used + 1, before[1]))
+    try:
+        for _ in range(10):
+            assert client(GET % "").response().body == b"ok"
+        running.exec("held[0].reply(200, 'late')")
+        assert waiting.response().body == b"late"
+        assert running.eval("log.count(None)") >= 1 and len(stalled) == 3
+    finally:
+        resource.prlimit(running.pid, resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.needs("process")
+def test_the_default_fits_the_descriptors(device):
+    """More than there are could not be opened: the limit says no, and not the system."""
+    running = device(
+        "from_host = []\n"
+        "def fill():\n"
+        "  with Manager() as m:\n"
+        "    try:\n"
+        "      while True:\n"
+        "        m.listen(url('udp'))\n"
+        "    except Error as e:\n"
+        "      return e.errno, len(m.connections), 'max_conns' in str(e)\n"
+        "m = Manager()\n"
+        "serve(m)\n"
+    )
+    running.expect("SERVING")
+    before = resource.prlimit(running.pid, resource.RLIMIT_NOFILE)
+    try:
+        resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (200, before[1]))
+        number, opened, named = running.eval("fill()", 30)
+        assert (number, named) == (errno.ENOBUFS, True)
+        assert 100 < opened < 190
+    finally:
+        resource.prlimit(running.pid, resource.RLIMIT_NOFILE, before)
