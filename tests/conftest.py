@@ -206,6 +206,7 @@ def device(target, request):
 
     def start(source, **params):
         started.append(target.start(source, params))
+        clients.adapt(target)  # an emulator has the speed that its computer leaves it
         return started[-1]
 
     request.node.devices = started
@@ -242,6 +243,7 @@ def shared(target, request, _pool):
             _assert_ended_clean(_pool.pop(key))
         if key not in _pool:
             _pool[key] = target.start(source, params)
+            clients.adapt(target)
             _pool[key].expect("SERVING")
         running = used[key] = _pool[key]
         running.mark()

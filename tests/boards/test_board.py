@@ -11,6 +11,7 @@ import h11
 import pytest
 from peers.clients import Raw, seconds
 from peers.pki import pki
+from targets import DeviceError
 from targets.serial import board_network
 
 pytestmark = pytest.mark.needs("board")
@@ -96,6 +97,28 @@ def test_hard_reset_in_a_transfer(device):
     running.expect("SERVING")
     with Raw(running.reach(8090)) as raw:
         assert len(raw.ask(REQUEST.format("/big")).body) == 8192
+
+
+@pytest.mark.cost(30)
+@pytest.mark.needs("emulator")
+@pytest.mark.parametrize("how", ["it ends", "it stands still"])
+def test_a_broken_emulator_costs_one_test(device, target, how):
+    """The next script gets another, with a network of its own."""
+    running = device(SERVER)
+    running.expect("SERVING")
+    if how == "it ends":
+        target._rig.kill()
+    else:
+        target.fault = "made up"
+    if how == "it ends":
+        with pytest.raises(DeviceError):
+            running.eval("1")
+    running.settled = True
+    for _ in range(2):
+        again = device(SERVER)
+        again.expect("SERVING")
+        with Raw(again.reach(8090)) as raw:
+            assert raw.ask(REQUEST.format("/")).body == b"here"
 
 
 @pytest.mark.cost(2)

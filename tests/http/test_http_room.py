@@ -148,8 +148,8 @@ def test_the_healthy_survive_a_thousand_connects(start, target):
     with listen() as broker:
         running.exec(
             "said = []\n"
-            "mqtt = m.mqtt_connect(peer('mqtt', %d), lambda c, ev, data: said.append(ev))"
-            % broker.getsockname()[1]
+            f"broker = peer('mqtt', {broker.getsockname()[1]})\n"
+            "mqtt = m.mqtt_connect(broker, lambda c, ev, data: said.append(ev))"
         )
         talk = Raw.__new__(Raw)
         running.exec("m.poll(50)")
