@@ -20,6 +20,8 @@ cdef extern from "pmg.h":
     int pmg_json_number(mg_str)
     long pmg_json_unescape(mg_str, char *)
     bint pmg_json_next(mg_str *, mg_str *, mg_str *)
+    enum:
+        PMG_JSON_ITEMS
     ctypedef struct pmg_url_parts_t:
         mg_str user, host, target
         mg_str password "pass"
@@ -163,6 +165,8 @@ def json_items(data, path="$"):
         return None
     items = []
     while pmg_json_next(&rest, &key, &value):
+        if len(items) == PMG_JSON_ITEMS:
+            raise ValueError(f"json_items() gives at most {PMG_JSON_ITEMS} items")
         item = utf8(value.buf, value.len)
         items.append(item if key.buf == NULL else (json_string(key), item))
     return items

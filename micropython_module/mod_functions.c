@@ -114,7 +114,11 @@ static mp_obj_t module_json_items(size_t n_args, const mp_obj_t *args) {
         return mp_const_none;
     }
     mp_obj_t list = mp_obj_new_list(0, NULL);
-    while (pmg_json_next(&rest, &key, &value)) {
+    for (size_t n = 0; pmg_json_next(&rest, &key, &value); n++) {
+        if (n == PMG_JSON_ITEMS) {
+            mp_raise_msg_varg(&mp_type_ValueError,
+                MP_ERROR_TEXT("json_items() gives at most %d items"), PMG_JSON_ITEMS);
+        }
         mp_obj_t item = mpy_text(value);
         if (key.buf != NULL) {
             mp_obj_t pair[2] = {json_string(key), item};

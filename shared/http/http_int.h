@@ -25,14 +25,14 @@ typedef struct {
     uint8_t close_after;
     uint8_t resp_started : 1; // some of the reply is queued
     uint8_t fresh : 1;        // a head was read since the deadline was last set
-    uint8_t sink : 2;     // where the body goes, PMG_HTTP_BODY_*
-    uint8_t by_hand : 1;  // the program sent something itself instead
-    uint8_t out : 2;      // how the body of the reply goes out, PMG_HTTP_OUT_*
-    uint8_t is_head : 1;  // the request was HEAD: a reply has no body
+    uint8_t sink : 2;         // where the body goes, PMG_HTTP_BODY_*
+    uint8_t by_hand : 1;      // the program sent something itself instead
+    uint8_t out : 2;          // how the body of the reply goes out, PMG_HTTP_OUT_*
+    uint8_t is_head : 1;      // the request was HEAD: a reply has no body
     uint8_t http10 : 1;
     uint8_t events : 1; // text/event-stream: silence and slowness are its nature
     uint32_t gone;      // bytes of bodies that are not in the buffer any more, modulo 2^32
-    size_t scan;          // bytes of the head that hold no end of it
+    size_t scan;        // bytes of the head that hold no end of it
     size_t head_len;
     size_t pos;                // raw bytes of the message that were read so far
     size_t left;               // of the body or the chunk

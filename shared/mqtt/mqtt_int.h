@@ -13,12 +13,15 @@
 
 // Messages and subscriptions of ours that wait for the peer's answer.
 // Messages of the peer with QoS 2 that it has not released: told to it in MQTT 5.
+// Properties and topics of one packet, each of which becomes objects for the program.
 #ifdef PMG_BOARD
 #define PMG_MQTT_INFLIGHT 64
 #define PMG_MQTT_UNRELEASED 32
+#define PMG_MQTT_ITEMS 64
 #else
 #define PMG_MQTT_INFLIGHT 65535
 #define PMG_MQTT_UNRELEASED 1024
+#define PMG_MQTT_ITEMS 4096
 #endif
 
 // Reason codes of MQTT 5 (section 2.4) that we send.
@@ -37,7 +40,8 @@ enum {
     PMG_MQTT_UNKNOWN_ID = 0x92,
     PMG_MQTT_RECEIVE_MAX = 0x93,
     PMG_MQTT_ALIAS = 0x94,
-    PMG_MQTT_TOO_LARGE = 0x95
+    PMG_MQTT_TOO_LARGE = 0x95,
+    PMG_MQTT_QUOTA = 0x97
 };
 
 enum {

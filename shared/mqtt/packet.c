@@ -12,7 +12,8 @@
 
 typedef struct {
     const uint8_t *p, *end;
-    bool bad; // something did not fit: all that follows reads as 0 or empty
+    bool bad;       // something did not fit: all that follows reads as 0 or empty
+    unsigned items; // properties and topics
 } reader_t;
 
 static uint8_t read8(reader_t *r) {
@@ -232,7 +233,7 @@ static bool next_prop(reader_t *r, pmg_mqtt_prop_t *out) {
 }
 
 bool pmg_mqtt_props_ok(struct mg_str props, int where) {
-    reader_t r = {(const uint8_t *)props.buf, (const uint8_t *)pmg_str_end(props), false};
+    reader_t r = {(const uint8_t *)props.buf, (const uint8_t *)pmg_str_end(props), false, 0};
     pmg_mqtt_prop_t p;
     uint32_t seen = 0;
     while (next_prop(&r, &p)) {
@@ -250,7 +251,7 @@ bool pmg_mqtt_props_ok(struct mg_str props, int where) {
 }
 
 uint32_t pmg_mqtt_prop_int(struct mg_str props, int id, uint32_t absent) {
-    reader_t r = {(const uint8_t *)props.buf, (const uint8_t *)pmg_str_end(props), false};
+    reader_t r = {(const uint8_t *)props.buf, (const uint8_t *)pmg_str_end(props), false, 0};
     pmg_mqtt_prop_t p;
     while (next_prop(&r, &p)) {
         if (p.id == id) {
@@ -270,7 +271,7 @@ size_t pmg_mqtt_next_prop(const pmg_mqtt_msg_t *msg, size_t ofs, pmg_mqtt_prop_t
     if (start == NULL || ofs > msg->props.len) {
         return 0;
     }
-    reader_t r = {start + ofs, start + msg->props.len, false};
+    reader_t r = {start + ofs, start + msg->props.len, false, 0};
     return next_prop(&r, out) ? (size_t)(r.p - start) : 0;
 }
 
@@ -340,7 +341,7 @@ size_t pmg_mqtt_next_topic(const pmg_mqtt_msg_t *msg, size_t ofs, struct mg_str 
     if (ofs >= msg->filters.len) {
         return 0;
     }
-    reader_t r = {start + ofs, start + msg->filters.len, false};
+    reader_t r = {start + ofs, start + msg->filters.len, false, 0};
     *filter = read_binary(&r);
     *options = msg->cmd == MQTT_CMD_SUBSCRIBE ? read8(&r) : 0;
     return r.bad ? 0 : (size_t)(r.p - start);
@@ -353,6 +354,11 @@ static struct mg_str read_props(reader_t *r, int version, int where) {
     struct mg_str props = read_data(r, read_var(r));
     if (!r->bad && !pmg_mqtt_props_ok(props, where)) {
         r->bad = true;
+    }
+    reader_t each = {(const uint8_t *)props.buf, (const uint8_t *)pmg_str_end(props), r->bad, 0};
+    pmg_mqtt_prop_t p;
+    while (next_prop(&each, &p)) {
+        r->items++;
     }
     return props;
 }
@@ -432,6 +438,7 @@ static void parse_filters(reader_t *r, pmg_mqtt_msg_t *msg) {
     msg->filters = mg_str_n((const char *)r->p, (size_t)(r->end - r->p));
     do {
         struct mg_str filter = read_text(r);
+        r->items++;
         unsigned o = sub ? read8(r) : 0;
         bool shared = filter.len > 7 && memcmp(filter.buf, "$share/", 7) == 0;
         if (!pmg_mqtt_filter_ok(filter) || (o & 3) == 3 || (o & 0xc0) || (o >> 4 & 3) == 3 ||
@@ -467,7 +474,7 @@ static void parse_reason(reader_t *r, pmg_mqtt_msg_t *msg) {
 
 int pmg_mqtt_parse(const uint8_t *p, size_t len, size_t head_len, bool to_server, int version,
     pmg_mqtt_msg_t *msg, const char **why) {
-    reader_t r = {p + head_len, p + len, false};
+    reader_t r = {p + head_len, p + len, false, 0};
     uint8_t flags = p[0] & 15;
     int err = 0;
     memset(msg, 0, sizeof(*msg));
@@ -529,6 +536,10 @@ int pmg_mqtt_parse(const uint8_t *p, size_t len, size_t head_len, bool to_server
         case MQTT_CMD_PINGREQ:
         case MQTT_CMD_PINGRESP: break;
         default: parse_reason(&r, msg); break; // the acknowledgements, DISCONNECT, AUTH
+    }
+    if (!r.bad && r.items > PMG_MQTT_ITEMS) {
+        *why = "MQTT: packet with too many properties or topics";
+        return PMG_MQTT_QUOTA;
     }
     if (err != 0) {
         return err;

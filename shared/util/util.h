@@ -33,6 +33,12 @@ int pmg_json_number(struct mg_str value);
 // A string's characters in UTF-8: at most value.len. Half a surrogate pair becomes U+FFFD. The
 // length, or -1 if it is no string.
 long pmg_json_unescape(struct mg_str value, char *dst);
+// As many items as one list for a program may have.
+#ifdef PMG_BOARD
+#define PMG_JSON_ITEMS 1024
+#else
+#define PMG_JSON_ITEMS 1000000
+#endif
 // Walks an array or object that was found: *rest is the value at first and is used up. key->buf is
 // NULL in an array. False at the end, and for what is neither.
 bool pmg_json_next(struct mg_str *rest, struct mg_str *key, struct mg_str *value);

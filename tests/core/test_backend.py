@@ -417,10 +417,9 @@ def test_refusal_beyond_max_conns(device):
     running = device(SERVER, limits={"max_conns": 5})
     web, plain = running.reach(running.port()), running.reach(running.port("RAW"))
     kept = [Raw(web) for _ in range(3)]
-    for raw in kept:  # a request that was begun: none of them is idle
-        raw.send("GET / HTTP/1.1\r\n")
-    running.until("len(m.connections) == 5")
-    running.until("all(c.recv_len for c in m.connections if not c.is_listening)")
+    for raw in kept:  # they wait for the program: none of them makes room
+        raw.send(REQUEST.format("/never"))
+    running.until("sum(e[1] == 'HTTP_MSG' for e in log) == 3")
     for _ in range(20):
         with Raw(web) as raw:
             answer = raw.response()
@@ -430,8 +429,8 @@ def test_refusal_beyond_max_conns(device):
         with Raw(plain) as raw:
             assert raw.recv_all() == b""
     assert running.eval("len(m.connections)") == 5
+    running.exec("[c.reply(200, 'here') for c in m.connections if not c.is_listening]")
     for raw in kept:
-        raw.send("Host: x\r\n\r\n")
         assert raw.response().body == b"here"
         raw.close()
     running.until("len(m.connections) == 2")

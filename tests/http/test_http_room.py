@@ -29,7 +29,7 @@ def handler(c, ev, data):
     elif ev == MG_EV_CLOSE:
         log.append(c.userdata)
     elif ev == MG_EV_ERROR:
-        log.append("ERROR " + data)
+        log.append("ERROR %s %s" % (c.userdata, data))
 
 m = Manager(handler, **PARAMS.get("limits", {}))
 announce("PORT", m.listen(url("http")))
@@ -189,14 +189,15 @@ def test_the_healthy_survive_a_thousand_connects(start, target):
             got = b""
             while b"\xc0\x00" not in got:
                 got += talk.recv()
-            assert running.eval("[text for text in log if text and 'ERROR' in text]") == []
+            # Of those who were put out while they were sent to, nobody else hears.
+            assert running.eval("[e for e in log if e and ('/ws' in e or '/hold' in e)]") == []
             running.exec("mqtt.close()")
 
 
 def test_sixteen_that_sip_do_not_lock_a_board(start):
     running, client = start(limits=BOARD)
     sipping = [client(GET % "big", receive_buffer=4096) for _ in range(15)]
-    running.until("len(m.connections) == 16")
+    running.until("sum(c.send_len > 0 for c in m.connections) == 15")
     for _ in range(5):
         assert client(GET % "").response().body == b"ok"
     assert len(sipping) == 15

@@ -237,6 +237,39 @@ def test_largest_packet(server):
     refused(server, 5, b"\x30\xff\xff\x7f", LARGE, server.small)
 
 
+@pytest.mark.parametrize("kind", ["connect", "publish", "subscribe", "will"])
+def test_too_many_objects(server, target, kind):
+    """Each property and each topic becomes objects for the program; bytes alone do not bound them."""
+    most = target.size(4096, 64)
+    one = b"\x26" + text("") + text("")
+
+    def sent(count):
+        if kind == "connect":
+            return connect(version=5, props=one * count)
+        if kind == "will":
+            will = number(len(one) * count) + one * count + text("t") + text("m")
+            return connect(version=5, flags=6, rest=will)
+        if kind == "publish":
+            return publish(version=5, props=one * count)
+        topics = (text("t") + b"\0") * count
+        return packet(SUBSCRIBE, b"\0\x01" + p(5) + topics)
+
+    begin = b"" if kind in ("connect", "will") else connect(version=5)
+    with Raw(server.address) as raw:
+        raw.send(begin + sent(most) + packet(PINGREQ))
+        while (got := read_packet(raw))[0] != PINGRESP:
+            assert got[0] in (CONNACK, SUBACK) and got[2][:2] != b"\0\x97"
+    with Raw(server.address) as raw:
+        raw.send(begin + sent(most + 1))
+        if begin:
+            assert read_packet(raw)[:1] == (CONNACK,)
+            assert read_packet(raw) == (DISCONNECT, 0, b"\x97")
+        else:
+            assert read_packet(raw)[2][:2] == b"\0\x97"
+        assert read_packet(raw) is None
+    server.until("any('too many' in str(e) for e in log)")
+
+
 def test_too_many_unreleased(server, target):
     most = target.size(1024, 32)
     with login(server.address, version=5) as raw:
