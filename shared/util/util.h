@@ -37,7 +37,7 @@ long pmg_json_unescape(struct mg_str value, char *dst);
 #ifdef PMG_BOARD
 #define PMG_JSON_ITEMS 1024
 #else
-#define PMG_JSON_ITEMS 1000000
+#define PMG_JSON_ITEMS 65536
 #endif
 // Walks an array or object that was found: *rest is the value at first and is used up. key->buf is
 // NULL in an array. False at the end, and for what is neither.

@@ -182,6 +182,17 @@ int pmg_io_listen(struct mg_connection *c, const char *path, int fd) {
     return 0;
 }
 
+// Without a descriptor left, accept() fails even if there is nobody to accept.
+static bool nobody_waits(struct mg_connection *listener) {
+#if HAS_PROCESSES
+    struct pollfd p = {fd_of(listener), POLLIN, 0};
+    return poll(&p, 1, 0) == 0;
+#else
+    (void)listener;
+    return false;
+#endif
+}
+
 static int take(struct mg_connection *listener, addr_t *s) {
     socklen_t len = sizeof(*s);
     int fd;
@@ -194,7 +205,9 @@ static int take(struct mg_connection *listener, addr_t *s) {
 #endif
     } while (fd < 0 && (errno == EINTR || errno == ECONNABORTED || errno == EPROTO));
     if (fd < 0) {
-        return errno == EWOULDBLOCK ? -EAGAIN : -errno;
+        int err = errno;
+        bool full = err == EMFILE || err == ENFILE;
+        return err == EWOULDBLOCK || (full && nobody_waits(listener)) ? -EAGAIN : -err;
     }
 #if !defined(SOCK_CLOEXEC) || !defined(SOCK_NONBLOCK)
     pmg_sock_flags(fd);
