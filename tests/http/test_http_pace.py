@@ -259,7 +259,8 @@ def handler(c, ev, data):
         log.append(data.body_text)
     elif ev == MG_EV_ERROR:
         log.append("ERROR " + data)
-m.connect(peer("http", PARAMS["port"]), handler)
+def go():
+    m.connect(peer("http", PARAMS["port"]), handler)
 serve(m)
 """
 
@@ -287,6 +288,7 @@ def test_a_server_of_ours_to_wait_for(device, kind):
     with Server(talk) as server:
         running = device(CLIENT, port=server.port)
         running.expect("SERVING")
+        running.exec("go()")
         server._thread.join()
     running.until("log")
     (said,) = running.eval("log")
