@@ -355,7 +355,7 @@ static struct mg_str read_props(reader_t *r, int version, int where) {
     if (!r->bad && !pmg_mqtt_props_ok(props, where)) {
         r->bad = true;
     }
-    reader_t each = {(const uint8_t *)props.buf, (const uint8_t *)props.buf + props.len, r->bad, 0};
+    reader_t each = {(const uint8_t *)props.buf, (const uint8_t *)pmg_str_end(props), r->bad, 0};
     pmg_mqtt_prop_t p;
     while (next_prop(&each, &p)) {
         r->items++;
