@@ -51,6 +51,7 @@ void pmg_request_end_client(struct mg_connection *c) {
     pmg_http_client_t *k = pmg_state(c);
     pmg_free(k->auth);
     pmg_free(k->request);
+    pmg_x(c)->hold = 0;
     k->auth = NULL;
     k->request = NULL;
 }

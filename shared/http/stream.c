@@ -78,6 +78,10 @@ int pmg_http_stream_body(struct mg_connection *c, const char *path, size_t max_s
         return pmg_fail(m, -EINVAL,
             "http_stream_body() works in MG_EV_HTTP_HDRS, before the body and before the reply");
     }
+    int alive = pmg_conn_alive(c); // in MG_EV_CLOSE nobody would end it any more
+    if (alive < 0) {
+        return alive;
+    }
     size_t len = path != NULL ? strlen(path) + 1 : 0;
     if (path != NULL && (len == 1 || path[len - 2] == '/')) {
         return pmg_fail(m, -EINVAL, "path must name a file");
