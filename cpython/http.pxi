@@ -166,7 +166,7 @@ cdef class HttpConnection(Connection):
         """Sends a server-sent event."""
         cdef pmg_py_data_t d
         cdef mg_str kind, label
-        cdef unsigned long long pause = 0
+        cdef size_t pause = 0
         ours(self)
         pmg_py_str(event_type, "event_type", &kind)
         label.buf, label.len = NULL, 0

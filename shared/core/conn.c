@@ -122,7 +122,7 @@ void pmg_conn_speak(struct mg_connection *c, const pmg_protocol_t *speaks) {
     end_protocol(c);
     memset(pmg_state(c), 0, PMG_STATE_SIZE);
     pmg_x(c)->speaks = speaks;
-    c->is_full &= !framed; // whose limit of the input is another now
+    c->is_full &= !framed;                       // whose limit of the input is another now
     if (c->recv.len > 0 && !pmg_x(c)->in_read) { // later than in its read event: it looks by itself
         pmg_x(c)->reparse = 1;
         pmg_work(c);

@@ -25,14 +25,14 @@ static void connected(struct mg_connection *c) {
     pmg_update(c);
 }
 
-static bool connect_next(struct mg_connection *c);
+static void connect_late(struct mg_connection *c);
 
 static void connect_failed(struct mg_connection *c, int err) {
     if (pmg_search_more(c)) {
         // Later: the backend may be in the middle of telling of the handle that has to go.
         pmg_io_unwatch(c);
         pmg_x(c)->io_mask = 0;
-        pmg_deadline(c, pmg_connect_late, 1);
+        pmg_deadline(c, connect_late, 1);
         return;
     }
     char text[96];

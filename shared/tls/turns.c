@@ -37,7 +37,7 @@ static struct mg_connection *stillest(pmg_mgr_t *m) {
     struct mg_connection *found = NULL;
     long longest = HANDSHAKE_STILL_MS;
     for (struct mg_connection *c = m->first; c != NULL; c = pmg_x(c)->next) {
-        const pmg_tls_t *t = c->is_closing || c->is_listening ? NULL : pmg_tls_of(c);
+        const pmg_tls_t *t = c->is_tls_hs && !c->is_closing ? pmg_x(c)->layer_state : NULL;
         if (t != NULL && t->counted && t->waiting && !pmg_x(c)->in_work) {
             long still = pmg_watch_still(c);
             if (still > longest) {

@@ -2,7 +2,7 @@
 //
 // Relative references (RFC 3986, section 5).
 
-#include "../pmg.h"
+#include "util.h"
 
 #if PMG_HAS_UTIL
 

@@ -386,7 +386,7 @@ second = bytearray(b"GET /2 HTTP/1.1\\r\\nHost: d\\r\\n\\r\\n")
 m = Manager(handler)
 m.connect(peer("http", PARAMS["port"]))
 poll_until(m, lambda: not m.connections)
-print("RAISED", raised)
+print("REFUSED", raised)
 m.close()
 keep = None
 """
@@ -397,7 +397,7 @@ def test_what_waits_is_sent_ahead_of_credentials(device, what):
     """MG_EV_WRITE comes inside of that send(), and its handler may do anything."""
     with Server(lambda raw: raw.recv_all()) as server:
         script = device(BEHIND, port=server.port, what=what)
-        raised = script.expect("RAISED")
+        raised = script.expect("REFUSED")
     (got,) = server.results
     assert got.startswith(b"GET /1 HTTP/1.1\r\nHost: d\r\n\r\n")
     assert b"garbage" not in got and b"XXX" not in got
