@@ -74,6 +74,7 @@ cdef extern from "pmg.h":
     const char *pmg_event_name(int)
 
     int pmg_timer_add(pmg_mgr_t *, uint64_t, bint repeat, bint run_now, void *, pmg_timer_t **)
+    bint pmg_timer_again(pmg_timer_t *, uint64_t ms)
     bint pmg_timer_active(const pmg_timer_t *)
     void pmg_timer_cancel(pmg_timer_t *)
 

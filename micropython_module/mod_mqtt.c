@@ -5,6 +5,7 @@
 
 #include "py/objstr.h"
 
+#include "mod_mqtt.h"
 #include "mod_view.h"
 
 #if PMG_HAS_MQTT
@@ -63,8 +64,7 @@ static void add_property(vstr_t *out, mp_obj_t id_in, mp_obj_t value) {
     pmg_mqtt_prop_encode(&p, (uint8_t *)vstr_add_len(out, len));
 }
 
-// `obj` is None, a dict or an iterable of pairs. The result lives in a vstr on Python's heap.
-static struct mg_str get_properties(mp_obj_t obj, const char *name) {
+struct mg_str mpy_mqtt_properties(mp_obj_t obj, const char *name) {
     if (obj == mp_const_none) {
         return mg_str_n(NULL, 0);
     }
@@ -117,7 +117,7 @@ static mp_obj_t conn_mqtt_pub(size_t n_args, const mp_obj_t *pos_args, mp_map_t 
     int qos = mpy_get_small_int(args[ARG_qos].u_obj, "qos");
     int id = mpy_get_small_int(args[ARG_id].u_obj, "id");
     bool retain = mp_obj_is_true(args[ARG_retain].u_obj);
-    struct mg_str props = get_properties(args[ARG_properties].u_obj, "properties");
+    struct mg_str props = mpy_mqtt_properties(args[ARG_properties].u_obj, "properties");
     struct mg_str topic = mpy_get_str(args[ARG_topic].u_obj, "topic");
     mp_buffer_info_t data;
     mpy_get_data(args[ARG_message].u_obj, "message", &data);
@@ -139,7 +139,7 @@ static mp_obj_t conn_mqtt_sub(size_t n_args, const mp_obj_t *pos_args, mp_map_t 
     MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     int qos = mpy_get_small_int(args[ARG_qos].u_obj, "qos");
     int options = mpy_get_small_int(args[ARG_options].u_obj, "options");
-    struct mg_str props = get_properties(args[ARG_properties].u_obj, "properties");
+    struct mg_str props = mpy_mqtt_properties(args[ARG_properties].u_obj, "properties");
     struct mg_str topic = mpy_get_str(args[ARG_topic].u_obj, "topic");
     mpy_conn_t *self = mpy_conn_open(pos_args[0]);
     return mpy_conn_number(self, MPY_ENGINE(pmg_mqtt_sub(self->c, topic, qos, options, props)));
@@ -175,7 +175,7 @@ static mp_obj_t conn_mqtt_ack(size_t n_args, const mp_obj_t *pos_args, mp_map_t 
     };
     MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     bool session = mp_obj_is_true(args[ARG_session_present].u_obj);
-    struct mg_str props = get_properties(args[ARG_properties].u_obj, "properties");
+    struct mg_str props = mpy_mqtt_properties(args[ARG_properties].u_obj, "properties");
     mp_buffer_info_t codes;
     uint8_t one;
     if (mp_obj_is_exact_type(args[ARG_code].u_obj, &mp_type_bytes)) {
@@ -261,8 +261,8 @@ static mp_obj_t manager_mqtt_connect(size_t n_args, const mp_obj_t *pos_args, mp
         .client_id = mpy_get_str(args[ARG_client_id].u_obj, "client_id"),
         .username = mpy_get_str(args[ARG_username].u_obj, "username"),
         .will_topic = mpy_get_str(args[ARG_will_topic].u_obj, "will_topic"),
-        .props = get_properties(args[ARG_properties].u_obj, "properties"),
-        .will_props = get_properties(args[ARG_will_properties].u_obj, "will_properties"),
+        .props = mpy_mqtt_properties(args[ARG_properties].u_obj, "properties"),
+        .will_props = mpy_mqtt_properties(args[ARG_will_properties].u_obj, "will_properties"),
         .version = mpy_get_small_int(args[ARG_version].u_obj, "version"),
         .keepalive = mpy_get_small_int(args[ARG_keepalive].u_obj, "keepalive"),
         .will_qos = mpy_get_small_int(args[ARG_will_qos].u_obj, "will_qos"),

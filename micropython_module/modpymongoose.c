@@ -7,6 +7,7 @@
 #include "py/objstr.h"
 #include "py/objtuple.h"
 
+#include "mod_mqtt.h"
 #include "mod_util.h"
 
 #if PMG_HAS_TLS && !defined(NO_QSTR)
@@ -82,6 +83,9 @@ static const mp_rom_obj_tuple_t module_version_obj = {
 static const mp_rom_map_elem_t module_globals_table[] = {
     {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__pymongoose)},
     {MP_ROM_QSTR(MP_QSTR___version__), MP_ROM_PTR(&version_obj)},
+#if PMG_HAS_MQTT
+    {MP_ROM_QSTR(MP_QSTR__MqttSession), MP_ROM_PTR(&mpy_type__MqttSession)}, // of pymongoose.mqtt
+#endif
 #define X(name) {MP_ROM_QSTR(MP_QSTR_##name), MP_ROM_PTR(&mpy_type_##name)},
     PMG_CLASSES(X)
 #undef X

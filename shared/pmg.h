@@ -25,6 +25,7 @@
 #include "mdns/mdns.h"
 #include "modbus/modbus.h"
 #include "mqtt/mqtt.h"
+#include "mqtt/session.h"
 #include "open/open.h"
 #include "pmg_version.h"
 #include "sntp/sntp.h"

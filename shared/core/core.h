@@ -61,6 +61,9 @@ int pmg_timer_add(pmg_mgr_t *m, uint64_t ms, bool repeat, bool run_now, void *ar
     pmg_timer_t **out);
 // Ends it: timer_free is called before this returns, or after the hook if called inside it.
 void pmg_timer_cancel(pmg_timer_t *t);
+// Moves a timer that is active: it is due in `ms`, and keeps its period. Needs no memory, so that it
+// never fails but for one that has ended, or whose manager closes: false.
+bool pmg_timer_again(pmg_timer_t *t, uint64_t ms);
 // Will it fire again? False inside the hook of its last time, too.
 bool pmg_timer_active(const pmg_timer_t *t);
 

@@ -25,6 +25,7 @@ void pmg_conn_speak(struct mg_connection *c, const pmg_protocol_t *speaks);
 
 // mgr.c
 void pmg_attach(pmg_mgr_t *m, pmg_attached_t *a);
+void pmg_detach(pmg_mgr_t *m, pmg_attached_t *a); // it is attached
 // What was attached with this end(), or NULL.
 pmg_attached_t *pmg_attached(pmg_mgr_t *m, void (*end)(pmg_mgr_t *m, pmg_attached_t *a));
 // 0, or why nothing can be opened: -EBADF closed, -ECHILD of another process, -ELOOP.

@@ -121,6 +121,14 @@ void pmg_attach(pmg_mgr_t *m, pmg_attached_t *a) {
     m->attached = a;
 }
 
+void pmg_detach(pmg_mgr_t *m, pmg_attached_t *a) {
+    pmg_attached_t **at = &m->attached;
+    while (*at != a) {
+        at = &(*at)->next;
+    }
+    *at = a->next;
+}
+
 pmg_attached_t *pmg_attached(pmg_mgr_t *m, void (*end)(pmg_mgr_t *m, pmg_attached_t *a)) {
     pmg_attached_t *a = m->attached;
     while (a != NULL && a->end != end) {

@@ -153,6 +153,19 @@ int pmg_timer_add(pmg_mgr_t *m, uint64_t ms, bool repeat, bool run_now, void *ar
     return 0;
 }
 
+bool pmg_timer_again(pmg_timer_t *t, uint64_t ms) {
+    pmg_mgr_t *m = t->mgr;
+    if (m->closing || !pmg_timer_active(t)) {
+        return false;
+    }
+    uint64_t now = pmg_port_millis();
+    pmg_heap_set(t, ms < UINT64_MAX - now ? now + ms : UINT64_MAX - 1);
+    if (m->waiting) {
+        pmg_io_wake(m);
+    }
+    return true;
+}
+
 void pmg_timer_cancel(pmg_timer_t *t) {
     if (t->mgr->firing == t) {
         t->mgr->firing_canceled = true;

@@ -88,6 +88,7 @@ static int start(struct mg_connection *c, const pmg_opening_t *o) {
     }
     memset(q, 0, sizeof(*q));
     *(pmg_mqtt_t **)pmg_state(c) = q;
+    q->flow = &q->own;
     q->max_qos = 2;
     q->retain_ok = 1;
     q->receive_max = 65535;
@@ -97,16 +98,26 @@ static int start(struct mg_connection *c, const pmg_opening_t *o) {
 static void end(struct mg_connection *c) {
     pmg_mqtt_t *q = pmg_mqtt_of(c);
     if (q != NULL) {
-        pmg_mqtt_ids_free(&q->published);
-        pmg_mqtt_ids_free(&q->subscribed);
-        pmg_mqtt_ids_free(&q->unreleased);
+        pmg_mqtt_session_detach(c);
+        pmg_mqtt_ids_free(&q->own.published);
+        pmg_mqtt_ids_free(&q->own.subscribed);
+        pmg_mqtt_ids_free(&q->own.unreleased);
         pmg_free(q);
+    }
+}
+
+// What is queued is sent, and nothing follows: a session has nothing to add.
+static void no_more(struct mg_connection *c) {
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
+    if (q != NULL && q->session != NULL) {
+        pmg_x(c)->source = NULL;
     }
 }
 
 static void say_goodbye(struct mg_connection *c) {
     pmg_mqtt_t *q = pmg_mqtt_of(c);
     q->bye = 0;
+    no_more(c);
     bool open = q->state == PMG_MQTT_OPEN || (c->is_client && q->state == PMG_MQTT_WAIT);
     if (open && (c->is_client || q->version == 5)) {
         int reason = q->bye_code == 0 && !c->is_client ? PMG_MQTT_SHUTTING_DOWN : q->bye_code;
@@ -122,6 +133,17 @@ static void drain(struct mg_connection *c) {
     } else if (q != NULL) {
         say_goodbye(c);
     }
+}
+
+static bool eof(struct mg_connection *c) {
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
+    // In the middle of a packet it was cut, by whomever.
+    if (q->session != NULL && q->state == PMG_MQTT_OPEN && !pmg_x(c)->cut && c->recv.len == 0 &&
+        q->skip == 0) {
+        pmg_mqtt_session_dismissed(q->session, 0);
+    }
+    no_more(c);
+    return false;
 }
 
 static void gone(struct mg_connection *c) {
@@ -177,18 +199,26 @@ static bool fire_cmd(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
 static void message(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
     pmg_mqtt_t *q = pmg_mqtt_of(c);
     uint16_t id = (uint16_t)msg->id;
-    if (msg->qos == 2 && pmg_mqtt_ids_has(&q->unreleased, id)) { // delivered before
+    if (msg->qos == 2 && pmg_mqtt_ids_has(&q->flow->unreleased, id)) { // delivered before
         if (!pmg_mqtt_put_id(c, MQTT_CMD_PUBREC, 0, id, 0)) {
             no_memory(c);
         }
         return;
     }
-    if (msg->qos == 2 && q->unreleased.len >= PMG_MQTT_UNRELEASED) {
+    if (msg->qos == 2 && q->flow->unreleased.len >= PMG_MQTT_UNRELEASED) {
         fail(c, PMG_MQTT_RECEIVE_MAX, "MQTT: too many messages with QoS 2 at a time");
         return;
     }
-    if (msg->qos == 2 && !pmg_mqtt_ids_add(&q->unreleased, id)) {
+    if (msg->qos == 2 && !pmg_mqtt_ids_add(&q->flow->unreleased, id)) {
         no_memory(c);
+        return;
+    }
+    bool lasts = msg->qos == 2 && q->session != NULL;
+    uint32_t hash = lasts ? pmg_mqtt_session_hash(msg) : 0;
+    if (lasts && msg->dup && pmg_mqtt_session_knows(q->session, id, hash)) {
+        if (!pmg_mqtt_put_id(c, MQTT_CMD_PUBREC, 0, id, 0)) {
+            no_memory(c);
+        }
         return;
     }
     q->answered = 0;
@@ -196,6 +226,11 @@ static void message(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
     bool good = fire(c, MG_EV_MQTT_MSG, msg);
     if (good && !c->is_closing) {
         good = fire(c, MG_EV_MQTT_CMD, msg);
+    }
+    if (msg->qos == 2 && (!good || pmg_m(c)->stop)) {
+        pmg_mqtt_ids_remove(&q->flow->unreleased, id); // not handled: it comes again
+    } else if (lasts && q->session != NULL) {
+        pmg_mqtt_session_handled(q->session, id, hash);
     }
     if (c->is_closing || msg->qos == 0) {
         return;
@@ -217,18 +252,26 @@ static void acknowledgement(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
     pmg_mqtt_t *q = pmg_mqtt_of(c);
     uint16_t id = (uint16_t)msg->id;
     bool ok = true;
+    if (q->session != NULL && msg->cmd != MQTT_CMD_PUBREL &&
+        !pmg_mqtt_session_acked(q->session, msg)) {
+        fail(c, PMG_MQTT_PROTOCOL, "MQTT: an acknowledgment that the message does not wait for");
+        return;
+    }
     if (msg->cmd == MQTT_CMD_PUBREL) {
-        int reason = pmg_mqtt_ids_remove(&q->unreleased, id) ? 0 : PMG_MQTT_UNKNOWN_ID;
+        int reason = pmg_mqtt_ids_remove(&q->flow->unreleased, id) ? 0 : PMG_MQTT_UNKNOWN_ID;
         ok = pmg_mqtt_put_id(c, MQTT_CMD_PUBCOMP, 0, id, reason);
     } else if (msg->cmd == MQTT_CMD_PUBREC && msg->ack < 0x80) {
-        int reason = pmg_mqtt_ids_has(&q->published, id) ? 0 : PMG_MQTT_UNKNOWN_ID;
+        int reason = pmg_mqtt_ids_has(&q->flow->published, id) ? 0 : PMG_MQTT_UNKNOWN_ID;
         ok = pmg_mqtt_put_id(c, MQTT_CMD_PUBREL, 2, id, reason);
-    } else {
-        pmg_mqtt_ids_remove(&q->published, id);
+    } else if (q->session == NULL) {
+        pmg_mqtt_ids_remove(&q->flow->published, id);
     }
     if (!ok) {
         no_memory(c);
         return;
+    }
+    if (q->session != NULL) {
+        pmg_mqtt_session_pump(q->session);
     }
     fire_cmd(c, msg);
 }
@@ -250,8 +293,17 @@ static void client_packet(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
             peer_limits(q, msg);
             q->keepalive =
                 (uint16_t)pmg_mqtt_prop_int(msg->props, MQTT_PROP_SERVER_KEEP_ALIVE, q->keepalive);
+            if (msg->ack == 0 && msg->session_present && q->clean) {
+                q->state = PMG_MQTT_OPEN; // so that DISCONNECT is sent
+                fail(c, PMG_MQTT_PROTOCOL,
+                    "MQTT: the server has a session though a clean one was asked for");
+                break;
+            }
             if (msg->ack == 0) {
                 opened(c);
+                if (q->session != NULL) {
+                    pmg_mqtt_session_opened(q->session, msg->session_present);
+                }
             } else {
                 q->state = PMG_MQTT_DONE;
             }
@@ -267,7 +319,10 @@ static void client_packet(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
             break;
         case MQTT_CMD_SUBACK:
         case MQTT_CMD_UNSUBACK:
-            pmg_mqtt_ids_remove(&q->subscribed, (uint16_t)msg->id);
+            pmg_mqtt_ids_remove(&q->flow->subscribed, (uint16_t)msg->id);
+            if (q->session != NULL) {
+                pmg_mqtt_session_suback(q->session, msg);
+            }
             fire_cmd(c, msg);
             break;
         case MQTT_CMD_PINGRESP:
@@ -275,6 +330,9 @@ static void client_packet(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
             fire_cmd(c, msg);
             break;
         case MQTT_CMD_DISCONNECT:
+            if (q->session != NULL) {
+                pmg_mqtt_session_dismissed(q->session, msg->ack);
+            }
             q->state = PMG_MQTT_DONE;
             fire_cmd(c, msg);
             pmg_snprintf(text, sizeof(text), "MQTT: the server disconnected: %s (%d)",
@@ -410,6 +468,57 @@ static const char *out_of_turn(struct mg_connection *c, uint8_t first) {
     return NULL;
 }
 
+// A message above max_message, which a server of 3.1.1 brings again after every reconnect: a session
+// takes it off the server unseen. Its head is looked at, the rest is passed over as it comes.
+// The head of a PUBLISH at p. 1: it is skipped from here; 0: bytes are missing; < 0: it cannot be.
+static int skip(struct mg_connection *c, const uint8_t *p, size_t have, size_t head_len,
+    size_t len) {
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
+    pmg_mgr_t *m = pmg_m(c);
+    int qos = p[0] >> 1 & 3;
+    char text[160];
+    if (have < head_len + 2) {
+        return len < head_len + 2 ? -1 : 0;
+    }
+    size_t topic_len = (size_t)p[head_len] << 8 | p[head_len + 1];
+    size_t need = head_len + 2 + topic_len + (qos > 0 ? 2 : 0);
+    struct mg_str topic = mg_str_n((const char *)p + head_len + 2, topic_len);
+    if (need > len || need > m->limits.max_message || qos == 3) {
+        return -1;
+    }
+    if (have < need) {
+        return 0;
+    }
+    q->skip_id = qos > 0 ? (uint16_t)(p[need - 2] << 8 | p[need - 1]) : 0;
+    if ((qos > 0 && q->skip_id == 0) || !pmg_mqtt_topic_ok(topic)) {
+        return -1;
+    }
+    q->skip_qos = (uint8_t)qos;
+    q->skip = len;
+    pmg_mqtt_session_skipped(q->session);
+    pmg_snprintf(text, sizeof(text),
+        "MQTT: skipped a message of %lu bytes, max_message is %lu: %.*s", (unsigned long)len,
+        (unsigned long)m->limits.max_message, topic_len > 60 ? 60 : (int)topic_len, topic.buf);
+    pmg_call(c, MG_EV_ERROR, text);
+    return 1;
+}
+
+static void skipped(struct mg_connection *c) {
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
+    pmg_mqtt_ids_t *ids = &q->flow->unreleased;
+    bool ok = true;
+    if (q->skip_qos == 1) {
+        ok = pmg_mqtt_put_id(c, MQTT_CMD_PUBACK, 0, q->skip_id, 0);
+    } else if (q->skip_qos == 2) {
+        ok = (pmg_mqtt_ids_has(ids, q->skip_id) ||
+                 (ids->len < PMG_MQTT_UNRELEASED && pmg_mqtt_ids_add(ids, q->skip_id))) &&
+             pmg_mqtt_put_id(c, MQTT_CMD_PUBREC, 0, q->skip_id, 0);
+    }
+    if (!ok) {
+        no_memory(c);
+    }
+}
+
 static void process(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
     pmg_mgr_t *m = pmg_m(c);
@@ -419,6 +528,15 @@ static void process(struct mg_connection *c) {
         const uint8_t *p = c->recv.buf + pos;
         size_t head_len = 0, len = 0;
         bool padded = false;
+        pmg_mqtt_t *q = pmg_mqtt_of(c);
+        if (q->skip > 0) {
+            size_t n = c->recv.len - pos < q->skip ? c->recv.len - pos : q->skip;
+            pos += n;
+            if ((q->skip -= n) == 0) {
+                skipped(c);
+            }
+            continue;
+        }
         const char *why = out_of_turn(c, p[0]);
         if (why != NULL) {
             fail(c, PMG_MQTT_PROTOCOL, why);
@@ -429,9 +547,19 @@ static void process(struct mg_connection *c) {
             break;
         }
         int r = pmg_mqtt_head(p, c->recv.len - pos, &head_len, &len, &padded);
-        if (r < 0 || (padded && pmg_mqtt_of(c)->version == 5)) {
+        if (r < 0 || (padded && q->version == 5)) {
             fail(c, PMG_MQTT_MALFORMED, "MQTT: malformed length of a packet");
             break;
+        }
+        if (r > 0 && max > 0 && len > max && q->session != NULL && p[0] >> 4 == MQTT_CMD_PUBLISH) {
+            r = skip(c, p, c->recv.len - pos, head_len, len);
+            if (r > 0) {
+                continue;
+            }
+            if (r == 0) {
+                break;
+            }
+            r = 1;
         }
         if (r > 0 && max > 0 && len > max) {
             fail(c, PMG_MQTT_TOO_LARGE, "MQTT: packet is larger than the limit max_message");
@@ -476,8 +604,10 @@ const pmg_protocol_t pmg_mqtt = {
     .opened = await,
     .read = read_input,
     .send = send_by_hand,
+    .eof = eof,
     .gone = gone,
     .drain = drain,
+    .closing = pmg_mqtt_session_detach,
     .end = end,
 };
 

@@ -8,6 +8,7 @@
 #include "../core/core_int.h"
 #include "ids.h"
 #include "mqtt.h"
+#include "session.h"
 
 #if PMG_HAS_MQTT
 
@@ -44,6 +45,13 @@ enum {
     PMG_MQTT_QUOTA = 0x97
 };
 
+// The packet ids of both sides whose exchange is open: of a connection, or of a session that lasts.
+typedef struct {
+    pmg_mqtt_ids_t published, subscribed, unreleased;
+    uint16_t next_id;
+    bool wrapped; // packet ids came round, or were chosen by the program
+} pmg_mqtt_flow_t;
+
 enum {
     PMG_MQTT_WAIT,    // a server waits for CONNECT, a client for CONNACK
     PMG_MQTT_CONNECT, // a server's handler decides about a CONNECT
@@ -60,17 +68,20 @@ typedef struct {
     uint8_t ping_out; // a PINGRESP is owed to us
     uint8_t max_qos;  // that the peer takes
     uint8_t retain_ok;
-    uint8_t auth;      // CONNECT named an authentication method
-    uint8_t wrapped;   // packet ids came round, or were chosen by the program
+    uint8_t auth;     // CONNECT named an authentication method
+    uint8_t clean;    // CONNECT asked for no session from before
+    uint8_t skip_qos; // of the message that is skipped
+    uint16_t skip_id;
     uint16_t answered; // bit 1 << command: sent while busy
     uint16_t keepalive;
-    uint16_t next_id;
     uint16_t receive_max; // messages with QoS above 0 that the peer takes at a time
     uint16_t alias_max;
     uint32_t packet_max; // bytes of a packet that the peer takes
     uint64_t last_in, last_out, pinged;
-    pmg_mqtt_ids_t published, subscribed, unreleased;
-    const char *assigned; // the id that a server gave a client without one, during CONNECT
+    size_t skip;                 // bytes of a message above max_message that are to come
+    pmg_mqtt_flow_t own, *flow;  // `flow` is `own`, or the session's
+    pmg_mqtt_session_t *session; // or NULL
+    const char *assigned;        // the id that a server gave a client without one, during CONNECT
 } pmg_mqtt_t;
 
 // NULL in a listener.
@@ -118,6 +129,14 @@ bool pmg_mqtt_finish(pmg_mqtt_out_t *o);
 size_t pmg_mqtt_props_len(int version, size_t len);
 size_t pmg_mqtt_number_len(size_t value);
 uint16_t pmg_mqtt_next_id(pmg_mqtt_t *q); // the next one that nothing waits for
+// A PUBLISH that was checked; `more` are properties of ours.
+bool pmg_mqtt_put_publish(struct mg_connection *c, const pmg_mqtt_msg_t *msg, const uint8_t *more,
+    size_t more_len);
+size_t pmg_mqtt_publish_len(int version, const pmg_mqtt_msg_t *msg, size_t more_len);
+// What MQTT does not allow in a PUBLISH of this version, or NULL.
+const char *pmg_mqtt_bad_publish(int version, const pmg_mqtt_msg_t *msg, uint32_t alias_max);
+bool pmg_mqtt_put_subscribe(struct mg_connection *c, int cmd, uint16_t id, struct mg_str filter,
+    int options, struct mg_str props);
 bool pmg_mqtt_put(struct mg_connection *c, int cmd, int flags, const void *body, size_t len);
 bool pmg_mqtt_put_id(struct mg_connection *c, int cmd, int flags, uint16_t id, int reason);
 // 0; -EINVAL and its text for what MQTT does not allow.
@@ -128,6 +147,23 @@ bool pmg_mqtt_put_connack(struct mg_connection *c, int code, bool session, struc
 bool pmg_mqtt_put_suback(struct mg_connection *c, const pmg_mqtt_msg_t *msg, const uint8_t *codes,
     size_t num_codes);
 bool pmg_mqtt_put_disconnect(struct mg_connection *c, int reason);
+
+// session_flow.c: what the connection of a session tells it.
+
+// CONNACK: the server has kept the session, or not.
+void pmg_mqtt_session_opened(pmg_mqtt_session_t *s, bool present);
+// PUBACK, PUBREC, PUBCOMP. False: not what this id waits for.
+bool pmg_mqtt_session_acked(pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg);
+void pmg_mqtt_session_suback(pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg);
+// The server ended the connection in order, by DISCONNECT (its reason) or without a word (0).
+void pmg_mqtt_session_dismissed(pmg_mqtt_session_t *s, int reason);
+// A message with QoS 2 was handled; has one that comes as a duplicate been?
+uint32_t pmg_mqtt_session_hash(const pmg_mqtt_msg_t *msg);
+void pmg_mqtt_session_handled(pmg_mqtt_session_t *s, uint16_t id, uint32_t hash);
+bool pmg_mqtt_session_knows(const pmg_mqtt_session_t *s, uint16_t id, uint32_t hash);
+void pmg_mqtt_session_skipped(pmg_mqtt_session_t *s);
+// The connection says nothing more for its session.
+void pmg_mqtt_session_detach(struct mg_connection *c);
 
 #endif
 #endif

@@ -9,12 +9,12 @@
 
 // The next one that nothing waits for. Until they come round no id can be in use.
 uint16_t pmg_mqtt_next_id(pmg_mqtt_t *q) {
-    uint16_t id = (uint16_t)(q->next_id + 1);
+    uint16_t id = (uint16_t)(q->flow->next_id + 1);
     if (id == 0) {
-        q->wrapped = 1;
+        q->flow->wrapped = 1;
     }
-    q->next_id = q->wrapped ? pmg_mqtt_ids_next(&q->published, &q->subscribed, q->next_id) : id;
-    return q->next_id;
+    q->flow->next_id = q->flow->wrapped ? pmg_mqtt_ids_next(&q->flow->published, &q->flow->subscribed, q->flow->next_id) : id;
+    return q->flow->next_id;
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -99,6 +99,38 @@ bool pmg_mqtt_put_id(struct mg_connection *c, int cmd, int flags, uint16_t id, i
     uint8_t body[3] = {(uint8_t)(id >> 8), (uint8_t)id, (uint8_t)reason};
     bool long_form = pmg_mqtt_of(c)->version == 5 && reason != 0;
     return pmg_mqtt_put(c, cmd, flags, body, long_form ? 3 : 2);
+}
+
+bool pmg_mqtt_put_publish(struct mg_connection *c, const pmg_mqtt_msg_t *msg, const uint8_t *more,
+    size_t more_len) {
+    int version = pmg_mqtt_of(c)->version;
+    pmg_mqtt_out_t o;
+    pmg_mqtt_begin(&o, c, MQTT_CMD_PUBLISH,
+        (msg->dup ? 8 : 0) | msg->qos << 1 | (msg->retain ? 1 : 0),
+        pmg_mqtt_publish_len(version, msg, more_len));
+    pmg_mqtt_put_data(&o, msg->topic);
+    if (msg->qos > 0) {
+        pmg_mqtt_put16(&o, (unsigned)msg->id);
+    }
+    pmg_mqtt_put_props(&o, version, msg->props, more, more_len);
+    pmg_mqtt_put_raw(&o, msg->data.buf, msg->data.len);
+    return pmg_mqtt_finish(&o);
+}
+
+bool pmg_mqtt_put_subscribe(struct mg_connection *c, int cmd, uint16_t id, struct mg_str filter,
+    int options, struct mg_str props) {
+    int version = pmg_mqtt_of(c)->version;
+    bool sub = cmd == MQTT_CMD_SUBSCRIBE;
+    pmg_mqtt_out_t o;
+    pmg_mqtt_begin(&o, c, cmd, 2,
+        2 + pmg_mqtt_props_len(version, props.len) + 2 + filter.len + (sub ? 1 : 0));
+    pmg_mqtt_put16(&o, id);
+    pmg_mqtt_put_props(&o, version, props, NULL, 0);
+    pmg_mqtt_put_data(&o, filter);
+    if (sub) {
+        pmg_mqtt_put8(&o, (unsigned)options);
+    }
+    return pmg_mqtt_finish(&o);
 }
 
 bool pmg_mqtt_put_disconnect(struct mg_connection *c, int reason) {
@@ -208,6 +240,7 @@ int pmg_mqtt_put_connect(struct mg_connection *c, const pmg_mqtt_login_t *l) {
     }
     q->version = (uint8_t)l->version;
     q->keepalive = (uint16_t)l->keepalive;
+    q->clean = l->clean_session;
     q->auth = pmg_mqtt_has_prop(l->props, MQTT_PROP_AUTHENTICATION_METHOD);
     return pmg_mqtt_finish(&o) ? 0 : -ENOMEM;
 }

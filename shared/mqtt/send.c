@@ -41,6 +41,34 @@ static int too_large(struct mg_connection *c, size_t rest) {
     return 0;
 }
 
+const char *pmg_mqtt_bad_publish(int version, const pmg_mqtt_msg_t *msg, uint32_t alias_max) {
+    uint32_t alias = 0;
+    if (msg->props.len > 0) {
+        if (version != 5) {
+            return "properties need MQTT 5";
+        }
+        if (!pmg_mqtt_props_ok(msg->props, MQTT_CMD_PUBLISH)) {
+            return "properties hold one that PUBLISH does not take";
+        }
+        alias = pmg_mqtt_prop_int(msg->props, MQTT_PROP_TOPIC_ALIAS, 0);
+    }
+    if (msg->qos < 0 || msg->qos > 2) {
+        return "qos is 0, 1 or 2";
+    }
+    if (alias > alias_max) {
+        return "the peer does not take this topic alias";
+    }
+    if (!(alias > 0 && msg->topic.len == 0) && !pmg_mqtt_topic_ok(msg->topic)) {
+        return "a topic has 1 to 65535 bytes of UTF-8 without NUL, + and #";
+    }
+    return NULL;
+}
+
+size_t pmg_mqtt_publish_len(int version, const pmg_mqtt_msg_t *msg, size_t more_len) {
+    return 2 + msg->topic.len + (msg->qos > 0 ? 2 : 0) +
+           pmg_mqtt_props_len(version, msg->props.len + more_len) + msg->data.len;
+}
+
 int pmg_mqtt_pub(struct mg_connection *c, struct mg_str topic, struct mg_str message, int qos,
     bool retain, int id, struct mg_str props) {
     pmg_mgr_t *m = pmg_m(c);
@@ -49,26 +77,13 @@ int pmg_mqtt_pub(struct mg_connection *c, struct mg_str topic, struct mg_str mes
         return err;
     }
     pmg_mqtt_t *q = pmg_mqtt_of(c);
-    const char *why = NULL;
-    uint32_t alias = 0;
-    if (props.len > 0) {
-        if (q->version != 5) {
-            why = "properties need MQTT 5";
-        } else if (!pmg_mqtt_props_ok(props, MQTT_CMD_PUBLISH)) {
-            why = "properties hold one that PUBLISH does not take";
-        } else {
-            alias = pmg_mqtt_prop_int(props, MQTT_PROP_TOPIC_ALIAS, 0);
-        }
-    }
+    pmg_mqtt_msg_t msg = {.topic = topic, .data = message, .props = props, .qos = qos};
+    const char *why = pmg_mqtt_bad_publish(q->version, &msg, q->alias_max);
     if (why != NULL) {
-    } else if (qos < 0 || qos > 2) {
-        why = "qos is 0, 1 or 2";
+    } else if (qos > 0 && q->session != NULL) {
+        why = "this connection is a session's: use its publish()"; // which knows all ids
     } else if (id < 0 || id > 65535 || (id > 0 && qos == 0)) {
         why = "id is a packet id of 1 to 65535, and only with qos 1 or 2";
-    } else if (alias > q->alias_max) {
-        why = "the peer does not take this topic alias";
-    } else if (!(alias > 0 && topic.len == 0) && !pmg_mqtt_topic_ok(topic)) {
-        why = "a topic has 1 to 65535 bytes of UTF-8 without NUL, + and #";
     } else if (qos > q->max_qos) {
         why = "the server does not take this qos";
     } else if (retain && !q->retain_ok) {
@@ -77,35 +92,32 @@ int pmg_mqtt_pub(struct mg_connection *c, struct mg_str topic, struct mg_str mes
     if (why != NULL) {
         return pmg_fail(m, -EINVAL, "mqtt_pub(): %s", why);
     }
-    size_t rest =
-        2 + topic.len + (qos > 0 ? 2 : 0) + pmg_mqtt_props_len(q->version, props.len) + message.len;
-    if ((err = too_large(c, rest)) < 0) {
+    if ((err = too_large(c, pmg_mqtt_publish_len(q->version, &msg, 0))) < 0) {
         return err;
     }
-    bool dup = id > 0;
-    if (qos > 0 && !(dup && pmg_mqtt_ids_has(&q->published, (uint16_t)id))) {
+    bool dup = id > 0, added = false;
+    if (qos > 0 && !(dup && pmg_mqtt_ids_has(&q->flow->published, (uint16_t)id))) {
         size_t max = q->receive_max < PMG_MQTT_INFLIGHT ? q->receive_max : PMG_MQTT_INFLIGHT;
-        if (q->published.len >= max || q->published.len + q->subscribed.len >= PMG_MQTT_INFLIGHT) {
+        if (q->flow->published.len >= max ||
+            q->flow->published.len + q->flow->subscribed.len >= PMG_MQTT_INFLIGHT) {
             return pmg_fail(m, -ENOBUFS,
                 "MQTT: %zu messages are not acknowledged, the limit is %zu",
-                (size_t)q->published.len, max);
+                (size_t)q->flow->published.len, max);
         }
         id = dup ? id : pmg_mqtt_next_id(q);
-        if (!pmg_mqtt_ids_add(&q->published, (uint16_t)id)) {
+        if (!pmg_mqtt_ids_add(&q->flow->published, (uint16_t)id)) {
             return no_memory(c);
         }
-        q->wrapped = q->wrapped || dup;
+        added = true;
+        q->flow->wrapped = q->flow->wrapped || dup;
     }
-    pmg_mqtt_out_t o;
-    pmg_mqtt_begin(&o, c, MQTT_CMD_PUBLISH, (dup ? 8 : 0) | qos << 1 | (retain ? 1 : 0), rest);
-    pmg_mqtt_put_data(&o, topic);
-    if (qos > 0) {
-        pmg_mqtt_put16(&o, (unsigned)id);
-    }
-    pmg_mqtt_put_props(&o, q->version, props, NULL, 0);
-    pmg_mqtt_put_raw(&o, message.buf, message.len);
-    if (!pmg_mqtt_finish(&o)) {
-        pmg_mqtt_ids_remove(&q->published, (uint16_t)id);
+    msg.id = id;
+    msg.dup = dup;
+    msg.retain = retain;
+    if (!pmg_mqtt_put_publish(c, &msg, NULL, 0)) {
+        if (added) {
+            pmg_mqtt_ids_remove(&q->flow->published, (uint16_t)id);
+        }
         return no_memory(c);
     }
     return qos > 0 ? id : 0;
@@ -116,6 +128,10 @@ static int subscribe(struct mg_connection *c, int cmd, struct mg_str filter, int
     pmg_mgr_t *m = pmg_m(c);
     pmg_mqtt_t *q = pmg_mqtt_of(c);
     bool sub = cmd == MQTT_CMD_SUBSCRIBE;
+    if (q->session != NULL) {
+        return pmg_fail(m, -EINVAL,
+            "this connection is a session's: use its subscribe() and unsubscribe()");
+    }
     if (!c->is_client) {
         return pmg_fail(m, -EINVAL,
             "a server has no subscriptions: mqtt_pub() sends to this client");
@@ -134,23 +150,15 @@ static int subscribe(struct mg_connection *c, int cmd, struct mg_str filter, int
     if (err < 0) {
         return err;
     }
-    if (q->published.len + q->subscribed.len >= PMG_MQTT_INFLIGHT) {
+    if (q->flow->published.len + q->flow->subscribed.len >= PMG_MQTT_INFLIGHT) {
         return pmg_fail(m, -ENOBUFS, "MQTT: too many packets are not acknowledged");
     }
     uint16_t id = pmg_mqtt_next_id(q);
-    if (!pmg_mqtt_ids_add(&q->subscribed, id)) {
+    if (!pmg_mqtt_ids_add(&q->flow->subscribed, id)) {
         return no_memory(c);
     }
-    pmg_mqtt_out_t o;
-    pmg_mqtt_begin(&o, c, cmd, 2, rest);
-    pmg_mqtt_put16(&o, id);
-    pmg_mqtt_put_props(&o, q->version, props, NULL, 0);
-    pmg_mqtt_put_data(&o, filter);
-    if (sub) {
-        pmg_mqtt_put8(&o, (unsigned)options);
-    }
-    if (!pmg_mqtt_finish(&o)) {
-        pmg_mqtt_ids_remove(&q->subscribed, id);
+    if (!pmg_mqtt_put_subscribe(c, cmd, id, filter, options, props)) {
+        pmg_mqtt_ids_remove(&q->flow->subscribed, id);
         return no_memory(c);
     }
     return id;
@@ -202,6 +210,9 @@ int pmg_mqtt_pong(struct mg_connection *c) {
 }
 
 int pmg_mqtt_disconnect(struct mg_connection *c, int reason) {
+    if (pmg_x(c)->speaks == &pmg_mqtt && !c->is_listening && (c->is_draining || c->is_closing)) {
+        return 0; // it leaves already
+    }
     int err = check(c, true);
     if (err < 0) {
         return err;

@@ -2,21 +2,26 @@
 """A lasting MQTT session: it reconnects, subscribes again and sends again what was not acknowledged."""
 
 from collections.abc import Callable, Iterable
+from typing import Literal
 
 from pymongoose import Manager, MqttMessage, TlsOpts
 
 _Data = str | bytes | bytearray | memoryview
 _Property = tuple[int, int | str | bytes | tuple[str, str]]
 _Properties = dict[int, int | str | bytes | tuple[str, str]] | Iterable[_Property]
+_State = Literal["acknowledged", "refused", "dropped", "expired"]
 
 class MqttSession:
-    """Messages with QoS 1 and 2 wait in a queue of `queue_max` until the server has them; when it is
-    full, publish() takes no more. Messages with QoS 0 are not kept.
+    """Messages with QoS 1 and 2 wait in a queue of `queue_max` until the server has them. Messages
+    with QoS 0 are not kept.
 
-    `on_message(message)` is given each message; if it raises, the message is not acknowledged and
-    comes again. `on_state(up, text)` hears of every change, with the reason of an end. After a
-    failure the next try comes after `retry_min` milliseconds, doubled each time up to `retry_max`,
-    of which a random part of up to a half is taken off. What follows `clean_session` goes to
+    `url` may be several, of which the next is tried when one has failed. `on_message(message)` is
+    given each message; if it raises, the message is not acknowledged and comes again.
+    `on_state(up, text)` hears of every change, with the reason of an end.
+    `on_delivery(token, state, reason)` hears once what became of each message with QoS 1 or 2,
+    `on_subscribed(topic_filter, qos, reason)` of each answer to a subscription. After a failure the
+    next try comes after `retry_min` milliseconds, doubled each time up to `retry_max`, of which a
+    random part of up to a half is taken off. What follows `queue_policy` goes to
     Manager.mqtt_connect().
 
     Raises ValueError without a `client_id`, and as Manager.mqtt_connect().
@@ -26,15 +31,21 @@ class MqttSession:
     """Given each message."""
     on_state: Callable[[bool, str], object] | None
     """Given each change."""
+    on_delivery: Callable[[int, _State, int], object] | None
+    """Given what became of a message: its token, and MQTT's code or 0."""
+    on_subscribed: Callable[[str, int, int], object] | None
+    """Given an answer: the filter, the QoS as granted (as asked for if refused), 0 or the code."""
     connected: bool
     """The server has accepted the connection."""
     retry_in: int
     """Milliseconds of the wait for the next try, 0 if there is none."""
+    rejected: int
+    """Messages with QoS 1 and 2 that were not taken."""
 
     def __init__(
         self,
         manager: Manager,
-        url: str,
+        url: str | Iterable[str],
         client_id: str,
         on_message: Callable[[MqttMessage], object] | None = None,
         *,
@@ -44,6 +55,9 @@ class MqttSession:
         retry_min: int = 1000,
         retry_max: int = 60000,
         clean_session: bool = False,
+        on_delivery: Callable[[int, _State, int], object] | None = None,
+        on_subscribed: Callable[[str, int, int], object] | None = None,
+        queue_policy: Literal["refuse", "drop_oldest", "drop_newest"] = "refuse",
         # Of Manager.mqtt_connect():
         username: str = ...,
         password: _Data = ...,
@@ -59,11 +73,32 @@ class MqttSession:
     @property
     def queued(self) -> int:
         """Messages with QoS 1 and 2 that the server does not have yet."""
-    def publish(self, topic: str, message: _Data, qos: int = 0, retain: bool = False) -> bool:
-        """True: it was sent (QoS 0) or is kept until the server has it. False: it was not taken."""
-    def subscribe(self, topic: str, qos: int = 0) -> None:
+    @property
+    def dropped(self) -> int:
+        """Messages given up: by the queue's policy, for a limit of the server's, by close()."""
+    @property
+    def expired(self) -> int:
+        """Messages that were not sent within their time."""
+    @property
+    def skipped(self) -> int:
+        """Messages of the server that were larger than max_message."""
+    def publish(
+        self,
+        topic: str,
+        message: _Data,
+        qos: int = 0,
+        retain: bool = False,
+        *,
+        expiry: int = 0,
+        properties: _Properties | None = None,
+    ) -> int:
+        """A token, 1 or more: it was sent (QoS 0) or is kept until the server has it. 0: not taken.
+
+        `expiry` are seconds that it may wait. Raises ValueError for what MQTT forbids, and
+        Error(EBUSY) in another thread while the Manager polls."""
+    def subscribe(self, topic: str, qos: int = 0, *, options: int = 0) -> None:
         """Subscribes, now and after each reconnect."""
     def unsubscribe(self, topic: str) -> None:
         """Ends a subscription."""
     def close(self) -> None:
-        """Says goodbye to the server and ends; what is still queued is not sent."""
+        """Says goodbye to the server and ends; what is still queued is dropped."""

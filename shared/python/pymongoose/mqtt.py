@@ -1,7 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A lasting MQTT session: it reconnects, subscribes again and sends again what was not acknowledged."""
+"""A lasting MQTT session: it reconnects, subscribes again and sends again what was not acknowledged.
+
+What it has promised (the queue, packet ids, subscriptions) is kept by the C core, with which each of its
+connections works. Here are the reconnecting and the calls into the program.
+"""
 
 from os import urandom
+
+from _pymongoose import _MqttSession
 
 from pymongoose import (
     MG_EV_CLOSE,
@@ -9,27 +15,27 @@ from pymongoose import (
     MG_EV_MQTT_CMD,
     MG_EV_MQTT_MSG,
     MQTT_CMD_CONNACK,
-    MQTT_CMD_PINGRESP,
-    MQTT_CMD_PUBACK,
-    MQTT_CMD_PUBCOMP,
     MQTT_CMD_PUBLISH,
-    MQTT_CMD_PUBREC,
-    MQTT_CMD_PUBREL,
     Error,
 )
 
-# A message on its way: [topic, payload, qos, retain, packet id, released]
-_TOPIC, _PAYLOAD, _QOS, _RETAIN, _ID, _RELEASED = 0, 1, 2, 3, 4, 5
+_POLICIES = ("refuse", "drop_oldest", "drop_newest")
+_STATES = ("acknowledged", "refused", "dropped", "expired")
+# The core's counters.
+_QUEUED, _DROPPED, _EXPIRED, _SKIPPED, _RESULTS = range(5)
+_NEVER = 1 << 29  # milliseconds
 
 
 class MqttSession:
-    """Messages with QoS 1 and 2 wait in a queue of `queue_max` until the server has them; when it is
-    full, publish() takes no more. Messages with QoS 0 are not kept.
+    """Messages with QoS 1 and 2 wait in a queue of `queue_max` until the server has them. Messages
+    with QoS 0 are not kept.
 
     `on_message(message)` is given each message. `on_state(up, text)` hears of every change, with the
-    reason of an end. After a failure the next try comes after `retry_min` milliseconds, doubled each
-    time up to `retry_max`, of which a random part of up to a half is taken off. `tls` is TlsOpts.
-    `options` are those of Manager.mqtt_connect(), as its will and password.
+    reason of an end. `on_delivery(token, state, reason)` hears once what became of each message with
+    QoS 1 or 2, `on_subscribed(topic_filter, qos, reason)` of each answer to a subscription. After a
+    failure the next try comes after `retry_min` milliseconds, doubled each time up to `retry_max`,
+    of which a random part of up to a half is taken off. `url` may be several, taken in turn. `tls`
+    is TlsOpts. `options` are those of Manager.mqtt_connect(), as its will and password.
     """
 
     def __init__(
@@ -45,190 +51,232 @@ class MqttSession:
         retry_min=1000,
         retry_max=60000,
         clean_session=False,
+        on_delivery=None,
+        on_subscribed=None,
+        queue_policy="refuse",
         **options,
     ):
         if not client_id:
             raise ValueError("a session needs a client_id")
-        if options.get("version") == 5 and options.get("properties") is None:
+        if queue_policy not in _POLICIES:
+            raise ValueError("queue_policy must be 'refuse', 'drop_oldest' or 'drop_newest'")
+        if retry_min < 0 or retry_max < retry_min:
+            raise ValueError("retry_min must be 0 or more, retry_max not less than that")
+        urls = [url] if isinstance(url, str) else list(url)
+        if not urls:
+            raise ValueError("url is a URL, or several")
+        version = options.get("version", 4)
+        if version == 5 and options.get("properties") is None:
             options["properties"] = [(17, 86400)]  # seconds that the server keeps it
         self.on_message = on_message
         self.on_state = on_state
+        self.on_delivery = on_delivery
+        self.on_subscribed = on_subscribed
         self.connected = False
         self.retry_in = 0  # milliseconds of the wait that runs, 0 if none does
+        self.rejected = 0  # messages with QoS 1 and 2 for which there was no room
         self._manager = manager
-        self._url = url
+        self._urls = urls
+        self._turn = 0
         self._tls = tls
-        self._queue_max = queue_max
         self._retry = (retry_min, retry_max)
         options["client_id"] = client_id
         options["clean_session"] = clean_session
         self._options = options
-        self._queue = []
-        self._seen = set()  # ids of messages with QoS 2 that the server has not released
-        self._topics = {}
+        self._handler = self._event  # made once: a reconnect shall need as little memory as may be
         self._failures = 0
+        self._skipped = 0
         self._reason = ""
         self._conn = None
-        self._timer = None
         self._closed = False
+        tells = on_delivery is not None, on_subscribed is not None
+        policy = _POLICIES.index(queue_policy)
+        self._core = _MqttSession(manager, queue_max, version, policy, *tells)
+        # It is only ever put off and back, which needs no memory and cannot fail; and it comes again
+        # by itself should a call of it fail.
+        self._timer = manager.timer_add(max(retry_max, 1000), self._tick, repeat=True)
+        self._teller = None
         try:
-            self._connect()
+            if tells[0] or tells[1]:
+                self._teller = manager.timer_add(_NEVER, self._results, repeat=True)
+            self._connect(True)
         except BaseException:
-            self._closed = True  # nobody has it: it must not go on connecting
+            self.close()
             raise
 
     @property
     def queued(self):
         """How many messages the server does not have yet."""
-        return len(self._queue)
+        return self._core.count(_QUEUED)
 
-    def publish(self, topic, message, qos=0, retain=False):
-        """True: it was sent (QoS 0) or is kept until the server has it. False: it was not taken."""
+    @property
+    def dropped(self):
+        """How many messages were given up: by the queue's policy, for a limit of the server's, by close()."""
+        return self._core.count(_DROPPED)
+
+    @property
+    def expired(self):
+        """How many messages were not sent within their time."""
+        return self._core.count(_EXPIRED)
+
+    @property
+    def skipped(self):
+        """How many messages of the server were larger than max_message."""
+        return self._core.count(_SKIPPED)
+
+    def publish(self, topic, message, qos=0, retain=False, *, expiry=0, properties=None):
+        """A token, 1 or more: it was sent (QoS 0) or is kept until the server has it. 0: not taken."""
         if self._closed:
-            return False
-        if qos == 0:
-            return self.connected and self._send(topic, message, 0, retain, 0) is not None
-        if len(self._queue) >= self._queue_max:
-            return False
-        self._queue.append([topic, message, qos, retain, 0, False])
-        self._pump()
-        return True
+            return 0
+        token = self._core.publish(topic, message, qos, retain, properties, expiry)
+        if token == 0 and qos > 0:
+            self.rejected += 1
+        self._tell_soon()
+        return token
 
-    def subscribe(self, topic, qos=0):
+    def subscribe(self, topic, qos=0, *, options=0):
         """Subscribes, now and after each reconnect."""
-        self._topics[topic] = qos
-        if self._conn and self.connected:
-            self._conn.mqtt_sub(topic, qos)
+        self._core.subscribe(topic, qos, options)
+        self._tell_soon()
 
     def unsubscribe(self, topic):
         """Ends a subscription."""
-        known = self._topics.pop(topic, None) is not None
-        if known and self._conn and self.connected:
-            self._conn.mqtt_unsub(topic)
+        self._core.unsubscribe(topic)
 
     def close(self):
-        """Says goodbye to the server and ends; what is still queued is not sent."""
+        """Says goodbye to the server and ends; what is still queued is dropped."""
+        if self._closed:
+            return
         self._closed = True
-        if self._timer:
-            self._timer.cancel()
-        if self._conn and self.connected:
-            self._conn.mqtt_disconnect()
-        elif self._conn:
-            self._conn.close()
+        self.retry_in = 0
+        self._timer.cancel()
+        if self._teller:
+            self._teller.cancel()
+        self._core.close()
+        conn = self._conn
+        if conn and self.connected:
+            conn.drain()
+        elif conn:
+            conn.close()
+        self._results()
 
     # The connection
 
-    def _connect(self):
-        self._timer = None
+    def _connect(self, first=False):
+        conn = None
         self.retry_in = 0
         self._conn = None
+        self._reason = ""
         try:
-            self._conn = self._manager.mqtt_connect(self._url, self._handler, **self._options)
+            url = self._urls[self._turn % len(self._urls)]
+            conn = self._manager.mqtt_connect(url, self._handler, **self._options)
+            self._core.attach(conn)
             if self._tls is not None:
-                self._conn.tls_init(self._tls)  # if that fails, the connection is closed
+                conn.tls_init(self._tls)
+            self._conn = conn
         except (Error, MemoryError) as e:  # no descriptor, no memory: the network may recover
-            if self._conn is None:
-                self._later(str(e))
+            if conn:
+                conn.close()  # before a byte has left
+            if first:  # the program does not know its session yet
+                self._later()
+            else:
+                self._reason = str(e)
+                self._lost()
+        except BaseException:
+            if conn:
+                conn.close()
+            self._later()
+            raise
 
-    def _later(self, reason):
+    def _tick(self):
+        """The wait is over; or a look at whether all is well."""
+        if self._core.attached():
+            if self.connected:
+                self._failures = 0  # it has lasted
+                self._core.pump()
+            elif self._conn is None:  # the last one is not quite gone
+                self._core.later(self._timer, 1)
+        elif self._conn is not None:  # its end was not heard for want of memory
+            self._lost()
+        else:
+            self._connect()
+
+    def _later(self):
         self._conn = None
         if self._closed:
             return
         low, high = self._retry
         delay = min(high, low << min(self._failures, 16))
         self._failures += 1
-        self.retry_in = delay - delay * urandom(1)[0] // 512
-        self._reason = reason
-        self._timer = self._manager.timer_add(self.retry_in, self._connect)
+        self._turn += 1
+        try:
+            part = urandom(1)[0]
+        except MemoryError:
+            part = 128
+        self.retry_in = delay - delay * part // 512
+        if not self._core.later(self._timer, self.retry_in):  # the Manager ends
+            self.retry_in = 0
+            self._closed = True
+            self._core.close()
 
-    def _handler(self, conn, ev, data):
-        if conn is not self._conn and self._conn is not None:
-            return
-        if ev == MG_EV_MQTT_MSG:
-            self._message(data)
-        elif ev == MG_EV_MQTT_CMD:
-            self._command(conn, data)
-        elif ev == MG_EV_ERROR:
-            self._reason = data
-        elif ev == MG_EV_CLOSE:
-            up, self.connected = self.connected, False
-            reason, self._reason = self._reason or "connection closed", ""
-            self._later(reason)
-            if up or not self._closed:
+    def _lost(self):
+        self._core.pump()  # what has expired goes
+        up, self.connected = self.connected, False
+        told = up or not self._closed
+        reason, self._reason = self._reason or "connection closed", ""
+        self._later()
+        try:
+            if told:
                 self._tell(False, reason)
+        finally:
+            self._results()
 
     def _tell(self, up, text):
         if self.on_state:
             self.on_state(up, text)
 
-    def _message(self, message):
-        if message.qos == 2:
-            if message.id in self._seen:
-                return
+    def _event(self, conn, ev, data):
+        if conn is not self._conn:
+            if ev == MG_EV_ERROR and self._conn is None:
+                self._reason = data
+        elif ev == MG_EV_MQTT_MSG:
             if self.on_message:
-                self.on_message(message)
-            self._seen.add(message.id)
-        elif self.on_message:
-            self.on_message(message)
+                self.on_message(data)
+        elif ev == MG_EV_MQTT_CMD:
+            cmd = data.cmd
+            if cmd == MQTT_CMD_CONNACK and data.ack == 0:
+                self.connected = True
+                self._core.later(self._timer, self._retry[1])
+                self._tell(True, "")
+            if cmd != MQTT_CMD_PUBLISH:
+                self._results()
+        elif ev == MG_EV_ERROR:
+            if self._skipped != self.skipped:
+                self._skipped = self.skipped
+                self._tell(True, data)
+            else:
+                self._reason = data
+        elif ev == MG_EV_CLOSE:
+            self._lost()
 
-    def _command(self, conn, packet):
-        cmd = packet.cmd
-        if cmd == MQTT_CMD_CONNACK and packet.ack == 0:
-            self._open(conn, packet.session_present)
-        elif cmd == MQTT_CMD_PUBACK or cmd == MQTT_CMD_PUBCOMP:
-            self._done(packet.id)
-        elif cmd == MQTT_CMD_PUBREC and packet.ack >= 128:
-            self._done(packet.id)
-        elif cmd == MQTT_CMD_PUBREC:
-            for entry in self._queue:
-                if entry[_ID] == packet.id:
-                    entry[_RELEASED] = True
-        elif cmd == MQTT_CMD_PUBREL:
-            self._seen.discard(packet.id)
-        elif cmd in (MQTT_CMD_PUBLISH, MQTT_CMD_PINGRESP):
-            self._failures = 0
+    # Results
 
-    # Sending
+    def _tell_soon(self):
+        # Not from inside publish(), whose caller does not know the token yet.
+        if self._teller and self._core.count(_RESULTS):
+            self._core.later(self._teller, 0)
 
-    def _open(self, conn, resumed):
-        self.connected = True
-        if not resumed:
-            # The server knows nothing of what was under way; what it had released to us is done.
-            self._seen.clear()
-            self._queue = [entry for entry in self._queue if not entry[_RELEASED]]
-            for entry in self._queue:
-                entry[_ID] = 0
-        for entry in self._queue:
-            number = entry[_ID]
-            if entry[_RELEASED]:
-                conn.send(bytes((0x62, 2, number >> 8, number & 255)))  # PUBREL
-            elif number:
-                self._send(*entry[:5])
-        if not resumed:
-            for topic, qos in self._topics.items():
-                conn.mqtt_sub(topic, qos)
-        self._pump()
-        self._tell(True, "")
-
-    def _send(self, topic, message, qos, retain, number):
-        if self._conn is None:
-            return None
+    def _results(self):
+        if not self._teller:
+            return
         try:
-            return self._conn.mqtt_pub(topic, message, qos, retain, id=number)
-        except Error:  # as much is under way as the server or the send buffer takes
-            return None
-
-    def _pump(self):
-        for entry in self._queue:
-            if not self.connected:
-                break
-            if not entry[_ID]:
-                number = self._send(*entry[:5])
-                if number is None:
-                    break
-                entry[_ID] = number
-
-    def _done(self, number):
-        self._failures = 0
-        self._queue = [entry for entry in self._queue if entry[_ID] != number]
-        self._pump()
+            result = self._core.result()
+            while result:
+                if len(result) == 4:
+                    if self.on_subscribed:
+                        self.on_subscribed(result[2], result[3], result[1])
+                elif self.on_delivery:
+                    self.on_delivery(result[1], _STATES[result[0]], result[2])
+                result = self._core.result()
+        finally:
+            self._tell_soon()  # the rest, if the program has raised

@@ -1,0 +1,190 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The core of pymongoose.mqtt.MqttSession: what outlives a connection. It belongs to a Manager and is
+// used as that is.
+
+#include "mod_mqtt.h"
+
+#if PMG_HAS_MQTT
+
+typedef struct {
+    mp_obj_base_t base;
+    mpy_manager_t *mgr;
+    pmg_mqtt_session_t *s; // NULL: not made
+    pmg_mqtt_session_room_t room;
+} session_t;
+
+static session_t *get(mp_obj_t self_in) {
+    session_t *self = MP_OBJ_TO_PTR(self_in);
+    mpy_check_caller(self->mgr);
+    return self;
+}
+
+static mp_obj_t session_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw,
+    const mp_obj_t *args) {
+    mp_arg_check_num(n_args, n_kw, 6, 6, false);
+    if (!mp_obj_is_type(args[0], &mpy_type_Manager)) {
+        mpy_raise_type("%s must be a Manager, not %s", "manager", args[0]);
+    }
+    pmg_mqtt_session_opts_t opts = {
+        .queue_max = (uint32_t)mpy_get_size(args[1], "queue_max"),
+        .version = mpy_get_small_int(args[2], "version"),
+        .policy = mpy_get_small_int(args[3], "queue_policy"),
+        .tell_messages = mp_obj_is_true(args[4]),
+        .tell_filters = mp_obj_is_true(args[5]),
+    };
+    session_t *self = mp_obj_malloc_with_finaliser(session_t, type);
+    self->s = NULL;
+    self->mgr = mpy_manager_open(args[0]);
+    self->s = MPY_ENGINE(pmg_mqtt_session_init(&self->room, self->mgr->m, &opts));
+    return MP_OBJ_FROM_PTR(self);
+}
+
+static mp_obj_t session_del(mp_obj_t self_in) {
+    session_t *self = MP_OBJ_TO_PTR(self_in);
+    if (self->s != NULL) {
+        MPY_ENGINE_DO(pmg_mqtt_session_fini(self->s));
+        self->s = NULL;
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(session_del_obj, session_del);
+
+static mp_obj_t session_attach(mp_obj_t self_in, mp_obj_t conn_in) {
+    session_t *self = get(self_in);
+    if (!mpy_is_conn(conn_in)) {
+        mpy_raise_type("%s must be a Connection, not %s", "conn", conn_in);
+    }
+    mpy_conn_t *conn = mpy_conn_open(conn_in);
+    return mpy_conn_done(conn, MPY_ENGINE(pmg_mqtt_session_attach(self->s, conn->c)));
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(session_attach_obj, session_attach);
+
+static mp_obj_t session_attached(mp_obj_t self_in) {
+    return mp_obj_new_bool(pmg_mqtt_session_attached(get(self_in)->s));
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(session_attached_obj, session_attached);
+
+static mp_obj_t session_publish(size_t n_args, const mp_obj_t *args) {
+    (void)n_args;
+    session_t *self = get(args[0]);
+    int qos = mpy_get_small_int(args[3], "qos");
+    bool retain = mp_obj_is_true(args[4]);
+    struct mg_str props = mpy_mqtt_properties(args[5], "properties");
+    mp_uint_t expiry = mpy_get_size(args[6], "expiry");
+    struct mg_str topic = mpy_get_str(args[1], "topic");
+    mp_buffer_info_t data;
+    mpy_get_data(args[2], "message", &data);
+    if (expiry > 0xffffffff) {
+        mpy_raise_result(-EINVAL, "expiry must be less than 4294967296 seconds");
+    }
+    pmg_mgr_t *m = self->mgr->m;
+    int token = m == NULL
+                    ? 0
+                    : MPY_ENGINE(pmg_mqtt_session_pub(self->s, topic, mg_str_n(data.buf, data.len),
+                          qos, retain, props, (uint32_t)expiry));
+    return MP_OBJ_NEW_SMALL_INT(mpy_check(self->mgr, m, token));
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(session_publish_obj, 7, 7, session_publish);
+
+static mp_obj_t session_subscribe(size_t n_args, const mp_obj_t *args) {
+    (void)n_args;
+    session_t *self = get(args[0]);
+    int qos = mpy_get_small_int(args[2], "qos");
+    int options = mpy_get_small_int(args[3], "options");
+    struct mg_str topic = mpy_get_str(args[1], "topic");
+    pmg_mgr_t *m = self->mgr->m;
+    if (m != NULL) {
+        mpy_check(self->mgr, m, MPY_ENGINE(pmg_mqtt_session_sub(self->s, topic, qos, options)));
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(session_subscribe_obj, 4, 4, session_subscribe);
+
+static mp_obj_t session_unsubscribe(mp_obj_t self_in, mp_obj_t topic_in) {
+    session_t *self = get(self_in);
+    struct mg_str topic = mpy_get_str(topic_in, "topic");
+    pmg_mgr_t *m = self->mgr->m;
+    if (m != NULL) {
+        mpy_check(self->mgr, m, MPY_ENGINE(pmg_mqtt_session_unsub(self->s, topic)));
+    }
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(session_unsubscribe_obj, session_unsubscribe);
+
+static mp_obj_t session_pump(mp_obj_t self_in) {
+    MPY_ENGINE_DO(pmg_mqtt_session_pump(get(self_in)->s));
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(session_pump_obj, session_pump);
+
+// (what, token, reason), (what, reason, filter, qos) or None. The tuple comes first: a result that
+// was taken is not to be lost for want of memory.
+static mp_obj_t session_result(mp_obj_t self_in) {
+    session_t *self = get(self_in);
+    mp_obj_t none[4] = {mp_const_none, mp_const_none, mp_const_none, mp_const_none};
+    mp_obj_tuple_t *tuple = MP_OBJ_TO_PTR(mp_obj_new_tuple(4, none));
+    pmg_mqtt_result_t r;
+    if (!MPY_ENGINE(pmg_mqtt_session_result(self->s, &r))) {
+        return mp_const_none;
+    }
+    tuple->items[0] = MP_OBJ_NEW_SMALL_INT(r.what);
+    if (r.what == PMG_MQTT_SUBSCRIBED) {
+        tuple->items[1] = MP_OBJ_NEW_SMALL_INT(r.reason);
+        tuple->items[2] = mpy_text(r.filter);
+        tuple->items[3] = MP_OBJ_NEW_SMALL_INT(r.qos);
+    } else {
+        tuple->items[1] = MP_OBJ_NEW_SMALL_INT((mp_int_t)r.token);
+        tuple->items[2] = MP_OBJ_NEW_SMALL_INT(r.reason);
+        tuple->len = 3;
+    }
+    return MP_OBJ_FROM_PTR(tuple);
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(session_result_obj, session_result);
+
+// Has a timer come after `ms`, without memory. False: it has ended, or will with its Manager.
+static mp_obj_t session_later(mp_obj_t self_in, mp_obj_t timer_in, mp_obj_t ms_in) {
+    session_t *self = get(self_in);
+    if (!mp_obj_is_type(timer_in, &mpy_type_Timer)) {
+        mpy_raise_type("%s must be a Timer, not %s", "timer", timer_in);
+    }
+    mp_uint_t ms = mpy_get_size(ms_in, "ms");
+    pmg_timer_t *t = ((mpy_timer_t *)MP_OBJ_TO_PTR(timer_in))->t;
+    return mp_obj_new_bool(self->mgr->m != NULL && t != NULL && MPY_ENGINE(pmg_timer_again(t, ms)));
+}
+static MP_DEFINE_CONST_FUN_OBJ_3(session_later_obj, session_later);
+
+static mp_obj_t session_count(mp_obj_t self_in, mp_obj_t which_in) {
+    int which = mpy_get_small_int(which_in, "which");
+    if (which < 0 || which >= PMG_MQTT_COUNTS) {
+        mpy_raise_result(-EINVAL, "no such counter");
+    }
+    return mp_obj_new_int_from_uint(pmg_mqtt_session_count(get(self_in)->s, which));
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(session_count_obj, session_count);
+
+static mp_obj_t session_close(mp_obj_t self_in) {
+    MPY_ENGINE_DO(pmg_mqtt_session_close(get(self_in)->s));
+    return mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(session_close_obj, session_close);
+
+static const mp_rom_map_elem_t session_locals_dict_table[] = {
+    {MP_ROM_QSTR(MP_QSTR___del__), MP_ROM_PTR(&session_del_obj)},
+    {MP_ROM_QSTR(MP_QSTR_attach), MP_ROM_PTR(&session_attach_obj)},
+    {MP_ROM_QSTR(MP_QSTR_attached), MP_ROM_PTR(&session_attached_obj)},
+    {MP_ROM_QSTR(MP_QSTR_publish), MP_ROM_PTR(&session_publish_obj)},
+    {MP_ROM_QSTR(MP_QSTR_subscribe), MP_ROM_PTR(&session_subscribe_obj)},
+    {MP_ROM_QSTR(MP_QSTR_unsubscribe), MP_ROM_PTR(&session_unsubscribe_obj)},
+    {MP_ROM_QSTR(MP_QSTR_pump), MP_ROM_PTR(&session_pump_obj)},
+    {MP_ROM_QSTR(MP_QSTR_result), MP_ROM_PTR(&session_result_obj)},
+    {MP_ROM_QSTR(MP_QSTR_later), MP_ROM_PTR(&session_later_obj)},
+    {MP_ROM_QSTR(MP_QSTR_count), MP_ROM_PTR(&session_count_obj)},
+    {MP_ROM_QSTR(MP_QSTR_close), MP_ROM_PTR(&session_close_obj)},
+};
+static MP_DEFINE_CONST_DICT(session_locals_dict, session_locals_dict_table);
+
+MP_DEFINE_CONST_OBJ_TYPE(mpy_type__MqttSession, MP_QSTR__MqttSession, MP_TYPE_FLAG_NONE, make_new,
+    session_make_new, locals_dict, &session_locals_dict);
+
+#endif

@@ -1,0 +1,350 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// An MQTT session: what a program asks of it. A message is checked, copied and queued whatever the
+// network does; session_flow.c sends it.
+
+#include <stddef.h>
+
+#include "session_int.h"
+
+#if PMG_HAS_MQTT
+
+#define TOKEN_MAX ((1u << 30) - 1) // a small integer on every Python
+
+static void free_entries(pmg_mqtt_entry_t *e) {
+    while (e != NULL) {
+        pmg_mqtt_entry_t *next = e->next;
+        pmg_free(e);
+        e = next;
+    }
+}
+
+// ---------------------------------------------------------------------------------------------
+// Beginning and end
+
+void pmg_mqtt_session_forget_ids(pmg_mqtt_session_t *s) {
+    pmg_mqtt_ids_free(&s->flow.published);
+    pmg_mqtt_ids_free(&s->flow.subscribed);
+    pmg_mqtt_ids_free(&s->flow.unreleased);
+    pmg_free(s->handled);
+    s->handled = NULL;
+}
+
+void pmg_mqtt_session_close(pmg_mqtt_session_t *s) {
+    s->closed = true;
+    while (s->first != NULL) {
+        pmg_mqtt_entry_done(s, s->first, PMG_MQTT_DROPPED, 0);
+    }
+    while (s->subs != NULL) {
+        pmg_mqtt_sub_remove(s, s->subs);
+    }
+    if (s->c == NULL) { // or when the connection goes
+        pmg_mqtt_session_forget_ids(s);
+    }
+}
+
+static void finish(pmg_mqtt_session_t *s) {
+    if (s->c != NULL) {
+        pmg_mqtt_session_detach(s->c);
+    }
+    pmg_mqtt_session_close(s);
+    free_entries(s->done);
+    s->done = NULL;
+    s->m = NULL;
+}
+
+static void manager_ends(pmg_mgr_t *m, pmg_attached_t *a) {
+    (void)m;
+    finish((pmg_mqtt_session_t *)(void *)((char *)a - offsetof(pmg_mqtt_session_t, attached)));
+}
+
+pmg_mqtt_session_t *pmg_mqtt_session_init(pmg_mqtt_session_room_t *room, pmg_mgr_t *m,
+    const pmg_mqtt_session_opts_t *opts) {
+    PMG_FITS(pmg_mqtt_session_t, sizeof(*room));
+    pmg_mqtt_session_t *s = (pmg_mqtt_session_t *)(void *)room;
+    memset(s, 0, sizeof(*s));
+    s->opts = *opts;
+    s->m = m;
+    s->attached.end = manager_ends;
+    pmg_attach(m, &s->attached);
+    return s;
+}
+
+void pmg_mqtt_session_fini(pmg_mqtt_session_t *s) {
+    if (s->m != NULL) {
+        pmg_detach(s->m, &s->attached);
+        finish(s);
+    }
+}
+
+bool pmg_mqtt_session_attached(const pmg_mqtt_session_t *s) {
+    return s->c != NULL;
+}
+
+uint32_t pmg_mqtt_session_count(const pmg_mqtt_session_t *s, int which) {
+    return which == PMG_MQTT_COUNT_RESULTS ? s->done != NULL || s->telling > 0 : s->counts[which];
+}
+
+void pmg_mqtt_session_skipped(pmg_mqtt_session_t *s) {
+    s->counts[PMG_MQTT_COUNT_SKIPPED]++;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Messages
+
+void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, int reason) {
+    if (e->prev != NULL) {
+        e->prev->next = e->next;
+    } else {
+        s->first = e->next;
+    }
+    if (e->next != NULL) {
+        e->next->prev = e->prev;
+    } else {
+        s->last = e->prev;
+    }
+    if (s->unsent == e) {
+        s->unsent = e->next;
+    }
+    if (e->id != 0) {
+        pmg_mqtt_ids_remove(&s->flow.published, e->id);
+    }
+    if (e->released && !e->sent && s->releases > 0) {
+        s->releases--;
+    }
+    s->sent -= e->sent;
+    s->careful -= e->sent && s->careful > 0;
+    s->counts[PMG_MQTT_COUNT_QUEUED]--;
+    s->counts[PMG_MQTT_COUNT_DROPPED] += what == PMG_MQTT_DROPPED;
+    s->counts[PMG_MQTT_COUNT_EXPIRED] += what == PMG_MQTT_EXPIRED;
+    if (!s->opts.tell_messages) {
+        pmg_free(e);
+        return;
+    }
+    e->what = (uint8_t)what;
+    e->reason = (uint8_t)reason;
+    e->prev = e->next = NULL;
+    if (s->done == NULL) {
+        s->done = e;
+    } else {
+        s->done_last->next = e;
+    }
+    s->done_last = e;
+}
+
+void pmg_mqtt_session_expire(pmg_mqtt_session_t *s) {
+    uint64_t now = pmg_port_millis();
+    for (pmg_mqtt_entry_t *e = s->unsent, *next; e != NULL; e = next) {
+        next = e->next;
+        if (e->id == 0 && e->expires > 0 && e->expires <= now) {
+            pmg_mqtt_entry_done(s, e, PMG_MQTT_EXPIRED, 0);
+        }
+    }
+}
+
+// A message whose exchange has begun is never dropped: the server may have it.
+static bool make_room(pmg_mqtt_session_t *s) {
+    if (s->counts[PMG_MQTT_COUNT_QUEUED] < s->opts.queue_max) {
+        return true;
+    }
+    pmg_mqtt_session_expire(s);
+    if (s->counts[PMG_MQTT_COUNT_QUEUED] < s->opts.queue_max) {
+        return true;
+    }
+    pmg_mqtt_entry_t *e = NULL;
+    if (s->opts.policy == PMG_MQTT_DROP_OLDEST) {
+        for (e = s->unsent; e != NULL && e->id != 0;) {
+            e = e->next;
+        }
+    } else if (s->opts.policy == PMG_MQTT_DROP_NEWEST) {
+        e = s->last;
+    }
+    if (e == NULL || e->id != 0) {
+        return false;
+    }
+    pmg_mqtt_entry_done(s, e, PMG_MQTT_DROPPED, 0);
+    return true;
+}
+
+static uint32_t next_token(pmg_mqtt_session_t *s) {
+    s->token = s->token < TOKEN_MAX ? s->token + 1 : 1;
+    return s->token;
+}
+
+// Properties without the expiry, which is sent as what is left of it.
+static size_t copy_props(char *dst, struct mg_str props) {
+    pmg_mqtt_msg_t msg = {.props = props};
+    pmg_mqtt_prop_t p;
+    size_t ofs = 0, next, len = 0;
+    while ((next = pmg_mqtt_next_prop(&msg, ofs, &p)) > 0) {
+        if (p.id != MQTT_PROP_MESSAGE_EXPIRY_INTERVAL) {
+            memcpy(dst + len, props.buf + ofs, next - ofs);
+            len += next - ofs;
+        }
+        ofs = next;
+    }
+    return len;
+}
+
+static int queue(pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg, uint32_t expiry) {
+    if (!make_room(s)) {
+        return 0;
+    }
+    size_t len = msg->topic.len + msg->props.len + msg->data.len;
+    pmg_mqtt_entry_t *e = pmg_alloc(sizeof(*e) + len);
+    if (e == NULL) {
+        return pmg_fail(s->m, -ENOMEM, "publish(): no memory for a message of %zu bytes", len);
+    }
+    memset(e, 0, sizeof(*e));
+    e->topic_len = (uint16_t)msg->topic.len;
+    e->data_len = (uint32_t)msg->data.len;
+    e->qos = (uint8_t)msg->qos;
+    e->retain = msg->retain;
+    e->expires = expiry > 0 ? pmg_port_millis() + expiry * (uint64_t)1000 : 0;
+    e->token = next_token(s);
+    memcpy(e->bytes, msg->topic.buf, msg->topic.len);
+    e->props_len = (uint32_t)copy_props(e->bytes + e->topic_len, msg->props);
+    if (msg->data.len > 0) {
+        memcpy(e->bytes + e->topic_len + e->props_len, msg->data.buf, msg->data.len);
+    }
+    e->prev = s->last;
+    if (s->last != NULL) {
+        s->last->next = e;
+    } else {
+        s->first = e;
+    }
+    s->last = e;
+    s->unsent = s->unsent == NULL ? e : s->unsent;
+    s->counts[PMG_MQTT_COUNT_QUEUED]++;
+    int token = (int)e->token;
+    if (s->c != NULL) {
+        pmg_mqtt_session_pump(s);
+    }
+    return token;
+}
+
+int pmg_mqtt_session_pub(pmg_mqtt_session_t *s, struct mg_str topic, struct mg_str message, int qos,
+    bool retain, struct mg_str props, uint32_t expiry) {
+    pmg_mqtt_msg_t msg = {
+        .topic = topic, .data = message, .props = props, .qos = qos, .retain = retain};
+    if (s->closed) {
+        return 0;
+    }
+    const char *why = pmg_mqtt_bad_publish(s->opts.version, &msg, 0);
+    if (why == NULL && message.len <= PMG_MQTT_PACKET_MAX && expiry == 0 && props.len > 0) {
+        expiry = pmg_mqtt_prop_int(props, MQTT_PROP_MESSAGE_EXPIRY_INTERVAL, 0);
+    }
+    if (why == NULL && (message.len > PMG_MQTT_PACKET_MAX || props.len > PMG_MQTT_PACKET_MAX ||
+                           pmg_mqtt_publish_len(s->opts.version, &msg, 5) > PMG_MQTT_PACKET_MAX)) {
+        why = "no server takes a packet of more than 268435455 bytes";
+    }
+    if (why != NULL) {
+        return pmg_fail(s->m, -EINVAL, "publish(): %s", why);
+    }
+    if (qos > 0) {
+        return queue(s, &msg, expiry);
+    }
+    if (s->c == NULL || !s->open) {
+        return 0;
+    }
+    int err = pmg_mqtt_pub(s->c, topic, message, 0, retain, 0, props);
+    return err == -ENOMEM ? err : err < 0 ? 0 : (int)next_token(s);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Subscriptions
+
+void pmg_mqtt_sub_remove(pmg_mqtt_session_t *s, pmg_mqtt_sub_t *sub) {
+    pmg_mqtt_sub_t **at = &s->subs;
+    while (*at != sub) {
+        at = &(*at)->next;
+    }
+    *at = sub->next;
+    s->needed -= sub->state == PMG_SUB_NEEDED;
+    s->telling -= sub->tell;
+    pmg_free(sub);
+}
+
+static int ask(pmg_mqtt_session_t *s, struct mg_str filter, int qos, int options, bool ends) {
+    if (s->closed) {
+        return 0;
+    }
+    const char *name = ends ? "unsubscribe()" : "subscribe()";
+    if (!pmg_mqtt_filter_ok(filter)) {
+        return pmg_fail(s->m, -EINVAL,
+            "%s: a topic filter has 1 to 65535 bytes of UTF-8 without NUL, + as a whole level, # "
+            "as the last one",
+            name);
+    }
+    if (qos < 0 || qos > 2) {
+        return pmg_fail(s->m, -EINVAL, "subscribe(): qos is 0, 1 or 2");
+    }
+    if ((options & ~0x3c) || (options & 0x30) == 0x30 || (options != 0 && s->opts.version != 5)) {
+        return pmg_fail(s->m, -EINVAL,
+            "subscribe(): options are bits 2 to 5 of those of MQTT 5, and only there");
+    }
+    pmg_mqtt_sub_t **at = &s->subs;
+    while (*at != NULL && mg_strcmp(mg_str_n((*at)->filter, (*at)->len), filter) != 0) {
+        at = &(*at)->next;
+    }
+    pmg_mqtt_sub_t *sub = *at;
+    if (sub == NULL) {
+        sub = pmg_alloc(sizeof(*sub) + filter.len);
+        if (sub == NULL) {
+            return pmg_fail(s->m, -ENOMEM, "%s: no memory", name);
+        }
+        memset(sub, 0, sizeof(*sub));
+        sub->state = PMG_SUB_DONE;
+        sub->len = (uint16_t)filter.len;
+        memcpy(sub->filter, filter.buf, filter.len);
+        *at = sub;
+    }
+    s->needed += sub->state != PMG_SUB_NEEDED;
+    s->telling -= sub->tell;
+    sub->tell = 0;
+    sub->state = PMG_SUB_NEEDED;
+    sub->id = 0;
+    sub->qos = (uint8_t)qos;
+    sub->options = (uint8_t)options;
+    sub->ends = ends;
+    pmg_mqtt_session_pump(s);
+    return 0;
+}
+
+int pmg_mqtt_session_sub(pmg_mqtt_session_t *s, struct mg_str filter, int qos, int options) {
+    return ask(s, filter, qos, options, false);
+}
+
+int pmg_mqtt_session_unsub(pmg_mqtt_session_t *s, struct mg_str filter) {
+    return ask(s, filter, 0, 0, true);
+}
+
+// ---------------------------------------------------------------------------------------------
+// Results
+
+bool pmg_mqtt_session_result(pmg_mqtt_session_t *s, pmg_mqtt_result_t *out) {
+    memset(out, 0, sizeof(*out));
+    if (s->done != NULL) {
+        pmg_mqtt_entry_t *e = s->done;
+        s->done = e->next;
+        out->what = e->what;
+        out->reason = e->reason;
+        out->token = e->token;
+        pmg_free(e);
+        return true;
+    }
+    for (pmg_mqtt_sub_t *sub = s->telling > 0 ? s->subs : NULL; sub != NULL; sub = sub->next) {
+        if (sub->tell) {
+            sub->tell = 0;
+            s->telling--;
+            out->what = PMG_MQTT_SUBSCRIBED;
+            out->reason = sub->code >= 0x80 ? sub->code : 0;
+            out->qos = sub->code >= 0x80 ? sub->qos : sub->code;
+            out->filter = mg_str_n(sub->filter, sub->len);
+            return true;
+        }
+    }
+    return false;
+}
+
+#endif

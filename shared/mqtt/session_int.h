@@ -1,0 +1,76 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// What the two files of a session share: session.c (what the program asks of it) and session_flow.c
+// (what its connection tells it, and what it sends).
+#ifndef PMG_MQTT_SESSION_INT_H
+#define PMG_MQTT_SESSION_INT_H
+
+#include "mqtt_int.h"
+
+#if PMG_HAS_MQTT
+
+// A message with QoS 1 or 2, in the order of publish(): topic, properties and payload follow. Nothing
+// in it points anywhere but `prev` and `next`: it could be written down as it is.
+typedef struct pmg_mqtt_entry {
+    struct pmg_mqtt_entry *prev, *next;
+    uint64_t expires; // by pmg_port_millis(); 0: never
+    uint32_t token;
+    uint32_t props_len, data_len;
+    uint16_t topic_len;
+    uint16_t id; // 0: never sent, or the server has forgotten it
+    uint8_t qos, retain;
+    uint8_t released; // PUBREC came: what follows is PUBREL
+    uint8_t sent;     // on this connection
+    uint8_t blames;   // times that the server ended the connection with this one alone on its way
+    uint8_t what, reason; // of one that is done
+    char bytes[];
+} pmg_mqtt_entry_t;
+
+enum { PMG_SUB_NEEDED, PMG_SUB_ASKED, PMG_SUB_DONE, PMG_SUB_FAILED };
+
+typedef struct pmg_mqtt_sub {
+    struct pmg_mqtt_sub *next;
+    uint16_t id; // while PMG_SUB_ASKED
+    uint16_t len;
+    uint8_t qos, options, code;
+    uint8_t state;
+    uint8_t ends; // to be unsubscribed, then it goes
+    uint8_t tell;
+    char filter[];
+} pmg_mqtt_sub_t;
+
+typedef struct {
+    uint32_t hash; // of topic and payload
+    uint16_t id;
+} pmg_mqtt_handled_t;
+
+struct pmg_mqtt_session {
+    pmg_source_t source; // first: it waits for room in the send buffer
+    pmg_attached_t attached;
+    pmg_mgr_t *m;            // NULL when it has ended
+    struct mg_connection *c; // NULL between two
+    pmg_mqtt_session_opts_t opts;
+    pmg_mqtt_flow_t flow;
+    pmg_mqtt_entry_t *first, *last;
+    pmg_mqtt_entry_t *unsent; // the first one that was not sent on this connection
+    pmg_mqtt_entry_t *done, *done_last;
+    pmg_mqtt_sub_t *subs;
+    pmg_mqtt_handled_t *handled; // a ring of PMG_MQTT_UNRELEASED messages with QoS 2
+    uint32_t handled_next;
+    uint32_t token, sent;     // sent: on this connection, not acknowledged
+    uint32_t careful;         // so many go one by one: one of them may be what the server dislikes
+    uint32_t needed, telling; // subscriptions that are to be asked for, and told of
+    uint32_t releases;        // PUBRELs that are to be sent
+    uint32_t counts[PMG_MQTT_COUNTS];
+    uint8_t fruitless; // times in a row that the server ended a connection and took nothing
+    bool open, closed, dismissed, progress;
+};
+
+// Ends an entry and takes it out of the queue.
+void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, int reason);
+void pmg_mqtt_session_expire(pmg_mqtt_session_t *s);
+void pmg_mqtt_session_forget_ids(pmg_mqtt_session_t *s); // no connection uses them
+void pmg_mqtt_sub_remove(pmg_mqtt_session_t *s, pmg_mqtt_sub_t *sub);
+
+#endif
+#endif
