@@ -463,6 +463,48 @@ def test_example(target, request):
         running.kill()
 
 
+@pytest.mark.needs("process")
+def test_example_with_options_of_mqtt_5(target, request):
+    """Properties, No Local, Retain As Published, Retain Handling; a client that is back at once."""
+    running = target.run(ROOT / "examples" / "mqtt_server.py", "0")
+    request.node.devices = [running]
+    try:
+        address = ("127.0.0.1", int(running.line().rpartition(":")[2].split()[0]))
+        with login(address, client_id="a", version=5) as a:
+            # Retain As Published, No Local; identifier 7.
+            a.send(packet(SUBSCRIBE, b"\0\1\2\x0b\7" + text("t/#") + b"\x0d"))
+            assert read_packet(a)[0] == SUBACK
+            a.send(publish("t/own", b"not to me", version=5))
+            with login(address, client_id="b", version=5) as b:
+                b.send(
+                    publish(
+                        "t/x", b"kept", 1, retain=True, version=5, props=b"\2\0\0\0\x64\x03\0\1c"
+                    )
+                )
+                assert read_packet(b)[0] == PUBACK
+                cmd, flags, body = read_packet(a)
+                assert (cmd, flags, body[-4:]) == (PUBLISH, 3, b"kept")
+                assert b"\x03\0\1c" in body and b"\x0b\7" in body and b"\2\0\0\0" in body
+                for options, count in [
+                    (0x20, 0),
+                    (0x10, 0),
+                    (0, 1),
+                ]:  # it was subscribed by the first
+                    b.send(packet(SUBSCRIBE, b"\0\2\0" + text("t/x") + bytes([options])))
+                    assert read_packet(b)[0] == SUBACK
+                    for _ in range(count):
+                        assert read_packet(b)[:2] == (PUBLISH, 1)
+                with login(address, client_id="b") as again, login(address, client_id="b") as third:
+                    assert read_packet(again) is None
+                    third.send(packet(PINGREQ))
+                    assert read_packet(third)[0] == PINGRESP
+        running.interrupt()
+        assert running.exit_code() == 0
+        assert "Traceback" not in running.console
+    finally:
+        running.kill()
+
+
 def test_connect_by_hand_is_what_paho_sends(server):
     """The packets of mqtt_peers are right: without this the tests above prove little."""
     with login(server.address, version=5) as raw:

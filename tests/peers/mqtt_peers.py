@@ -4,8 +4,13 @@
 from __future__ import annotations
 
 import queue
+import random
+import select
+import signal
 import socket
+import struct
 import subprocess
+import threading
 import time
 
 import paho.mqtt.client as paho
@@ -21,7 +26,7 @@ SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK, PINGREQ, PINGRESP, DISCONNECT, AUTH = 
 class Broker:
     """A mosquitto of our own, plain and with TLS: whoever gives a name is user/secret."""
 
-    def __init__(self, folder, port=0):
+    def __init__(self, folder, port=0, more=""):
         self.folder = folder
         self.port = port or free_port()
         self.tls = free_port()
@@ -41,6 +46,7 @@ listener {self.tls} 127.0.0.1
 cafile {folder}/ca.pem
 certfile {folder}/cert.pem
 keyfile {folder}/key.pem
+{more}
 """
         )
         self.start()
@@ -62,8 +68,8 @@ keyfile {folder}/key.pem
                 assert time.monotonic() < deadline, "mosquitto does not come up"
                 time.sleep(0.02)
 
-    def stop(self):
-        self.process.kill()
+    def stop(self, how=signal.SIGKILL):
+        self.process.send_signal(how)
         self.process.wait()
         self.log.close()
 
@@ -117,6 +123,63 @@ class Client(paho.Client):
     def __exit__(self, *_):
         self.disconnect()
         self.loop_stop()
+
+
+class Cutter:
+    """A proxy before a server that cuts its connections, each after a random number of bytes.
+
+    The bytes of both directions count together. `cuts` of them are cut, by RST or FIN, what was
+    relayed by then may end anywhere; later ones live.
+    """
+
+    def __init__(self, port, seed, cuts, most=1500):
+        self.port = free_port()
+        self.to = port
+        self.random = random.Random(seed)
+        self.cuts, self.most, self.done = cuts, most, 0
+        self.listener = socket.create_server(("127.0.0.1", self.port))
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        while True:
+            try:
+                near, _ = self.listener.accept()
+            except OSError:
+                return
+            try:
+                far = socket.create_connection(("127.0.0.1", self.to), 5)
+            except OSError:
+                near.close()
+                continue
+            with near, far:
+                self.relay(near, far)
+
+    def relay(self, near, far):
+        left = self.random.randrange(1, self.most) if self.done < self.cuts else None
+        pairs = {near: far, far: near}
+        while True:
+            for one in select.select([near, far], [], [])[0]:
+                try:
+                    data = one.recv(65536)
+                    if not data:
+                        return
+                    if left is not None and len(data) >= left:
+                        pairs[one].sendall(data[:left])
+                        self.done += 1
+                        if self.random.randrange(4):
+                            for end in pairs:
+                                linger = struct.pack("ii", 1, 0)
+                                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
+                        return
+                    pairs[one].sendall(data)
+                except OSError:
+                    return
+                left = None if left is None else left - len(data)
+
+    def close(self):
+        self.listener.shutdown(socket.SHUT_RDWR)
+        self.listener.close()
 
 
 # ---- By hand -----------------------------------------------------------------------------------
