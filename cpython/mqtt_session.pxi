@@ -44,12 +44,12 @@ cdef class _MqttSession:
 
     def __cinit__(self, manager, queue_max, version, policy, tell_messages, tell_filters):
         cdef pmg_mqtt_session_opts_t opts
-        cdef unsigned long long limit
+        cdef size_t limit
         pmg_py_size(queue_max, "queue_max", &limit)
         if not isinstance(manager, Manager):
             pmg_py_bad_type("%s must be a Manager, not %s", "manager", manager)
         self.manager = manager
-        opts.queue_max = <uint32_t>min(limit, <unsigned long long>0xffffffff)
+        opts.queue_max = <uint32_t>(limit if limit < 0xffffffff else 0xffffffff)
         opts.version = small_int_arg(version, "version")
         opts.policy = small_int_arg(policy, "queue_policy")
         opts.tell_messages = tell_messages
@@ -77,7 +77,7 @@ cdef class _MqttSession:
     def publish(self, topic, message, qos, retain, properties, expiry):
         cdef pmg_py_data_t d
         cdef mg_str name
-        cdef unsigned long long seconds
+        cdef size_t seconds
         cdef pmg_mgr_t *m = self.mgr()
         cdef int level = small_int_arg(qos, "qos")
         cdef bint keep = retain
@@ -132,7 +132,7 @@ cdef class _MqttSession:
 
     # Has a timer come after `ms`, without memory. False: it has ended, or will with its Manager.
     def later(self, timer, ms):
-        cdef unsigned long long wait
+        cdef size_t wait
         if not isinstance(timer, Timer):
             pmg_py_bad_type("%s must be a Timer, not %s", "timer", timer)
         pmg_py_size(ms, "ms", &wait)
