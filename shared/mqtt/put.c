@@ -13,7 +13,9 @@ uint16_t pmg_mqtt_next_id(pmg_mqtt_t *q) {
     if (id == 0) {
         q->flow->wrapped = 1;
     }
-    q->flow->next_id = q->flow->wrapped ? pmg_mqtt_ids_next(&q->flow->published, &q->flow->subscribed, q->flow->next_id) : id;
+    q->flow->next_id = q->flow->wrapped ? pmg_mqtt_ids_next(&q->flow->published,
+                                              &q->flow->subscribed, q->flow->next_id)
+                                        : id;
     return q->flow->next_id;
 }
 
@@ -99,6 +101,11 @@ bool pmg_mqtt_put_id(struct mg_connection *c, int cmd, int flags, uint16_t id, i
     uint8_t body[3] = {(uint8_t)(id >> 8), (uint8_t)id, (uint8_t)reason};
     bool long_form = pmg_mqtt_of(c)->version == 5 && reason != 0;
     return pmg_mqtt_put(c, cmd, flags, body, long_form ? 3 : 2);
+}
+
+size_t pmg_mqtt_publish_len(int version, const pmg_mqtt_msg_t *msg, size_t more_len) {
+    return 2 + msg->topic.len + (msg->qos > 0 ? 2 : 0) +
+           pmg_mqtt_props_len(version, msg->props.len + more_len) + msg->data.len;
 }
 
 bool pmg_mqtt_put_publish(struct mg_connection *c, const pmg_mqtt_msg_t *msg, const uint8_t *more,

@@ -64,11 +64,6 @@ const char *pmg_mqtt_bad_publish(int version, const pmg_mqtt_msg_t *msg, uint32_
     return NULL;
 }
 
-size_t pmg_mqtt_publish_len(int version, const pmg_mqtt_msg_t *msg, size_t more_len) {
-    return 2 + msg->topic.len + (msg->qos > 0 ? 2 : 0) +
-           pmg_mqtt_props_len(version, msg->props.len + more_len) + msg->data.len;
-}
-
 int pmg_mqtt_pub(struct mg_connection *c, struct mg_str topic, struct mg_str message, int qos,
     bool retain, int id, struct mg_str props) {
     pmg_mgr_t *m = pmg_m(c);

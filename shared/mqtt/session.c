@@ -22,14 +22,6 @@ static void free_entries(pmg_mqtt_entry_t *e) {
 // ---------------------------------------------------------------------------------------------
 // Beginning and end
 
-void pmg_mqtt_session_forget_ids(pmg_mqtt_session_t *s) {
-    pmg_mqtt_ids_free(&s->flow.published);
-    pmg_mqtt_ids_free(&s->flow.subscribed);
-    pmg_mqtt_ids_free(&s->flow.unreleased);
-    pmg_free(s->handled);
-    s->handled = NULL;
-}
-
 void pmg_mqtt_session_close(pmg_mqtt_session_t *s) {
     s->closed = true;
     while (s->first != NULL) {
@@ -77,6 +69,20 @@ void pmg_mqtt_session_fini(pmg_mqtt_session_t *s) {
     }
 }
 
+int pmg_mqtt_session_attach(pmg_mqtt_session_t *s, struct mg_connection *c) {
+    if (pmg_x(c)->speaks != &pmg_mqtt || !c->is_client || c->is_closing || s->c != NULL ||
+        s->m != pmg_m(c)) {
+        return pmg_fail(pmg_m(c), -EINVAL,
+            "a session takes a new client of MQTT of its Manager, one at a time");
+    }
+    pmg_mqtt_t *q = pmg_mqtt_of(c);
+    s->c = c;
+    s->open = s->dismissed = s->progress = false;
+    q->session = s;
+    q->flow = &s->flow;
+    return 0;
+}
+
 bool pmg_mqtt_session_attached(const pmg_mqtt_session_t *s) {
     return s->c != NULL;
 }
@@ -85,62 +91,8 @@ uint32_t pmg_mqtt_session_count(const pmg_mqtt_session_t *s, int which) {
     return which == PMG_MQTT_COUNT_RESULTS ? s->done != NULL || s->telling > 0 : s->counts[which];
 }
 
-void pmg_mqtt_session_skipped(pmg_mqtt_session_t *s) {
-    s->counts[PMG_MQTT_COUNT_SKIPPED]++;
-}
-
 // ---------------------------------------------------------------------------------------------
 // Messages
-
-void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, int reason) {
-    if (e->prev != NULL) {
-        e->prev->next = e->next;
-    } else {
-        s->first = e->next;
-    }
-    if (e->next != NULL) {
-        e->next->prev = e->prev;
-    } else {
-        s->last = e->prev;
-    }
-    if (s->unsent == e) {
-        s->unsent = e->next;
-    }
-    if (e->id != 0) {
-        pmg_mqtt_ids_remove(&s->flow.published, e->id);
-    }
-    if (e->released && !e->sent && s->releases > 0) {
-        s->releases--;
-    }
-    s->sent -= e->sent;
-    s->careful -= e->sent && s->careful > 0;
-    s->counts[PMG_MQTT_COUNT_QUEUED]--;
-    s->counts[PMG_MQTT_COUNT_DROPPED] += what == PMG_MQTT_DROPPED;
-    s->counts[PMG_MQTT_COUNT_EXPIRED] += what == PMG_MQTT_EXPIRED;
-    if (!s->opts.tell_messages) {
-        pmg_free(e);
-        return;
-    }
-    e->what = (uint8_t)what;
-    e->reason = (uint8_t)reason;
-    e->prev = e->next = NULL;
-    if (s->done == NULL) {
-        s->done = e;
-    } else {
-        s->done_last->next = e;
-    }
-    s->done_last = e;
-}
-
-void pmg_mqtt_session_expire(pmg_mqtt_session_t *s) {
-    uint64_t now = pmg_port_millis();
-    for (pmg_mqtt_entry_t *e = s->unsent, *next; e != NULL; e = next) {
-        next = e->next;
-        if (e->id == 0 && e->expires > 0 && e->expires <= now) {
-            pmg_mqtt_entry_done(s, e, PMG_MQTT_EXPIRED, 0);
-        }
-    }
-}
 
 // A message whose exchange has begun is never dropped: the server may have it.
 static bool make_room(pmg_mqtt_session_t *s) {
@@ -253,17 +205,6 @@ int pmg_mqtt_session_pub(pmg_mqtt_session_t *s, struct mg_str topic, struct mg_s
 
 // ---------------------------------------------------------------------------------------------
 // Subscriptions
-
-void pmg_mqtt_sub_remove(pmg_mqtt_session_t *s, pmg_mqtt_sub_t *sub) {
-    pmg_mqtt_sub_t **at = &s->subs;
-    while (*at != sub) {
-        at = &(*at)->next;
-    }
-    *at = sub->next;
-    s->needed -= sub->state == PMG_SUB_NEEDED;
-    s->telling -= sub->tell;
-    pmg_free(sub);
-}
 
 static int ask(pmg_mqtt_session_t *s, struct mg_str filter, int qos, int options, bool ends) {
     if (s->closed) {

@@ -237,21 +237,6 @@ static void unsend(pmg_mqtt_session_t *s) {
     }
 }
 
-int pmg_mqtt_session_attach(pmg_mqtt_session_t *s, struct mg_connection *c) {
-    if (pmg_x(c)->speaks != &pmg_mqtt || !c->is_client || c->is_closing || s->c != NULL ||
-        s->m != pmg_m(c)) {
-        return pmg_fail(pmg_m(c), -EINVAL,
-            "a session takes a new client of MQTT of its Manager, one at a time");
-    }
-    pmg_mqtt_t *q = pmg_mqtt_of(c);
-    s->c = c;
-    s->open = s->dismissed = s->progress = false;
-    q->session = s;
-    q->flow = &s->flow;
-    unsend(s);
-    return 0;
-}
-
 void pmg_mqtt_session_detach(struct mg_connection *c) {
     pmg_mqtt_t *q = pmg_mqtt_of(c);
     if (q == NULL || q->session == NULL) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What the two files of a session share: session.c (what the program asks of it) and session_flow.c
-// (what its connection tells it, and what it sends).
+// What the files of a session share: session.c (what the program asks of it), session_flow.c (what its
+// connection tells it, and what it sends) and below both session_state.c (how its parts end).
 #ifndef PMG_MQTT_SESSION_INT_H
 #define PMG_MQTT_SESSION_INT_H
 

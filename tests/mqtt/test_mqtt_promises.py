@@ -591,10 +591,10 @@ def other():
             heard.append(e.errno)
     heard.append("end")
 _thread.start_new_thread(other, ())
-until = 0
-while "end" not in heard and until < 200:
+turns = 0
+while "end" not in heard and turns < 200:
     m.poll(50)
-    until += 1
+    turns += 1
 """
     )
     assert script.eval("heard") == [EBUSY] * 3 + ["end"]

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// An MQTT session: how its parts end, for whatever reason.
+
+#include "session_int.h"
+
+#if PMG_HAS_MQTT
+
+void pmg_mqtt_session_forget_ids(pmg_mqtt_session_t *s) {
+    pmg_mqtt_ids_free(&s->flow.published);
+    pmg_mqtt_ids_free(&s->flow.subscribed);
+    pmg_mqtt_ids_free(&s->flow.unreleased);
+    pmg_free(s->handled);
+    s->handled = NULL;
+}
+
+void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, int reason) {
+    if (e->prev != NULL) {
+        e->prev->next = e->next;
+    } else {
+        s->first = e->next;
+    }
+    if (e->next != NULL) {
+        e->next->prev = e->prev;
+    } else {
+        s->last = e->prev;
+    }
+    if (s->unsent == e) {
+        s->unsent = e->next;
+    }
+    if (e->id != 0) {
+        pmg_mqtt_ids_remove(&s->flow.published, e->id);
+    }
+    if (e->released && !e->sent && s->releases > 0) {
+        s->releases--;
+    }
+    s->sent -= e->sent;
+    s->careful -= e->sent && s->careful > 0;
+    s->counts[PMG_MQTT_COUNT_QUEUED]--;
+    s->counts[PMG_MQTT_COUNT_DROPPED] += what == PMG_MQTT_DROPPED;
+    s->counts[PMG_MQTT_COUNT_EXPIRED] += what == PMG_MQTT_EXPIRED;
+    if (!s->opts.tell_messages) {
+        pmg_free(e);
+        return;
+    }
+    e->what = (uint8_t)what;
+    e->reason = (uint8_t)reason;
+    e->prev = e->next = NULL;
+    if (s->done == NULL) {
+        s->done = e;
+    } else {
+        s->done_last->next = e;
+    }
+    s->done_last = e;
+}
+
+void pmg_mqtt_session_expire(pmg_mqtt_session_t *s) {
+    uint64_t now = pmg_port_millis();
+    for (pmg_mqtt_entry_t *e = s->unsent, *next; e != NULL; e = next) {
+        next = e->next;
+        if (e->id == 0 && e->expires > 0 && e->expires <= now) {
+            pmg_mqtt_entry_done(s, e, PMG_MQTT_EXPIRED, 0);
+        }
+    }
+}
+
+void pmg_mqtt_sub_remove(pmg_mqtt_session_t *s, pmg_mqtt_sub_t *sub) {
+    pmg_mqtt_sub_t **at = &s->subs;
+    while (*at != sub) {
+        at = &(*at)->next;
+    }
+    *at = sub->next;
+    s->needed -= sub->state == PMG_SUB_NEEDED;
+    s->telling -= sub->tell;
+    pmg_free(sub);
+}
+
+void pmg_mqtt_session_skipped(pmg_mqtt_session_t *s) {
+    s->counts[PMG_MQTT_COUNT_SKIPPED]++;
+}
+
+#endif
