@@ -149,7 +149,7 @@ sanitize: ## Run the tests on builds with ASan, UBSan and TSan, over epoll and p
 sanitize: .venv/build.stamp .venv/test.stamp | apt-test
 	@tools/test/sanitize.sh $(if $(K),"$(K)")
 
-soak: ## Open and close 200,000 connections on each target; cut 1,200 of MQTT. N=connections.
+soak: ## Open and close 200,000 connections (N=) on each target; cut MQTT 1,200 times.
 soak: $(call builds,$(or $(TARGET),cpython unix)) .venv/test.stamp
 	@$(VENV)/python tests/soak.py $(addprefix --target ,$(TARGET)) $(if $(N),-n $(N))
 	@$(VENV)/python -m pytest -q --long $(addprefix --target ,$(TARGET)) tests/mqtt/test_mqtt_cuts.py

@@ -177,6 +177,7 @@ def test_every_method_is_called_on_a_closed_connection(shared):
     assert set(script.eval("FLAGS + SIZES")) | {
         "alpn",
         "mdns_name",
+        "ws_protocol",
         "local_addr",
         "remote_addr",
     } == set(rows("PMG_CONN_PROPS"))

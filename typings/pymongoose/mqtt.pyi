@@ -9,7 +9,6 @@ from pymongoose import Manager, MqttMessage, TlsOpts
 _Data = str | bytes | bytearray | memoryview
 _Property = tuple[int, int | str | bytes | tuple[str, str]]
 _Properties = dict[int, int | str | bytes | tuple[str, str]] | Iterable[_Property]
-_State = Literal["acknowledged", "refused", "dropped", "expired"]
 
 class MqttSession:
     """Messages with QoS 1 and 2 wait in a queue of `queue_max` until the server has them. Messages
@@ -31,7 +30,7 @@ class MqttSession:
     """Given each message."""
     on_state: Callable[[bool, str], object] | None
     """Given each change."""
-    on_delivery: Callable[[int, _State, int], object] | None
+    on_delivery: Callable[[int, str, int], object] | None
     """Given what became of a message: its token, and MQTT's code or 0."""
     on_subscribed: Callable[[str, int, int], object] | None
     """Given an answer: the filter, the QoS as granted (as asked for if refused), 0 or the code."""
@@ -55,7 +54,7 @@ class MqttSession:
         retry_min: int = 1000,
         retry_max: int = 60000,
         clean_session: bool = False,
-        on_delivery: Callable[[int, _State, int], object] | None = None,
+        on_delivery: Callable[[int, str, int], object] | None = None,
         on_subscribed: Callable[[str, int, int], object] | None = None,
         queue_policy: Literal["refuse", "drop_oldest", "drop_newest"] = "refuse",
         # Of Manager.mqtt_connect():
