@@ -259,4 +259,4 @@ CASES = re.findall(r"^def (case_\w+)", SCRIPT, re.MULTILINE)
 @pytest.mark.needs("loopback")
 @pytest.mark.parametrize("case", CASES)
 def test_nesting(shared, target, case):
-    shared(SCRIPT, most=target.sockets(50, 10), deep=target.sockets(150, 10)).case(case)
+    shared(SCRIPT, most=target.sockets(50, 10), deep=target.sockets(150, 6)).case(case)

@@ -360,6 +360,7 @@ def test_a_handler_that_never_runs(device, kind):
 
 
 def test_nothing_comes_as_a_traceback(server):
+    ask(server, "/broken")
     raised = [entry for entry in server.eval("log") if entry[0] not in ("close", "error")]
     assert set(raised) == {("ValueError", "half")}
 

@@ -448,6 +448,7 @@ def test_bytearray_is_copied(script):
     assert conversation(script, [talk], statements, "s.queued == 0") == [b"before"]
 
 
+@pytest.mark.needs("memory")
 def test_a_full_send_buffer_empties(script):
     """The server reads nothing at first: the messages go when it does, without another call."""
     slow = threading.Event()

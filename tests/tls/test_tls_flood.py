@@ -13,6 +13,9 @@ import pytest
 from peers.clients import Raw
 from peers.pki import NOW, pki
 
+# So many handshakes at a time are more than a board has memory and time for.
+pytestmark = pytest.mark.needs("memory")
+
 SERVER = r"""
 set_clock(PARAMS["now"])
 log = []
