@@ -351,7 +351,7 @@ def many_descriptors():
     resource.setrlimit(resource.RLIMIT_NOFILE, before)
 
 
-@pytest.mark.needs("process", "native-speed", "many-sockets")
+@pytest.mark.needs("process", "native-speed", "many-sockets", "epoll")
 def test_cost_of_a_request_beside_idle_connections(many_descriptors, device):
     """2,000 idle connections: one more request costs what it costs alone."""
     empty, running = device(SERVER, drain=1000), device(SERVER, drain=1000)

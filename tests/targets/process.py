@@ -143,6 +143,8 @@ class ProcessTarget(Target):
         found = {"signals", "process", "host-files", "host-network", "demo"}
         if _can_unshare():
             found.add("namespaces")
+        if self.name in ("cpython", "unix", "unix-next"):
+            found.add("epoll")
         return found | {"native-speed"} if ProcessDevice.slowness == 1 else found
 
     def start(self, source: str, params: dict[str, Any]) -> ProcessDevice:
