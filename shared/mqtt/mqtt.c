@@ -196,6 +196,10 @@ static bool fire_cmd(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
     return fire(c, MG_EV_MQTT_CMD, msg);
 }
 
+static size_t unreleased_most(struct mg_connection *c) {
+    return c->is_client ? PMG_MQTT_UNRELEASED_CLIENT : PMG_MQTT_UNRELEASED;
+}
+
 static void message(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
     pmg_mqtt_t *q = pmg_mqtt_of(c);
     uint16_t id = (uint16_t)msg->id;
@@ -205,7 +209,7 @@ static void message(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
         }
         return;
     }
-    if (msg->qos == 2 && q->flow->unreleased.len >= PMG_MQTT_UNRELEASED) {
+    if (msg->qos == 2 && q->flow->unreleased.len >= unreleased_most(c)) {
         fail(c, PMG_MQTT_RECEIVE_MAX, "MQTT: too many messages with QoS 2 at a time");
         return;
     }
@@ -511,7 +515,7 @@ static void skipped(struct mg_connection *c) {
         ok = pmg_mqtt_put_id(c, MQTT_CMD_PUBACK, 0, q->skip_id, 0);
     } else if (q->skip_qos == 2) {
         ok = (pmg_mqtt_ids_has(ids, q->skip_id) ||
-                 (ids->len < PMG_MQTT_UNRELEASED && pmg_mqtt_ids_add(ids, q->skip_id))) &&
+                 (ids->len < unreleased_most(c) && pmg_mqtt_ids_add(ids, q->skip_id))) &&
              pmg_mqtt_put_id(c, MQTT_CMD_PUBREC, 0, q->skip_id, 0);
     }
     if (!ok) {

@@ -13,15 +13,18 @@
 #if PMG_HAS_MQTT
 
 // Messages and subscriptions of ours that wait for the peer's answer.
-// Messages of the peer with QoS 2 that it has not released: told to it in MQTT 5.
+// Messages of the peer with QoS 2 that it has not released: told to it in MQTT 5. A client takes more,
+// since mosquitto sends more when it resumes a session: to end that would only have it sent again.
 // Properties and topics of one packet, each of which becomes objects for the program.
 #ifdef PMG_BOARD
 #define PMG_MQTT_INFLIGHT 64
 #define PMG_MQTT_UNRELEASED 32
+#define PMG_MQTT_UNRELEASED_CLIENT 128
 #define PMG_MQTT_ITEMS 64
 #else
 #define PMG_MQTT_INFLIGHT 65535
 #define PMG_MQTT_UNRELEASED 1024
+#define PMG_MQTT_UNRELEASED_CLIENT 2048
 #define PMG_MQTT_ITEMS 4096
 #endif
 

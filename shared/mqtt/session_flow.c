@@ -301,14 +301,14 @@ uint32_t pmg_mqtt_session_hash(const pmg_mqtt_msg_t *msg) {
 
 static size_t find_handled(const pmg_mqtt_session_t *s, int id) {
     size_t i = 0;
-    while (i < PMG_MQTT_UNRELEASED && s->handled[i].id != id) {
+    while (i < PMG_MQTT_UNRELEASED_CLIENT && s->handled[i].id != id) {
         i++;
     }
     return i;
 }
 
 void pmg_mqtt_session_handled(pmg_mqtt_session_t *s, uint16_t id, uint32_t hash) {
-    size_t size = PMG_MQTT_UNRELEASED * sizeof(*s->handled);
+    size_t size = PMG_MQTT_UNRELEASED_CLIENT * sizeof(*s->handled);
     if (s->handled == NULL && !s->closed && (s->handled = pmg_alloc(size)) != NULL) {
         memset(s->handled, 0, size);
     }
@@ -316,9 +316,9 @@ void pmg_mqtt_session_handled(pmg_mqtt_session_t *s, uint16_t id, uint32_t hash)
         return;
     }
     size_t i = find_handled(s, id);
-    if (i == PMG_MQTT_UNRELEASED) {
+    if (i == PMG_MQTT_UNRELEASED_CLIENT) {
         i = s->handled_next;
-        s->handled_next = (s->handled_next + 1) % PMG_MQTT_UNRELEASED;
+        s->handled_next = (s->handled_next + 1) % PMG_MQTT_UNRELEASED_CLIENT;
     }
     s->handled[i] = (pmg_mqtt_handled_t) {.hash = hash, .id = id};
 }
@@ -328,7 +328,7 @@ bool pmg_mqtt_session_knows(const pmg_mqtt_session_t *s, uint16_t id, uint32_t h
         return false;
     }
     size_t i = find_handled(s, id);
-    return i < PMG_MQTT_UNRELEASED && s->handled[i].hash == hash;
+    return i < PMG_MQTT_UNRELEASED_CLIENT && s->handled[i].hash == hash;
 }
 
 bool pmg_mqtt_session_acked(pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg) {

@@ -55,7 +55,7 @@ struct pmg_mqtt_session {
     pmg_mqtt_entry_t *unsent; // the first one that was not sent on this connection
     pmg_mqtt_entry_t *done, *done_last;
     pmg_mqtt_sub_t *subs;
-    pmg_mqtt_handled_t *handled; // a ring of PMG_MQTT_UNRELEASED messages with QoS 2
+    pmg_mqtt_handled_t *handled; // a ring of PMG_MQTT_UNRELEASED_CLIENT messages with QoS 2
     uint32_t handled_next;
     uint32_t token, sent;     // sent: on this connection, not acknowledged
     uint32_t careful;         // so many go one by one: one of them may be what the server dislikes
