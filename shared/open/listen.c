@@ -81,16 +81,19 @@ static void look_again(struct mg_connection *listener) {
 
 static void accept_ready(struct mg_connection *listener, int mask, bool error) {
     pmg_mgr_t *m = pmg_m(listener);
-    struct mg_connection *victim;
     (void)mask, (void)error;
     for (int i = 0; i < ACCEPT_BURST && !listener->is_closing && !m->stop; i++) {
         int err = accept_one(listener);
         if (err == -EAGAIN) {
             return;
         }
-        if ((err == -EMFILE || err == -ENFILE) && (victim = pmg_evict_victim(m)) != NULL) {
-            pmg_evict(victim); // its descriptor is free in the next turn
-            return;
+        if (err == -EMFILE || err == -ENFILE) {
+            if (m->evicted == 0) {
+                pmg_evict(pmg_evict_victim(m));
+            }
+            if (m->evicted > 0) { // its descriptor is free in the next turn
+                return;
+            }
         }
         if (err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -ENOBUFS) {
             // The peer stays in the backlog, readiness would spin: look away for a while.

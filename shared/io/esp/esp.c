@@ -83,6 +83,25 @@ static void disarm(pmg_mgr_t *m, sys_sem_t *waker) {
     }
 }
 
+// lwIP's accept() takes a peer, and drops it if it finds no socket for it then.
+int pmg_sock_may_accept(int fd) {
+    struct timeval none = {0};
+    fd_set reads, others[2];
+    memset(&reads, 0, sizeof(reads));
+    memset(others, 0, sizeof(others));
+    FD_SET(fd, &reads);
+    int n = select(fd + 1, &reads, &others[0], &others[1], &none);
+    if (n <= 0) {
+        return n == 0 ? -EAGAIN : -errno;
+    }
+    int trial = pmg_sock_new(AF_INET, SOCK_DGRAM);
+    if (trial < 0) {
+        return trial;
+    }
+    close(trial);
+    return 0;
+}
+
 int pmg_io_watch(struct mg_connection *c, int mask) {
     (void)mask; // the sets are built anew for each wait
     pmg_x(c)->watched = 1;

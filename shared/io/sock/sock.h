@@ -68,4 +68,14 @@ int pmg_sock_new(int family, int type); // -EMFILE, -EAFNOSUPPORT ...
 int pmg_sock_checked(int fd);           // one that select() cannot hold is closed: -EMFILE
 void pmg_sock_flags(int fd);            // of one that another call made
 
+// May a listener accept? 0; -EAGAIN: nobody waits; -ENFILE and the like: who waits would be lost.
+#if defined(PMG_IO_ESP)
+int pmg_sock_may_accept(int fd); // esp.c
+#else
+static inline int pmg_sock_may_accept(int fd) {
+    (void)fd;
+    return 0; // without a descriptor left accept() takes nobody
+}
+#endif
+
 #endif
