@@ -21,41 +21,42 @@ def test_no_memory_to_grow(faulty):  # noqa: F811
         script.until("len(m.connections) == 2")
         script.exec(f"c = m.connections[-1]; c.send(b'x' * {size})")
         # The system takes a part, less than half: the rest is not moved as long as there is memory.
+        # An ESP32's buffers take no more than the peer's have room for.
         left = size
-        while left > size - 1_000_000:
+        while left > size - more:
             script.exec("m.poll(5)")
             left = script.eval("c.send_len")
         assert left > size // 2, "the system has taken too much for this test"
         script.exec(
             f"""
 more = b"y" * {more}
+before = c.send_len
 fault(1, True)
 try:
     c.send(more)
-    sent = failures()
+    sent = failures(), c.send_len - before
 finally:
     fault()
 """
         )
-        assert script.eval("sent, c.send_len") == (2, left + more), (
-            "twice the size, and as much as is needed"
-        )
+        assert script.eval("sent") == (2, more), "twice the size, and as much as is needed"
         # And what does not fit is refused whole.
         script.exec(
             """
 more = b"z" * 24000000
+before = c.send_len
 fault(1, True)
 try:
     c.send(more)
     raised = False
 except MemoryError:
-    raised = True
+    raised = c.send_len == before
 finally:
     fault()
 more = None
 """
         )
-        assert script.eval("raised, c.send_len") == (True, left + more)
+        assert script.eval("raised")
         script.exec("c.drain()")
         script._write("eval 'until(\"len(m.connections) == 1\", 60000)'")
         got = raw.recv_all()
