@@ -99,7 +99,14 @@ int pmg_http_stream_body(struct mg_connection *c, const char *path, size_t max_s
 
 #if PMG_HAS_FILES
 typedef struct {
-    const char *root;         // serve_dir: folder; serve_file: the file
+    struct mg_str prefix, folder; // what lies under the path `prefix` is looked for in `folder`
+} pmg_serve_root_t;
+typedef struct {
+    // serve_dir: a folder, and ",/prefix=folder" for each that shows under a path; serve_file: the
+    // file. NULL: `roots` says it.
+    const char *root;
+    const pmg_serve_root_t *roots;
+    size_t num_roots;
     struct mg_str headers;    // "Name: value\r\n" lines, validated; may be empty
     struct mg_str mime_types; // "ext=type,ext2=type2" ahead of the built-in table; may be empty
     const char *page404;      // a file for what is not found, or NULL
@@ -107,7 +114,8 @@ typedef struct {
     bool dotfiles;            // names with a dot in front are served and listed, too
 } pmg_serve_t;
 // Answers the request of `hm` from the file system, with ranges, ETag, .gz and folder listings.
-// A missing file is a 404 to the client, not an error here. -EALREADY, -EPIPE, -EINVAL as reply.
+// A missing file is a 404 to the client, not an error here. -EALREADY, -EPIPE, -EINVAL as reply;
+// -EINVAL for a root that is none.
 int pmg_serve_dir(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *opts);
 int pmg_serve_file(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *opts);
 #endif

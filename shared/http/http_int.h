@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // What the files of HTTP share. From the top: http.c (messages, one after another), body.c (how a
-// body is framed), stream.c (bodies in pieces), serve.c, send_file.c and listing.c (files), reply.c,
-// hand.c, request.c, date.c, state.c, head.c (heads of the peer), out.c (heads of ours). None calls one above it.
+// body is framed), stream.c (bodies in pieces), the files of serve_int.h (static files), reply.c,
+// hand.c, request.c, date.c, state.c, head.c (heads of the peer), out.c (heads of ours). None calls
+// one above it.
 #ifndef PMG_HTTP_INT_H
 #define PMG_HTTP_INT_H
 
@@ -132,6 +133,7 @@ bool pmg_http_out_status(struct mg_connection *c, int status); // the status lin
 const char *pmg_http_reason(int status);
 int pmg_head_text(pmg_head_t *h, const char *name, const char *value); // as pmg_head_header()
 int pmg_head_lines(pmg_head_t *h, struct mg_str lines); // "Name: value\r\n" of a caller
+struct mg_str pmg_head_lines_value(struct mg_str lines, const char *lower_name); // {NULL, 0}: no such
 int pmg_http_no_memory(struct mg_connection *c);        // -ENOMEM, "no memory for the reply"
 
 // date.c

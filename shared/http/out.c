@@ -141,6 +141,9 @@ int pmg_head_header(pmg_head_t *h, struct mg_str name, struct mg_str value) {
             (int)name.len, name.buf, name.len == 22 ? ": name subprotocols with protocols=" : "");
     }
     if (pmg_str_ieq(name, "content-type")) {
+        if (h->kind == PMG_HEAD_FILE) {
+            return 0; // what is sent has one already
+        }
         h->seen |= PMG_HEAD_SEEN_TYPE;
         if (value.len >= 17 &&
             mg_strcasecmp(mg_str_n(value.buf, 17), mg_str("text/event-stream")) == 0) {
@@ -210,27 +213,53 @@ bool pmg_http_out_chunk(struct mg_connection *c, const void *buf, size_t len) {
     return false;
 }
 
+// The first of "Name: value\r\n" lines, which then begin behind it. False: it has no colon.
+static bool next_line(struct mg_str *lines, struct mg_str *name, struct mg_str *value) {
+    char *p = lines->buf;
+    size_t n = 0, len = lines->len;
+    while (n < len && p[n] != '\n') {
+        n++;
+    }
+    *lines = mg_str_n(p + n, len - n);
+    if (n < len) {
+        *lines = mg_str_n(p + n + 1, len - n - 1);
+        n -= n > 0 && p[n - 1] == '\r';
+    }
+    size_t colon = 0;
+    while (colon < n && p[colon] != ':') {
+        colon++;
+    }
+    size_t v = colon + 1;
+    while (v < n && p[v] == ' ') {
+        v++;
+    }
+    *name = mg_str_n(p, colon);
+    *value = mg_str_n(p + v, v < n ? n - v : 0);
+    return colon < n;
+}
+
+struct mg_str pmg_head_lines_value(struct mg_str lines, const char *lower_name) {
+    struct mg_str name, value;
+    while (lines.len > 0) {
+        if (next_line(&lines, &name, &value) && pmg_str_ieq(name, lower_name)) {
+            return value;
+        }
+    }
+    return mg_str_n(NULL, 0);
+}
+
 // The caller's "Name: value\r\n" lines, each checked as any header.
 int pmg_head_lines(pmg_head_t *h, struct mg_str lines) {
-    const char *p = lines.buf, *end = pmg_str_end(lines);
-    while (p < end) {
-        const char *eol = memchr(p, '\n', (size_t)(end - p));
-        const char *stop = eol == NULL ? end : (eol > p && eol[-1] == '\r' ? eol - 1 : eol);
-        const char *colon = memchr(p, ':', (size_t)(stop - p));
-        if (colon == NULL) {
+    struct mg_str name, value;
+    while (lines.len > 0) {
+        if (!next_line(&lines, &name, &value)) {
             return pmg_fail(pmg_m(h->c), -EINVAL,
                 "extra_headers: lines of the form \"Name: value\\r\\n\" are expected");
         }
-        const char *v = colon + 1;
-        while (v < stop && *v == ' ') {
-            v++;
-        }
-        int err = pmg_head_header(h, mg_str_n((char *)(size_t)p, (size_t)(colon - p)),
-            mg_str_n((char *)(size_t)v, (size_t)(stop - v)));
+        int err = pmg_head_header(h, name, value);
         if (err < 0) {
             return err;
         }
-        p = eol == NULL ? end : eol + 1;
     }
     return 0;
 }
