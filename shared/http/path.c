@@ -184,7 +184,7 @@ static void compare(const char *name, void *arg) {
 }
 
 bool pmg_serve_path_spelled(char *path, size_t from) {
-    size_t loose = pmg_port_loose_from(path);
+    size_t loose = from < SIZE_MAX ? pmg_port_loose_from(path) : SIZE_MAX;
     if (loose == SIZE_MAX) {
         return true;
     }

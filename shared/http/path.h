@@ -29,8 +29,8 @@ int pmg_serve_root_find(const pmg_serve_t *o, const char *path, struct mg_str *f
 int pmg_serve_path_join(struct mg_str folder, const char *rest, char *out, size_t size, size_t *from);
 
 // Is each name of the path, from `from` on, an entry of its folder in just this spelling? Asked where
-// it matters alone: where file systems are exact, they have found it. May run Python; the path is
-// changed meanwhile.
+// it matters alone: where file systems are exact, they have found it. SIZE_MAX: the path is the
+// program's own. May run Python; the path is changed meanwhile.
 bool pmg_serve_path_spelled(char *path, size_t from);
 
 #endif

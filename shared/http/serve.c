@@ -10,7 +10,7 @@ static int fault(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_se
     int status) {
     pmg_serve_variant_t page;
     if (status == 404 && o->page404 != NULL && o->page404[0] != '\0' &&
-        pmg_serve_variant_choose(&page, c, hm, o->page404, strlen(o->page404), 404) == 0) {
+        pmg_serve_variant_choose(&page, c, hm, o->page404, SIZE_MAX, 404) == 0) {
         return pmg_serve_send(c, hm, o, &page);
     }
     return pmg_serve_say(c, o, status, status == 406 ? "Vary" : NULL, "Accept-Encoding");
@@ -25,7 +25,7 @@ int pmg_serve_file(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_
     if (!get_or_head(hm)) {
         return pmg_serve_say(c, o, 405, "Allow", "GET, HEAD");
     }
-    int status = pmg_serve_variant_choose(&v, c, hm, o->root, strlen(o->root), 200);
+    int status = pmg_serve_variant_choose(&v, c, hm, o->root, SIZE_MAX, 200);
     return status != 0 ? fault(c, hm, o, status) : pmg_serve_send(c, hm, o, &v);
 }
 
