@@ -153,7 +153,8 @@
     PMG_WHEN(PMG_HAS_TLS, X(TlsOpts)) \
     PMG_WHEN(PMG_HAS_MODBUS, X(ModbusRequest) X(ModbusResponse)) \
     PMG_WHEN(PMG_HAS_MDNS, X(MdnsRequest) X(MdnsResponse)) \
-    X(Error)
+    X(Error) \
+    X(DecodeError)
 
 // X(name, min, max), of a function and of a method: positional arguments without self; max 255 means
 // that keywords are taken too.
@@ -283,6 +284,8 @@
     X(header, 1, 255) \
     X(headers, 0, 0) \
     X(query_var, 1, 1) \
+    X(query_vars, 0, 0) \
+    X(cookie, 1, 1) \
     X(status, 0, 0) \
     X(header_var, 2, 2)
 

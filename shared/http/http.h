@@ -40,9 +40,16 @@ size_t pmg_http_header_joined(const pmg_http_msg_t *hm, struct mg_str name, char
 bool pmg_http_header_has(const pmg_http_msg_t *hm, const char *name, const char *token);
 // A parameter of a header's value: charset in "text/html; charset=utf-8", quotes removed.
 struct mg_str pmg_http_header_var(const pmg_http_msg_t *hm, struct mg_str name, struct mg_str var);
+// A cookie of the request (RFC 6265, 5.4): pairs stand apart by ";" alone, a name ends at the first "="
+// and counts with its case, a value is taken as it stands. {NULL, 0} if there is none.
+struct mg_str pmg_http_cookie(const pmg_http_msg_t *hm, struct mg_str name);
 // A query parameter: the raw value in *raw, {NULL, 0} if absent; then decode it with
-// pmg_url_decode (dst may be raw.len long). The decoded length, or -EINVAL for a bad %-escape.
+// pmg_url_decode (dst may be raw.len long). The decoded length, or -EILSEQ for a bad %-escape.
 struct mg_str pmg_http_query_var(const pmg_http_msg_t *hm, struct mg_str name);
+
+// A handler of this event raised over bytes that the client sent: is that answered with a 400? Else
+// it is reported like what any handler raises.
+bool pmg_http_client_fault(struct mg_connection *c, int ev);
 
 // A head under construction, written straight into the send buffer. After begin() succeeded call
 // header() any number of times, then end() or abort(). abort() leaves no trace. Do not call

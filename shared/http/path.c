@@ -121,7 +121,8 @@ static bool next_root(const pmg_serve_t *o, size_t *at, pmg_serve_root_t *root, 
             return false;
         }
         *root = o->roots[(*at)++];
-        *err = root->prefix.len == 0 || root->prefix.buf[0] != '/' ? -1 : 1;
+        bool cut = root->folder.len > 0 && memchr(root->folder.buf, '\0', root->folder.len) != NULL;
+        *err = cut || root->prefix.len == 0 || root->prefix.buf[0] != '/' ? -1 : 1;
     } else {
         *err = pmg_serve_root_parse(o->root, at, root);
     }

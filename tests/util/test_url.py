@@ -122,7 +122,7 @@ def test_decoding_of_bytes_that_are_no_text(device):
     assert ask(device, [("url_decode", text) for text in texts]) == known
     for bad in "%", "%4", "%4g", "a%", "%%41", "%+1", "% 1":
         kind, text = ask(device, [("url_decode", bad)])[0]
-        assert (kind, "two hex digits" in text) == ("ValueError", True)
+        assert (kind, "two hex digits" in text) == ("DecodeError", True)
     assert ask_kw(device, "url_decode", "a+b", plus=True) == "a b"
 
 
@@ -160,7 +160,7 @@ def test_forms_as_they_come(device):
         ("ab=1", "a", None),
     ]
     assert ask(device, [("http_var", *case[:2]) for case in cases]) == [case[2] for case in cases]
-    assert ask(device, [("http_var", "a=%z", "a")])[0][0] == "ValueError"
+    assert ask(device, [("http_var", "a=%z", "a")])[0][0] == "DecodeError"
 
 
 # ---- Patterns ------------------------------------------------------------------------------------
