@@ -427,3 +427,72 @@ def test_a_card_that_is_removed(served):
     finally:
         served.exec("fails = 0")
     assert get(served, "/a.bin").body == bytes(20000)
+
+
+# ---- Folders under prefixes --------------------------------------------------------------------
+
+PICTURES = "/img", "/img/", "//img//", "/./img", "/%69mg", "/img/."
+
+
+@ANY
+def test_folders_under_prefixes(served):
+    served.exec(
+        "os.mkdir(base + '/pictures')\nos.mkdir(base + '/small')\nos.mkdir(root + '/img2')\n"
+        "for name in 'www/a.txt', 'pictures/b.txt', 'small/c.txt', 'www/img2/d.txt',"
+        " 'pictures/.env':\n"
+        "    with open(base + '/' + name, 'w') as f: f.write(name)"
+    )
+    given = (
+        "'{0}/www,/img={0}/pictures,/img/small={0}/small/'.format(base)",
+        "{'/': root, '/img': base + '/pictures', '/img/small/': base + '/small'}",
+        "(('/img/small', base + '/small'), ['/img', base + '/pictures'], ('/', root))",
+        "[('/', base), ('/', root), ('/img', base + '/pictures'), ('/img/small', base + '/small')]",
+    )
+    for roots in given:
+        served.exec(f"roots = {roots}")
+        for path in PICTURES:
+            answer = get(served, path.rstrip("/") + "/b.txt")
+            assert (answer.status, answer.body) == (200, b"pictures/b.txt"), path
+        assert get(served, "/a.txt").body == b"www/a.txt"
+        assert get(served, "/img2/d.txt").body == b"www/img2/d.txt"
+        assert get(served, "/img/small/c.txt").body == b"small/c.txt"
+        answer = get(served, "/img?x=1")
+        assert (answer.status, answer.headers["location"]) == (301, "/img/?x=1")
+        assert b"b.txt" in get(served, "/img/").body and b"a.txt" in get(served, "/").body
+        for path in (
+            "/imgb.txt /imgx/b.txt /img../b.txt /img../www/a.txt /img%2e%2e/b.txt /IMG/b.txt"
+            " /img/a.txt /img/../a.txt /img/%2e%2e/a.txt /img.x /img%00/b.txt /img/.env"
+            " /img/small../c.txt /b.txt /small/c.txt"
+        ).split():
+            assert get(served, path).status == 404, (roots, path)
+    served.exec("roots = {'/img': base + '/pictures'}")
+    assert get(served, "/img/b.txt").status == 200 and get(served, "/a.txt").status == 404
+    served.exec("roots = '/img=' + base + '/pictures'")
+    assert get(served, "/img/b.txt").status == 200 and get(served, "/a.txt").status == 404
+
+
+@ANY
+def test_folders_with_a_comma_or_an_equals_sign(served):
+    served.exec("os.mkdir(base + '/a,b=c')\nroots = {'/': base + '/a,b=c'}")
+    served.exec("with open(base + '/a,b=c/x', 'w') as f: f.write('x')")
+    assert get(served, "/x").body == b"x"
+    for wrong in "base + '/a,b=c'", "root + ',www'", "{'img': root}", "{'': root}":
+        served.exec(f"roots = {wrong}")
+        answer = get(served, "/x")
+        assert answer.status == 500 and b"/prefix=folder" in answer.body, wrong
+    served.exec("roots = {'/': root + '\\0x'}")
+    assert get(served, "/x").status == 500
+
+
+@ON_HOST
+def test_wrong_types_of_roots(served):
+    served.exec(
+        "def wrong(*all):\n"
+        "    for one in all:\n"
+        "        try: m.connections[0].serve_dir(None, one)\n"
+        "        except TypeError as e: assert 'root_dir must be a str' in str(e), str(e)\n"
+        "        else: raise AssertionError(one)\n"
+        "c = list(m.connections.values())[0] if hasattr(m.connections, 'values') else None\n"
+        "m.connections[0]\n"
+        "wrong(None, 1, b'x', [1], ['ab'], [('a',)], {'/': 1}, {1: 'x'}, [('/', b'x')])"
+    )
