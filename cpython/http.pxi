@@ -44,6 +44,8 @@ cdef extern from "pmg.h":
     int pmg_http_sse(mg_connection *, mg_str, mg_str, mg_str, long long)
     int pmg_http_basic_auth(mg_connection *, mg_str, mg_str)
     int pmg_http_stream_body(mg_connection *, const char *, size_t)
+    int pmg_http_stream_form(mg_connection *, size_t, size_t)
+    int pmg_http_part_save(mg_connection *, const char *)
     int pmg_serve_dir(mg_connection *, const pmg_http_msg_t *, const pmg_serve_t *)
     int pmg_serve_file(mg_connection *, const pmg_http_msg_t *, const pmg_serve_t *)
 
@@ -139,6 +141,30 @@ cdef class HttpMessage:
         pmg_py_str(var_name, "var_name", &var)
         value = pmg_http_header_var(http_msg(&self.view), header, var)
         return None if value.buf == NULL else pmg_py_text(value)
+
+
+@cython.final
+@cython.freelist(8)
+cdef class FormPart:
+    """The beginning of a form's part, readable until the handler that received it returns."""
+
+    cdef pmg_py_view_t view
+
+    def __init__(self):
+        raise TypeError("cannot create 'FormPart' instances")
+
+    def __bool__(self):
+        return self.view.msg != NULL
+
+    def save(self, path):
+        """Has the content go into a file, which appears when it is whole."""
+        cdef const char *file
+        pmg_py_view_msg(&self.view)
+        pmg_py_cstr(path, "path", &file)
+        pmg_py_view_msg(&self.view)
+        cdef mg_connection *c = self.view.c
+        ours(<Connection>pmg_conn_obj(c)[0])
+        pmg_py_done(c, pmg_http_part_save(c, file), NULL)
 
 
 cdef inline const pmg_http_msg_t *http_msg(const pmg_py_view_t *view) except NULL:
@@ -247,6 +273,18 @@ cdef class HttpConnection(Connection):
         pmg_py_size(max_size, "max_size", &limit)
         cdef mg_connection *c = self.state.c
         pmg_py_done(c, 0 if c == NULL else pmg_http_stream_body(c, file, limit), NULL)
+
+    def http_stream_form(self, *, max_size, max_parts=64):
+        """In MG_EV_HTTP_HDRS: has the parts of a multipart form arrive one after the other."""
+        cdef unsigned long long size, parts
+        ours(self)
+        pmg_py_size(max_size, "max_size", &size)
+        pmg_py_size(max_parts, "max_parts", &parts)
+        cdef mg_connection *c = self.state.c
+        cdef int rc = 0
+        if c != NULL:
+            rc = pmg_http_stream_form(c, <size_t>size, <size_t>parts)
+        pmg_py_done(c, rc, NULL)
 
     def serve_dir(
         self, message, root_dir, extra_headers="", mime_types="", page404="", *, listing=True,

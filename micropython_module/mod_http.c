@@ -101,6 +101,19 @@ static MP_DEFINE_CONST_FUN_OBJ_3(message_header_var_obj, message_header_var);
 
 MPY_VIEW_WITH_METHODS(HttpMessage);
 
+#if PMG_HAS_FORM
+static mp_obj_t message_save(mp_obj_t self_in, mp_obj_t path_in) {
+    const char *path = mpy_get_cstr(path_in, "path");
+    mpy_view_get(self_in);
+    struct mg_connection *c = ((mpy_view_t *)MP_OBJ_TO_PTR(self_in))->c;
+    mpy_conn_t *conn = mpy_conn_open(MP_OBJ_FROM_PTR(*pmg_conn_obj(c)));
+    return mpy_conn_done(conn, MPY_ENGINE(pmg_http_part_save(c, path)));
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(message_save_obj, message_save);
+
+MPY_VIEW_WITH_METHODS(FormPart);
+#endif
+
 const pmg_http_msg_t *mpy_http_message(mp_obj_t obj, struct mg_connection *c) {
     if (!mp_obj_is_exact_type(obj, &mpy_type_HttpMessage)) {
         mpy_raise_type(PMG_MSG_MESSAGE, NULL, obj);
@@ -277,6 +290,22 @@ static mp_obj_t conn_http_stream_body(size_t n_args, const mp_obj_t *pos_args, m
     return mpy_conn_done(self, MPY_ENGINE(pmg_http_stream_body(self->c, path, max_size)));
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_http_stream_body_obj, 1, conn_http_stream_body);
+#endif
+
+#if PMG_HAS_FORM
+static mp_obj_t conn_http_stream_form(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_max_size, ARG_max_parts };
+    static const mp_arg_t allowed_args[] = {
+        MPY_REQUIRED_KEYWORD(max_size),
+        MPY_KEYWORD(max_parts, MP_ROM_INT(64)),
+    };
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
+    size_t max_size = mpy_get_size(args[ARG_max_size].u_obj, "max_size");
+    size_t max_parts = mpy_get_size(args[ARG_max_parts].u_obj, "max_parts");
+    mpy_conn_t *self = mpy_conn_open(pos_args[0]);
+    return mpy_conn_done(self, MPY_ENGINE(pmg_http_stream_form(self->c, max_size, max_parts)));
+}
+MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_http_stream_form_obj, 1, conn_http_stream_form);
 #endif
 
 // ---------------------------------------------------------------------------------------------

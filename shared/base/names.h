@@ -36,6 +36,11 @@
 #ifndef PMG_HAS_UTIL // JSON, URLs, forms, hashes, the log
 #define PMG_HAS_UTIL 1
 #endif
+#if PMG_HAS_STREAM && PMG_HAS_UTIL // forms in pieces
+#define PMG_HAS_FORM 1
+#else
+#define PMG_HAS_FORM 0
+#endif
 #ifndef PMG_HAS_RPC // JSON-RPC and JWT, in Python over PMG_HAS_UTIL
 #define PMG_HAS_RPC PMG_HAS_UTIL
 #endif
@@ -103,6 +108,7 @@
     PMG_WHEN(PMG_HAS_SNTP, X(MG_EV_SNTP_TIME)) \
     X(MG_EV_WAKEUP) \
     PMG_WHEN(PMG_HAS_STREAM, X(MG_EV_HTTP_BODY)) \
+    PMG_WHEN(PMG_HAS_FORM, X(MG_EV_HTTP_PART)) \
     PMG_WHEN(PMG_HAS_MODBUS, \
         X(MG_EV_MODBUS_REQ) \
         X(MG_EV_MODBUS_RESP) \
@@ -147,6 +153,7 @@
     X(Manager) \
     X(Connection) \
     X(HttpMessage) \
+    PMG_WHEN(PMG_HAS_FORM, X(FormPart)) \
     X(WsMessage) \
     PMG_WHEN(PMG_HAS_MQTT, X(MqttMessage)) \
     X(Timer) \
@@ -241,6 +248,7 @@
     PMG_WHEN(PMG_HAS_SNTP, X(MG_EV_SNTP_TIME, UPTIME, int)) \
     X(MG_EV_WAKEUP, BYTES, bytes) \
     PMG_WHEN(PMG_HAS_STREAM, X(MG_EV_HTTP_BODY, BYTES, bytes)) \
+    PMG_WHEN(PMG_HAS_FORM, X(MG_EV_HTTP_PART, VIEW, FormPart)) \
     PMG_WHEN(PMG_HAS_MQTT, \
         X(MG_EV_MQTT_CMD, VIEW, MqttMessage) \
         X(MG_EV_MQTT_MSG, VIEW, MqttMessage) \
@@ -256,6 +264,7 @@
 // lists that go with a class bear its name.
 #define PMG_MESSAGES(X) \
     X(HttpMessage, pmg_http_msg_t) \
+    PMG_WHEN(PMG_HAS_FORM, X(FormPart, pmg_form_part_t)) \
     X(WsMessage, pmg_ws_msg_t) \
     PMG_WHEN(PMG_HAS_MQTT, X(MqttMessage, pmg_mqtt_msg_t)) \
     PMG_WHEN(PMG_HAS_MDNS, \
@@ -288,6 +297,13 @@
     X(cookie, 1, 1) \
     X(status, 0, 0) \
     X(header_var, 2, 2)
+
+#define PMG_PROPS_FormPart(X) \
+    X(name, HEAD, name) \
+    X(filename, HEAD, filename) \
+    X(content_type, HEAD, content_type)
+#define PMG_METHODS_FormPart(X) \
+    X(save, 1, 1)
 
 #define PMG_PROPS_WsMessage(X) \
     X(data, BYTES, data) \
@@ -392,6 +408,7 @@
     X(http_request, 2, 255) \
     X(http_basic_auth, 2, 2) \
     PMG_WHEN(PMG_HAS_STREAM, X(http_stream_body, 0, 255)) \
+    PMG_WHEN(PMG_HAS_FORM, X(http_stream_form, 0, 255)) \
     PMG_WHEN(PMG_HAS_FILES, \
         X(serve_dir, 2, 255) \
         X(serve_file, 2, 255)) \

@@ -22,6 +22,7 @@ enum {
     PMG_EV_FIRST = 128,
     MG_EV_HTTP_BODY = PMG_EV_FIRST,
     MG_EV_MODBUS_RESP = 129,
+    MG_EV_HTTP_PART = 130,
     PMG_EV_END = 160 // no event has this number or a higher one
 };
 #define MG_MODBUS_ERR_TIMEOUT 256 // in a response's error: no answer came within modbus_timeout

@@ -39,7 +39,7 @@ bool pmg_serve_etag_equal(struct mg_str a, struct mg_str b, bool strong) {
 }
 
 bool pmg_serve_etag_listed(struct mg_str list, struct mg_str tag, bool strong) {
-    const char *end = list.buf + list.len, *p = skip(list.buf, end, " \t,");
+    const char *end = pmg_str_end(list), *p = skip(list.buf, end, " \t,");
     if (p < end && *p == '*' && skip(p + 1, end, " \t") == end) {
         return true;
     }
@@ -62,7 +62,7 @@ bool pmg_serve_etag_listed(struct mg_str list, struct mg_str tag, bool strong) {
 
 // Is the q of "gzip;q=0.5" zero?
 static bool is_zero(struct mg_str parameters) {
-    const char *p = parameters.buf, *end = p + parameters.len;
+    const char *p = parameters.buf, *end = pmg_str_end(parameters);
     p = skip(p, end, " \t;");
     if (end - p < 3 || (*p | 32) != 'q') {
         return false;
@@ -72,7 +72,7 @@ static bool is_zero(struct mg_str parameters) {
 }
 
 void pmg_serve_gzip_accept(struct mg_str list, int *by_name, int *by_star) {
-    const char *p = list.buf, *end = p + list.len;
+    const char *p = list.buf, *end = pmg_str_end(list);
     while (p < end) {
         const char *comma = memchr(p, ',', (size_t)(end - p));
         const char *stop = comma != NULL ? comma : end;

@@ -127,6 +127,7 @@ static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p
     pmg_http_body_begin(c, &p->hm, &p->f);
     p->hm.body = mg_str_n(base + h->head_len, 0);
     if (!c->is_client || p->hm.status >= 200 || p->hm.status == 101) {
+        h->hm = &p->hm;
         pmg_http_fire(c, MG_EV_HTTP_HDRS, &p->hm);
     }
     if (!is_http(c) || c->is_closing || c->is_draining) {

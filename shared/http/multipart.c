@@ -43,7 +43,7 @@ static const char *skip_blank(const char *p, const char *end) {
     return p;
 }
 
-static bool is_boundary(struct mg_str s) {
+bool pmg_multipart_is_boundary(struct mg_str s) {
     for (size_t i = 0; i < s.len; i++) {
         char ch = s.buf[i];
         if (!((ch | 32) >= 'a' && (ch | 32) <= 'z') && !(ch >= '0' && ch <= '9') &&
@@ -91,7 +91,7 @@ static int own_boundary(reader_t *r) {
         stop--;
     }
     r->boundary = slice(r->p + 2, stop);
-    if (!is_boundary(r->boundary)) {
+    if (!pmg_multipart_is_boundary(r->boundary)) {
         return fail(r, "the first line is no boundary");
     }
     // A form without fields is the closing line alone.
@@ -237,6 +237,12 @@ static int headers(reader_t *r, pmg_multipart_t *part) {
     }
 }
 
+int pmg_multipart_head(struct mg_str lines, pmg_multipart_t *part, const char **why) {
+    reader_t r = {lines.buf, pmg_str_end(lines), {NULL, 0}, why};
+    memset(part, 0, sizeof(*part));
+    return headers(&r, part) < 0 ? -EILSEQ : 0;
+}
+
 int pmg_multipart_next(struct mg_str body, size_t *offset, struct mg_str boundary,
     pmg_multipart_t *part, const char **why) {
     reader_t r = {body.buf, pmg_str_end(body), boundary, why};
@@ -251,7 +257,7 @@ int pmg_multipart_next(struct mg_str body, size_t *offset, struct mg_str boundar
         if (known <= 0) {
             return known;
         }
-    } else if (!is_boundary(boundary)) {
+    } else if (!pmg_multipart_is_boundary(boundary)) {
         return fail(&r, "the boundary is none");
     }
     if (*offset > body.len) {
@@ -331,7 +337,8 @@ size_t pmg_multipart_text(struct mg_str raw, uint8_t form, char *dst) {
         case PMG_MULTIPART_UTF8: return (size_t)pmg_percent_decode(raw, dst, false); // it was checked
         case PMG_MULTIPART_LATIN1: return from_latin1(raw, dst);
         case PMG_MULTIPART_QUOTED: return unquote(raw, dst);
-        default: return unescape(raw, dst);
+        case PMG_MULTIPART_PLAIN: return unescape(raw, dst);
+        default: memcpy(dst, raw.len > 0 ? raw.buf : "", raw.len); return raw.len;
     }
 }
 

@@ -10,6 +10,7 @@
 #if PMG_HAS_UTIL
 
 enum {
+    PMG_MULTIPART_RAW,    // as it stands there
     PMG_MULTIPART_PLAIN,  // as browsers write it: %22 is a quote
     PMG_MULTIPART_QUOTED, // backslashes quote: old curl
     PMG_MULTIPART_UTF8,   // filename*=utf-8'' ..., percent-encoded
@@ -24,10 +25,13 @@ typedef struct {
 // for an offset that lies in no body.
 int pmg_multipart_next(struct mg_str body, size_t *offset, struct mg_str boundary,
     pmg_multipart_t *part, const char **why);
+// The same of a part's header lines alone, the blank one behind them. 0 or -EILSEQ.
+int pmg_multipart_head(struct mg_str lines, pmg_multipart_t *part, const char **why);
+bool pmg_multipart_is_boundary(struct mg_str s);
 // A name's text, at most raw.len long.
 size_t pmg_multipart_text(struct mg_str raw, uint8_t form, char *dst);
 // The last component of a name that came from elsewhere, without what file systems treat
-// specially; may be empty. At most name.len.
+// specially; may be empty. At most name.len; `dst` may be where the name is.
 size_t pmg_multipart_filename(struct mg_str name, char *dst);
 
 #endif

@@ -53,7 +53,7 @@ static int one(const char **p, const char *end, uint64_t size, pmg_serve_range_t
 }
 
 int pmg_serve_ranges(struct mg_str value, uint64_t size, pmg_serve_range_t *out, int *count) {
-    const char *p = value.buf, *end = p + value.len;
+    const char *p = value.buf, *end = pmg_str_end(value);
     uint64_t sum = 0;
     bool any = false;
     *count = 0;

@@ -164,11 +164,19 @@ void pmg_http_failed(struct mg_connection *c) {
         pmg_close(c); // half a reply: the client must see that it is cut
         return;
     }
+    bool client = pmg_x(c)->handler_failed == 2;
     pmg_head_t head;
-    if (pmg_reply_begin(&head, c, 500) < 0 ||
-        pmg_reply_end(&head, mg_str("Internal Server Error\n")) < 0) {
+    if (pmg_reply_begin(&head, c, client ? 400 : 500) < 0 ||
+        pmg_reply_end(&head, mg_str(client ? "Bad Request\n" : "Internal Server Error\n")) < 0) {
         pmg_close(c);
     }
+}
+
+bool pmg_http_client_fault(struct mg_connection *c, int ev) {
+    bool request = ev == MG_EV_HTTP_HDRS || ev == MG_EV_HTTP_MSG || ev == MG_EV_HTTP_PART ||
+                   ev == MG_EV_HTTP_BODY;
+    return request && c->is_accepted && pmg_is_http(c) && c->is_resp &&
+           !pmg_http_of(c)->resp_started && !pmg_http_of(c)->by_hand && !c->is_closing;
 }
 
 int pmg_http_chunk(struct mg_connection *c, const void *buf, size_t len) {

@@ -154,7 +154,7 @@ typedef struct {
     uint64_t boundary;
 } sending_t;
 
-static int take_ranges(sending_t *s, const pmg_http_msg_t *hm) {
+static int take_ranges(struct mg_connection *c, sending_t *s, const pmg_http_msg_t *hm) {
     int ranges, ifs, count;
     struct mg_str wanted = pmg_serve_single_header(hm, "Range", &ranges);
     struct mg_str if_range = pmg_serve_single_header(hm, "If-Range", &ifs);
@@ -168,6 +168,10 @@ static int take_ranges(sending_t *s, const pmg_http_msg_t *hm) {
     }
     pmg_serve_range_t found[PMG_SERVE_RANGES_MAX];
     int r = pmg_serve_ranges(wanted, s->v->stat.size, found, &count);
+    if (r == PMG_SERVE_RANGE_OK && count > 1 &&
+        !pmg_random(pmg_m(c), &s->boundary, sizeof(s->boundary))) {
+        return PMG_SERVE_RANGE_NONE;
+    }
     if (r == PMG_SERVE_RANGE_OK) {
         memcpy(s->ranges, found, sizeof(found));
         s->count = count;
@@ -245,7 +249,7 @@ static int send_head(struct mg_connection *c, const sending_t *s, const pmg_serv
 }
 
 // NULL: no memory. Without its descriptor.
-static file_t *new_file(struct mg_connection *c, sending_t *s) {
+static file_t *new_file(sending_t *s) {
     size_t list = s->count > 1 ? (size_t)s->count * sizeof(pmg_serve_range_t) : 0;
     file_t *f = pmg_alloc(sizeof(*f) + list);
     if (f == NULL) {
@@ -261,13 +265,12 @@ static file_t *new_file(struct mg_connection *c, sending_t *s) {
     memcpy(f->ranges, s->ranges, list);
     f->parts = s->count;
     f->size = s->v->stat.size;
-    pmg_random(pmg_m(c), &f->boundary, sizeof(f->boundary));
+    f->boundary = s->boundary;
     f->type = pmg_strndup(s->type.buf, s->type.len);
     if (f->type == NULL) {
         pmg_free(f);
         return NULL;
     }
-    s->boundary = f->boundary;
     s->len = part_head(f, f->parts, NULL, 0);
     for (int i = 0; i < f->parts; i++) {
         s->len += part_head(f, i, NULL, 0) + f->ranges[i].len;
@@ -276,7 +279,7 @@ static file_t *new_file(struct mg_connection *c, sending_t *s) {
 }
 
 static int send_chosen(struct mg_connection *c, sending_t *s, const pmg_serve_t *o) {
-    file_t *f = new_file(c, s);
+    file_t *f = new_file(s);
     if (f == NULL) {
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send a file");
     }
@@ -330,7 +333,7 @@ int pmg_serve_send(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_
     if (status != 0) {
         return pmg_serve_say(c, o, status, NULL, NULL);
     }
-    if (take_ranges(&s, hm) == PMG_SERVE_RANGE_BAD) {
+    if (take_ranges(c, &s, hm) == PMG_SERVE_RANGE_BAD) {
         pmg_snprintf(text, sizeof(text), "bytes */%llu", (unsigned long long)v->stat.size);
         return pmg_serve_say(c, o, 416, "Content-Range", text);
     }

@@ -69,7 +69,9 @@ static void make_tag(pmg_serve_variant_t *v, struct mg_connection *c) {
         size_t n = begin_tag(v, "\"", v->etag, sizeof(v->etag));
         pmg_snprintf(v->etag + n, sizeof(v->etag) - n, "\"");
     } else if (v->stat.time == PMG_TIME_YOUNG && !young_tag(v, v->etag, sizeof(v->etag))) {
-        pmg_random(pmg_m(c), &number, sizeof(number));
+        if (!pmg_random(pmg_m(c), &number, sizeof(number))) {
+            return;
+        }
         pmg_snprintf(v->etag, sizeof(v->etag), "W/\"%llx\"", (unsigned long long)number);
     }
 }
