@@ -266,8 +266,10 @@ static mp_obj_t module_http_parse_multipart(size_t n_args, const mp_obj_t *pos_a
     if (r > 0) {
         items[0] = mp_obj_new_int_from_uint(offset);
         items[1] = mp_obj_new_dict(4);
-        mp_obj_dict_store(items[1], MP_OBJ_NEW_QSTR(MP_QSTR_name), part_text(part.name, part.name_form));
-        mp_obj_dict_store(items[1], MP_OBJ_NEW_QSTR(MP_QSTR_filename), part_text(part.filename, part.filename_form));
+        mp_obj_dict_store(items[1], MP_OBJ_NEW_QSTR(MP_QSTR_name),
+            part_text(part.name, part.name_form));
+        mp_obj_dict_store(items[1], MP_OBJ_NEW_QSTR(MP_QSTR_filename),
+            part_text(part.filename, part.filename_form));
         mp_obj_dict_store(items[1], MP_OBJ_NEW_QSTR(MP_QSTR_content_type), mpy_text(part.type));
         mp_obj_dict_store(items[1], MP_OBJ_NEW_QSTR(MP_QSTR_body), mpy_bytes(part.body));
     }

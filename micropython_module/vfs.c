@@ -130,8 +130,8 @@ static void set_time(const char *path, mp_obj_t *items, pmg_stat_t *out) {
         step = PMG_SECOND;
     }
 #endif
-    int64_t now = (int64_t)timeutils_nanoseconds_since_epoch_to_nanoseconds_since_1970(
-        mp_hal_time_ns());
+    int64_t now =
+        (int64_t)timeutils_nanoseconds_since_epoch_to_nanoseconds_since_1970(mp_hal_time_ns());
     out->mtime = (int64_t)seconds_since_1970(items[8]) * PMG_SECOND;
     out->time = now - out->mtime < step ? PMG_TIME_YOUNG : PMG_TIME_SETTLED;
 }

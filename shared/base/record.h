@@ -65,8 +65,8 @@ typedef struct {
     uint8_t io_mask; // what the backend watches
     unsigned registered : 1;
     unsigned in_work : 1;
-    unsigned internal : 1; // no Python sees it: not yet, or
-    unsigned inner : 1;    // never, it is one of our own
+    unsigned internal : 1;       // no Python sees it: not yet, or
+    unsigned inner : 1;          // never, it is one of our own
     unsigned handler_failed : 2; // 1, or 2: over bytes of the client
     unsigned eof : 1;
     unsigned reparse : 1;   // received bytes wait for the protocol

@@ -96,8 +96,8 @@ void pmg_serve_gzip_accept(struct mg_str list, int *by_name, int *by_star) {
 // ---------------------------------------------------------------------------------------------
 // Headers of a request, which may stand on several lines
 
-#define EACH_LINE(hm, i, header)                                             \
-    for (int i = 0; i < (hm)->num_headers; i++)                              \
+#define EACH_LINE(hm, i, header)                \
+    for (int i = 0; i < (hm)->num_headers; i++) \
         if (mg_strcasecmp((hm)->headers[i].name, mg_str(header)) == 0)
 
 int pmg_serve_accepts_gzip(const pmg_http_msg_t *hm) {
@@ -111,7 +111,8 @@ int pmg_serve_accepts_gzip(const pmg_http_msg_t *hm) {
     return !there ? PMG_SERVE_GZIP_UNSAID : yes ? PMG_SERVE_GZIP_YES : PMG_SERVE_GZIP_NO;
 }
 
-int pmg_serve_condition(const pmg_http_msg_t *hm, const char *header, struct mg_str tag, bool strong) {
+int pmg_serve_condition(const pmg_http_msg_t *hm, const char *header, struct mg_str tag,
+    bool strong) {
     int result = PMG_SERVE_UNCONDITIONAL;
     EACH_LINE(hm, i, header) {
         if (pmg_serve_etag_listed(hm->headers[i].value, tag, strong)) {

@@ -15,12 +15,17 @@ bool pmg_serve_etag_equal(struct mg_str a, struct mg_str b, bool strong);
 bool pmg_serve_etag_listed(struct mg_str list, struct mg_str tag, bool strong);
 // The same for all lines of a request's header.
 enum { PMG_SERVE_UNCONDITIONAL, PMG_SERVE_CONDITION_MET, PMG_SERVE_CONDITION_FAILED };
-int pmg_serve_condition(const pmg_http_msg_t *hm, const char *header, struct mg_str tag, bool strong);
+int pmg_serve_condition(const pmg_http_msg_t *hm, const char *header, struct mg_str tag,
+    bool strong);
 
 // What a line of Accept-Encoding says of gzip, by its name and by "*": 1, or 0 for a q of zero;
 // left as it is where nothing is said.
 void pmg_serve_gzip_accept(struct mg_str list, int *by_name, int *by_star);
-enum { PMG_SERVE_GZIP_UNSAID, PMG_SERVE_GZIP_YES, PMG_SERVE_GZIP_NO }; // unsaid: there is no such header
+enum {
+    PMG_SERVE_GZIP_UNSAID,
+    PMG_SERVE_GZIP_YES,
+    PMG_SERVE_GZIP_NO
+}; // unsaid: there is no such header
 int pmg_serve_accepts_gzip(const pmg_http_msg_t *hm);
 
 // The last value of a header, and how often it is there.
@@ -30,7 +35,7 @@ struct mg_str pmg_serve_single_header(const pmg_http_msg_t *hm, const char *head
 typedef struct {
     uint64_t from, len;
 } pmg_serve_range_t;
-enum { PMG_SERVE_RANGES_MAX = 16 }; // in one request
+#define PMG_SERVE_RANGES_MAX 16 // in one request
 enum { PMG_SERVE_RANGE_NONE, PMG_SERVE_RANGE_OK, PMG_SERVE_RANGE_BAD };
 // The ranges of a Range header that lie in a file of `size` bytes, at most PMG_SERVE_RANGES_MAX of them, in
 // the order of the request. OK: there are *count. BAD: none lies in it. NONE: they are malformed, in

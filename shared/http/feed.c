@@ -51,8 +51,8 @@ static int line_rest(const char *p, size_t len, bool last, size_t *n, bool *clos
 }
 
 // Does a delimiter stand at p, with its line's end in front unless `bare`?
-static int delimiter(const pmg_feed_t *f, const char *p, size_t len, bool bare, bool last, size_t *n,
-    bool *closes) {
+static int delimiter(const pmg_feed_t *f, const char *p, size_t len, bool bare, bool last,
+    size_t *n, bool *closes) {
     size_t front = bare ? 0 : 2;
     int r = begins(p, len, "\r\n--" + (2 - front), front + 2);
     if (r == YES) {
@@ -118,7 +118,8 @@ static int head(pmg_feed_t *f, const char *p, size_t len, size_t *used, struct m
     return PMG_FEED_PART;
 }
 
-int pmg_feed(pmg_feed_t *f, const char *p, size_t len, bool last, size_t *used, struct mg_str *out) {
+int pmg_feed(pmg_feed_t *f, const char *p, size_t len, bool last, size_t *used,
+    struct mg_str *out) {
     *used = 0;
     for (size_t pos = 0;;) {
         uint8_t before = f->state;

@@ -24,8 +24,7 @@ enum { PMG_FEED_MORE, PMG_FEED_DATA, PMG_FEED_PART, PMG_FEED_END };
 bool pmg_feed_begin(pmg_feed_t *f, struct mg_str boundary);
 // Reads on at p; *used bytes of it are done with. `last`: nothing comes behind them. More than
 // PMG_FEED_BOUNDARY + PMG_FEED_BLANK + 8 bytes are left over within a part's header lines alone.
-int pmg_feed(pmg_feed_t *f, const char *p, size_t len, bool last, size_t *used,
-    struct mg_str *out);
+int pmg_feed(pmg_feed_t *f, const char *p, size_t len, bool last, size_t *used, struct mg_str *out);
 // Why it ends too early, or NULL: it is whole.
 const char *pmg_feed_cut(const pmg_feed_t *f);
 

@@ -28,7 +28,7 @@ typedef struct {
 static pmg_http_form_t *form_of(struct mg_connection *c) {
     pmg_http_t *h = pmg_http_of(c);
     return pmg_is_http(c) && h->sink == PMG_HTTP_BODY_STREAM && h->stream != NULL ? h->stream->form
-                                                                               : NULL;
+                                                                                  : NULL;
 }
 
 static bool over(struct mg_connection *c) {

@@ -136,8 +136,9 @@ bool pmg_http_out_status(struct mg_connection *c, int status); // the status lin
 const char *pmg_http_reason(int status);
 int pmg_head_text(pmg_head_t *h, const char *name, const char *value); // as pmg_head_header()
 int pmg_head_lines(pmg_head_t *h, struct mg_str lines); // "Name: value\r\n" of a caller
-struct mg_str pmg_head_lines_value(struct mg_str lines, const char *lower_name); // {NULL, 0}: no such
-int pmg_http_no_memory(struct mg_connection *c);        // -ENOMEM, "no memory for the reply"
+struct mg_str pmg_head_lines_value(struct mg_str lines,
+    const char *lower_name);                     // {NULL, 0}: no such
+int pmg_http_no_memory(struct mg_connection *c); // -ENOMEM, "no memory for the reply"
 
 // date.c
 // The header's line, behind it the usual Content-Type; NULL: the clock is not set.

@@ -334,7 +334,8 @@ static size_t from_latin1(struct mg_str raw, char *dst) {
 
 size_t pmg_multipart_text(struct mg_str raw, uint8_t form, char *dst) {
     switch (form) {
-        case PMG_MULTIPART_UTF8: return (size_t)pmg_percent_decode(raw, dst, false); // it was checked
+        case PMG_MULTIPART_UTF8:
+            return (size_t)pmg_percent_decode(raw, dst, false); // it was checked
         case PMG_MULTIPART_LATIN1: return from_latin1(raw, dst);
         case PMG_MULTIPART_QUOTED: return unquote(raw, dst);
         case PMG_MULTIPART_PLAIN: return unescape(raw, dst);

@@ -144,7 +144,8 @@ int pmg_serve_root_find(const pmg_serve_t *o, const char *path, struct mg_str *f
     return err < 0 ? -EINVAL : best >= 0 ? best : -ENOENT;
 }
 
-int pmg_serve_path_join(struct mg_str folder, const char *rest, char *out, size_t size, size_t *from) {
+int pmg_serve_path_join(struct mg_str folder, const char *rest, char *out, size_t size,
+    size_t *from) {
     while (folder.len > 1 && folder.buf[0] == '.' && folder.buf[1] == '/') {
         folder = mg_str_n(folder.buf + 2, folder.len - 2);
         while (folder.len > 0 && folder.buf[0] == '/') {

@@ -26,7 +26,8 @@ int pmg_serve_root_find(const pmg_serve_t *o, const char *path, struct mg_str *f
     struct mg_str *wrong);
 // The path of a file: `folder` and `rest`, which is "" or begins with a slash; an empty folder is
 // the current one. The length, or -414. *from: where `rest` begins.
-int pmg_serve_path_join(struct mg_str folder, const char *rest, char *out, size_t size, size_t *from);
+int pmg_serve_path_join(struct mg_str folder, const char *rest, char *out, size_t size,
+    size_t *from);
 
 // Is each name of the path, from `from` on, an entry of its folder in just this spelling? Asked where
 // it matters alone: where file systems are exact, they have found it. SIZE_MAX: the path is the

@@ -309,7 +309,8 @@ static int send_chosen(struct mg_connection *c, sending_t *s, const pmg_serve_t 
     return err;
 }
 
-static int not_modified(struct mg_connection *c, const pmg_serve_variant_t *v, const pmg_serve_t *o) {
+static int not_modified(struct mg_connection *c, const pmg_serve_variant_t *v,
+    const pmg_serve_t *o) {
     pmg_head_t h;
     int err = pmg_reply_begin(&h, c, 304);
     if (err < 0) {

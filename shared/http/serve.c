@@ -39,7 +39,8 @@ static int map_path(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg
     int skip = pmg_serve_root_find(o, len < 0 ? "" : rel, &root, &wrong);
     if (skip == -EINVAL) {
         return pmg_fail(pmg_m(c), -EINVAL,
-            "root_dir: \"%.*s\" is not of the form /prefix=folder; a dict gives folders whose names "
+            "root_dir: \"%.*s\" is not of the form /prefix=folder; a dict gives folders whose "
+            "names "
             "have a comma or begin like that",
             (int)(wrong.len < 60 ? wrong.len : 60), wrong.buf);
     }

@@ -28,8 +28,8 @@ typedef struct {
 // Chooses between path and path.gz; names from the byte `from` on are the
 // client's, as for pmg_serve_path_spelled(). 0, or the status
 // to answer with: 404, 406 (it is there as gzip alone, which is not wanted), 500.
-int pmg_serve_variant_choose(pmg_serve_variant_t *v, struct mg_connection *c, const pmg_http_msg_t *hm,
-    const char *path, size_t from, int status);
+int pmg_serve_variant_choose(pmg_serve_variant_t *v, struct mg_connection *c,
+    const pmg_http_msg_t *hm, const char *path, size_t from, int status);
 // The status by If-Match and If-None-Match: 412, 304, or 0 to go on.
 int pmg_serve_variant_condition(pmg_serve_variant_t *v, const pmg_http_msg_t *hm);
 

@@ -86,7 +86,8 @@ static bool had_it_young(const pmg_serve_variant_t *v, const pmg_http_msg_t *hm)
         for (size_t at = 0; at + n < value.len; at++) {
             if (memcmp(value.buf + at, start, n) == 0) {
                 return young_tag(v, tag, sizeof(tag)) &&
-                       pmg_serve_condition(hm, "If-None-Match", mg_str(tag), false) == PMG_SERVE_CONDITION_MET;
+                       pmg_serve_condition(hm, "If-None-Match", mg_str(tag), false) ==
+                           PMG_SERVE_CONDITION_MET;
             }
         }
     }
@@ -119,8 +120,8 @@ static int regular(char *name, size_t from, pmg_stat_t *st) {
     return st->kind == PMG_IS_FILE && pmg_serve_path_spelled(name, from) ? 0 : 404;
 }
 
-int pmg_serve_variant_choose(pmg_serve_variant_t *v, struct mg_connection *c, const pmg_http_msg_t *hm,
-    const char *path, size_t from, int status) {
+int pmg_serve_variant_choose(pmg_serve_variant_t *v, struct mg_connection *c,
+    const pmg_http_msg_t *hm, const char *path, size_t from, int status) {
     pmg_stat_t packed;
     int count = 0, accepts = pmg_serve_accepts_gzip(hm);
     memset(v, 0, sizeof(*v));

@@ -149,13 +149,13 @@ def test_a_redirect_keeps_its_query(served):
 @ON_HOST
 def test_a_listing_survives_any_name(served):
     www = os.fsencode(served.folder)
-    for name in b"\xff\xfe.txt", b"a.txt", b"z.txt", b"caf\xe9":
+    for name in b"\xff\xfe.txt", b"a.txt", b"z.txt", b"x\xe9":
         with open(www + b"/" + name, "wb") as f:
             f.write(b"content")
     answer = get(served, "/")
     page = answer.body.decode()
     links = re.findall(r'href="([^"]*)"', page)
-    assert sorted(links) == ["%FF%FE.txt", "../", "a.txt", "caf%E9", "z.txt"]
+    assert sorted(links) == ["%FF%FE.txt", "../", "a.txt", "x%E9", "z.txt"]
     for link in links[1:]:
         assert get(served, "/" + link).body == b"content", link
 
@@ -492,7 +492,5 @@ def test_wrong_types_of_roots(served):
         "        try: m.connections[0].serve_dir(None, one)\n"
         "        except TypeError as e: assert 'root_dir must be a str' in str(e), str(e)\n"
         "        else: raise AssertionError(one)\n"
-        "c = list(m.connections.values())[0] if hasattr(m.connections, 'values') else None\n"
-        "m.connections[0]\n"
         "wrong(None, 1, b'x', [1], ['ab'], [('a',)], {'/': 1}, {1: 'x'}, [('/', b'x')])"
     )

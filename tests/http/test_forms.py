@@ -202,7 +202,15 @@ def test_limits(server):
 
 @pytest.mark.parametrize(
     "kind",
-    ["text/plain", "multipart/form-data", "multipart/mixed; boundary=X", "", "multipart/form-data; boundary=", "multipart/form-datax; boundary=X", "multipart/form-data; boundary=a@b"],
+    [
+        "text/plain",
+        "multipart/form-data",
+        "multipart/mixed; boundary=X",
+        "",
+        "multipart/form-data; boundary=",
+        "multipart/form-datax; boundary=X",
+        "multipart/form-data; boundary=a@b",
+    ],
 )
 def test_no_form(server, kind):
     head = f"POST / HTTP/1.1\r\nHost: d\r\nContent-Type: {kind}\r\n"
@@ -245,10 +253,9 @@ def test_a_handler_that_closes(server):
 def test_an_interrupt_ends_the_form_alone(device, target, tmp_path, mode):
     running = device(SERVER.replace("serve(m)", INTERRUPTED), root=target.folder(tmp_path))
     running.expect("SERVING")
-    running.exec(f"mode = {mode!r}")
     with Raw(running.reach(running.port())) as raw:
-        for mode, status in (mode, 500), ("", 200):
-            running.exec(f"mode = {mode!r}")
+        for given, status in (mode, 500), ("", 200):
+            running.exec(f"mode = {given!r}")
             raw.send(HEAD + f"Content-Length: {len(FORM + END)}\r\n\r\n")
             raw.send(FORM + END)
             assert raw.response("POST").status == status
@@ -277,7 +284,7 @@ def test_curl(server):
     data = server.folder / "in.bin"
     data.write_bytes(os.urandom(100_000))
     host, port = server.reach(server.port())
-    command = ["curl", "-sS", "-F", "a=1", "-F", f"f=@{data};filename=b%20\"c.bin"]
+    command = ["curl", "-sS", "-F", "a=1", "-F", f'f=@{data};filename=b%20"c.bin']
     command += [f"http://{host}:{port}/"]
     out = subprocess.run(command, capture_output=True, check=True, timeout=seconds(60)).stdout
     assert out == b"2 0"
