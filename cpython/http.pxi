@@ -276,15 +276,12 @@ cdef class HttpConnection(Connection):
 
     def http_stream_form(self, *, max_size, max_parts=64):
         """In MG_EV_HTTP_HDRS: has the parts of a multipart form arrive one after the other."""
-        cdef unsigned long long size, parts
+        cdef size_t limit, parts
         ours(self)
-        pmg_py_size(max_size, "max_size", &size)
+        pmg_py_size(max_size, "max_size", &limit)
         pmg_py_size(max_parts, "max_parts", &parts)
         cdef mg_connection *c = self.state.c
-        cdef int rc = 0
-        if c != NULL:
-            rc = pmg_http_stream_form(c, <size_t>size, <size_t>parts)
-        pmg_py_done(c, rc, NULL)
+        pmg_py_done(c, 0 if c == NULL else pmg_http_stream_form(c, limit, parts), NULL)
 
     def serve_dir(
         self, message, root_dir, extra_headers="", mime_types="", page404="", *, listing=True,
