@@ -11,9 +11,6 @@
 #include <sys/stat.h>
 #include <time.h>
 #include <unistd.h>
-#ifdef __linux__
-#include <sys/vfs.h>
-#endif
 
 #include "pmg.h"
 #include "port/port.h"
@@ -58,13 +55,7 @@ int pmg_port_list(const char *path, void (*fn)(const char *name, void *arg), voi
 }
 
 size_t pmg_port_loose_from(const char *path) {
-#ifdef __linux__
-    struct statfs fs;
-    return statfs(path, &fs) == 0 && pmg_posix_loose_names((uint32_t)fs.f_type) ? 0 : SIZE_MAX;
-#else
-    (void)path;
-    return 0; // APFS and HFS+ know a name by many spellings
-#endif
+    return pmg_posix_loose(path) ? 0 : SIZE_MAX;
 }
 
 // ---------------------------------------------------------------------------------------------

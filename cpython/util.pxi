@@ -169,7 +169,7 @@ def json_items(data, path="$"):
     items = []
     while pmg_json_next(&rest, &key, &value):
         if len(items) == PMG_JSON_ITEMS:
-            raise ValueError(f"json_items() gives at most {PMG_JSON_ITEMS} items")
+            raise DecodeError(f"json_items() gives at most {PMG_JSON_ITEMS} items")
         item = utf8(value.buf, value.len)
         items.append(item if key.buf == NULL else (json_string(key), item))
     return items
@@ -188,7 +188,7 @@ def url_port(url):
     """The port of a URL, its scheme's default, or 0."""
     cdef int port = url_split(url).port
     if port < 0:
-        pmg_py_raise(-EINVAL, PMG_MSG_URL_PORT)
+        pmg_py_raise(-EILSEQ, PMG_MSG_URL_PORT)
     return port
 
 

@@ -116,7 +116,7 @@ static mp_obj_t module_json_items(size_t n_args, const mp_obj_t *args) {
     mp_obj_t list = mp_obj_new_list(0, NULL);
     for (size_t n = 0; pmg_json_next(&rest, &key, &value); n++) {
         if (n == PMG_JSON_ITEMS) {
-            mp_raise_msg_varg(&mp_type_ValueError,
+            mp_raise_msg_varg(&mpy_type_DecodeError,
                 MP_ERROR_TEXT("json_items() gives at most %d items"), PMG_JSON_ITEMS);
         }
         mp_obj_t item = mpy_text(value);
@@ -142,7 +142,7 @@ static pmg_url_parts_t url_split(mp_obj_t url_in) {
 static mp_obj_t module_url_port(mp_obj_t url_in) {
     int port = url_split(url_in).port;
     if (port < 0) {
-        mpy_raise_result(-EINVAL, PMG_MSG_URL_PORT);
+        mpy_raise_result(-EILSEQ, PMG_MSG_URL_PORT);
     }
     return MP_OBJ_NEW_SMALL_INT(port);
 }

@@ -112,7 +112,9 @@ static bool system_stat(const char *path, mp_obj_t *items, pmg_stat_t *out) {
 }
 #endif
 
-// A time in whole seconds, of which FAT counts every other. None at all is 0, as LittleFS 1 says it.
+// Whole seconds, of which FAT counts every other. None at all is 0, as LittleFS 1 says it. A clock that
+// nobody has set begins anew with each start, in 2021 at the latest: its times come again.
+#define CLOCK_SET_FROM (1640995200 * PMG_SECOND) // 2022
 static void set_time(const char *path, mp_obj_t *items, pmg_stat_t *out) {
     const char *rest;
     mp_vfs_mount_t *vfs = mp_vfs_lookup_path(path, &rest);
@@ -132,8 +134,10 @@ static void set_time(const char *path, mp_obj_t *items, pmg_stat_t *out) {
 #endif
     int64_t now =
         (int64_t)timeutils_nanoseconds_since_epoch_to_nanoseconds_since_1970(mp_hal_time_ns());
-    out->mtime = (int64_t)seconds_since_1970(items[8]) * PMG_SECOND;
-    out->time = now - out->mtime < step ? PMG_TIME_YOUNG : PMG_TIME_SETTLED;
+    int64_t mtime = (int64_t)seconds_since_1970(items[8]) * PMG_SECOND;
+    out->stamp = (uint64_t)mtime;
+    bool young = now - mtime < step || mtime < CLOCK_SET_FROM;
+    out->time = young ? PMG_TIME_YOUNG : PMG_TIME_SETTLED;
 }
 
 // Errors that mean no more than that a path leads nowhere.
@@ -190,14 +194,21 @@ int pmg_port_list(const char *path, void (*fn)(const char *, void *), void *arg)
     return error_number(nlr.ret_val);
 }
 
-// FAT alone: its file system begins where the mount point ends.
+// FAT begins where the mount point ends; what a system holds, anywhere.
 size_t pmg_port_loose_from(const char *path) {
-#if MICROPY_VFS_FAT
     const char *rest;
-    if (is_type(mp_vfs_lookup_path(path, &rest), &mp_fat_vfs_type)) {
+    mp_vfs_mount_t *vfs = mp_vfs_lookup_path(path, &rest);
+#if MICROPY_VFS_FAT
+    if (is_type(vfs, &mp_fat_vfs_type)) {
         return rest >= path && rest <= path + strlen(path) ? (size_t)(rest - path) : 0;
     }
 #endif
+#if MICROPY_VFS_POSIX
+    if (is_type(vfs, &mp_type_vfs_posix)) {
+        return pmg_posix_loose(path) ? 0 : SIZE_MAX;
+    }
+#endif
+    (void)vfs;
     return SIZE_MAX;
 }
 

@@ -70,7 +70,8 @@ static void entry(const char *name, void *arg) {
     struct mg_str shown = mg_str(name);
     const char *dir = strcmp(l->dir, "/") == 0 ? "" : l->dir;
     size_t len = pmg_snprintf(path, sizeof(path), "%s/%s", dir, name);
-    if (l->failed || (name[0] == '.' && !l->dotfiles) || len >= sizeof(path) ||
+    if (l->failed || (name[0] == '.' && !l->dotfiles) ||
+        pmg_serve_name_unfinished(name, shown.len) || len >= sizeof(path) ||
         pmg_port_stat(path, &st) < 0 || (st.kind != PMG_IS_FILE && st.kind != PMG_IS_FOLDER)) {
         return;
     }

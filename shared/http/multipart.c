@@ -360,7 +360,12 @@ size_t pmg_multipart_filename(struct mg_str name, char *dst) {
     while (n > 0 && (dst[n - 1] == '.' || dst[n - 1] == ' ')) {
         n--;
     }
-    return n;
+    size_t cut = n > PMG_MULTIPART_FILENAME ? n - PMG_MULTIPART_FILENAME : 0;
+    while (cut > 0 && cut < n && (dst[cut] == '.' || dst[cut] == ' ' || (dst[cut] & 0xc0) == 0x80)) {
+        cut++;
+    }
+    memmove(dst, dst + cut, n - cut);
+    return n - cut;
 }
 
 #endif

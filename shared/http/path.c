@@ -80,6 +80,31 @@ bool pmg_serve_path_hidden(const char *path, size_t from) {
     return false;
 }
 
+bool pmg_serve_name_unfinished(const char *name, size_t len) {
+    static const char end[] = ".part";
+    size_t n = sizeof(end) - 1, digits = 8;
+    if (len < n + digits + 2 || name[0] != '.' || memcmp(name + len - n, end, n) != 0) {
+        return false;
+    }
+    const char *p = name + len - n - digits;
+    for (size_t i = 0; i < digits; i++) {
+        if (!((p[i] >= '0' && p[i] <= '9') || (p[i] >= 'a' && p[i] <= 'f'))) {
+            return false;
+        }
+    }
+    return p[-1] == '.';
+}
+
+bool pmg_serve_path_unfinished(const char *path, size_t from) {
+    for (const char *p = path + from; (p = strchr(p, '/')) != NULL;) {
+        size_t len = strcspn(++p, "/");
+        if (pmg_serve_name_unfinished(p, len)) {
+            return true;
+        }
+    }
+    return false;
+}
+
 // ---------------------------------------------------------------------------------------------
 // Which folder
 

@@ -16,6 +16,9 @@ int pmg_serve_path_decode(struct mg_str uri, char *out, size_t size, bool *folde
 // Does a name at or behind `from` begin with a dot? Such names hold what is not for the public:
 // .git, .env, unfinished uploads. But /.well-known/ (RFC 8615) is there to be asked for.
 bool pmg_serve_path_hidden(const char *path, size_t from);
+// Is it the name of an unfinished upload (upload.c)? Such are never there.
+bool pmg_serve_name_unfinished(const char *name, size_t len);
+bool pmg_serve_path_unfinished(const char *path, size_t from);
 
 // The folder of "folder,/prefix=folder,..." at *offset, 0 for the first; *offset then stands at the
 // next. 1, 0 at the end, -1 for an entry that is none. A folder without a prefix has an empty one.

@@ -38,6 +38,9 @@ static int one(const char **p, const char *end, uint64_t size, pmg_serve_range_t
     if ((!have_a && !have_b) || (have_a && have_b && b < a)) {
         return PMG_SERVE_RANGE_NONE;
     }
+    if (!have_a && b > 0 && size == 0) {
+        return PMG_SERVE_RANGE_NONE; // it may be asked for, but no Content-Range says it (14.1.2)
+    }
     if (!have_a) { // the last b bytes
         a = b < size ? size - b : 0;
         b = b > 0 ? UINT64_MAX : 0;

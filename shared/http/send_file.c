@@ -104,7 +104,7 @@ static void more(struct mg_connection *c) {
     size_t n = f->fs->rd(f->fd, block.buf, want);
     if (n == 0 || n > want) { // it was cut while we sent it: the client must see a short body
         pmg_buf_free(&block);
-        pmg_fatal(c, "file became shorter while it was sent");
+        pmg_fatal(c, "file became shorter or unreadable while it was sent");
         return;
     }
     block.len = n;

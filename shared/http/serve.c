@@ -47,7 +47,8 @@ static int map_path(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg
     if (len < 0) {
         return len;
     }
-    if (skip < 0 || (!o->dotfiles && pmg_serve_path_hidden(rel, (size_t)skip))) {
+    if (skip < 0 || pmg_serve_path_unfinished(rel, (size_t)skip) ||
+        (!o->dotfiles && pmg_serve_path_hidden(rel, (size_t)skip))) {
         return -404;
     }
     return pmg_serve_path_join(root, rel + skip, path, MG_PATH_MAX, from);

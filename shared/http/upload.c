@@ -19,7 +19,9 @@ static const char *part(const pmg_http_upload_t *u) {
     return u->path + u->path_len;
 }
 
-// "folder/name" -> "folder/.name.1a2b3c4d.part". Two uploads of one file do not meet.
+// "folder/name" -> "folder/.name.1a2b3c4d.part". Two uploads of one file do not meet. Of a name as long
+// as may be, a part is left out.
+#define NAME_MAX_KEPT 200
 static bool part_name(pmg_mgr_t *m, const char *path, char *out, size_t size) {
     const char *slash = strrchr(path, '/');
     const char *name = slash != NULL ? slash + 1 : path;
@@ -27,7 +29,12 @@ static bool part_name(pmg_mgr_t *m, const char *path, char *out, size_t size) {
     if (!pmg_random(m, &number, sizeof(number))) {
         return false;
     }
-    pmg_snprintf(out, size, "%.*s.%s.%08x.part", (int)(name - path), path, name, (unsigned)number);
+    size_t kept = strlen(name);
+    while (kept > NAME_MAX_KEPT || (kept > 0 && ((unsigned char)name[kept] & 0xc0) == 0x80)) {
+        kept--;
+    }
+    pmg_snprintf(out, size, "%.*s.%.*s.%08x.part", (int)(name - path), path, (int)kept, name,
+        (unsigned)number);
     return true;
 }
 #define PART_EXTRA sizeof("..12345678.part")

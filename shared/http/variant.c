@@ -14,7 +14,7 @@
 
 // A young file up to this size is hashed.
 #ifdef PMG_BOARD
-#define HASH_MAX 8192
+#define HASH_MAX 32768
 #else
 #define HASH_MAX 65536
 #endif
@@ -49,7 +49,7 @@ static bool hash(const char *name, uint64_t size, uint64_t *out) {
 
 // Of time and size, in front of what a young file's tag has more.
 static size_t begin_tag(const pmg_serve_variant_t *v, const char *before, char *out, size_t size) {
-    return pmg_snprintf(out, size, "%s%llx.%llx%s", before, (unsigned long long)v->stat.mtime,
+    return pmg_snprintf(out, size, "%s%llx.%llx%s", before, (unsigned long long)v->stat.stamp,
         (unsigned long long)v->stat.size, suffix(v));
 }
 

@@ -49,9 +49,9 @@ enum {
 typedef struct {
     uint8_t kind, time;
     uint64_t size;
-    int64_t mtime; // nanoseconds since 1970
+    uint64_t stamp; // another one when the file has changed, unless it is young or without times
 } pmg_stat_t;
-#define PMG_SECOND 1000000000LL // of mtime
+#define PMG_SECOND 1000000000LL // of the system's times
 
 void *pmg_port_alloc(size_t size);
 void pmg_port_free(void *p);

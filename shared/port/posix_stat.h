@@ -5,8 +5,13 @@
 #define PMG_POSIX_STAT_H
 
 #include <errno.h>
+#include <stdbool.h>
+#include <stdint.h>
 #include <sys/stat.h>
 #include <time.h>
+#ifdef __linux__
+#include <sys/vfs.h>
+#endif
 
 #include "port.h"
 
@@ -19,22 +24,28 @@ static inline bool pmg_not_there(int err) {
            err == EACCES || err == EPERM || err == EINVAL;
 }
 
+static inline int64_t pmg_posix_time(struct timespec t) {
+    return (int64_t)t.tv_sec * PMG_SECOND + t.tv_nsec;
+}
+
+// A program may set a file's time back, but not the one of its record: both are in the stamp.
 static inline void pmg_posix_stat(const struct stat *st, pmg_stat_t *out) {
     struct timespec now;
 #ifdef __APPLE__
-    long ns = st->st_mtimespec.tv_nsec;
+    int64_t mtime = pmg_posix_time(st->st_mtimespec), ctime = pmg_posix_time(st->st_ctimespec);
 #else
-    long ns = st->st_mtim.tv_nsec;
+    int64_t mtime = pmg_posix_time(st->st_mtim), ctime = pmg_posix_time(st->st_ctim);
 #endif
     clock_gettime(CLOCK_REALTIME, &now);
     out->kind = S_ISREG(st->st_mode)   ? PMG_IS_FILE
                 : S_ISDIR(st->st_mode) ? PMG_IS_FOLDER
                                        : PMG_IS_OTHER;
     out->size = (uint64_t)st->st_size;
-    out->mtime = (int64_t)st->st_mtime * PMG_SECOND + ns;
+    out->stamp = 3 * (uint64_t)ctime - 2 * (uint64_t)mtime;
     // Not every disk keeps fractions: FAT counts in two seconds.
-    int64_t step = ns != 0 ? PMG_TICK : 2 * PMG_SECOND;
-    int64_t age = (int64_t)now.tv_sec * PMG_SECOND + now.tv_nsec - out->mtime;
+    bool fractions = mtime % PMG_SECOND != 0 || ctime % PMG_SECOND != 0;
+    int64_t step = fractions ? PMG_TICK : 2 * PMG_SECOND;
+    int64_t age = pmg_posix_time(now) - (ctime > mtime ? ctime : mtime);
     out->time = age < step ? PMG_TIME_YOUNG : PMG_TIME_SETTLED;
 }
 
@@ -56,6 +67,17 @@ static inline bool pmg_posix_loose_names(uint32_t magic) {
             return true;
         default: return false;
     }
+}
+
+// The same of the file system that holds `path`. What cannot be asked may be one.
+static inline bool pmg_posix_loose(const char *path) {
+#ifdef __linux__
+    struct statfs fs;
+    return statfs(path, &fs) < 0 || pmg_posix_loose_names((uint32_t)fs.f_type);
+#else
+    (void)path;
+    return true; // APFS and HFS+ know a name by many spellings
+#endif
 }
 
 #endif
