@@ -1,14 +1,36 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A script that serves a folder of the host, or of a file system in the device's memory."""
+"""Scripts that serve a folder of the host, or of a file system in the device's memory."""
 
-#: PARAMS: kind is None and root a folder of the host, or kind a class of MicroPython's `vfs`.
-SERVED = """
+import time
+
+import pytest
+
+HOST = pytest.param(None, id="host", marks=pytest.mark.needs("host-files"))
+LITTLEFS = pytest.param("VfsLfs2", id="littlefs", marks=pytest.mark.needs("littlefs"))
+FAT = pytest.param("VfsFat", id="fat", marks=pytest.mark.needs("littlefs"))
+
+
+def start(device, target, script, kind, tmp_path_factory, **params):
+    """Runs a script over FILE_SYSTEM; `.folder` is its base, if that is the host's."""
+    folder = tmp_path_factory.mktemp("s") if kind is None else None
+    root = target.folder(folder) if folder else None
+    running = device(script, kind=kind, root=root, now=int(time.time()), **params)
+    running.expect("SERVING")
+    running.folder = folder
+    return running
+
+
+#: PARAMS: kind is None and root a folder of the host, or kind a class of MicroPython's `vfs`, or one
+#: of these. `base` is the folder then.
+FILE_SYSTEM = """
 import os
 
 kind = PARAMS["kind"]
 
 if kind:
     import vfs
+
+    set_clock(PARAMS["now"])
 
     class RAMBlocks:
         SIZE = 512
@@ -23,8 +45,10 @@ if kind:
             buf[:] = self.data[start : start + len(buf)]
 
         def writeblocks(self, n, buf, off=None):
-            if fails:
-                raise OSError(fails)
+            global bad_writes
+            if fails or bad_writes:
+                bad_writes = max(0, bad_writes - 1)
+                raise OSError(fails or 5)
             start = n * self.SIZE + (off or 0)
             self.data[start : start + len(buf)] = buf
 
@@ -36,14 +60,34 @@ if kind:
             if op == 6:
                 return 0
 
-    fails = 0
+    class Timeless(vfs.VfsLfs2):
+        when = 0
+
+        def stat(self, path):
+            return super().stat(path)[:7] + (self.when,) * 3
+
+    class Clockless(Timeless):  # of a board whose clock nobody sets: five seconds after its start
+        when = time.mktime((2021, 1, 1, 0, 0, 5, 0, 1))
+
+    fails = bad_writes = 0
     blocks = RAMBlocks(PARAMS.get("blocks", 120))
-    getattr(vfs, kind).mkfs(blocks)
-    vfs.mount(getattr(vfs, kind)(blocks), "/ram")
+    made = {"Timeless": Timeless, "Clockless": Clockless}
+    getattr(vfs, "VfsLfs2" if kind in made else kind).mkfs(blocks)
+    vfs.mount((made.get(kind) or getattr(vfs, kind))(blocks), "/ram")
     base = "/ram"
 else:
     base = PARAMS["root"]
 
+def end_of_file_system():
+    global fails
+    if kind:
+        fails = 0
+        vfs.umount("/ram")
+"""
+
+SERVED = (
+    FILE_SYSTEM
+    + """
 root = base + "/www"
 roots = root
 options = {}
@@ -73,7 +117,6 @@ os.mkdir(root)
 m = Manager(handler, max_head=16384)
 announce("PORT", m.listen(url("http")))
 serve(m)
-if kind:
-    fails = 0
-    vfs.umount("/ram")
+end_of_file_system()
 """
+)
