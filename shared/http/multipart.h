@@ -33,7 +33,7 @@ size_t pmg_multipart_text(struct mg_str raw, uint8_t form, char *dst);
 // The last component of a name that came from elsewhere, without what file systems treat
 // specially; may be empty. At most name.len; `dst` may be where the name is. Of a name that is
 // longer than file systems take the end is kept, which says the type.
-enum { PMG_MULTIPART_FILENAME = 200 };
+#define PMG_MULTIPART_FILENAME 200
 size_t pmg_multipart_filename(struct mg_str name, char *dst);
 
 #endif

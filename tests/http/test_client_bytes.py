@@ -18,6 +18,7 @@ def decode(m):
     elif m.uri == "/var": http_var(m.query, "a")
     elif m.uri == "/form": http_parse_multipart("--X")
     elif m.uri == "/base64": base64_decode(m.query)
+    elif m.uri == "/port": url_port("http://h:" + m.query)
     elif m.uri == "/own": raise DecodeError("own")
     elif m.uri == "/jwt": pymongoose.jwt_verify("a.b", "k")
     elif m.uri == "/program": raise ValueError("the program's")
@@ -61,7 +62,7 @@ def server(shared):
 
 
 BAD = ["/query?a=%zz", "/vars?a=1&%4", "/vars?a=%", "/url?%", "/var?a=%g0", "/form", "/own", "/jwt"]
-BAD += ["/base64?!"]
+BAD += ["/base64?!", "/port?99999", "/port?x"]
 
 
 @pytest.mark.parametrize("when", ["msg", "hdrs"])

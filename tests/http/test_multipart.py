@@ -270,6 +270,10 @@ def test_safe_filenames(device):
         "é/ü.txt": "ü.txt",
         "a/..": "",
         "con:": "con",
+        "x" * 300 + ".txt": "x" * 196 + ".txt",
+        "é" * 150 + ".txt": "é" * 98 + ".txt",
+        "y" * 200: "y" * 200,
+        "." * 250 + "z": "z",
     }
     assert ask(device, [("safe_filename", name) for name in cases]) == list(cases.values())
     assert ask(device, [("safe_filename", b"x")])[0][0] == "TypeError"

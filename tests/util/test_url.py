@@ -71,7 +71,7 @@ def test_ports_that_are_none(device):
     bad = ["65536", "99999999999999999999", "80x", "-1", "+1", " 80", "8 0", "0x50"]
     urls = [f"http://host:{port}/" for port in bad] + ["http://[::1]x/", "http://[::1]80"]
     for answer in ask(device, [("url_port", url) for url in urls]):
-        assert answer == ("ValueError", "the port of this URL is no number from 0 to 65535")
+        assert answer == ("DecodeError", "the port of this URL is no number from 0 to 65535")
     assert ask(device, [("url_port", "http://host:/")]) == [80]
 
 

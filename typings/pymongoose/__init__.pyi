@@ -1082,10 +1082,13 @@ def json_get_str(data: _Data, path: str) -> str | None:
     """The string at a path, its escapes undone, or None. Half a surrogate pair becomes U+FFFD."""
 
 def json_items(data: _Data, path: str = "$") -> list[str] | list[tuple[str, str]] | None:
-    """What an array or object holds: JSON texts, or (name, JSON text) pairs; None for others."""
+    """What an array or object holds: JSON texts, or (name, JSON text) pairs; None for others.
+
+    DecodeError for more of them than the limit.
+    """
 
 def url_port(url: str) -> int:
-    """The port of a URL, else its scheme's: 80, 443, 1883, 8883, or 0. ValueError for none."""
+    """The port of a URL, else its scheme's: 80, 443, 1883, 8883, or 0. DecodeError for none."""
 
 def url_host(url: str) -> str:
     """The host of a URL, an IPv6 address in its brackets."""
@@ -1131,7 +1134,10 @@ def http_parse_multipart(
     """
 
 def safe_filename(name: str) -> str:
-    """The last component of a file name, without what file systems treat specially; may be ""."""
+    """The last component of a file name, without what file systems treat specially; may be "".
+
+    Of more than 200 bytes the last ones are kept.
+    """
 
 def md5(data: _Data) -> bytes:
     """MD5 (RFC 1321): 16 bytes. Broken: for old protocols alone."""
