@@ -175,7 +175,7 @@ docs-links: .venv/docs.stamp
 
 deps: ## Bring the third-party sources into the cache; say what is where.
 deps: | apt-build
-	@$(PYTHON) tools/deps/deps.py
+	@$(PYTHON) tools/deps/deps.py --anew
 
 wheel: ## Build the source distribution and the wheel: build/dist/.
 wheel: .venv/build.stamp
