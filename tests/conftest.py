@@ -333,7 +333,7 @@ def pytest_testnodedown(node, error):
 def _whole_run(config):
     chosen = config.option.keyword or config.option.markexpr or config.option.maxfail
     narrowed = getattr(config.option, "lf", False) or any(
-        "::" in arg or arg.endswith(".py") for arg in config.args
+        Path(arg.partition("::")[0]).name != "tests" or "::" in arg for arg in config.args
     )
     return not chosen and not narrowed
 
