@@ -13,7 +13,7 @@
 // ---------------------------------------------------------------------------------------------
 // Properties of MQTT 5, as the wire has them
 
-NORETURN static void bad_property(void) {
+MP_NORETURN static void bad_property(void) {
     mpy_raise_result(-EINVAL, PMG_MSG_PROPERTY);
 }
 

@@ -91,7 +91,7 @@ static int python_errno(int err) {
 #define python_errno(err) (err)
 #endif
 
-NORETURN void mpy_raise_error(int err, const char *text) {
+MP_NORETURN void mpy_raise_error(int err, const char *text) {
     mp_obj_t args[2] = {
         mpy_text_replace(mg_str(text)),
         MP_OBJ_NEW_SMALL_INT(python_errno(err)),
@@ -99,7 +99,7 @@ NORETURN void mpy_raise_error(int err, const char *text) {
     nlr_raise(mp_obj_new_exception_args(&mpy_type_Error, 2, args));
 }
 
-NORETURN void mpy_raise_result(int result, const char *text) {
+MP_NORETURN void mpy_raise_result(int result, const char *text) {
     if (result == -ENOMEM) {
         mp_rom_error_text_t format = (mp_rom_error_text_t) "%s";
         nlr_raise(mp_obj_new_exception_msg_varg(&mp_type_MemoryError, format, text));
@@ -112,7 +112,7 @@ NORETURN void mpy_raise_result(int result, const char *text) {
     mpy_raise_error(-result, text);
 }
 
-NORETURN void mpy_raise_type(const char *format, const char *name, mp_obj_t got) {
+MP_NORETURN void mpy_raise_type(const char *format, const char *name, mp_obj_t got) {
     const char *type = mp_obj_get_type_str(got);
     mp_rom_error_text_t text = (mp_rom_error_text_t)format;
     if (name == NULL) { // a format that takes the type alone
@@ -121,12 +121,12 @@ NORETURN void mpy_raise_type(const char *format, const char *name, mp_obj_t got)
     nlr_raise(mp_obj_new_exception_msg_varg(&mp_type_TypeError, text, name, type));
 }
 
-NORETURN void mpy_raise_as(const mp_obj_type_t *type, const char *format, const char *name) {
+MP_NORETURN void mpy_raise_as(const mp_obj_type_t *type, const char *format, const char *name) {
     mp_rom_error_text_t text = (mp_rom_error_text_t)format;
     nlr_raise(mp_obj_new_exception_msg_varg(type, text, name));
 }
 
-NORETURN void mpy_raise_value(const char *format, const char *name) {
+MP_NORETURN void mpy_raise_value(const char *format, const char *name) {
     mpy_raise_as(&mp_type_ValueError, format, name);
 }
 
