@@ -239,6 +239,17 @@ def test_failed_step_says_what_to_do(tmp_path, said, words):
     assert f"thing: {words}" in run.stderr and "goes on" in run.stderr
 
 
+def test_what_is_too_large_for_a_chip_is_told_with_its_size(tmp_path):
+    """A linker has it in another line than its error."""
+    run = step(
+        tmp_path,
+        'echo "ld: region \\`RAM\' overflowed by 1234 bytes"; '
+        "echo 'collect2: error: ld returned 1 exit status'; exit 1",
+    )
+    assert "region `RAM' overflowed by 1234 bytes" in run.stderr
+    assert "thing: too large for the chip: leave features out, docs/size.md" in run.stderr
+
+
 def test_verbose_step(tmp_path):
     run = step(tmp_path, "echo one; exit 4", VERBOSE="1")
     assert (run.returncode, run.stderr) == (4, "thing: making it (a while)\none\n")
