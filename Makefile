@@ -42,6 +42,7 @@ needs_sanitize = test
 needs_test-esp32 = test
 needs_check = check
 needs_check-esp32 = esp32
+needs_check-boards = pico
 needs_bench = bench
 needs_picture = test
 needs_firmware = $(a_board)
@@ -65,7 +66,8 @@ sources_page := uplot
 sources_demo = $(sources_page) $(sources_$(or $(TARGET),unix))
 sources_test = $(sources_page) axe $(foreach target,$(TEST_TARGETS),$(sources_$(target)))
 sources_picture = $(sources_unix) $(sources_page)
-sources_check := mongoose lwip
+sources_check := mongoose mbedtls lwip
+sources_check-boards := $(sources_pico)
 sources_firmware = $(if $(a_board),$(sources_pico))
 sources_size = $(sources_firmware)
 SOURCES = $(sort $(foreach goal,$(GOALS),$(sources_$(goal))))
@@ -73,7 +75,7 @@ SOURCES = $(sort $(foreach goal,$(GOALS),$(sources_$(goal))))
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long cpython unix firmware flash size pico rig deps wheel bench figures picture docs docs-links
 .PHONY: check format clean ready cpython-poll unix-next firmware-next
-.PHONY: sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig apt-esp32 check-esp32 test-esp32
+.PHONY: sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig apt-esp32 check-esp32 check-boards test-esp32
 
 ### Every day
 
@@ -164,6 +166,10 @@ size: firmware
 check-esp32: ## Compile for ESP32 without ESP-IDF. ARGS=--stack, --size or --update.
 check-esp32: | apt-esp32
 	@$(PYTHON) tools/check/esp32.py $(ARGS)
+
+check-boards: ## Compile for boards with Wi-Fi or Ethernet without their drivers.
+check-boards: | apt-pico
+	@$(PYTHON) tools/check/boards.py $(ARGS)
 
 test-esp32: ## Run the suite on a unix build with an ESP32's socket layer.
 test-esp32: .venv/test.stamp | apt-test
