@@ -91,6 +91,8 @@ def overlay(tree: Path, sdk: Path, made: Path) -> None:
             (made / entry.name).symlink_to(entry)
     # A copy, since CMake would follow a link out of this tree.
     shutil.copytree(tree / "ports" / "rp2", made / "ports" / "rp2", symlinks=True)
+    # MicroPython 1.26's own way to pioasm is that of pico-sdk 2.1, Debian's next release has 2.2.
+    shutil.rmtree(made / "ports" / "rp2" / "tools_patch", ignore_errors=True)
     for entry in (tree / "lib").iterdir():
         if entry.name not in SUBMODULES:
             (made / "lib" / entry.name).symlink_to(entry)
