@@ -154,7 +154,7 @@ def test_full_disk(tmp_path):
     )
     run = ready("unix", **environment)
     assert run.returncode == 2
-    assert re.fullmatch(r"make: 12 MB are free .* about \d+ MB are needed: .*\n", run.stderr)
+    assert re.fullmatch(r"make: 12 MB are free .* about \d+ MB are needed: make room, .*\n", run.stderr)
 
 
 def test_python_without_venv(tmp_path):
