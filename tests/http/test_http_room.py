@@ -182,8 +182,8 @@ def test_the_healthy_survive_a_thousand_connects(start, target):
                     if kind is None:
                         answers += raw.response().status == 200
             assert answers > 0
-            running.until("len(m.connections) == 15")
-            assert running.eval("sorted(c.id for c in m.connections)") == before
+            # One of the thousand may still wait to be accepted, and come and go.
+            running.until(f"sorted(c.id for c in m.connections) == {before}")
             for raw in sockets:
                 raw.send(frame(1, b"still here?"))
                 while (got := read_frame(raw))[0] == 9:  # a ping
