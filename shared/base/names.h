@@ -480,6 +480,9 @@
 //   max_head        HTTP head: 431 beyond it
 //   max_body        HTTP body: 413 beyond it
 //   max_message     WebSocket message: close code 1009 beyond it; MQTT packet: the connection ends
+//   max_memory      what connections hold: buffers, TLS, copies; when it is short, the one that holds
+//                   the most of an unfinished message ends. A quarter of the machine's memory, half
+//                   of a board's heap
 //   connect_timeout from connect() to MG_EV_CONNECT (names included); a client's wait for CONNACK
 //   handshake_timeout  from a TLS connection's first byte to MG_EV_TLS_HS
 //   head_timeout    from the first byte of an HTTP head to its end: 408; a server's wait for CONNECT
@@ -500,6 +503,7 @@
     X(max_head, 16384, 2048) \
     X(max_body, 16777216, 16384) \
     X(max_message, 16777216, 8192) \
+    X(max_memory, quarter, half) \
     X(connect_timeout, 15000, 15000) \
     PMG_WHEN(PMG_HAS_TLS, X(handshake_timeout, 15000, 20000)) \
     X(head_timeout, 15000, 10000) \

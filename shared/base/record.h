@@ -42,6 +42,8 @@
 
 typedef struct pmg_watch pmg_watch_t; // core/watch.c
 
+enum { PMG_OUSTED_IN = 1, PMG_OUSTED_OUT = 2 }; // what came of its message is gone; or nothing yet
+
 // Allocated behind Mongoose's connection, see pmg_x().
 typedef struct {
     struct mg_connection *prev, *next; // all connections of the manager
@@ -85,6 +87,8 @@ typedef struct {
     unsigned multicast : 1; // datagrams know their interface
     unsigned evicted : 1;   // closed to make room
     unsigned cut : 1;       // the end of the stream came without the layer saying so
+    unsigned ousted : 2;    // its memory was wanted: see core/budget.c
+    size_t held;            // as it was counted last
     uint32_t taken;         // bytes that left the send buffer, modulo 2^32
     union {
         uint64_t aligned;
@@ -120,12 +124,14 @@ struct pmg_mgr {
     volatile unsigned char wake_slots;
 #endif
     size_t wake_bytes;
+    size_t held;                              // bytes, of max_memory
     size_t done;                              // things done in this turn
     unsigned depth;                           // hooks on the stack
     unsigned turn;                            // counts polls
     size_t handshakes;                        // of accepted connections, unfinished
     unsigned handshake_turn, handshake_steps; // steps of theirs in that turn
     bool polling, waiting, stop, closing, silent, poll_events, firing_canceled;
+    bool short_of_budget; // so the last buffer did not grow
     unsigned char *scratch; // PMG_READ_SIZE
     bool scratch_lent;
     unsigned char *spare; // a freed send buffer, or NULL

@@ -39,7 +39,7 @@ static uint32_t period(const pmg_limits_t *l) {
     return ms > LOOK_MIN_MS ? (uint32_t)ms : LOOK_MIN_MS;
 }
 
-static void owed(struct mg_connection *c, pmg_owed_t *o) {
+void pmg_owed(struct mg_connection *c, pmg_owed_t *o) {
     pmg_conn_t *x = pmg_x(c);
     memset(o, 0, sizeof(*o));
     if (c->is_closing || x->lingering || !x->connected || c->is_udp) {
@@ -90,7 +90,8 @@ static void look(pmg_timer_t *t) {
     const pmg_limits_t *l = &t->mgr->limits;
     uint32_t step = period(l);
     pmg_owed_t o;
-    owed(c, &o);
+    pmg_owed(c, &o);
+    pmg_budget_note(c);
     if (!o.unfinished && !o.untaken) {
         pmg_watch_end(c);
         return;
@@ -136,7 +137,7 @@ void pmg_watch(struct mg_connection *c) {
     w->timer.arg = c;
     w->timer.fn = look;
     w->at = pmg_now(m);
-    owed(c, &o);
+    pmg_owed(c, &o);
     w->in.count = o.said;
     w->in.on = o.saying;
     w->out.count = taken(c);
@@ -167,7 +168,7 @@ long pmg_watch_still(struct mg_connection *c) {
     pmg_mgr_t *m = pmg_m(c);
     const pmg_watch_t *w = pmg_x(c)->watch;
     pmg_owed_t o;
-    owed(c, &o);
+    pmg_owed(c, &o);
     if (w == NULL || (!o.unfinished && !o.untaken)) {
         return -1;
     }

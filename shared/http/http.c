@@ -426,6 +426,14 @@ static void too_slow(struct mg_connection *c) {
 // ---------------------------------------------------------------------------------------------
 // What the core calls
 
+static void oversized(struct mg_connection *c) {
+    refuse(c, 413);
+}
+
+static size_t held(struct mg_connection *c) {
+    return pmg_http_stream_held(c);
+}
+
 static int start(struct mg_connection *c, const pmg_opening_t *o) {
     (void)o;
     return !c->is_client || pmg_request_new(c) ? 0 : -ENOMEM;
@@ -544,6 +552,8 @@ const pmg_protocol_t pmg_http = {
     .idle = is_idle,
     .owes = owes,
     .slow = too_slow,
+    .oversized = oversized,
+    .held = held,
     .eof = eof,
     .closing = closing,
     .end = pmg_request_end_client,

@@ -184,6 +184,7 @@ struct pmg_http_stream {
 // The head is read, the body follows. False: refused.
 bool pmg_http_stream_begin(struct mg_connection *c, const char *head, size_t len);
 size_t pmg_http_stream_max(struct mg_connection *c);
+size_t pmg_http_stream_held(struct mg_connection *c); // bytes
 // How many of the bytes are done with: all, unless an exception leaves poll().
 size_t pmg_http_stream_piece(struct mg_connection *c, const char *buf, size_t len);
 // The body is whole, and so is its file; `head` is valid until the result is freed. NULL: it failed.
@@ -197,6 +198,7 @@ void pmg_http_stream_too_large(struct mg_connection *c);
 #else
 #define pmg_http_stream_begin(c, head, len) ((void)(c), (void)(head), (void)(len), false)
 #define pmg_http_stream_max(c) ((size_t)0)
+#define pmg_http_stream_held(c) ((void)(c), (size_t)0)
 #define pmg_http_stream_piece(c, buf, len) ((void)(c), (void)(buf), (len))
 #define pmg_http_stream_end(c, head) ((void)(c), (void)(head), (pmg_http_stream_t *)NULL)
 #define pmg_http_stream_free(s) ((void)(s))

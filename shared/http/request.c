@@ -293,7 +293,7 @@ static int complete(struct mg_connection *c, size_t head_len) { // of what is he
     bool host = !k->request->half_head && !x->is_unix && !has_host(head, head_len);
     size_t host_len = host ? strlen(x->host) + 8 : 0; // "Host: " and CR LF
     size_t auth_len = strlen(k->auth), more = host_len + auth_len;
-    if (!pmg_buf_reserve(&c->send, more)) {
+    if (!pmg_grow(c, &c->send, more)) {
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the credentials");
     }
     char *p = (char *)c->send.buf + start + at;

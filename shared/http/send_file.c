@@ -29,6 +29,7 @@ static bool take_block(struct mg_connection *c, struct mg_iobuf *block) {
     if (b->len == 0) {
         pmg_buf_free(b);
         *b = *block;
+        pmg_budget_note(c);
     } else { // of Python, meanwhile
         ok = pmg_out(c, block->buf, block->len);
         pmg_buf_free(block);
@@ -97,7 +98,7 @@ static void more(struct mg_connection *c) {
     if (pmg_send_len(c) > 0) {
         return;
     }
-    if (!pmg_buf_reserve(&block, want)) {
+    if (!pmg_grow(c, &block, want)) {
         pmg_fatal(c, "no memory to read a file");
         return;
     }

@@ -601,12 +601,17 @@ static void read_input(struct mg_connection *c) {
     }
 }
 
+static void oversized(struct mg_connection *c) {
+    fail(c, PMG_MQTT_QUOTA, pmg_no_budget);
+}
+
 const pmg_protocol_t pmg_mqtt = {
     .name = "MQTT",
     .only_by = "mqtt_connect()",
     .start = start,
     .opened = await,
     .read = read_input,
+    .oversized = oversized,
     .send = send_by_hand,
     .eof = eof,
     .gone = gone,

@@ -11,10 +11,10 @@
 
 #define TOKEN_MAX ((1u << 30) - 1) // a small integer on every Python
 
-static void free_entries(pmg_mqtt_entry_t *e) {
+static void free_entries(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e) {
     while (e != NULL) {
         pmg_mqtt_entry_t *next = e->next;
-        pmg_free(e);
+        pmg_mqtt_entry_free(s, e);
         e = next;
     }
 }
@@ -40,7 +40,7 @@ static void finish(pmg_mqtt_session_t *s) {
         pmg_mqtt_session_detach(s->c);
     }
     pmg_mqtt_session_close(s);
-    free_entries(s->done);
+    free_entries(s, s->done);
     s->done = NULL;
     s->m = NULL;
 }
@@ -143,11 +143,14 @@ static int queue(pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg, uint32_t expi
         return 0;
     }
     size_t len = msg->topic.len + msg->props.len + msg->data.len;
-    pmg_mqtt_entry_t *e = pmg_alloc(sizeof(*e) + len);
+    bool room = pmg_budget_take(s->m, sizeof(pmg_mqtt_entry_t) + len);
+    pmg_mqtt_entry_t *e = room ? pmg_alloc(sizeof(*e) + len) : NULL;
     if (e == NULL) {
+        pmg_budget_give(s->m, room ? sizeof(*e) + len : 0);
         return pmg_fail(s->m, -ENOMEM, "publish(): no memory for a message of %zu bytes", len);
     }
     memset(e, 0, sizeof(*e));
+    e->size = sizeof(*e) + len;
     e->topic_len = (uint16_t)msg->topic.len;
     e->data_len = (uint32_t)msg->data.len;
     e->qos = (uint8_t)msg->qos;
@@ -271,7 +274,7 @@ bool pmg_mqtt_session_result(pmg_mqtt_session_t *s, pmg_mqtt_result_t *out) {
         out->what = e->what;
         out->reason = e->reason;
         out->token = e->token;
-        pmg_free(e);
+        pmg_mqtt_entry_free(s, e);
         return true;
     }
     for (pmg_mqtt_sub_t *sub = s->telling > 0 ? s->subs : NULL; sub != NULL; sub = sub->next) {

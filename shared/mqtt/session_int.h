@@ -14,6 +14,7 @@
 typedef struct pmg_mqtt_entry {
     struct pmg_mqtt_entry *prev, *next;
     uint64_t expires; // by pmg_port_millis(); 0: never
+    size_t size;      // of this, with its bytes
     uint32_t token;
     uint32_t props_len, data_len;
     uint16_t topic_len;
@@ -66,6 +67,7 @@ struct pmg_mqtt_session {
     bool open, closed, dismissed, progress;
 };
 
+void pmg_mqtt_entry_free(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e);
 // Ends an entry and takes it out of the queue.
 void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, int reason);
 void pmg_mqtt_session_expire(pmg_mqtt_session_t *s);

@@ -14,6 +14,11 @@ void pmg_mqtt_session_forget_ids(pmg_mqtt_session_t *s) {
     s->handled = NULL;
 }
 
+void pmg_mqtt_entry_free(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e) {
+    pmg_budget_give(s->m, e->size);
+    pmg_free(e);
+}
+
 void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, int reason) {
     if (e->prev != NULL) {
         e->prev->next = e->next;
@@ -40,7 +45,7 @@ void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, i
     s->counts[PMG_MQTT_COUNT_DROPPED] += what == PMG_MQTT_DROPPED;
     s->counts[PMG_MQTT_COUNT_EXPIRED] += what == PMG_MQTT_EXPIRED;
     if (!s->opts.tell_messages) {
-        pmg_free(e);
+        pmg_mqtt_entry_free(s, e);
         return;
     }
     e->what = (uint8_t)what;

@@ -4,6 +4,7 @@
 //
 //   memory   pmg_port_alloc    uninitialized or zeroed, NULL when there is none; never raises
 //            pmg_port_free     accepts NULL
+//            pmg_port_heap     bytes that it has in all, 0: not known. Not asked on a unix
 //   clock    pmg_port_millis   monotonic, 64 bits, never wraps
 //            pmg_port_wall     the time of day: milliseconds since 1970, anything where nobody set it
 //   random   pmg_port_random   cryptographically strong; false if the source failed
@@ -55,6 +56,7 @@ typedef struct {
 
 void *pmg_port_alloc(size_t size);
 void pmg_port_free(void *p);
+size_t pmg_port_heap(void);
 uint64_t pmg_port_millis(void);
 uint64_t pmg_port_wall(void);
 bool pmg_port_random(void *buf, size_t len);

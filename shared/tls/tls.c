@@ -329,6 +329,9 @@ static int set_name(struct mg_connection *c, pmg_tls_t *t) {
     return mbedtls_ssl_set_hostname(&t->ssl, t->is_address ? NULL : host) == 0 ? 0 : -ENOMEM;
 }
 
+// Its own record and mbedTLS's two buffers; a handshake's are gone soon.
+#define TLS_HELD (sizeof(pmg_tls_t) + MBEDTLS_SSL_IN_CONTENT_LEN + MBEDTLS_SSL_OUT_CONTENT_LEN)
+
 // On failure there is no TLS: the caller closes the connection.
 static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf) {
     pmg_conn_t *x = pmg_x(c);
@@ -338,9 +341,10 @@ static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf) {
         return pmg_fail(m, -EINVAL,
             "no CA to verify the server with: give TlsOpts(ca=...), or skip_verification=True");
     }
-    pmg_tls_t *t = pmg_alloc(sizeof(*t));
+    pmg_tls_t *t = pmg_budget(c, TLS_HELD, false) ? pmg_alloc(sizeof(*t)) : NULL;
     if (t == NULL) {
-        return pmg_fail(m, -ENOMEM, "no memory for TLS");
+        return pmg_fail(m, -ENOMEM, "no memory for TLS: a connection takes %u bytes",
+            (unsigned)TLS_HELD);
     }
     memset(t, 0, sizeof(*t));
     mbedtls_ssl_init(&t->ssl);
@@ -360,9 +364,9 @@ static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf) {
         return err == -EDESTADDRREQ
                    ? pmg_fail(m, -EINVAL, "no server name to verify: give TlsOpts(name=...)")
                    : pmg_fail(m, err, "no memory for TLS: a connection takes %u bytes",
-                         (unsigned)(sizeof(*t) + MBEDTLS_SSL_IN_CONTENT_LEN +
-                                    MBEDTLS_SSL_OUT_CONTENT_LEN));
+                         (unsigned)TLS_HELD);
     }
+    pmg_budget_note(c);
     mbedtls_ssl_set_bio(&t->ssl, t, bio_send, bio_recv, NULL);
     mbedtls_ssl_set_verify(&t->ssl, verify, t);
     c->is_tls = c->is_tls_hs = 1;
@@ -633,6 +637,16 @@ static long tls_write(struct mg_connection *c, const void *buf, size_t len) {
     return total > 0 ? (long)total : -EAGAIN;
 }
 
+static size_t held(struct mg_connection *c) {
+    const pmg_tls_t *t = pmg_x(c)->layer_state;
+    (void)t;
+#if PMG_TLS_AHEAD > 0
+    return TLS_HELD + (t->ahead != NULL ? t->ahead_len : 0);
+#else
+    return TLS_HELD;
+#endif
+}
+
 const pmg_layer_t pmg_tls_layer = {
     .read = tls_read,
     .write = tls_write,
@@ -640,6 +654,7 @@ const pmg_layer_t pmg_tls_layer = {
     .wants_write = wants_write,
     .handshake = handshake,
     .heard = heard,
+    .held = held,
     .goodbye = goodbye,
     .end = end,
 };

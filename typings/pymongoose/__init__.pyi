@@ -850,6 +850,7 @@ class Manager:
         max_head         an HTTP head; more: 431
         max_body         an HTTP body; more: 413
         max_message      a WebSocket message; more: close code 1009
+        max_memory       what connections hold; at it the largest unfinished message ends
         connect_timeout  from connect() to MG_EV_CONNECT
         handshake_timeout  from there, or from MG_EV_ACCEPT, to MG_EV_TLS_HS
         head_timeout     from the first byte of an HTTP head to its end: 408
@@ -877,6 +878,7 @@ class Manager:
         max_head: int = ...,
         max_body: int = ...,
         max_message: int = ...,
+        max_memory: int = ...,
         connect_timeout: int = ...,
         handshake_timeout: int = ...,
         head_timeout: int = ...,
