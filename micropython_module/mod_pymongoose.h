@@ -86,7 +86,7 @@ typedef struct _mpy_conn_t {
     // What stays readable after close; `path` of a unix socket, or NULL.
     struct mg_addr loc, rem;
     char *path;
-    bool has_loc, has_rem;
+    bool has_loc, has_rem, is_client, is_udp;
 } mpy_conn_t;
 
 typedef struct _mpy_timer_t {

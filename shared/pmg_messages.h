@@ -8,7 +8,8 @@
 #define PMG_MSG_CONN_CLOSED "connection is closed"
 #define PMG_MSG_MGR_CLOSED "manager is closed"
 #define PMG_MSG_POLL_IN_HANDLER "poll() and close() of a Manager cannot be called inside a handler"
-#define PMG_MSG_WRONG_THREAD "a Manager is used by one thread; wakeup() alone works from others"
+#define PMG_MSG_WRONG_THREAD \
+    "a Manager is not reentrant, it is used by one thread; wakeup() alone works from others"
 #define PMG_MSG_VIEW_EXPIRED \
     "message used after its handler returned: copy what you need inside the handler"
 #define PMG_MSG_NOT_MADE_BY_HAND "connections are made by Manager.listen() and Manager.connect()"

@@ -366,14 +366,14 @@
 // ---------------------------------------------------------------------------------------------
 // Connection, Manager, Timer, TlsOpts
 
-// Read-only properties that C answers alone: X(name, kind), kind is BOOL, INT, ADDR or OPT_TEXT (str or
-// None), and the getter is pmg_conn_<name>(c) (pmg.h). On a closed connection: False, 0, the last
-// known address, None.
+// Read-only properties that C answers alone: X(name, kind), kind is BOOL, KEPT, INT, ADDR or OPT_TEXT
+// (str or None), and the getter is pmg_conn_<name>(c) (pmg.h). On a closed connection: False, what it
+// was, 0, the last known address, None.
 #define PMG_CONN_PROPS(X) \
     X(is_listening, BOOL) \
-    X(is_client, BOOL) \
+    X(is_client, KEPT) \
     X(is_tls, BOOL) \
-    X(is_udp, BOOL) \
+    X(is_udp, KEPT) \
     X(is_websocket, BOOL) \
     X(is_readable, BOOL) \
     X(is_writable, BOOL) \

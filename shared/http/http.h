@@ -58,13 +58,15 @@ typedef struct {
     struct mg_connection *c;
     size_t start; // length of the send buffer before
     uint8_t kind, seen;
+    int refused; // not 0: nothing is written, end() says why
     int status;
     size_t content_length;
     const pmg_http_msg_t *hm;
 } pmg_head_t;
 
-// A reply. -EINVAL: status outside 200..999, or the connection does not speak HTTP as a server.
-// -EPIPE: closing. -EALREADY: this request was answered. -ENOBUFS as pmg_send.
+// A reply. -EINVAL: status outside 200..999. What else is wrong end() gives, after the headers were
+// looked at. -EINVAL: the connection does not speak HTTP as a server. -EPIPE: closing. -EALREADY: this
+// request was answered. -ENOBUFS as pmg_send.
 int pmg_reply_begin(pmg_head_t *h, struct mg_connection *c, int status);
 // -EINVAL: the name is no token, the value holds CR, LF or NUL, or contradicts the body.
 int pmg_head_header(pmg_head_t *h, struct mg_str name, struct mg_str value);

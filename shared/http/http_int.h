@@ -134,6 +134,8 @@ bool pmg_http_out_str(struct mg_connection *c, const char *s);
 bool pmg_http_out_num(struct mg_connection *c, uint64_t n);
 bool pmg_http_out_status(struct mg_connection *c, int status); // the status line
 const char *pmg_http_reason(int status);
+// Makes a head that is never sent: its headers are looked at, then its end() says why. 0.
+int pmg_head_refused(pmg_head_t *h, struct mg_connection *c, int why);
 int pmg_head_text(pmg_head_t *h, const char *name, const char *value); // as pmg_head_header()
 int pmg_head_lines(pmg_head_t *h, struct mg_str lines); // "Name: value\r\n" of a caller
 struct mg_str pmg_head_lines_value(struct mg_str lines,
@@ -154,6 +156,7 @@ bool pmg_hand_between(struct mg_connection *c); // is http_chunk() free to go on
 void pmg_hand_done(struct mg_connection *c);
 
 // reply.c
+int pmg_reply_start(pmg_head_t *h, struct mg_connection *c, int status); // or at once why not
 void pmg_http_refuse(struct mg_connection *c, int status); // a reply of ours, then close
 void pmg_http_failed(struct mg_connection *c); // a handler raised: 500 or 400, if a request waits
 // Calls the handler, and answers for it if it raises.

@@ -95,7 +95,7 @@ static void entry(const char *name, void *arg) {
 
 static int send_page(struct mg_connection *c, const pmg_serve_t *o, struct mg_str page) {
     pmg_head_t h;
-    int err = pmg_reply_begin(&h, c, 200);
+    int err = pmg_reply_start(&h, c, 200);
     if (err < 0) {
         return err;
     }

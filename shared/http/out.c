@@ -86,8 +86,15 @@ int pmg_http_no_memory(struct mg_connection *c) {
     return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the reply");
 }
 
+int pmg_head_refused(pmg_head_t *h, struct mg_connection *c, int why) {
+    memset(h, 0, sizeof(*h));
+    h->c = c;
+    h->refused = why;
+    return 0;
+}
+
 void pmg_head_abort(pmg_head_t *h) {
-    if (h->c == NULL) {
+    if (h->refused != 0) {
         return;
     }
     h->c->send.len = pmg_x(h->c)->send_off + h->start;
@@ -122,9 +129,6 @@ static bool is_of_handshake(const pmg_head_t *h, struct mg_str name) {
 
 int pmg_head_header(pmg_head_t *h, struct mg_str name, struct mg_str value) {
     struct mg_connection *c = h->c;
-    if (c == NULL) { // a handshake that was refused
-        return 0;
-    }
     pmg_mgr_t *m = pmg_m(c);
     if (!pmg_http_is_token(name)) {
         return pmg_fail(m, -EINVAL, "Header name \"%.*s\" is empty or has an illegal character",
@@ -134,6 +138,9 @@ int pmg_head_header(pmg_head_t *h, struct mg_str name, struct mg_str value) {
         return pmg_fail(m, -EINVAL,
             "Header value of %.*s has an illegal character: CR, LF, NUL or another control",
             (int)(name.len < 60 ? name.len : 60), name.buf);
+    }
+    if (h->refused != 0) {
+        return 0;
     }
     bool request = h->kind == PMG_HEAD_REQUEST || h->kind == PMG_HEAD_HANDSHAKE;
     if (h->kind >= PMG_HEAD_UPGRADE && is_of_handshake(h, name)) {

@@ -25,7 +25,7 @@ static int can_reply(struct mg_connection *c) {
     return 0;
 }
 
-int pmg_reply_begin(pmg_head_t *h, struct mg_connection *c, int status) {
+int pmg_reply_start(pmg_head_t *h, struct mg_connection *c, int status) {
     if (status < 200 || status > 999) {
         return pmg_fail(pmg_m(c), -EINVAL, "status must be from 200 to 999, not %d", status);
     }
@@ -45,6 +45,11 @@ int pmg_reply_begin(pmg_head_t *h, struct mg_connection *c, int status) {
     return 0;
 }
 
+int pmg_reply_begin(pmg_head_t *h, struct mg_connection *c, int status) {
+    int err = pmg_reply_start(h, c, status);
+    return err < 0 && status >= 200 && status <= 999 ? pmg_head_refused(h, c, err) : err;
+}
+
 // In one piece: most replies pass here.
 static bool put_length(struct mg_connection *c, size_t n) {
     char line[40];
@@ -61,6 +66,9 @@ static bool put_length(struct mg_connection *c, size_t n) {
 int pmg_reply_end(pmg_head_t *h, struct mg_str body) {
     struct mg_connection *c = h->c;
     pmg_http_t *x = pmg_http_of(c);
+    if (h->refused != 0) {
+        return h->refused;
+    }
     // A 2xx to CONNECT is followed by what is no HTTP (RFC 9110, section 9.3.6).
     bool tunnel = x->is_connect && h->status / 100 == 2;
     // These have no body by definition.
@@ -144,7 +152,7 @@ void pmg_http_refuse(struct mg_connection *c, int status) {
     c->is_resp = 1;
     x->close_after = 1;
     pmg_x(c)->linger = 1;
-    if (x->resp_started || pmg_reply_begin(&h, c, status) < 0) {
+    if (x->resp_started || pmg_reply_start(&h, c, status) < 0) {
         pmg_drain(c);
         return;
     }
@@ -166,7 +174,7 @@ void pmg_http_failed(struct mg_connection *c) {
     }
     bool client = pmg_x(c)->handler_failed == 2;
     pmg_head_t head;
-    if (pmg_reply_begin(&head, c, client ? 400 : 500) < 0 ||
+    if (pmg_reply_start(&head, c, client ? 400 : 500) < 0 ||
         pmg_reply_end(&head, mg_str(client ? "Bad Request\n" : "Internal Server Error\n")) < 0) {
         pmg_close(c);
     }

@@ -17,14 +17,18 @@ struct pmg_request {
     uint32_t connects; // to CONNECT
     bool half_head;    // the head being completed began before, and has left
     size_t held_at;    // where in the send buffer the held head begins
+    size_t shown;      // bytes of the credentials that lie there, until a head takes them
     bool last;         // Connection: close was asked for or answered: no other request follows
 };
+
+static void hide(struct mg_connection *c);
 
 // A tcp:// client that sends HTTP by hand, from http_basic_auth() on.
 static const pmg_protocol_t by_hand = {
     .name = "HTTP",
     .send = pmg_request_send,
     .credentials = pmg_request_credentials,
+    .drain = hide,
     .end = pmg_request_end_client,
 };
 
@@ -58,6 +62,28 @@ void pmg_request_end_client(struct mg_connection *c) {
 
 static bool lost(const pmg_request_t *r) {
     return r == NULL || pmg_follow_lost(&r->f);
+}
+
+// A program of cymongoose's looks into the send buffer for what http_basic_auth() did: there they lie
+// until the next head is written.
+static void show(struct mg_connection *c) {
+    pmg_http_client_t *k = pmg_state(c);
+    pmg_request_t *r = k->request;
+    size_t len = strlen(k->auth);
+    if (pmg_x(c)->speaks == &by_hand && pmg_send_len(c) == 0 && !pmg_follow_in_head(&r->f) &&
+        pmg_out(c, k->auth, len)) {
+        r->shown = len;
+        pmg_x(c)->hold = 1;
+    }
+}
+
+static void hide(struct mg_connection *c) {
+    pmg_request_t *r = ((pmg_http_client_t *)pmg_state(c))->request;
+    if (r != NULL && r->shown > 0) {
+        c->send.len -= r->shown;
+        r->shown = 0;
+        pmg_x(c)->hold = 0;
+    }
 }
 
 bool pmg_request_owed(struct mg_connection *c) {
@@ -394,6 +420,7 @@ static int send_behind(struct mg_connection *c, const void *buf, size_t len) {
 // Queues bytes of a client, following what they say.
 int pmg_request_send(struct mg_connection *c, const void *buf, size_t len) {
     pmg_http_client_t *k = pmg_state(c);
+    hide(c);
     if (k->auth != NULL && !pmg_x(c)->hold && pmg_send_len(c) > 0 && !has_begun(c)) {
         return send_behind(c, buf, len);
     }
@@ -412,8 +439,10 @@ int pmg_request_send(struct mg_connection *c, const void *buf, size_t len) {
 
 int pmg_request_credentials(struct mg_connection *c, char *line) {
     pmg_http_client_t *k = pmg_state(c);
+    hide(c);
     pmg_free(k->auth);
     k->auth = line;
+    show(c);
     return 0;
 }
 

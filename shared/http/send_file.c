@@ -133,7 +133,7 @@ int pmg_serve_say(struct mg_connection *c, const pmg_serve_t *o, int status, con
     pmg_head_t h;
     char text[64];
     int n = pmg_snprintf(text, sizeof(text), "%d %s\n", status, pmg_http_reason(status));
-    int err = pmg_reply_begin(&h, c, status);
+    int err = pmg_reply_start(&h, c, status);
     if (err < 0) {
         return err;
     }
@@ -236,7 +236,7 @@ static int put_headers(pmg_head_t *h, const sending_t *s, const pmg_serve_t *o) 
 // No file system in here: on MicroPython it may run Python, and the head is half written.
 static int send_head(struct mg_connection *c, const sending_t *s, const pmg_serve_t *o) {
     pmg_head_t h;
-    int err = pmg_reply_begin(&h, c, s->status);
+    int err = pmg_reply_start(&h, c, s->status);
     if (err < 0) {
         return err;
     }
@@ -313,7 +313,7 @@ static int send_chosen(struct mg_connection *c, sending_t *s, const pmg_serve_t 
 static int not_modified(struct mg_connection *c, const pmg_serve_variant_t *v,
     const pmg_serve_t *o) {
     pmg_head_t h;
-    int err = pmg_reply_begin(&h, c, 304);
+    int err = pmg_reply_start(&h, c, 304);
     if (err < 0) {
         return err;
     }

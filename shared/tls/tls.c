@@ -411,7 +411,8 @@ static int give(struct mg_connection *c, pmg_tls_conf_t *conf) {
     if (err < 0) {
         return err;
     }
-    if (!c->is_client && !conf->has_cert) {
+    // What a listener accepts may bring its own.
+    if (!c->is_client && !c->is_listening && !conf->has_cert) {
         return pmg_fail(m, -EINVAL, "TlsOpts has no cert: a TLS server needs cert and key");
     }
     if (c->is_listening) {
@@ -449,7 +450,8 @@ void pmg_tls_accepted(struct mg_connection *listener, struct mg_connection *c) {
     if (c->is_closing || pmg_x(c)->layer != NULL || !(lx->url_tls || lx->layer_state != NULL)) {
         return;
     }
-    if (lx->layer_state == NULL) {
+    const pmg_tls_conf_t *conf = lx->layer_state;
+    if (conf == NULL || !conf->has_cert) {
         pmg_fatal(c, "TLS: no certificate: call tls_init() on the listener, or in MG_EV_ACCEPT");
     } else if (set_up(c, lx->layer_state) < 0) {
         pmg_fatal(c, pmg_m(c)->err_text);

@@ -163,8 +163,8 @@ static void is_open(struct mg_connection *c, const pmg_http_msg_t *hm) {
 
 int pmg_ws_upgrade_end(pmg_head_t *h) {
     struct mg_connection *c = h->c;
-    if (c == NULL) {
-        return 0; // the client was refused
+    if (h->refused != 0) {
+        return pmg_ws_upgrade_refuse(h);
     }
     char *protocol;
     int err = pmg_ws_upgrade_finish(h, &protocol);

@@ -139,6 +139,7 @@ serve()
 
 PROPERTY_TYPES = {
     "BOOL": "bool",
+    "KEPT": "bool",
     "INT": "int",
     "ADDR": "tuple",
     "OPT_TEXT": "NoneType",
