@@ -82,6 +82,8 @@ typedef struct {
     // As pmg_io_read() and pmg_io_write(); -EPROTO has been told to the program.
     long (*read)(struct mg_connection *c, void *buf, size_t len);
     long (*write)(struct mg_connection *c, const void *buf, size_t len);
+    // Has the peer sent something, or its end, that was not read? A byte of it is lost.
+    bool (*early)(struct mg_connection *c);
     bool (*pending)(struct mg_connection *c);     // is there something to read without the socket?
     bool (*wants_write)(struct mg_connection *c); // does the handshake wait to send?
     void (*handshake)(struct mg_connection *c);   // goes on with it

@@ -439,9 +439,13 @@ static int start(struct mg_connection *c, const pmg_opening_t *o) {
     return !c->is_client || pmg_request_new(c) ? 0 : -ENOMEM;
 }
 
+static void begin(struct mg_connection *c);
+
 static void opened(struct mg_connection *c) {
     if (c->is_accepted && !c->is_draining) {
         pmg_deadline(c, idle_late, pmg_m(c)->limits.idle_timeout);
+    } else if (c->is_client && pmg_x(c)->layer != NULL) { // TLS stands, what was queued goes out
+        begin(c);
     }
 }
 

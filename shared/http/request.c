@@ -143,12 +143,24 @@ static void follow(pmg_request_t *r, const char *p, size_t len) {
 // ---------------------------------------------------------------------------------------------
 // Requests that we write
 
-// What the server sent ahead of a request is no answer to it (RFC 9112, section 9.2). Of TLS bytes
-// nobody can tell: they may be tickets.
+// What the server sent ahead of a request is no answer to it (RFC 9112, section 9.2).
 bool pmg_request_came_early(struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c);
     char byte;
-    return pmg_x(c)->connected && !c->is_tls && pmg_x(c)->layer == NULL && !pmg_x(c)->eof &&
-           pmg_io_read(c, &byte, 1) >= 0;
+    if (!x->connected || x->eof || c->is_tls != (x->layer != NULL)) {
+        return false;
+    }
+    return x->layer != NULL ? x->layer->early(c) : pmg_io_read(c, &byte, 1) >= 0;
+}
+
+static int too_late(struct mg_connection *c, const char *why) {
+    int err = pmg_fail(pmg_m(c), -EPIPE, "%s: connect() again", why);
+    pmg_close(c);
+    return err;
+}
+
+static int none_before(struct mg_connection *c) {
+    return too_late(c, "the server has ended this connection or sent what nobody asked for");
 }
 
 int pmg_request_begin(pmg_head_t *h, struct mg_connection *c, struct mg_str method,
@@ -164,14 +176,12 @@ int pmg_request_begin(pmg_head_t *h, struct mg_connection *c, struct mg_str meth
     if (err < 0) {
         return err;
     }
-    if (r->last || (r->pending == 0 && pmg_request_came_early(c))) {
-        int gone = pmg_fail(m, -EPIPE,
-            r->last ? "no request can follow on this connection, the last one ended it "
-                      "(Connection: close): connect() again"
-                    : "the server has ended this connection or sent what nobody asked for: "
-                      "connect() again");
-        pmg_close(c);
-        return gone;
+    if (r->last) {
+        return too_late(c,
+            "no request can follow on this connection, the last one ended it (Connection: close)");
+    }
+    if (r->pending == 0 && pmg_request_came_early(c)) {
+        return none_before(c);
     }
     if (!pmg_follow_between(&r->f)) {
         return pmg_fail(m, -EALREADY, "the request before this one is not complete");
@@ -420,6 +430,10 @@ static int send_behind(struct mg_connection *c, const void *buf, size_t len) {
 // Queues bytes of a client, following what they say.
 int pmg_request_send(struct mg_connection *c, const void *buf, size_t len) {
     pmg_http_client_t *k = pmg_state(c);
+    if (pmg_is_http(c) && len > 0 && !lost(k->request) && k->request->pending == 0 &&
+        pmg_follow_between(&k->request->f) && pmg_request_came_early(c)) {
+        return none_before(c);
+    }
     hide(c);
     if (k->auth != NULL && !pmg_x(c)->hold && pmg_send_len(c) > 0 && !has_begun(c)) {
         return send_behind(c, buf, len);

@@ -499,6 +499,9 @@ static void finished(struct mg_connection *c) {
     if (x->speaks->opened != NULL) {
         x->speaks->opened(c);
     }
+    if (c->is_closing) {
+        return;
+    }
     pmg_call(c, MG_EV_TLS_HS, NULL);
     pmg_update(c);
 }
@@ -578,14 +581,14 @@ static long read_end(struct mg_connection *c, int err) {
     return -EPROTO;
 }
 
-static long tls_read(struct mg_connection *c, void *buf, size_t len) {
-    pmg_tls_t *t = pmg_x(c)->layer_state;
+// Up to `len` bytes of data; *result: 0, or why there are no more.
+static size_t read_data(pmg_tls_t *t, unsigned char *buf, size_t len, int *result) {
     size_t total = 0;
     int r = t->read_err;
     t->reading = true;
     t->reads = 0;
     while (r == 0 && total < len) {
-        r = mbedtls_ssl_read(&t->ssl, (unsigned char *)buf + total, len - total);
+        r = mbedtls_ssl_read(&t->ssl, buf + total, len - total);
         if (r > 0) {
             total += (size_t)r;
             r = 0;
@@ -601,6 +604,14 @@ static long tls_read(struct mg_connection *c, void *buf, size_t len) {
     if (!keep_ahead(t)) {
         r = MBEDTLS_ERR_SSL_ALLOC_FAILED;
     }
+    *result = r;
+    return total;
+}
+
+static long tls_read(struct mg_connection *c, void *buf, size_t len) {
+    pmg_tls_t *t = pmg_x(c)->layer_state;
+    int r;
+    size_t total = read_data(t, buf, len, &r);
     if (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE) {
         return total > 0 ? (long)total : -EAGAIN;
     }
@@ -610,6 +621,20 @@ static long tls_read(struct mg_connection *c, void *buf, size_t len) {
     }
     t->read_err = 0;
     return read_end(c, r);
+}
+
+static bool early(struct mg_connection *c) {
+    pmg_tls_t *t = pmg_x(c)->layer_state;
+    unsigned char byte;
+    int r;
+    if (c->is_tls_hs || read_data(t, &byte, 1, &r) > 0) {
+        return !c->is_tls_hs;
+    }
+    if (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE) {
+        return false;
+    }
+    t->read_err = r; // to be told by who reads
+    return true;
 }
 
 static long tls_write(struct mg_connection *c, const void *buf, size_t len) {
@@ -622,6 +647,8 @@ static long tls_write(struct mg_connection *c, const void *buf, size_t len) {
         if (r > 0) {
             t->pending_write = 0;
             total += (size_t)r;
+        } else if (r == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
+            pmg_tls_session_keep(t); // a read has met its beginning, and the rest comes first
         } else if (r == MBEDTLS_ERR_SSL_WANT_WRITE || r == MBEDTLS_ERR_SSL_WANT_READ) {
             t->pending_write = n;
             break;
@@ -652,6 +679,7 @@ static size_t held(struct mg_connection *c) {
 const pmg_layer_t pmg_tls_layer = {
     .read = tls_read,
     .write = tls_write,
+    .early = early,
     .pending = pending,
     .wants_write = wants_write,
     .handshake = handshake,

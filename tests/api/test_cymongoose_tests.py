@@ -91,7 +91,7 @@ def test_what_fails_is_what_the_page_says(run):
         TimeServer(lambda query: [reply(query)]) as clock,
     ):
         environment = {"PEER_NAMES": str(names.port), "PEER_TIME": str(clock.port)}
-        shared = ["-n", "6", "--dist", "worksteal"]  # nearly all of it is waiting
+        shared = ["-n", "4", "--dist", "worksteal"]  # nearly all of it is waiting
         seen = run(["tests"], environment, *left_out, *shared)
         other = [name for name, (what, _) in seen.items() if (what != "passed") != (name in listed)]
         # They sleep for as long as a thing takes on an idle machine: once more, one by one.
