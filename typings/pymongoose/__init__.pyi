@@ -594,7 +594,8 @@ class Connection:
         """
     def http_basic_auth(self, username: str, password: str) -> None:
         """Has the next request sent on this client connection carry Authorization: Basic
-        (RFC 7617), and Host where it lacks one.
+        (RFC 7617), and Host where it lacks one. Of a tcp:// client the line lies in send_data()
+        until a head takes it.
 
         Raises ValueError for a colon or control character in the name, or on a server's connection.
         """
@@ -743,7 +744,8 @@ class Connection:
 
         What is sent before the handshake is over waits for it. A client of https://, wss:// or tls://
         without it verifies the server by the system's CAs.
-        Raises ValueError for a server without `cert`, a client with no CA to verify by, or UDP;
+        A listener whose `opts` have no `cert` accepts those alone that bring their own.
+        Raises ValueError for an accepted connection without `cert`, a client with no CA, or UDP;
         Error(EALREADY) once the handshake has begun.
         """
     def tls_free(self) -> None:
@@ -753,9 +755,10 @@ class Connection:
 
         In MG_EV_OPEN, or after resolve_cancel(): MG_EV_RESOLVE comes from poll(), remote_addr is the
         answer, and the connection goes there instead of to the host of its own URL; to its own
-        port, unless `url` has one. Or MG_EV_ERROR comes, and it closes. RFC 1035.
+        port, unless `url` has one. Or MG_EV_ERROR comes, and it closes. RFC 1035. A listener is told
+        of the address, or the error, and nothing else comes of it.
 
-        Raises ValueError for a listener, a unix socket, a malformed URL; Error(EISCONN) when the
+        Raises ValueError for a unix socket, a malformed URL; Error(EISCONN) when the
         peer is known, Error(EALREADY) while a lookup is under way, Error(EPIPE) while closing.
         """
     def resolve_cancel(self) -> None:
