@@ -361,7 +361,8 @@ size_t pmg_multipart_filename(struct mg_str name, char *dst) {
         n--;
     }
     size_t cut = n > PMG_MULTIPART_FILENAME ? n - PMG_MULTIPART_FILENAME : 0;
-    while (cut > 0 && cut < n && (dst[cut] == '.' || dst[cut] == ' ' || (dst[cut] & 0xc0) == 0x80)) {
+    while (cut > 0 && cut < n &&
+           (dst[cut] == '.' || dst[cut] == ' ' || (dst[cut] & 0xc0) == 0x80)) {
         cut++;
     }
     memmove(dst, dst + cut, n - cut);

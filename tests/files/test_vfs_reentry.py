@@ -234,7 +234,9 @@ def test_python_runs_between_ranges(shared, act):
 @pytest.mark.parametrize("act", ACTS.split())
 def test_python_runs_in_a_form(shared, act):
     running = shared(SCRIPT)
-    piece = b'--X\r\nContent-Disposition: form-data; name="f"; filename="file"\r\n\r\n' + b"z" * 100000
+    piece = (
+        b'--X\r\nContent-Disposition: form-data; name="f"; filename="file"\r\n\r\n' + b"z" * 100000
+    )
     data = piece + b"\r\n" + piece + b"\r\n--X--\r\n"
     kind = "Content-Type: multipart/form-data; boundary=X\r\n"
     for at in ("open", "write", "close", "rename"):

@@ -48,7 +48,11 @@ serve(m)
 """
 
 #: What file systems of a desktop allow, and what safe_filename() leaves of it.
-NAMES = {'qu"ote.bin': "quote.bin", "back\\slash %2f.bin": "slash %2f.bin", "Zo\xeb \u20ac.txt": None}
+NAMES = {
+    'qu"ote.bin': "quote.bin",
+    "back\\slash %2f.bin": "slash %2f.bin",
+    "Zo\xeb \u20ac.txt": None,
+}
 
 
 @pytest.mark.parametrize("how", ["pieces", "whole"])
