@@ -17,6 +17,11 @@ bool pmg_hand_between(struct mg_connection *c) {
            pmg_follow_until_close(f) || pmg_follow_lost(f);
 }
 
+bool pmg_hand_answered_head(struct mg_connection *c) {
+    const pmg_follow_t *f = follower(c);
+    return !c->is_resp && pmg_http_of(c)->is_head && f != NULL && f->no_body;
+}
+
 void pmg_hand_done(struct mg_connection *c) {
     pmg_follow_t *f = follower(c);
     if (f != NULL) {

@@ -154,6 +154,8 @@ const char *pmg_http_date(pmg_mgr_t *m);
 int pmg_hand_send(struct mg_connection *c, const void *buf, size_t len);
 bool pmg_hand_between(struct mg_connection *c); // is http_chunk() free to go on?
 void pmg_hand_done(struct mg_connection *c);
+// A head by hand was all of the answer to HEAD: the program may go on with a body that nobody gets.
+bool pmg_hand_answered_head(struct mg_connection *c);
 
 // reply.c
 int pmg_reply_start(pmg_head_t *h, struct mg_connection *c, int status); // or at once why not

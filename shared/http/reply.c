@@ -187,13 +187,24 @@ bool pmg_http_client_fault(struct mg_connection *c, int ev) {
            !pmg_http_of(c)->resp_started && !pmg_http_of(c)->by_hand && !c->is_closing;
 }
 
+static bool is_server(struct mg_connection *c) {
+    return pmg_is_http(c) && !c->is_client && !c->is_listening;
+}
+
+static bool is_over(struct mg_connection *c) {
+    return is_server(c) && pmg_hand_answered_head(c);
+}
+
 int pmg_http_chunk(struct mg_connection *c, const void *buf, size_t len) {
     pmg_http_t *x = pmg_http_of(c);
     pmg_mgr_t *m = pmg_m(c);
     if (pmg_is_requester(c)) {
         return pmg_request_chunk(c, buf, len);
     }
-    if (!pmg_is_http(c) || c->is_client || !c->is_resp || !x->resp_started ||
+    if (is_over(c)) {
+        return 0;
+    }
+    if (!is_server(c) || !c->is_resp || !x->resp_started ||
         x->out == PMG_HTTP_OUT_LENGTH || !pmg_hand_between(c)) {
         return pmg_fail(m, -EINVAL,
             "no chunked reply was started: reply(200, \"\", "
@@ -270,7 +281,10 @@ int pmg_http_sse(struct mg_connection *c, struct mg_str type, struct mg_str data
     if (!one_line(id) || (id.len > 0 && memchr(id.buf, '\0', id.len) != NULL)) {
         return pmg_fail(m, -EINVAL, "the id of an event is one line without a NUL");
     }
-    if (!pmg_is_http(c) || c->is_client || !c->is_resp || !x->resp_started ||
+    if (is_over(c)) {
+        return 0;
+    }
+    if (!is_server(c) || !c->is_resp || !x->resp_started ||
         x->out == PMG_HTTP_OUT_LENGTH || !pmg_hand_between(c)) {
         return pmg_fail(m, -EINVAL,
             "no event stream was started: reply(200, \"\", "

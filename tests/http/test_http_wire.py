@@ -309,6 +309,19 @@ def test_heads_by_hand(server):
     assert body_of(ask(server, "/plain-events")) == b"event: tick\ndata: a\n\n"
 
 
+def test_heads_by_hand_to_head(server):
+    """They are the whole of the answer, and the program need not know."""
+    server.exec("del log[:]")
+    with Raw(server.reach(server.port())) as raw:
+        for target in ("/split", "/events", "/split"):
+            raw.send(f"HEAD {target} HTTP/1.1\r\n{H}\r\n")
+            head = raw.recv_exactly_head()
+            assert head.startswith("HTTP/1.1 200 OK") and head.lower().endswith("chunked\r\n\r\n")
+        answer = raw.ask(f"GET /status?205 HTTP/1.1\r\n{H}\r\n")
+        assert (answer.status, answer.body) == (205, b"")
+    assert server.eval("[entry for entry in log if entry[0] != 'close']") == []
+
+
 def test_curl_reads_heads_by_hand(server):
     host, port = server.reach(server.port())
     base = f"http://{host}:{port}"
