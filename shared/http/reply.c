@@ -25,7 +25,8 @@ static int can_reply(struct mg_connection *c) {
     return 0;
 }
 
-int pmg_reply_start(pmg_head_t *h, struct mg_connection *c, int status) {
+__attribute__((always_inline)) static inline int start(pmg_head_t *h, struct mg_connection *c,
+    int status) {
     if (status < 200 || status > 999) {
         return pmg_fail(pmg_m(c), -EINVAL, "status must be from 200 to 999, not %d", status);
     }
@@ -45,8 +46,12 @@ int pmg_reply_start(pmg_head_t *h, struct mg_connection *c, int status) {
     return 0;
 }
 
+int pmg_reply_start(pmg_head_t *h, struct mg_connection *c, int status) {
+    return start(h, c, status);
+}
+
 int pmg_reply_begin(pmg_head_t *h, struct mg_connection *c, int status) {
-    int err = pmg_reply_start(h, c, status);
+    int err = start(h, c, status); // each reply comes this way
     return err < 0 && status >= 200 && status <= 999 ? pmg_head_refused(h, c, err) : err;
 }
 
@@ -204,8 +209,8 @@ int pmg_http_chunk(struct mg_connection *c, const void *buf, size_t len) {
     if (is_over(c)) {
         return 0;
     }
-    if (!is_server(c) || !c->is_resp || !x->resp_started ||
-        x->out == PMG_HTTP_OUT_LENGTH || !pmg_hand_between(c)) {
+    if (!is_server(c) || !c->is_resp || !x->resp_started || x->out == PMG_HTTP_OUT_LENGTH ||
+        !pmg_hand_between(c)) {
         return pmg_fail(m, -EINVAL,
             "no chunked reply was started: reply(200, \"\", "
             "{\"Transfer-Encoding\": \"chunked\"}) starts one");
@@ -284,8 +289,8 @@ int pmg_http_sse(struct mg_connection *c, struct mg_str type, struct mg_str data
     if (is_over(c)) {
         return 0;
     }
-    if (!is_server(c) || !c->is_resp || !x->resp_started ||
-        x->out == PMG_HTTP_OUT_LENGTH || !pmg_hand_between(c)) {
+    if (!is_server(c) || !c->is_resp || !x->resp_started || x->out == PMG_HTTP_OUT_LENGTH ||
+        !pmg_hand_between(c)) {
         return pmg_fail(m, -EINVAL,
             "no event stream was started: reply(200, \"\", "
             "{\"Content-Type\": \"text/event-stream\"}) starts one");
