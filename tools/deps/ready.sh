@@ -38,7 +38,7 @@ if wanted test test-long soak; then
     for name in ${TARGET:-}; do
         case $name in
         unix | cpython | pico | unix-esp32 | cpython-poll | unix-next | pico-next) ;;
-        *) device "$name" || die "TARGET=$name: known are cpython, unix, pico and a board's serial port" ;;
+        *) device "$name" || die "TARGET=$name: known are cpython, unix, pico and a board's serial port; spaces are between them" ;;
         esac
     done
 fi
@@ -75,7 +75,9 @@ case "$goals ${TARGET:-unix}" in
 "demo unix" | "unix "*) ;;
 *) [ -e .venv/ready ] || here=$((here + 230)) ;;
 esac
-[ -e build/unix/micropython ] || here=$((here + 90))
+built=0 # by a run that did not end
+[ ! -d build/unix ] || built=$(du -sm build/unix | cut -f1)
+[ -e build/unix/micropython ] || [ "$built" -ge 90 ] || here=$((here + 90 - built))
 case " $groups " in *" pico "*) [ -d build/firmware ] || here=$((here + 130)) ;; esac
 [ -z "$sources" ] || [ -e "$cache/deps.json" ] || there=250
 disk() { df -Pk "$1" | awk -v "what=$2" 'NR == 2 { print what == "free" ? int($4 / 1024) : $1 " " $6 }'; }

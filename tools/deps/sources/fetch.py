@@ -200,6 +200,7 @@ class Fetcher:
         if suite not in self.apts:
             try:
                 private = PrivateApt(self.work, suite)
+                self.say(f"lists of Debian {suite}, {INDEX_MEGABYTES} MB")
                 retried(lambda: self.updated(private))
                 self.apts[suite] = private
             except DepsError as err:
