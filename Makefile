@@ -199,6 +199,11 @@ picture: ## Put a picture of the demo page into docs/figures/.
 picture: unix .venv/test.stamp | apt-test
 	@$(VENV)/python tests/picture.py
 
+# Folders, which make would call made. The likely meaning is said.
+.PHONY: tests benchmarks boards examples shared tools typings
+tests benchmarks boards examples shared tools typings:
+	@echo "make: $@ is a folder; make test runs the tests, make help says what else there is" >&2; exit 2
+
 # Each is a place in the order; what it stands for is asked for with all the rest.
 apt-build apt-test apt-check apt-esp32 apt-bench apt-rig apt-pico: | ready
 	@:

@@ -42,6 +42,8 @@ def make(tmp_path):
 
 
 BAD = [
+    (["tests"], "tests is a folder; make test runs the tests"),
+    (["test", "TARGET=unix,cpython"], "spaces are between them"),
     (["demo", "TARGET=amiga"], "TARGET=amiga: demo knows unix, cpython, pico"),
     (["demo", "TARGET=unix cpython"], "one target"),
     (["demo", "TARGET=/dev/ttyNONE"], "no serial port /dev/ttyNONE"),

@@ -47,8 +47,10 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 here=$(dirname "$0")
 log=$here/../../build/log/apt
-# How apt is called, for step.sh; Debian's mirrors sometimes lose a connection.
+# How apt is called, for step.sh. Debian's mirrors sometimes lose a connection; what was installed
+# need not lie there as packages, too.
 run="$root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=2"
+run="$run -o APT::Keep-Downloaded-Packages=false"
 update() {
     # shellcheck disable=SC2086
     "$here/step.sh" "$log" "apt-needs: fetching the package lists (about 10 MB)" $run update || exit 1
