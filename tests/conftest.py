@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import os
 import re
+import shutil
 import signal
 import tempfile
 import time
@@ -336,6 +337,14 @@ def _whole_run(config):
         Path(arg.partition("::")[0]).name != "tests" or "::" in arg for arg in config.args
     )
     return not chosen and not narrowed
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_litter(request, tmp_path_factory):
+    """Once all is over, files are kept of a run that failed. A folder that was named is its owner's."""
+    yield
+    if not (request.session.testsfailed or request.config.option.basetemp):
+        shutil.rmtree(tmp_path_factory.getbasetemp(), ignore_errors=True)
 
 
 def pytest_sessionfinish(session, exitstatus):
