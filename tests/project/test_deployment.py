@@ -53,13 +53,6 @@ def sample(words):
     return found
 
 
-def program_of_systemd(name):
-    program = shutil.which(name)
-    if not program:
-        pytest.skip(f"there is no {name} here")
-    return program
-
-
 def until_listening(running, port):
     while True:
         try:
@@ -83,9 +76,9 @@ def start(request):
         running.kill()
 
 
+@pytest.mark.skipif(not shutil.which("systemd-analyze"), reason="there is no systemd here")
 def test_units(tmp_path):
     """systemd itself finds nothing wrong with them."""
-    verify = program_of_systemd("systemd-analyze")
     units = []
     for text in samples():
         if found := re.match(r"# /etc/systemd/system/(\S+)\n", text):
@@ -93,15 +86,18 @@ def test_units(tmp_path):
             units[-1].write_text(text.replace("/opt/app/.venv/bin/python", sys.executable))
     assert [unit.name for unit in units] == ["app.service", "app.socket"]
     run = subprocess.run(
-        [verify, "verify", "--man=no", *units], capture_output=True, text=True, cwd=tmp_path
+        ["systemd-analyze", "verify", "--man=no", *units],
+        capture_output=True,
+        text=True,
+        cwd=tmp_path,
     )
     ours = [line for line in run.stderr.splitlines() if "app." in line]
     assert (run.returncode, ours) == (0, []), run.stderr
 
 
-@pytest.mark.needs("process", "descriptors")
+@pytest.mark.needs("process", "descriptors", "systemd")
 def test_socket_activation(target, start, tmp_path):
-    activate = program_of_systemd("systemd-socket-activate")
+    activate = "systemd-socket-activate"
     script = tmp_path / "server.py"
     script.write_text(HANDLER + sample("LISTEN_FDS"))
     port = free_port()
