@@ -238,7 +238,7 @@ static void *fs_open(const char *path, int flags) {
         nlr_pop();
         return file;
     }
-    pass_on(nlr.ret_val);
+    errno = -error_number(nlr.ret_val);
     return NULL;
 }
 

@@ -136,6 +136,7 @@ struct pmg_mgr {
     bool scratch_lent;
     unsigned char *spare; // a freed send buffer, or NULL
     size_t spare_size;
+    bool (*spare_descriptor)(pmg_mgr_t *m); // see pmg_no_descriptor(); NULL: there is nobody to put out
     uint8_t random[64];
     size_t random_left;
     pmg_attached_t *attached;

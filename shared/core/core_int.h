@@ -117,6 +117,12 @@ static inline bool pmg_out(struct mg_connection *c, const void *buf, size_t len)
 }
 #endif
 
+// Did it fail for want of a descriptor, and is there one now? Somebody was put out for it.
+static inline bool pmg_no_descriptor(pmg_mgr_t *m, int err) {
+    return (err == -EMFILE || err == -ENFILE) && m->spare_descriptor != NULL &&
+           m->spare_descriptor(m);
+}
+
 // What the log asks of the core: it may put itself between the core and the hooks of a manager.
 typedef struct {
     int level;

@@ -40,6 +40,7 @@ static void met(struct mg_connection *c, const pmg_follow_t *f, int what) {
         h->out = f->chunked                  ? PMG_HTTP_OUT_CHUNKED
                  : pmg_follow_until_close(f) ? PMG_HTTP_OUT_STREAM
                                              : PMG_HTTP_OUT_LENGTH;
+        h->events = f->endless;
         h->close_after |= f->close || h->out == PMG_HTTP_OUT_STREAM;
         h->tunnel = h->is_connect && f->status / 100 == 2;
         h->close_after |= h->tunnel;

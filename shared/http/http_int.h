@@ -32,7 +32,7 @@ typedef struct {
     uint8_t http10 : 1;
     uint8_t is_connect : 1; // the request was CONNECT: a 2xx opens a tunnel
     uint8_t tunnel : 1;     // what follows is not HTTP, and the program's
-    uint8_t events : 1;     // text/event-stream: silence and slowness are its nature
+    uint8_t events : 1;     // or pictures, without an end: silence and slowness are its nature
     uint32_t gone;          // bytes of bodies that are not in the buffer any more, modulo 2^32
     union {
         size_t scan;              // bytes of the head that hold no end of it; where trailers begin

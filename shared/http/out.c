@@ -157,6 +157,11 @@ int pmg_head_header(pmg_head_t *h, struct mg_str name, struct mg_str value) {
         if (value.len >= 17 &&
             mg_strcasecmp(mg_str_n(value.buf, 17), mg_str("text/event-stream")) == 0) {
             h->seen |= PMG_HEAD_SEEN_STREAM;
+        } else if (value.len >= 25 &&
+                   mg_strcasecmp(mg_str_n(value.buf, 25), mg_str("multipart/x-mixed-replace")) ==
+                       0 &&
+                   pmg_is_http(h->c)) {
+            pmg_http_of(h->c)->events = 1;
         }
     } else if (pmg_str_ieq(name, "content-length")) {
         if ((h->seen & (PMG_HEAD_SEEN_LENGTH | PMG_HEAD_SEEN_CHUNKED)) ||

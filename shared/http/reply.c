@@ -137,7 +137,7 @@ int pmg_reply_end(pmg_head_t *h, struct mg_str body) {
         return pmg_http_no_memory(c);
     }
     x->out = out;
-    x->events = (h->seen & PMG_HEAD_SEEN_STREAM) != 0;
+    x->events |= (h->seen & PMG_HEAD_SEEN_STREAM) != 0;
     x->resp_started = 1;
     x->tunnel = tunnel;
     x->close_after |= tunnel; // there is no other request

@@ -284,11 +284,15 @@ static int send_chosen(struct mg_connection *c, sending_t *s, const pmg_serve_t 
     if (f == NULL) {
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send a file");
     }
-    f->fd = f->fs->op(s->v->name, MG_FS_READ);
+    do {
+        errno = 0;
+        f->fd = f->fs->op(s->v->name, MG_FS_READ);
+    } while (f->fd == NULL && pmg_no_descriptor(pmg_m(c), -errno));
     if (f->fd == NULL) { // it was there a moment ago, or may not be read
+        int status = errno == EMFILE || errno == ENFILE ? 503 : 404;
         pmg_free(f->type);
         pmg_free(f);
-        return pmg_serve_say(c, o, 404, NULL, NULL);
+        return pmg_serve_say(c, o, status, NULL, NULL);
     }
     uint64_t from = s->ranges[0].from;
     if (from > 0 && f->fs->sk(f->fd, (size_t)from) != from) {

@@ -55,7 +55,10 @@ int pmg_http_upload_new(pmg_mgr_t *m, const char *path, pmg_http_upload_t **out)
         pmg_free(u);
         return pmg_fail(m, -EIO, PMG_NO_RANDOM);
     }
-    int err = pmg_port_file_create(part(u), &u->file);
+    int err;
+    do {
+        err = pmg_port_file_create(part(u), &u->file);
+    } while (pmg_no_descriptor(m, err));
     if (err < 0) {
         pmg_free(u);
         return pmg_fail(m, err, "cannot write %.*s: %s", PMG_CUT(path), strerror(-err));

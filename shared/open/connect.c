@@ -59,7 +59,10 @@ static void close_socket(struct mg_connection *c) {
 static void start_connect(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
     for (;;) {
-        int err = pmg_io_connect(c, x->is_unix ? x->host : NULL);
+        int err;
+        do {
+            err = pmg_io_connect(c, x->is_unix ? x->host : NULL);
+        } while (pmg_no_descriptor(pmg_m(c), err));
         if (err == 0 && c->is_udp) {
             connected(c);
             return;

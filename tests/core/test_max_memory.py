@@ -111,7 +111,8 @@ def end_of(kind, hog):
         assert read_frame(hog)[3] == (1009).to_bytes(2, "big")
     elif kind == "mqtt5":
         assert read_packet(hog) == (DISCONNECT, 0, b"\x97")
-    assert hog.recv_all() == b"" or kind in ("raw", "mqtt4")
+    with contextlib.suppress(ConnectionResetError):  # of what was not read any more
+        assert hog.recv_all() == b""
 
 
 KINDS = ["body", "chunks", "message", "fragments", "mqtt4", "mqtt5", "raw"]
@@ -212,12 +213,12 @@ serve(m)
 @pytest.mark.needs("memory")
 def test_tls_counts(device):
     pair = pki()["ec"]
-    running = device(TLS, cert=pair.cert, key=pair.key, now=int(NOW.timestamp()), size=120000)
+    running = device(TLS, cert=pair.cert, key=pair.key, now=int(NOW.timestamp()), size=50000)
     running.expect("SERVING")
     with contextlib.ExitStack() as opened:
         for _ in range(5):
             opened.enter_context(Raw(running.reach(running.port("SECURE"))))
-        running.until("len(log) >= 2")
+        running.until("len(log) >= 3")
         assert "no memory for TLS" in running.eval("log[0]")
         raw = opened.enter_context(Raw(running.reach(running.port())))
         assert raw.ask(GET).status == 200
@@ -240,31 +241,34 @@ GROUPS = {
 }
 
 
+@pytest.fixture(scope="module")
+def memory(tmp_path_factory):
+    """A program that prints the memory there is, where cgroup and fs/ of its folder say so."""
+    folder = tmp_path_factory.mktemp("memory")
+    (folder / "main.c").write_text(
+        "#include <stdio.h>\nsize_t pmg_machine_memory(void);\n"
+        'int main(void) { printf("%zu", pmg_machine_memory()); }\n'
+    )
+    run = [ROOT / "tools/deps/deps.py", "--path", "mongoose"]
+    mongoose = subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
+    flags = ["-w", "-O1", "-ffunction-sections", "-Wl,--gc-sections", "-DMG_ARCH=MG_ARCH_CUSTOM"]
+    flags += [f"-I{ROOT}/shared", f"-I{mongoose}"]
+    flags += ['-DPMG_PROC_CGROUP="cgroup"', '-DPMG_SYS_CGROUP="fs"']
+    sources = [f"{ROOT}/shared/base/{name}.c" for name in ("machine", "text", "form")]
+    program = folder / "memory"
+    subprocess.run(["cc", *flags, folder / "main.c", *sources, "-o", program], check=True)
+    return program
+
+
 @pytest.mark.parametrize("case", GROUPS)
-def test_a_group_of_processes(tmp_path, case):
+def test_a_group_of_processes(memory, tmp_path, case):
     lines, files, expected = GROUPS[case]
     (tmp_path / "cgroup").write_text(lines)
     for name, content in files.items():
         path = tmp_path / "fs" / name
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_text(content)
-    (tmp_path / "main.c").write_text(
-        "#include <stdio.h>\nsize_t pmg_machine_memory(void);\n"
-        'int main(void) { printf("%zu", pmg_machine_memory()); }\n'
-    )
-    found = subprocess.run(
-        [ROOT / "tools/deps/deps.py", "--path", "mongoose"],
-        capture_output=True,
-        text=True,
-        check=True,
-    ).stdout.strip()
-    flags = ["-w", "-O1", "-ffunction-sections", "-Wl,--gc-sections", "-DMG_ARCH=MG_ARCH_CUSTOM"]
-    flags += [f"-I{ROOT}/shared", f"-I{found}", f'-DPMG_PROC_CGROUP="{tmp_path}/cgroup"']
-    flags += [f'-DPMG_SYS_CGROUP="{tmp_path}/fs"']
-    sources = [f"{ROOT}/shared/base/{name}.c" for name in ("machine", "text", "form")]
-    program = tmp_path / "memory"
-    subprocess.run(["cc", *flags, tmp_path / "main.c", *sources, "-o", program], check=True)
-    told = int(subprocess.run([program], capture_output=True, check=True).stdout)
-    meminfo = dict(line.split(":") for line in open("/proc/meminfo"))
-    machine = int(meminfo["MemTotal"].split()[0]) * 1024
+    told = int(subprocess.run([memory], cwd=tmp_path, capture_output=True, check=True).stdout)
+    with open("/proc/meminfo") as f:
+        machine = int(f.readline().split()[1]) * 1024  # MemTotal, in kB
     assert told == (expected or machine)

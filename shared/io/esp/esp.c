@@ -135,6 +135,15 @@ static void fill(pmg_mgr_t *m, sets_t *s) {
     }
 }
 
+void pmg_sock_closed(pmg_mgr_t *m, int fd) {
+    sets_t *s = pmg_io_of(m)->sets;
+    if (s != NULL) {
+        FD_CLR(fd, &s->reads);
+        FD_CLR(fd, &s->writes);
+        FD_CLR(fd, &s->errors);
+    }
+}
+
 // One select(), while others run. Its result, or a negative errno.
 static int look(pmg_mgr_t *m, sets_t *s, int ms) {
     struct timeval time = {.tv_sec = ms / 1000, .tv_usec = (ms % 1000) * 1000};
@@ -180,7 +189,8 @@ int pmg_io_wait(pmg_mgr_t *m, int ms) {
     if (r <= 0) {
         return r;
     }
-    // Hooks make connections, whose descriptors are others, and free none.
+    // Hooks make connections, whose descriptors are in no set, and free none.
+    pmg_io_of(m)->sets = &s;
     for (struct mg_connection *c = m->first; c != NULL && !m->stop; c = pmg_x(c)->next) {
         int fd = fd_of(c), want = pmg_x(c)->io_mask;
         if (fd < 0 || fd >= s.end || !pmg_x(c)->watched) {
@@ -193,6 +203,7 @@ int pmg_io_wait(pmg_mgr_t *m, int ms) {
             pmg_ready(c, mask, error);
         }
     }
+    pmg_io_of(m)->sets = NULL;
     return r;
 }
 

@@ -350,6 +350,7 @@ void pmg_io_close(struct mg_connection *c) {
     }
 #endif
     close(fd);
+    pmg_sock_closed(pmg_m(c), fd);
     set_fd(c, -1);
 }
 
