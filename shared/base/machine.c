@@ -66,10 +66,10 @@ static uint64_t group_limit(void) {
         if (group != NULL) {
             size_t group_len = len - (size_t)(group + 1 - line);
             bool v2 = group == what + 1, v1 = group == what + 7 && memcmp(what, ":memory", 7) == 0;
-            uint64_t n = v2 ? limit_of(PMG_SYS_CGROUP, group + 1, group_len, "memory.max")
-                       : v1 ? limit_of(PMG_SYS_CGROUP "/memory", group + 1, group_len,
-                                  "memory.limit_in_bytes")
-                            : UINT64_MAX;
+            uint64_t n = v2   ? limit_of(PMG_SYS_CGROUP, group + 1, group_len, "memory.max")
+                         : v1 ? limit_of(PMG_SYS_CGROUP "/memory", group + 1, group_len,
+                                    "memory.limit_in_bytes")
+                              : UINT64_MAX;
             least = n < least ? n : least;
         }
         line += len + (line[len] != '\0');

@@ -131,12 +131,13 @@ struct pmg_mgr {
     size_t handshakes;                        // of accepted connections, unfinished
     unsigned handshake_turn, handshake_steps; // steps of theirs in that turn
     bool polling, waiting, stop, closing, silent, poll_events, firing_canceled;
-    bool short_of_budget; // so the last buffer did not grow
+    bool short_of_budget;   // so the last buffer did not grow
     unsigned char *scratch; // PMG_READ_SIZE
     bool scratch_lent;
     unsigned char *spare; // a freed send buffer, or NULL
     size_t spare_size;
-    bool (*spare_descriptor)(pmg_mgr_t *m); // see pmg_no_descriptor(); NULL: there is nobody to put out
+    // See pmg_no_descriptor(). NULL: there is nobody to put out.
+    bool (*spare_descriptor)(pmg_mgr_t *m);
     uint8_t random[64];
     size_t random_left;
     pmg_attached_t *attached;

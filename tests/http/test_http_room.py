@@ -301,7 +301,7 @@ def test_without_one_that_stalls_it_is_refused(start, tmp_path, what):
                 running.exec(TAKES[what])
                 running.until("any('ERROR' in str(e) for e in log)")
             else:
-                running.exec("e = raises(Error, lambda: exec(%r))" % TAKES[what])
+                running.exec(f"e = raises(Error, lambda: exec({TAKES[what]!r}))")
                 assert running.eval("e.errno") in (errno.EMFILE, errno.ENFILE)
             running.exec("held[0].reply(200, 'late')")
             assert waiting.response().body == b"late"

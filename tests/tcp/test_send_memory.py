@@ -1,8 +1,11 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A send buffer that cannot grow: what has left already is room."""
 
+import contextlib
+import errno
+
 import pytest
-from peers.clients import Raw
+from peers.clients import Raw, listen, seconds
 from peers.faults import faulty  # noqa: F401
 
 SCRIPT = """
@@ -63,3 +66,53 @@ more = None
         script._answer(60)
     assert len(got) == size + more
     assert got.count(b"x") == size and got.endswith(b"y" * more)
+
+
+PUBLICATIONS = """
+log = []
+def handler(c, ev, data):
+    if ev == MG_EV_MQTT_OPEN:
+        log.append("OPEN")
+    elif ev == MG_EV_ERROR:
+        log.append(data)
+m = Manager(**PARAMS["limits"])
+def go():
+    global c
+    c = m.mqtt_connect(peer("mqtt", PARAMS["port"]), handler, "one")
+def publish(first, last):
+    for n in range(first, last):
+        c.mqtt_pub("t", b"x" * n)
+        m.poll(0)
+def fill():
+    while True:
+        c.mqtt_pub("t", b"x" * 300)
+serve(m)
+"""
+
+
+def test_publications_that_a_busy_peer_takes_late(device, target):
+    """Of 0 to 300 bytes, while it takes little: what has left makes room for the next ones. At
+    max_send it is ENOBUFS, and never MemoryError."""
+    limits = target.size({"max_send": 32768}, {})  # a board's own
+    with listen() as listener:
+        running = device(PUBLICATIONS, port=listener.getsockname()[1], limits=limits)
+        running.expect("SERVING")
+        running.exec("go()")
+        with Raw.__new__(Raw) as raw:
+            running.exec("m.poll(50)")
+            raw.socket = listener.accept()[0]
+            raw.socket.settimeout(seconds())
+            while len(raw.recv(1)) < 1:
+                running.exec("m.poll(5)")
+            raw.send(b"\x20\x02\x00\x00")
+            running.until("'OPEN' in log")
+            for first in range(0, 301, 43):
+                running.exec(f"publish({first}, {first + 43})", 30)
+                raw.recv_exactly(2000 if first else 500)
+            running.exec("e = raises(Error, fill, text='max_send'); left = c.send_len")
+            assert running.eval("e.errno") == errno.ENOBUFS
+            assert running.eval("left") >= 32768
+            running.exec("c.close()")
+            with contextlib.suppress(ConnectionResetError):
+                raw.recv_all()
+        assert running.eval("log") == ["OPEN"]
