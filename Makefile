@@ -85,7 +85,7 @@ demo: $(call builds,$(or $(TARGET),unix)) $(if $(filter-out unix cpython,$(TARGE
 
 test: ## Run the tests. TARGET="cpython unix pico"; K=websocket picks some.
 test: $(call builds,$(TEST_TARGETS)) .venv/test.stamp | apt-test
-	@$(if $(TARGET)$(filter pico%,$(TEST_TARGETS)),,echo "test: not on the emulated Pico: make test TARGET=pico installs its tools (about 450 MB) and runs there")
+	@$(if $(TARGET)$(filter pico%,$(TEST_TARGETS)),,echo "test: not on the emulated Pico: make test TARGET=pico installs its tools (600 MB to fetch, 4 GB on the disk) and runs there")
 	@$(VENV)/python tools/test/suite.py "$(TEST_TARGETS)" tests $(if $(K),-k "$(K)")
 
 cpython: ## Build the CPython package and install it into .venv.
