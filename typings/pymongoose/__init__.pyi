@@ -969,7 +969,7 @@ class Manager:
         url: str,
         handler: Handler | None = None,
         client_id: str = "",
-        username: str = "",
+        username: str | None = None,
         password: _Data = "",
         clean_session: bool = True,
         keepalive: int = 60,
