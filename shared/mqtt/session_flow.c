@@ -47,6 +47,15 @@ static void unsend(pmg_mqtt_session_t *s) {
     }
 }
 
+// Whoever dislikes a message ends each connection on which it comes, and in order: what ends otherwise
+// in between was a link, and so may all have been that came before.
+static void absolve(pmg_mqtt_session_t *s) {
+    s->fruitless = 0;
+    for (pmg_mqtt_entry_t *e = s->first; e != NULL; e = e->next) {
+        e->blames = 0;
+    }
+}
+
 void pmg_mqtt_session_detach(struct mg_connection *c) {
     pmg_mqtt_t *q = pmg_mqtt_of(c);
     if (q == NULL || q->session == NULL) {
@@ -57,6 +66,9 @@ void pmg_mqtt_session_detach(struct mg_connection *c) {
     q->session = NULL;
     q->flow = &q->own;
     s->c = NULL;
+    if (s->open && !s->dismissed) {
+        absolve(s);
+    }
     s->open = false;
     if (s->closed) {
         pmg_mqtt_session_forget_ids(s);
@@ -179,11 +191,15 @@ void pmg_mqtt_session_suback(pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg) {
 }
 
 void pmg_mqtt_session_dismissed(pmg_mqtt_session_t *s, int reason) {
-    if (s->dismissed || !s->open || s->sent == 0 || innocent(reason)) {
-        s->dismissed = true;
+    bool is_new = s->open && !s->dismissed;
+    s->dismissed = true;
+    if (is_new && (s->sent == 0 || innocent(reason))) {
+        absolve(s);
         return;
     }
-    s->dismissed = true;
+    if (!is_new) {
+        return;
+    }
     s->fruitless = s->progress ? 0 : s->fruitless + (s->fruitless < 255);
     if (s->fruitless >= FRUITLESS_MAX) {
         s->careful = s->sent;
