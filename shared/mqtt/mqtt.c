@@ -141,7 +141,7 @@ static bool eof(struct mg_connection *c) {
     // In the middle of a packet it was cut, by whomever.
     if (q->session != NULL && q->state == PMG_MQTT_OPEN && !pmg_x(c)->cut && c->recv.len == 0 &&
         q->skip == 0) {
-        pmg_mqtt_session_dismissed(q->session, 0);
+        pmg_mqtt_session_dismissed(q->session, 0, false);
     }
     no_more(c);
     return false;
@@ -327,11 +327,14 @@ static void client_packet(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
             break;
         case MQTT_CMD_PINGRESP:
             q->ping_out = 0;
+            if (q->session != NULL) {
+                pmg_mqtt_session_ponged(q->session);
+            }
             fire_cmd(c, msg);
             break;
         case MQTT_CMD_DISCONNECT:
             if (q->session != NULL) {
-                pmg_mqtt_session_dismissed(q->session, msg->ack);
+                pmg_mqtt_session_dismissed(q->session, msg->ack, true);
             }
             q->state = PMG_MQTT_DONE;
             fire_cmd(c, msg);
@@ -430,6 +433,7 @@ static void packet(struct mg_connection *c, const uint8_t *p, size_t len, size_t
     pmg_mqtt_msg_t msg;
     const char *why;
     int err = pmg_mqtt_parse(p, len, head_len, !c->is_client, q->version, &msg, &why);
+    q->heard = 1;
     if (err != 0) {
         if (msg.cmd == MQTT_CMD_CONNECT && q->state == PMG_MQTT_WAIT && !c->is_client) {
             refuse(c, err, msg.version, why);

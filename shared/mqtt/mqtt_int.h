@@ -81,6 +81,7 @@ typedef struct {
     uint8_t auth;     // CONNECT named an authentication method
     uint8_t clean;    // CONNECT asked for no session from before
     uint8_t skip_qos; // of the message that is skipped
+    uint8_t heard;    // a packet came since a session's message went out alone
     uint16_t skip_id;
     uint16_t answered; // bit 1 << command: sent while busy
     uint16_t keepalive;
@@ -180,8 +181,9 @@ void pmg_mqtt_session_opened(pmg_mqtt_session_t *s, bool present);
 // PUBACK, PUBREC, PUBCOMP. False: not what this id waits for.
 bool pmg_mqtt_session_acked(pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg);
 void pmg_mqtt_session_suback(pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg);
-// The server ended the connection in order, by DISCONNECT (its reason) or without a word (0).
-void pmg_mqtt_session_dismissed(pmg_mqtt_session_t *s, int reason);
+// The server ended the connection in order, by DISCONNECT (`said`, its reason) or without a word (0).
+void pmg_mqtt_session_dismissed(pmg_mqtt_session_t *s, int reason, bool said);
+void pmg_mqtt_session_ponged(pmg_mqtt_session_t *s);
 // A message with QoS 2 was handled; has this one been, whose id was not released (`is_open`) or was?
 uint32_t pmg_mqtt_session_hash(const pmg_mqtt_msg_t *msg);
 void pmg_mqtt_session_handled(pmg_mqtt_session_t *s, uint16_t id, uint32_t hash);

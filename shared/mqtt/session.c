@@ -77,7 +77,7 @@ int pmg_mqtt_session_attach(pmg_mqtt_session_t *s, struct mg_connection *c) {
     }
     pmg_mqtt_t *q = pmg_mqtt_of(c);
     s->c = c;
-    s->open = s->dismissed = s->progress = false;
+    s->open = s->dismissed = s->progress = s->asked = s->answered = false;
     q->session = s;
     q->flow = &s->flow;
     return 0;

@@ -51,6 +51,7 @@ static void unsend(pmg_mqtt_session_t *s) {
 // in between was a link, and so may all have been that came before.
 static void absolve(pmg_mqtt_session_t *s) {
     s->fruitless = 0;
+    s->ask_first = false;
     for (pmg_mqtt_entry_t *e = s->first; e != NULL; e = e->next) {
         e->blames = 0;
     }
@@ -190,7 +191,9 @@ void pmg_mqtt_session_suback(pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg) {
     pmg_mqtt_session_pump(s);
 }
 
-void pmg_mqtt_session_dismissed(pmg_mqtt_session_t *s, int reason) {
+// A link may be cut in order, too, by a proxy: so it is no evidence where the server had more to say than
+// the answer to the message.
+void pmg_mqtt_session_dismissed(pmg_mqtt_session_t *s, int reason, bool said) {
     bool is_new = s->open && !s->dismissed;
     s->dismissed = true;
     if (is_new && (s->sent == 0 || innocent(reason))) {
@@ -205,6 +208,10 @@ void pmg_mqtt_session_dismissed(pmg_mqtt_session_t *s, int reason) {
         s->careful = s->sent;
     }
     if (s->sent > 1 || s->flow.subscribed.len > 0) {
+        return;
+    }
+    if (!said && pmg_mqtt_of(s->c)->heard) {
+        s->ask_first = true;
         return;
     }
     pmg_mqtt_entry_t *e = s->first;

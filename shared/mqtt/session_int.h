@@ -69,6 +69,8 @@ struct pmg_mqtt_session {
     size_t bytes;        // of the entries, those that are to be told of, too
     uint8_t fruitless;   // times in a row that the server ended a connection and took nothing
     bool open, closed, dismissed, progress;
+    // Ping before a message that goes alone: so that what the server had for us is not on its way then.
+    bool ask_first, asked, answered;
 };
 
 // Ends an entry and takes it out of the queue.

@@ -198,9 +198,29 @@ static int send_message(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, uint64_t now
     }
     e->id = (uint16_t)msg.id;
     e->sent = 1;
-    s->sent++;
+    if (s->sent++ == 0) {
+        q->heard = 0;
+    }
     s->unsent = e->next;
     return 0;
+}
+
+static bool may_go(pmg_mqtt_session_t *s) {
+    if (s->careful == 0) {
+        return true;
+    }
+    if (s->sent > 0 || s->flow.subscribed.len > 0) {
+        return false;
+    }
+    if (s->ask_first && !s->asked) {
+        s->asked = pmg_mqtt_put(s->c, MQTT_CMD_PINGREQ, 0, NULL, 0);
+    }
+    return !s->ask_first || s->answered;
+}
+
+void pmg_mqtt_session_ponged(pmg_mqtt_session_t *s) {
+    s->answered = s->asked;
+    pmg_mqtt_session_pump(s);
 }
 
 static int send_messages(pmg_mqtt_session_t *s) {
@@ -213,8 +233,7 @@ static int send_messages(pmg_mqtt_session_t *s) {
             s->unsent = e->next;
         } else if (e->id == 0 && e->expires > 0 && e->expires <= now) {
             pmg_mqtt_entry_done(s, e, PMG_MQTT_EXPIRED, 0);
-        } else if (s->sent >= q->receive_max ||
-                   (s->careful > 0 && (s->sent > 0 || s->flow.subscribed.len > 0))) {
+        } else if (s->sent >= q->receive_max || !may_go(s)) {
             break; // an acknowledgment makes room
         } else {
             err = send_message(s, e, now);

@@ -93,8 +93,8 @@ def mosquitto(tmp_path):
     broker.stop()
 
 
-def run(script, broker, seed, version, cuts, count, between=lambda cutter: None):
-    cutter = Cutter(broker.port, seed, cuts)
+def run(script, broker, seed, version, cuts, count, between=lambda cutter: None, **how):
+    cutter = Cutter(broker.port, seed, cuts, **how)
     # The name is part of a session's, and the server of a module may have one from before.
     name = f"judge{seed}-{version}-{count}"
     judge = Client(("127.0.0.1", broker.port), client_id=name, clean_session=False, connect=False)
@@ -155,7 +155,15 @@ def test_cuts(script, mosquitto, target, seed, version):
 @pytest.mark.needs("ejabberd")
 @pytest.mark.parametrize("version", [4, 5])
 def test_cuts_before_another_server(script, ejabberd, target, version):
-    run(script, ejabberd, 3, version, *some(target))
+    run(script, ejabberd, 3, version, *some(target), most=700)
+
+
+@pytest.mark.cost(15)
+@pytest.mark.parametrize("seed", [7, 8])
+def test_cuts_in_order(script, mosquitto, target, seed):
+    """As some proxies cut, soon and by FIN alone: that sets no message aside."""
+    cuts, count = some(target)
+    run(script, mosquitto, seed, 4, 3 * cuts, count // 2, most=300, resets=0)
 
 
 @pytest.mark.cost(15)

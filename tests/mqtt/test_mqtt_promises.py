@@ -11,6 +11,8 @@ from peers.mqtt_peers import (
     CONNACK,
     CONNECT,
     DISCONNECT,
+    PINGREQ,
+    PINGRESP,
     PUBACK,
     PUBCOMP,
     PUBLISH,
@@ -414,6 +416,37 @@ def test_a_cut_is_no_evidence(script):
     talks = [cut] * 6 + [ended, ended, cut] * 3 + [good]
     results = conversation(script, talks, "s.publish('t', 'x', 1)", "told", retry_max=40)
     assert results == [b"x"] * 16
+    assert script.eval("told") == [(1, "acknowledged", 0)]
+
+
+def test_a_cut_in_order_while_messages_come_is_no_evidence(script):
+    """The server has messages on their way when the link ends: another look, behind a ping."""
+
+    def ended(raw):
+        raw.send(KEPT)
+        got = read_packet(raw)
+        if got[0] == PUBLISH:
+            raw.send(publish("t", b"x", 1, 9))
+            raw.half_close()
+            raw.recv(100)
+            return payload(got)
+        raw.send(packet(PINGRESP) + publish("t", b"x", 1, 9))
+        raw.half_close()
+        raw.recv(100)
+        return got[0]
+
+    def good(raw):
+        raw.send(KEPT)
+        assert read_packet(raw)[0] == PINGREQ
+        raw.send(packet(PINGRESP))
+        got = read_packet(raw)
+        raw.send(ack(PUBACK, mid(got)))
+        return payload(got)
+
+    results = conversation(
+        script, [ended] * 8 + [good], "s.publish('t', 'x', 1)", "told", retry_max=40
+    )
+    assert results == [b"x"] * 2 + [PINGREQ] * 6 + [b"x"]
     assert script.eval("told") == [(1, "acknowledged", 0)]
 
 

@@ -179,15 +179,15 @@ class Client(paho.Client):
 class Cutter:
     """A proxy before a server that cuts its connections, each after a random number of bytes.
 
-    The bytes of both directions count together. `cuts` of them are cut, by RST or FIN, what was
-    relayed by then may end anywhere; later ones live.
+    The bytes of both directions count together. `cuts` of them are cut, `resets` of four by RST and the
+    rest by FIN, what was relayed by then may end anywhere; later ones live.
     """
 
-    def __init__(self, port, seed, cuts, most=1500):
+    def __init__(self, port, seed, cuts, most=1500, resets=3):
         self.port = free_port()
         self.to = port
         self.random = random.Random(seed)
-        self.cuts, self.most, self.done = cuts, most, 0
+        self.cuts, self.most, self.done, self.resets = cuts, most, 0, resets
         self.listener = socket.create_server(("127.0.0.1", self.port))
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -218,7 +218,7 @@ class Cutter:
                     if left is not None and len(data) >= left:
                         pairs[one].sendall(data[:left])
                         self.done += 1
-                        if self.random.randrange(4):
+                        if self.random.randrange(4) < self.resets:
                             for end in pairs:
                                 linger = struct.pack("ii", 1, 0)
                                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
