@@ -66,6 +66,7 @@ long pmg_watch_still(struct mg_connection *c);
 // queue.c
 void pmg_work(struct mg_connection *c);  // have the loop look at it, this turn or the next
 void pmg_wants(struct mg_connection *c); // tell the backend what to watch
+void pmg_owed(struct mg_connection *c, pmg_owed_t *o); // what its peer has begun or not taken
 
 // stream.c
 void pmg_flush(struct mg_connection *c);
@@ -77,9 +78,6 @@ void pmg_datagram_ready(struct mg_connection *c, int mask, bool error);
 // wakeup.c
 void pmg_wakeups_run(pmg_mgr_t *m);
 void pmg_wakeups_free(pmg_mgr_t *m);
-
-// watch.c
-void pmg_owed(struct mg_connection *c, pmg_owed_t *o);
 
 // budget.c. Buffers of a connection that may become large grow by pmg_grow().
 extern const char pmg_no_budget[]; // says why

@@ -39,24 +39,6 @@ static uint32_t period(const pmg_limits_t *l) {
     return ms > LOOK_MIN_MS ? (uint32_t)ms : LOOK_MIN_MS;
 }
 
-void pmg_owed(struct mg_connection *c, pmg_owed_t *o) {
-    pmg_conn_t *x = pmg_x(c);
-    memset(o, 0, sizeof(*o));
-    if (c->is_closing || x->lingering || !x->connected || c->is_udp) {
-        return;
-    }
-    if (c->is_tls_hs) {
-        o->unfinished = x->layer != NULL;
-        o->said = x->layer != NULL ? x->layer->heard(c) : 0;
-        return;
-    }
-    if (x->speaks->owes != NULL) {
-        x->speaks->owes(c, o);
-    }
-    o->untaken = pmg_send_len(c) > 0 && !x->hold;
-    o->taking = o->taking && o->untaken;
-}
-
 // What the peer's side has confirmed, where the system tells; modulo 2^32.
 static uint32_t taken(struct mg_connection *c) {
     return pmg_x(c)->taken - (uint32_t)pmg_io_unsent(c);
