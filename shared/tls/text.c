@@ -132,7 +132,8 @@ void pmg_tls_explain(const pmg_tls_t *t, int err, char *buf, size_t size) {
             break;
         case MBEDTLS_ERR_SSL_INVALID_RECORD:
             if (hs) {
-                fixed = "the peer does not speak TLS";
+                fixed = t->early ? "bytes that came before tls_init() and were not read are no TLS"
+                                 : "the peer does not speak TLS";
             }
             break;
         case MBEDTLS_ERR_SSL_INVALID_MAC: fixed = "a record was damaged on its way"; break;

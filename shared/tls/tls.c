@@ -12,7 +12,6 @@
 
 // What one connection may move before the others have their turn.
 #define WRITE_BURST (8 * 16384)
-#define READS_MAX 4 // of PMG_TLS_AHEAD
 // Handshake steps that take no time share a turn; a step of cryptography ends it.
 #define STEP_MS 1
 
@@ -44,190 +43,6 @@ static void fail(struct mg_connection *c, int err) {
 }
 
 // ---------------------------------------------------------------------------------------------
-// What mbedTLS calls
-
-static int bio_send(void *ctx, const unsigned char *buf, size_t len) {
-    pmg_tls_t *t = ctx;
-    long n = pmg_io_write(t->c, buf, len);
-    if (n > 0) {
-        t->moved += (uint32_t)n;
-        return (int)n;
-    }
-    if (n == 0 || n == -EAGAIN) {
-        return MBEDTLS_ERR_SSL_WANT_WRITE;
-    }
-    t->io_err = (int)n;
-    if (t->c->is_tls_hs) { // its alert may lie there to be read, and says more
-        return (int)len;
-    }
-    return PMG_TLS_IO_FAILED;
-}
-
-// The first bytes of a TLS connection are no letters.
-static bool is_http(const unsigned char *p, size_t len) {
-    static const char starts[][5] = {
-        "GET ", "HEAD", "POST", "PUT ", "DELE", "OPTI", "PATC", "CONN", "PRI ", "HTTP"};
-    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
-        if (len >= 4 && memcmp(p, starts[i], 4) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-#if PMG_TLS_AHEAD > 0
-// A manager's connections take turns with one buffer.
-typedef struct {
-    pmg_attached_t attached;
-    unsigned char bytes[PMG_TLS_AHEAD];
-} ahead_t;
-
-static void free_ahead(pmg_mgr_t *m, pmg_attached_t *a) {
-    (void)m;
-    pmg_free(a);
-}
-
-static unsigned char *ahead_of(pmg_mgr_t *m) {
-    ahead_t *a = (ahead_t *)(void *)pmg_attached(m, free_ahead);
-    return a != NULL ? a->bytes : NULL;
-}
-
-// NULL: there is no memory, reading goes without.
-static unsigned char *new_ahead(pmg_mgr_t *m) {
-    ahead_t *a = pmg_alloc(sizeof(*a));
-    if (a != NULL) {
-        a->attached.end = free_ahead;
-        pmg_attach(m, &a->attached);
-    }
-    return a != NULL ? a->bytes : NULL;
-}
-
-static long take_ahead(pmg_tls_t *t, unsigned char *buf, size_t len) {
-    size_t left = t->ahead_len - t->ahead_pos;
-    len = len < left ? len : left;
-    memcpy(buf, t->ahead + t->ahead_pos, len);
-    t->ahead_pos += len;
-    if (len == left) {
-        if (t->ahead != ahead_of(pmg_m(t->c))) {
-            pmg_free(t->ahead);
-        }
-        t->ahead = NULL;
-    }
-    return (long)len;
-}
-
-static long read_ahead(pmg_tls_t *t, unsigned char *buf, size_t len) {
-    pmg_mgr_t *m = pmg_m(t->c);
-    if (t->ahead != NULL) {
-        return take_ahead(t, buf, len);
-    }
-    if (t->drained) {
-        return -EAGAIN; // if more has come meanwhile, the socket will say so
-    }
-    unsigned char *ahead = ahead_of(m);
-    if (ahead == NULL) {
-        ahead = new_ahead(m);
-    }
-    if (!t->reading || ahead == NULL) {
-        return pmg_io_read(t->c, buf, len);
-    }
-    long n = pmg_io_read(t->c, ahead, PMG_TLS_AHEAD);
-    if (n <= 0) {
-        return n;
-    }
-    t->drained = n < PMG_TLS_AHEAD || ++t->reads == READS_MAX;
-    t->ahead = ahead;
-    t->ahead_pos = 0;
-    t->ahead_len = (size_t)n;
-    return take_ahead(t, buf, len);
-}
-
-// The buffer is another connection's next: what is left gets a block of its own.
-static bool keep_ahead(pmg_tls_t *t) {
-    t->reading = t->drained = false;
-    if (t->ahead == NULL || t->ahead != ahead_of(pmg_m(t->c))) {
-        return true;
-    }
-    size_t left = t->ahead_len - t->ahead_pos;
-    t->ahead = pmg_alloc(left);
-    if (t->ahead == NULL) {
-        return false;
-    }
-    memcpy(t->ahead, ahead_of(pmg_m(t->c)) + t->ahead_pos, left);
-    t->ahead_pos = 0;
-    t->ahead_len = left;
-    return true;
-}
-#else
-#define read_ahead(t, buf, len) pmg_io_read((t)->c, buf, len)
-#define keep_ahead(t) true
-#endif
-
-static int bio_recv(void *ctx, unsigned char *buf, size_t len) {
-    pmg_tls_t *t = ctx;
-    long n = read_ahead(t, buf, len);
-    if (n > 0) {
-        t->moved += (uint32_t)n;
-        if (!t->heard && is_http(buf, (size_t)n)) {
-            t->plain_http = true;
-            return MBEDTLS_ERR_SSL_INVALID_RECORD;
-        }
-        t->heard = true;
-        return (int)n;
-    }
-    if (n == 0) {
-        t->eof = true;
-        return MBEDTLS_ERR_SSL_CONN_EOF;
-    }
-    if (n == -EAGAIN) {
-        return MBEDTLS_ERR_SSL_WANT_READ;
-    }
-    t->io_err = (int)n;
-    return PMG_TLS_IO_FAILED;
-}
-
-static bool names_address(const mbedtls_x509_crt *crt, const pmg_tls_t *t) {
-    for (const mbedtls_x509_sequence *s = &crt->subject_alt_names; s != NULL; s = s->next) {
-        if ((s->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK) == MBEDTLS_X509_SAN_IP_ADDRESS &&
-            s->buf.len == t->address_len && memcmp(s->buf.p, t->address, s->buf.len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void note_name(pmg_tls_t *t, const mbedtls_x509_crt *crt) {
-    for (const mbedtls_x509_sequence *s = &crt->subject_alt_names; s != NULL; s = s->next) {
-        if ((s->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK) == MBEDTLS_X509_SAN_DNS_NAME) {
-            pmg_snprintf(t->named, sizeof(t->named), "%.*s", (int)s->buf.len, (char *)s->buf.p);
-            return;
-        }
-    }
-    if (mbedtls_x509_dn_gets(t->named, sizeof(t->named), &crt->subject) < 0) {
-        t->named[0] = '\0';
-    }
-}
-
-// Called from the root down to the peer's own certificate, depth 0.
-static int verify(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t *flags) {
-    pmg_tls_t *t = ctx;
-    if (*flags & MBEDTLS_X509_BADCERT_EXPIRED) {
-        t->bad_time = crt->valid_to;
-    } else if (*flags & MBEDTLS_X509_BADCERT_FUTURE) {
-        t->bad_time = crt->valid_from;
-    }
-    if (depth == 0) {
-        t->self_signed = crt->issuer_raw.len == crt->subject_raw.len &&
-                         memcmp(crt->issuer_raw.p, crt->subject_raw.p, crt->issuer_raw.len) == 0;
-        note_name(t, crt);
-        if (t->is_address && !names_address(crt, t)) {
-            *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
-        }
-    }
-    return 0;
-}
-
-// ---------------------------------------------------------------------------------------------
 // Beginning and end
 
 static void drop(struct mg_connection *c) {
@@ -237,11 +52,7 @@ static void drop(struct mg_connection *c) {
         x->layer = NULL;
         x->layer_state = NULL;
         pmg_tls_count(t, false);
-#if PMG_TLS_AHEAD > 0
-        if (t->ahead != ahead_of(pmg_m(c))) {
-            pmg_free(t->ahead);
-        }
-#endif
+        pmg_tls_ahead_free(t);
         mbedtls_ssl_free(&t->ssl);
         pmg_tls_conf_unref(t->conf);
         pmg_free(t);
@@ -300,33 +111,17 @@ int pmg_tls_free(struct mg_connection *c) {
     return 0;
 }
 
-// The name that the server must have: of the options, else of the URL.
-static int set_name(struct mg_connection *c, pmg_tls_t *t) {
-    pmg_conn_t *x = pmg_x(c);
-    char host[256];
-    struct mg_addr a;
-    const char *name = t->conf->name != NULL ? t->conf->name : x->host;
-    if (name == NULL || (x->is_unix && t->conf->name == NULL)) {
-        return t->conf->skip ? 0 : -EDESTADDRREQ;
+// A second call before the handshake changes the options, not where TLS begins.
+static void inherit(pmg_tls_t *t, pmg_tls_t *old) {
+    if (old != NULL) {
+        t->was_plain = old->was_plain;
+        t->clear = old->clear;
+        t->early = old->early;
+        t->ahead = old->ahead;
+        t->ahead_pos = old->ahead_pos;
+        t->ahead_len = old->ahead_len;
+        old->ahead = NULL;
     }
-    struct mg_str s = mg_str(name);
-    if (t->conf->name == NULL) { // host[:port] or [v6]:port
-        const char *end = name[0] == '[' ? strchr(name, ']') : strchr(name, ':');
-        s.buf += name[0] == '[';
-        s.len = end != NULL ? (size_t)(end - s.buf) : strlen(s.buf);
-    }
-    pmg_snprintf(host, sizeof(host), "%.*s", (int)s.len, s.buf);
-    pmg_snprintf(t->wanted, sizeof(t->wanted), "%s", host);
-    memset(&a, 0, sizeof(a));
-    // An address is no server name (RFC 6066, section 3): it is looked for in the certificate alone.
-    // ("localhost" is one to Mongoose, but a name here.)
-    bool digits = strspn(host, "0123456789.") == strlen(host) || strchr(host, ':') != NULL;
-    t->is_address = digits && mg_aton(mg_str(host), &a);
-    if (t->is_address) {
-        t->address_len = a.is_ip6 ? 16 : 4;
-        memcpy(t->address, a.addr.ip, t->address_len);
-    }
-    return mbedtls_ssl_set_hostname(&t->ssl, t->is_address ? NULL : host) == 0 ? 0 : -ENOMEM;
 }
 
 // On failure there is no TLS: the caller closes the connection.
@@ -347,13 +142,14 @@ static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf) {
     t->c = c;
     t->conf = conf;
     pmg_tls_conf_ref(conf);
+    inherit(t, pmg_tls_of(c));
     drop(c);
     x->layer = &pmg_tls_layer;
     x->layer_state = t;
     err =
         mbedtls_ssl_setup(&t->ssl, c->is_client ? &conf->client : &conf->server) == 0 ? 0 : -ENOMEM;
     if (err == 0 && c->is_client) {
-        err = set_name(c, t);
+        err = pmg_tls_set_name(c, t);
     }
     if (err < 0) {
         drop(c);
@@ -363,20 +159,22 @@ static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf) {
                          (unsigned)(sizeof(*t) + MBEDTLS_SSL_IN_CONTENT_LEN +
                                     MBEDTLS_SSL_OUT_CONTENT_LEN));
     }
-    mbedtls_ssl_set_bio(&t->ssl, t, bio_send, bio_recv, NULL);
-    mbedtls_ssl_set_verify(&t->ssl, verify, t);
+    mbedtls_ssl_set_bio(&t->ssl, t, pmg_tls_send, pmg_tls_recv, NULL);
+    mbedtls_ssl_set_verify(&t->ssl, pmg_tls_verify, t);
     c->is_tls = c->is_tls_hs = 1;
     return 0;
 }
 
 // Connected, and told how: the handshake begins.
 static void begin(struct mg_connection *c) {
+    pmg_tls_t *t = pmg_tls_of(c);
     if (c->is_client) {
-        pmg_tls_session_resume(pmg_tls_of(c));
+        pmg_tls_session_resume(t);
     }
+    t->want_write = pmg_x(c)->in_read; // it is not queued then: the socket brings us back
     pmg_deadline(c, handshake_late, pmg_m(c)->limits.handshake_timeout);
     if (c->is_accepted) {
-        pmg_tls_count(pmg_x(c)->layer_state, true);
+        pmg_tls_count(t, true);
         pmg_watch(c);
     }
     pmg_work(c);
@@ -395,6 +193,31 @@ void pmg_tls_failed(struct mg_connection *c, const char *why) {
     } else if (!has_begun(c)) {
         pmg_fatal(c, why);
     }
+}
+
+// What was in the clear becomes TLS. What is queued leaves as it is; what came and was not read was
+// sent by who knows whom, ahead of any key: it is the beginning of TLS, or it is refused.
+static int upgrade(struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c);
+    pmg_tls_t *t = pmg_tls_of(c);
+    t->was_plain = true;
+    t->clear = pmg_send_len(c);
+    if (x->speaks->read == NULL) { // of what has a framing the handshake takes the rest
+        struct mg_str rest = pmg_recv_peek(c);
+        if (pmg_tls_early(t, rest.buf, rest.len) < 0) {
+            return pmg_fail(pmg_m(c), -ENOMEM, "no memory for TLS");
+        }
+        (void)pmg_recv_consume(c, rest.len);
+    }
+    if (c->is_client && !x->is_unix && t->conf->name != NULL) { // beyond a proxy, for example
+        char *host = pmg_strndup(t->conf->name, strlen(t->conf->name));
+        if (host == NULL) {
+            return pmg_fail(pmg_m(c), -ENOMEM, "no memory for TLS");
+        }
+        pmg_free(x->host);
+        x->host = host;
+    }
+    return 0;
 }
 
 static int give(struct mg_connection *c, pmg_tls_conf_t *conf) {
@@ -422,7 +245,18 @@ static int give(struct mg_connection *c, pmg_tls_conf_t *conf) {
     if (has_begun(c)) {
         return pmg_fail(m, -EALREADY, "TLS has begun on this connection already");
     }
+    bool plain = x->connected && !c->is_tls;
+    if (plain && (x->source != NULL || x->hold)) {
+        return pmg_fail(m, -EBUSY, "what is being sent is not complete: tls_init() comes after it");
+    }
+    if (plain && x->in_read && x->speaks->read != NULL && !x->speaks->upgrades) {
+        return pmg_fail(m, -EINVAL, "%s has begun in the clear: give it TLS before it begins",
+            x->speaks->name);
+    }
     err = set_up(c, conf);
+    if (err == 0 && plain) {
+        err = upgrade(c);
+    }
     if (err == 0 && x->connected) {
         begin(c);
     }
@@ -497,12 +331,54 @@ static void finished(struct mg_connection *c) {
     pmg_update(c);
 }
 
-static void handshake(struct mg_connection *c) {
+// Has what was queued ahead of TLS left? Then what a framing has not taken is the handshake's.
+static bool left_the_clear(struct mg_connection *c) {
     pmg_tls_t *t = pmg_x(c)->layer_state;
+    while (t->clear > 0) {
+        long n = pmg_flush_plain(c, t->clear);
+        if (n == -EAGAIN) {
+            t->want_write = true;
+            pmg_wants(c);
+            return false;
+        }
+        if (n <= 0) {
+            t->io_err = (int)n;
+            fail(c, PMG_TLS_IO_FAILED);
+            return false;
+        }
+        size_t count = (size_t)n;
+        t->clear -= count;
+        pmg_call(c, MG_EV_WRITE, &count);
+        t = pmg_tls_of(c); // Python may have ended it
+        if (t == NULL || c->is_closing) {
+            return false;
+        }
+    }
+    if (c->recv.len > 0) {
+        struct mg_str rest = pmg_recv_peek(c);
+        if (pmg_tls_early(t, rest.buf, rest.len) < 0) {
+            fail(c, MBEDTLS_ERR_SSL_ALLOC_FAILED);
+            return false;
+        }
+        pmg_buf_free(&c->recv);
+        pmg_x(c)->recv_off = 0;
+        c->is_full = 0;
+    }
+    return true;
+}
+
+static void handshake(struct mg_connection *c) {
+    pmg_tls_t *t = pmg_tls_of(c);
     pmg_mgr_t *m = pmg_m(c);
     if (t->turn == m->turn || !pmg_tls_may_step(m)) { // it had its step, or all had theirs
         pmg_work(c);
         return;
+    }
+    if (t->was_plain && !t->begun) {
+        if (!left_the_clear(c)) {
+            return;
+        }
+        t = pmg_tls_of(c);
     }
     uint64_t start = pmg_port_millis();
     unsigned used = 1;
@@ -592,7 +468,7 @@ static long tls_read(struct mg_connection *c, void *buf, size_t len) {
             r = MBEDTLS_ERR_SSL_CONN_EOF;
         }
     }
-    if (!keep_ahead(t)) {
+    if (!pmg_tls_ahead_keep(t)) {
         r = MBEDTLS_ERR_SSL_ALLOC_FAILED;
     }
     if (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE) {

@@ -67,6 +67,9 @@ typedef struct pmg_tls {
     bool counted;   // among those of pmg_mgr_t
     bool waiting;   // the peer has the next word in the handshake
     bool begun, heard, want_write, plain_http, eof, closed;
+    bool was_plain; // TLS began on a connection that was in use
+    bool early;     // with bytes that nobody had read
+    size_t clear;   // bytes that are queued and leave ahead of it
     // Of the peer's certificates, for the error's text.
     mbedtls_x509_time bad_time;
     bool self_signed, is_address;
@@ -91,6 +94,18 @@ int pmg_tls_rng(void *ctx, unsigned char *buf, size_t len);
 int pmg_tls_conf_client(pmg_tls_conf_t *conf);
 // The conf of clients that gave none, with a reference; or NULL.
 pmg_tls_conf_t *pmg_tls_conf_default(void);
+
+// bio.c: what mbedTLS calls, and what was read ahead of it
+int pmg_tls_send(void *ctx, const unsigned char *buf, size_t len);
+int pmg_tls_recv(void *ctx, unsigned char *buf, size_t len);
+int pmg_tls_early(pmg_tls_t *t, const void *buf, size_t len); // read already: comes first. -ENOMEM
+bool pmg_tls_ahead_keep(pmg_tls_t *t);                        // false: no memory
+void pmg_tls_ahead_free(pmg_tls_t *t);
+
+// verify.c
+int pmg_tls_set_name(struct mg_connection *c,
+    pmg_tls_t *t); // -EDESTADDRREQ: there is none, -ENOMEM
+int pmg_tls_verify(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t *flags);
 
 // session.c: of clients, one for each host, in the conf
 void pmg_tls_session_resume(pmg_tls_t *t); // before the handshake

@@ -689,10 +689,12 @@ class Connection:
         """Gives TLS to a client (in MG_EV_OPEN, MG_EV_CONNECT or right after connect()), to an
         accepted connection in MG_EV_ACCEPT, or to a listener for all that it will accept.
 
-        What is sent before the handshake is over waits for it. A client of https://, wss:// or tls://
-        without it verifies the server by the system's CAs.
+        What is sent before the handshake is over waits for it. On a connection that is in use in the
+        clear TLS begins there (STARTTLS): what was sent before leaves as it is, what came and was
+        not read by recv() is TLS or an error. A client of https://, wss:// or tls:// without it
+        verifies the server by the system's CAs.
         Raises ValueError for a server without `cert`, a client with no CA to verify by, or UDP;
-        Error(EALREADY) once the handshake has begun.
+        Error(EALREADY) once the handshake has begun, Error(EBUSY) while a file is being sent.
         """
     def tls_free(self) -> None:
         """Ends TLS: what follows is plain text. On a listener: for what it will accept."""
