@@ -12,6 +12,7 @@
 int pmg_tls_send(void *ctx, const unsigned char *buf, size_t len) {
     pmg_tls_t *t = ctx;
     long n = pmg_io_write(t->c, buf, len);
+    pmg_tls_note_alert(t, buf, len);
     if (n > 0) {
         t->moved += (uint32_t)n;
         return (int)n;

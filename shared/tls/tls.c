@@ -28,7 +28,8 @@ static void fail(struct mg_connection *c, int err) {
         (void)pmg_io_write(c, answer, sizeof(answer) - 1);
     }
     pmg_tls_explain(t, err, text, sizeof(text));
-    t->closed = true; // no goodbye: mbedTLS has sent its alert
+    pmg_tls_alert(t, err);
+    t->closed = true; // no goodbye behind an alert
     if (c->is_tls_hs && t->io_err == 0) {
         // A close with unread bytes would reset the connection, and the alert be lost.
         char junk[512];
@@ -53,6 +54,9 @@ static void drop(struct mg_connection *c) {
         x->layer_state = NULL;
         pmg_tls_count(t, false);
         pmg_tls_ahead_free(t);
+        pmg_tls_cert_free(t->peer);
+        pmg_free(t->peer_der);
+        pmg_tls_sni_unref(t->sni);
         mbedtls_ssl_free(&t->ssl);
         pmg_tls_conf_unref(t->conf);
         pmg_free(t);
@@ -74,17 +78,28 @@ static void end(struct mg_connection *c) {
     if (pmg_send_len(c) == 0 && !t->eof) {
         goodbye(c);
     }
+    if (c->is_tls_hs && t->begun && !t->eof && !t->closed) { // by the program, or it took too long
+        pmg_tls_alert(t, 0);
+    }
     drop(c);
 }
 
 // What a listener holds for those that it accepts.
+typedef struct {
+    pmg_tls_conf_t *conf;
+    pmg_tls_sni_t *sni;
+} held_t;
+
 static bool never(struct mg_connection *c) {
     (void)c;
     return false;
 }
 
 static void end_listener(struct mg_connection *c) {
-    pmg_tls_conf_unref(pmg_x(c)->layer_state);
+    held_t *held = pmg_x(c)->layer_state;
+    pmg_tls_conf_unref(held->conf);
+    pmg_tls_sni_unref(held->sni);
+    pmg_free(held);
     pmg_x(c)->layer = NULL;
     pmg_x(c)->layer_state = NULL;
 }
@@ -125,7 +140,7 @@ static void inherit(pmg_tls_t *t, pmg_tls_t *old) {
 }
 
 // On failure there is no TLS: the caller closes the connection.
-static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf) {
+static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf, pmg_tls_sni_t *sni) {
     pmg_conn_t *x = pmg_x(c);
     pmg_mgr_t *m = pmg_m(c);
     int err = c->is_client ? pmg_tls_conf_client(conf) : 0;
@@ -141,13 +156,17 @@ static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf) {
     mbedtls_ssl_init(&t->ssl);
     t->c = c;
     t->conf = conf;
+    t->sni = sni;
     pmg_tls_conf_ref(conf);
+    pmg_tls_sni_ref(sni);
     inherit(t, pmg_tls_of(c));
     drop(c);
     x->layer = &pmg_tls_layer;
     x->layer_state = t;
-    err =
-        mbedtls_ssl_setup(&t->ssl, c->is_client ? &conf->client : &conf->server) == 0 ? 0 : -ENOMEM;
+    const mbedtls_ssl_config *which = c->is_client  ? &conf->client
+                                      : sni != NULL ? pmg_tls_sni_config(sni)
+                                                    : &conf->server;
+    err = mbedtls_ssl_setup(&t->ssl, which) == 0 ? 0 : -ENOMEM;
     if (err == 0 && c->is_client) {
         err = pmg_tls_set_name(c, t);
     }
@@ -159,6 +178,7 @@ static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf) {
                          (unsigned)(sizeof(*t) + MBEDTLS_SSL_IN_CONTENT_LEN +
                                     MBEDTLS_SSL_OUT_CONTENT_LEN));
     }
+    mbedtls_ssl_set_user_data_p(&t->ssl, t);
     mbedtls_ssl_set_bio(&t->ssl, t, pmg_tls_send, pmg_tls_recv, NULL);
     mbedtls_ssl_set_verify(&t->ssl, pmg_tls_verify, t);
     c->is_tls = c->is_tls_hs = 1;
@@ -220,7 +240,27 @@ static int upgrade(struct mg_connection *c) {
     return 0;
 }
 
-static int give(struct mg_connection *c, pmg_tls_conf_t *conf) {
+static int give_listener(struct mg_connection *c, pmg_tls_conf_t *conf, pmg_tls_sni_t *sni) {
+    pmg_conn_t *x = pmg_x(c);
+    held_t *held = pmg_alloc(sizeof(*held));
+    if (held == NULL) {
+        return pmg_fail(pmg_m(c), -ENOMEM, "no memory for TLS");
+    }
+    if (x->layer != NULL) {
+        x->layer->end(c);
+    }
+    held->conf = conf;
+    held->sni = sni;
+    pmg_tls_conf_ref(conf);
+    pmg_tls_sni_ref(sni);
+    x->layer = &listener_layer;
+    x->layer_state = held;
+    x->insecure = 0;
+    c->is_tls = 1;
+    return 0;
+}
+
+static int give(struct mg_connection *c, pmg_tls_conf_t *conf, pmg_tls_sni_t *sni) {
     pmg_conn_t *x = pmg_x(c);
     pmg_mgr_t *m = pmg_m(c);
     if (c->is_udp) {
@@ -233,14 +273,14 @@ static int give(struct mg_connection *c, pmg_tls_conf_t *conf) {
     if (!c->is_client && !conf->has_cert) {
         return pmg_fail(m, -EINVAL, "TlsOpts has no cert: a TLS server needs cert and key");
     }
+    if (c->is_client && sni != NULL) {
+        return pmg_fail(m, -EINVAL, "sni is a server's: a client says TlsOpts(name=...)");
+    }
+    if (sni != NULL) {
+        pmg_tls_sni_bind(sni, conf);
+    }
     if (c->is_listening) {
-        pmg_tls_conf_ref(conf);
-        pmg_tls_conf_unref(x->layer_state);
-        x->layer = &listener_layer;
-        x->layer_state = conf;
-        x->insecure = 0;
-        c->is_tls = 1;
-        return 0;
+        return give_listener(c, conf, sni);
     }
     if (has_begun(c)) {
         return pmg_fail(m, -EALREADY, "TLS has begun on this connection already");
@@ -253,7 +293,7 @@ static int give(struct mg_connection *c, pmg_tls_conf_t *conf) {
         return pmg_fail(m, -EINVAL, "%s has begun in the clear: give it TLS before it begins",
             x->speaks->name);
     }
-    err = set_up(c, conf);
+    err = set_up(c, conf, sni);
     if (err == 0 && plain) {
         err = upgrade(c);
     }
@@ -263,8 +303,8 @@ static int give(struct mg_connection *c, pmg_tls_conf_t *conf) {
     return err;
 }
 
-int pmg_tls_init(struct mg_connection *c, pmg_tls_conf_t *conf) {
-    int err = give(c, conf);
+int pmg_tls_init(struct mg_connection *c, pmg_tls_conf_t *conf, pmg_tls_sni_t *sni) {
+    int err = give(c, conf, sni);
     if (err < 0) {
         char why[sizeof(pmg_m(c)->err_text)]; // a handler of MG_EV_ERROR may fail at other things
         pmg_snprintf(why, sizeof(why), "%s", pmg_m(c)->err_text);
@@ -276,12 +316,13 @@ int pmg_tls_init(struct mg_connection *c, pmg_tls_conf_t *conf) {
 
 void pmg_tls_accepted(struct mg_connection *listener, struct mg_connection *c) {
     pmg_conn_t *lx = pmg_x(listener);
-    if (c->is_closing || pmg_x(c)->layer != NULL || !(lx->url_tls || lx->layer_state != NULL)) {
+    const held_t *held = lx->layer_state;
+    if (c->is_closing || pmg_x(c)->layer != NULL || !(lx->url_tls || held != NULL)) {
         return;
     }
-    if (lx->layer_state == NULL) {
+    if (held == NULL) {
         pmg_fatal(c, "TLS: no certificate: call tls_init() on the listener, or in MG_EV_ACCEPT");
-    } else if (set_up(c, lx->layer_state) < 0) {
+    } else if (set_up(c, held->conf, held->sni) < 0) {
         pmg_fatal(c, pmg_m(c)->err_text);
     } else {
         begin(c);
@@ -295,7 +336,7 @@ void pmg_tls_connected(struct mg_connection *c) {
     }
     if (x->layer == NULL && x->url_tls) {
         pmg_tls_conf_t *conf = pmg_tls_conf_default();
-        if (conf == NULL || set_up(c, conf) < 0) {
+        if (conf == NULL || set_up(c, conf, NULL) < 0) {
             pmg_fatal(c, conf != NULL ? pmg_m(c)->err_text : "no memory for TLS");
         }
         pmg_tls_conf_unref(conf); // the connection has its own reference
@@ -385,8 +426,13 @@ static void handshake(struct mg_connection *c) {
     t->begun = true;
     t->waiting = false;
     for (;;) {
+        pmg_tls_application_keys(t);
         int r = mbedtls_ssl_handshake_step(&t->ssl);
         if (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE) {
+            if (t->ssl.in_hslen > MBEDTLS_SSL_IN_CONTENT_LEN) { // it would wait for all of that
+                fail(c, MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER);
+                return;
+            }
             t->want_write = r == MBEDTLS_ERR_SSL_WANT_WRITE;
             t->waiting = true;
             pmg_wants(c);

@@ -63,6 +63,9 @@ int pmg_tls_set_name(struct mg_connection *c, pmg_tls_t *t) {
         s.buf += name[0] == '[';
         s.len = end != NULL ? (size_t)(end - s.buf) : strlen(s.buf);
     }
+    if (s.len > 1 && s.buf[s.len - 1] == '.') { // of no certificate's name, nor of SNI (RFC 6066)
+        s.len--;
+    }
     pmg_snprintf(host, sizeof(host), "%.*s", (int)s.len, s.buf);
     pmg_snprintf(t->wanted, sizeof(t->wanted), "%s", host);
     memset(&a, 0, sizeof(a));
