@@ -7,7 +7,9 @@
 
 #include "sock.h"
 
+#if !defined(PMG_IO_ESP)
 #include <net/if.h>
+#endif
 
 #define BACKLOG 1024 // the kernel cuts it to its own limit
 #ifndef MSG_NOSIGNAL
@@ -79,7 +81,11 @@ int pmg_io_zone(const char *name) {
         n = n * 10 + (unsigned long)(*p++ - '0');
     }
     if (*p != '\0') {
+#if defined(PMG_IO_ESP) // names are ESP-IDF's own, and not to be asked for by any thread
+        n = 0;
+#else
         n = if_nametoindex(name);
+#endif
     }
     return n > 0 && n <= UINT8_MAX ? (int)n : -ENODEV;
 }
