@@ -127,7 +127,7 @@ struct pmg_mgr {
     unsigned turn;                            // counts polls
     size_t handshakes;                        // of accepted connections, unfinished
     unsigned handshake_turn, handshake_steps; // steps of theirs in that turn
-    bool broadcast; // of the next that is opened
+    bool broadcast;                           // of the next that is opened
     bool polling, waiting, stop, closing, silent, poll_events, firing_canceled;
     unsigned char *scratch; // PMG_READ_SIZE
     bool scratch_lent;
