@@ -97,7 +97,7 @@ static inline pmg_tls_t *pmg_tls_of(struct mg_connection *c) {
 }
 
 // suites.c: the same for each version of TLS, wherever it was built
-const int *pmg_tls_suites(bool legacy);
+const int *pmg_tls_suites(bool legacy); // with the lock held; NULL: not in this build
 
 // conf.c
 // Guards what the confs of several threads share; nothing where mbedTLS serves one thread.
