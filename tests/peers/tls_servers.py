@@ -11,7 +11,9 @@ import pwd
 import shutil
 import socket
 import subprocess
+import tempfile
 import time
+from pathlib import Path
 
 import pytest
 
@@ -74,43 +76,44 @@ def nats(folder, pair):
     return until_left(running([path, "-c", str(conf)], port), port)
 
 
-def postgres(folder, pair):
-    """As another user where we are root, whom it does not serve."""
+@contextlib.contextmanager
+def postgres(pair):
+    """As another user where we are root, whom it does not serve, and so not in pytest's folders."""
     places = sorted(glob.glob("/usr/lib/postgresql/*/bin"), reverse=True)
     server, make = program("postgres", *places), program("initdb", *places)
-    as_user, data, port = {}, folder / "data", free_port()
-    cert, key = pair.files(folder)
-    os.chmod(key, 0o600)
-    if os.geteuid() == 0:
-        nobody = pwd.getpwnam("nobody")
-        as_user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
-        for name in (folder, cert, key):
-            os.chown(name, nobody.pw_uid, nobody.pw_gid)
-        for parent in folder.parents[:3]:  # pytest's own folders are for their owner alone
-            if parent.stat().st_uid == 0 and parent != parent.parent:
-                parent.chmod(parent.stat().st_mode | 0o011)
-    quick = ["-A", "trust", "-U", "device", "--no-sync", "--no-instructions", "--locale=C"]
-    out = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "cwd": "/"}
-    made = subprocess.run([make, "-D", str(data), *quick], **out, **as_user, timeout=seconds(60))
-    assert made.returncode == 0, made.stdout
-    settings = {
-        "ssl": "on",
-        "ssl_cert_file": cert,
-        "ssl_key_file": key,
-        "listen_addresses": here(),
-        "port": port,
-        "unix_socket_directories": "",
-        "fsync": "off",
-    }
-    options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
-    with open(data / "pg_hba.conf", "a") as hba:
-        hba.write("hostssl all all all trust\n")
-    started = running([server, "-D", str(data), *options], port, cwd="/", **as_user)
-    end = time.monotonic() + seconds()
-    while not (data / "postmaster.pid").read_text().rstrip().endswith("ready"):
-        assert time.monotonic() < end, "postgres is still starting up"
-        time.sleep(0.02)
-    return until_left(started, port)
+    with tempfile.TemporaryDirectory(prefix="pymongoose-postgres-") as name:
+        folder = Path(name)
+        as_user, data, port = {}, folder / "data", free_port()
+        cert, key = pair.files(folder)
+        os.chmod(key, 0o600)
+        if os.geteuid() == 0:
+            nobody = pwd.getpwnam("nobody")
+            as_user = {"user": nobody.pw_uid, "group": nobody.pw_gid, "extra_groups": []}
+            for path in (folder, cert, key):
+                os.chown(path, nobody.pw_uid, nobody.pw_gid)
+        quick = ["-A", "trust", "-U", "device", "--no-sync", "--no-instructions", "--locale=C"]
+        out = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "cwd": "/"}
+        made = subprocess.run([make, "-D", str(data), *quick], **out, **as_user)
+        assert made.returncode == 0, made.stdout
+        settings = {
+            "ssl": "on",
+            "ssl_cert_file": cert,
+            "ssl_key_file": key,
+            "listen_addresses": here(),
+            "port": port,
+            "unix_socket_directories": "",
+            "fsync": "off",
+        }
+        options = [part for name, value in settings.items() for part in ("-c", f"{name}={value}")]
+        with open(data / "pg_hba.conf", "a") as hba:
+            hba.write("hostssl all all all trust\n")
+        started = running([server, "-D", str(data), *options], port, cwd="/", **as_user)
+        with until_left(started, port):
+            end = time.monotonic() + seconds()
+            while not (data / "postmaster.pid").read_text().rstrip().endswith("ready"):
+                assert time.monotonic() < end, "postgres is still starting up"
+                time.sleep(0.02)
+            yield port
 
 
 @contextlib.contextmanager

@@ -35,11 +35,11 @@ def test_smtp(script, tmp_path):
     assert [line[:4] for line in said] == [b"250-", b"250 ", b"221 "]
 
 
-def test_postgresql(script, tmp_path):
+def test_postgresql(script):
     """It answers by one byte, and TLS begins with the next."""
     start = struct.pack(">I", 196608) + b"user\0device\0database\0postgres\0\0"
     start = struct.pack(">I", len(start) + 4) + start
-    with tls_servers.postgres(tmp_path, pki()["ec"]) as port:
+    with tls_servers.postgres(pki()["ec"]) as port:
         script.exec(
             f"start({port}, (b'', {struct.pack('>II', 8, 80877103)!r}), (b'S', None),"
             f"('TLS', {start!r}), (b'R', b'X\\0\\0\\0\\x04'))"
