@@ -3,7 +3,7 @@
 # What a protocol has of its own is declared in its file.
 
 from cpython.object cimport PyObject
-from libc.errno cimport EBADF, EBUSY, ECHILD, EINVAL, ENOMEM
+from libc.errno cimport EBADF, EBUSY, ECHILD, EILSEQ, EINVAL, ENOMEM
 from libc.limits cimport INT_MAX, INT_MIN
 from libc.stdint cimport SIZE_MAX, uint8_t, uint32_t, uint64_t
 
@@ -56,7 +56,7 @@ cdef extern from "pmg.h":
         int port
         bint is_ip6
 
-    int PMG_RAISED, PMG_STOP, PMG_EV_END
+    int PMG_RAISED, PMG_STOP, PMG_CLIENT_FAULT, PMG_EV_END
     ctypedef struct pmg_protocol_t:
         pass
     const pmg_protocol_t pmg_raw, pmg_http
@@ -111,7 +111,7 @@ cdef extern from "port/port.h":
 
 
 cdef extern from "convert.h":
-    void pmg_py_error_class(object)
+    void pmg_py_error_class(object, object)
     int pmg_py_raise(int, const char *) except -1
     int pmg_py_fail(pmg_mgr_t *, int) except -1
     int pmg_py_bad_type(const char *, const char *, object) except -1
@@ -181,3 +181,4 @@ cdef extern from "Python.h":
     void Py_INCREF(object)
     int PyErr_CheckSignals() except -1
     void PyErr_Clear()
+    bint PyErr_ExceptionMatches(object)

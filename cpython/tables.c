@@ -98,6 +98,8 @@ void pmg_py_conn_end(pmg_py_conn_t *s) {
     s->has_rem = rem.host[0] != '\0';
     s->loc = c->loc;
     s->rem = c->rem;
+    s->is_client = pmg_conn_is_client(c);
+    s->is_udp = pmg_conn_is_udp(c);
     if (pmg_conn_is_unix(c)) {
         PyObject *local = pmg_py_addr(&loc), *remote = pmg_py_addr(&rem);
         s->addrs = local != NULL && remote != NULL ? PyTuple_Pack(2, local, remote) : NULL;
@@ -110,6 +112,7 @@ void pmg_py_conn_end(pmg_py_conn_t *s) {
 }
 
 #define GET_BOOL(name) PyBool_FromLong(s->c != NULL && pmg_conn_##name(s->c))
+#define GET_KEPT(name) PyBool_FromLong(s->c != NULL ? pmg_conn_##name(s->c) : s->name)
 #define GET_INT(name) PyLong_FromSize_t(s->c != NULL ? pmg_conn_##name(s->c) : 0)
 #define GET_ADDR(name) live_addr(s, pmg_conn_##name)
 #define GET_OPT_TEXT(name) text(s->c != NULL ? pmg_conn_##name(s->c) : NULL)

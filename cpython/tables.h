@@ -27,6 +27,7 @@ typedef struct {
     struct mg_addr loc, rem; // kept for after the close
     PyObject *addrs;         // (local, remote) of a closed unix socket, else NULL
     bool has_loc, has_rem;
+    bool is_client, is_udp;
 } pmg_py_conn_t;
 void pmg_py_conn_end(pmg_py_conn_t *s); // in the free hook: keeps what stays readable
 

@@ -38,10 +38,10 @@ cdef class TlsOpts:
     """Certificates and key for Connection.tls_init(), parsed once; any number may share it."""
 
     cdef pmg_tls_conf_t *conf
-    cdef readonly object ca
-    cdef readonly object cert
-    cdef readonly object key
-    cdef readonly object name
+    cdef readonly bytes ca
+    cdef readonly bytes cert
+    cdef readonly bytes key
+    cdef readonly bytes name
     cdef readonly bint skip_verification
     cdef readonly tuple alpn
     cdef readonly bint legacy
@@ -66,8 +66,9 @@ cdef class TlsOpts:
         opts.name = NULL
         opts.skip_verification = skip_verification
         opts.legacy = legacy
+        host = (<bytes>name).decode() if isinstance(name, bytes) else name
         if name is not None:
-            pmg_py_cstr(name, "name", &opts.name)
+            pmg_py_cstr(host, "name", &opts.name)
         try:
             if ca is not None:
                 pmg_py_data(ca, "ca", &data[0])
@@ -82,7 +83,8 @@ cdef class TlsOpts:
                 pmg_py_release(&data[i])
         if rc < 0:
             pmg_py_raise(rc, why)
-        self.ca, self.cert, self.key, self.name = ca, cert, key, name
+        self.ca, self.cert, self.key, self.name = as_bytes(ca), as_bytes(cert), as_bytes(key), \
+            as_bytes(name)
         self.skip_verification = skip_verification
         self.legacy = legacy
 
@@ -95,8 +97,14 @@ cdef class TlsOpts:
         pmg_tls_conf_unref(self.conf)
 
     def __repr__(self):
-        given = [n for n in ("ca", "cert", "key", "name") if getattr(self, n) is not None]
+        given = [n for n in ("ca", "cert", "key", "name") if getattr(self, n)]
         return f"<TlsOpts {' '.join(given)}{' unverified' if self.skip_verification else ''}>"
+
+
+cdef bytes as_bytes(object given):
+    if given is None:
+        return b""
+    return (<str>given).encode() if isinstance(given, str) else bytes(given)
 
 
 cdef pmg_tls_sni_t *sites_of(sni, strict) except? NULL:

@@ -126,7 +126,7 @@ static mp_obj_t get_servers(mp_obj_t dns) {
     return tuple;
 }
 
-static NORETURN void refuse_servers(mpy_manager_t *self, int result) {
+static MP_NORETURN void refuse_servers(mpy_manager_t *self, int result) {
     vstr_t text; // the engine that holds it goes first
     vstr_init(&text, 64);
     vstr_add_str(&text, pmg_error_text(self->m, result));

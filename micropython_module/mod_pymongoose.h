@@ -21,6 +21,7 @@
 
 #include "pmg.h"
 #include "pmg_messages.h"
+#include "port_compat.h"
 
 #if !MICROPY_ENABLE_FINALISER
 #error "pymongoose needs MICROPY_ENABLE_FINALISER: sockets must be closed at a soft reset"
@@ -85,7 +86,7 @@ typedef struct _mpy_conn_t {
     // What stays readable after close; `path` of a unix socket, or NULL.
     struct mg_addr loc, rem;
     char *path;
-    bool has_loc, has_rem;
+    bool has_loc, has_rem, is_client, is_udp;
 } mpy_conn_t;
 
 typedef struct _mpy_timer_t {
@@ -135,7 +136,7 @@ PMG_MANAGER_METHODS(X)
 void mpy_node_link(mpy_manager_t *mgr, mpy_node_t *node);
 void mpy_node_unlink(mpy_manager_t *mgr, mpy_node_t *node);
 
-NORETURN void mpy_refuse_caller(void);
+MP_NORETURN void mpy_refuse_caller(void);
 static inline bool mpy_in_finalizer(void) {
     return (MP_STATE_THREAD(gc_lock_depth) & GC_COLLECT_FLAG) != 0;
 }

@@ -24,6 +24,15 @@ static struct mg_str optional(mp_obj_t obj, const char *name) {
     return mg_str_n(info.buf != NULL ? info.buf : "", info.len);
 }
 
+static const char *host_name(mp_obj_t obj) {
+    if (mp_obj_is_type(obj, &mp_type_bytes)) { // as in cymongoose
+        size_t len;
+        const char *p = mp_obj_str_get_data(obj, &len);
+        obj = mp_obj_new_str(p, len);
+    }
+    return obj != mp_const_none ? mpy_get_cstr(obj, "name") : NULL;
+}
+
 static mp_obj_t protocols(mp_obj_t obj) {
     if (obj == mp_const_none) {
         return mp_const_empty_tuple;
@@ -65,7 +74,7 @@ static mp_obj_t tls_opts_make_new(const mp_obj_type_t *type, size_t n_args, size
     pmg_tls_opts_t opts = {
         .alpn = alpn,
         .alpn_len = names->len,
-        .name = self->name != mp_const_none ? mpy_get_cstr(self->name, "name") : NULL,
+        .name = host_name(self->name),
         .ca = optional(self->ca, "ca"),
         .cert = optional(self->cert, "cert"),
         .key = optional(self->key, "key"),
@@ -94,6 +103,11 @@ static mp_obj_t get_not_after(const mpy_tls_opts_t *self) {
     return when != 0 ? mp_obj_new_int_from_ll(when) : mp_const_none;
 }
 
+// What was given, as bytes.
+static mp_obj_t as_given(mp_obj_t obj) {
+    return mp_obj_is_type(obj, &mp_type_bytes) ? obj : mpy_bytes(optional(obj, ""));
+}
+
 static void tls_opts_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     mpy_tls_opts_t *self = MP_OBJ_TO_PTR(self_in);
     if (dest[0] != MP_OBJ_NULL) {
@@ -109,6 +123,9 @@ static void tls_opts_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
         PMG_TLS_OPTS_FACTS(X)
 #undef X
         default: dest[1] = MP_OBJ_SENTINEL; break;
+    }
+    if (attr == MP_QSTR_ca || attr == MP_QSTR_cert || attr == MP_QSTR_key || attr == MP_QSTR_name) {
+        dest[0] = as_given(dest[0]);
     }
 }
 

@@ -14,7 +14,7 @@ const char *pmg_event_name(int ev) {
 #undef X
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (names[i].ev == ev && ev != MG_EV_USER && strncmp(names[i].name, "MG_EV_", 6) == 0) {
+        if (names[i].ev == ev && strncmp(names[i].name, "MG_EV_", 6) == 0) {
             return names[i].name;
         }
     }

@@ -42,6 +42,8 @@
 
 typedef struct pmg_watch pmg_watch_t; // core/watch.c
 
+enum { PMG_OUSTED_IN = 1, PMG_OUSTED_OUT = 2 }; // what came of its message is gone; or nothing yet
+
 // Allocated behind Mongoose's connection, see pmg_x().
 typedef struct {
     struct mg_connection *prev, *next; // all connections of the manager
@@ -66,9 +68,9 @@ typedef struct {
     uint8_t io_mask; // what the backend watches
     unsigned registered : 1;
     unsigned in_work : 1;
-    unsigned internal : 1; // no Python sees it: not yet, or
-    unsigned inner : 1;    // never, it is one of our own
-    unsigned handler_failed : 1;
+    unsigned internal : 1;       // no Python sees it: not yet, or
+    unsigned inner : 1;          // never, it is one of our own
+    unsigned handler_failed : 2; // 1, or 2: over bytes of the client
     unsigned eof : 1;
     unsigned reparse : 1;   // received bytes wait for the protocol
     unsigned in_read : 1;   // the read path runs: it will flush
@@ -87,6 +89,8 @@ typedef struct {
     unsigned broadcast : 1; // of UDP: it may send to all of a network
     unsigned evicted : 1;   // closed to make room
     unsigned cut : 1;       // the end of the stream came without the layer saying so
+    unsigned ousted : 2;    // its memory was wanted: see core/budget.c
+    size_t held;            // as it was counted last
     uint32_t taken;         // bytes that left the send buffer, modulo 2^32
     union {
         uint64_t aligned;
@@ -122,6 +126,7 @@ struct pmg_mgr {
     volatile unsigned char wake_slots;
 #endif
     size_t wake_bytes;
+    size_t held;                              // bytes, of max_memory
     size_t done;                              // things done in this turn
     unsigned depth;                           // hooks on the stack
     unsigned turn;                            // counts polls
@@ -129,10 +134,13 @@ struct pmg_mgr {
     unsigned handshake_turn, handshake_steps; // steps of theirs in that turn
     bool broadcast;                           // of the next that is opened
     bool polling, waiting, stop, closing, silent, poll_events, firing_canceled;
+    bool short_of_budget;   // so the last buffer did not grow
     unsigned char *scratch; // PMG_READ_SIZE
     bool scratch_lent;
     unsigned char *spare; // a freed send buffer, or NULL
     size_t spare_size;
+    // See pmg_no_descriptor(). NULL: there is nobody to put out.
+    bool (*spare_descriptor)(pmg_mgr_t *m);
     uint8_t random[64];
     size_t random_left;
     pmg_attached_t *attached;

@@ -160,6 +160,7 @@ void pmg_conn_free(struct mg_connection *c) {
         leave_work(c);
     }
     delist(m, c);
+    pmg_budget_forget(c);
     if (!x->internal) {
         m->hooks.free(c);
     }

@@ -22,7 +22,7 @@ void pmg_fire(struct mg_connection *c, int ev, void *data) {
     int r = m->hooks.event(c, ev, data);
     m->depth--;
     if (r < 0) {
-        pmg_x(c)->handler_failed = 1;
+        pmg_x(c)->handler_failed = r == PMG_CLIENT_FAULT ? 2 : 1;
         if (r == PMG_STOP) {
             m->stop = true;
         }

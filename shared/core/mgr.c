@@ -11,6 +11,8 @@ static void no_log(pmg_mgr_t *m) {
 pmg_log_switch_t pmg_log_switch = {MG_LL_NONE, no_log};
 
 void pmg_limits_default(pmg_limits_t *limits) {
+    size_t memory = pmg_machine_memory(), quarter = memory / 4, half = memory / 2;
+    (void)quarter, (void)half;
     *limits = (pmg_limits_t) {
 #ifdef PMG_BOARD
 #define X(name, desktop, board) .name = board,

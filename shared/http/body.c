@@ -77,7 +77,10 @@ static int took(struct mg_connection *c, char *base, size_t n) {
     h->left -= n;
     h->body_len += n;
     if (n > 0 && h->sink == PMG_HTTP_BODY_STREAM) {
-        pmg_http_stream_piece(c, p, n);
+        size_t done = pmg_http_stream_piece(c, p, n);
+        h->pos -= n - done; // the rest comes again
+        h->left += n - done;
+        h->body_len -= n - done;
         return c->is_closing || c->is_draining || pmg_m(c)->stop ? PMG_HTTP_BODY_STOPPED : 0;
     }
     return 0;

@@ -115,7 +115,7 @@ static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p
         h->close_after = p->f.close || (p->f.http10 && !p->f.keep_alive);
         h->is_head = pmg_str_is(p->hm.method, "HEAD");
         h->is_connect = pmg_str_is(p->hm.method, "CONNECT");
-        h->resp_started = h->by_hand = 0;
+        h->resp_started = h->by_hand = h->events = 0;
         h->out = PMG_HTTP_OUT_LENGTH;
     }
     h->fresh = 1;
@@ -127,6 +127,7 @@ static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p
     pmg_http_body_begin(c, &p->hm, &p->f);
     p->hm.body = mg_str_n(base + h->head_len, 0);
     if (!c->is_client || p->hm.status >= 200 || p->hm.status == 101) {
+        h->hm = &p->hm;
         pmg_http_fire(c, MG_EV_HTTP_HDRS, &p->hm);
     }
     if (!is_http(c) || c->is_closing || c->is_draining) {
@@ -428,14 +429,26 @@ static void too_slow(struct mg_connection *c) {
 // ---------------------------------------------------------------------------------------------
 // What the core calls
 
+static void oversized(struct mg_connection *c) {
+    refuse(c, 413);
+}
+
+static size_t held(struct mg_connection *c) {
+    return pmg_http_stream_held(c);
+}
+
 static int start(struct mg_connection *c, const pmg_opening_t *o) {
     (void)o;
     return !c->is_client || pmg_request_new(c) ? 0 : -ENOMEM;
 }
 
+static void begin(struct mg_connection *c);
+
 static void opened(struct mg_connection *c) {
     if (c->is_accepted && !c->is_draining) {
         pmg_deadline(c, idle_late, pmg_m(c)->limits.idle_timeout);
+    } else if (c->is_client && pmg_x(c)->layer != NULL) { // TLS stands, what was queued goes out
+        begin(c);
     }
 }
 
@@ -550,6 +563,8 @@ const pmg_protocol_t pmg_http = {
     .idle = is_idle,
     .owes = owes,
     .slow = too_slow,
+    .oversized = oversized,
+    .held = held,
     .eof = eof,
     .closing = closing,
     .end = pmg_request_end_client,

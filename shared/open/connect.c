@@ -59,10 +59,13 @@ static void close_socket(struct mg_connection *c) {
 static void start_connect(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
     for (;;) {
+        int err;
         if (x->everyone != NULL) {
             *x->everyone = c->rem;
         }
-        int err = pmg_io_connect(c, x->is_unix ? x->host : NULL);
+        do {
+            err = pmg_io_connect(c, x->is_unix ? x->host : NULL);
+        } while (pmg_no_descriptor(pmg_m(c), err));
         if (err == 0 && c->is_udp) {
             connected(c);
             return;
@@ -112,19 +115,26 @@ static void connect_late(struct mg_connection *c) {
 
 static const pmg_search_for_t search = {resolved, connect_late};
 
+// A listener stays what it is: it hears of the address, which is its remote address then.
+static void told(struct mg_connection *c) {
+    pmg_search_end(c);
+    pmg_call(c, MG_EV_RESOLVE, NULL);
+}
+
+static const pmg_search_for_t telling = {told, NULL};
+
 int pmg_resolve(struct mg_connection *c, const char *url) {
     pmg_mgr_t *m = pmg_m(c);
     pmg_conn_t *x = pmg_x(c);
     pmg_url_t u;
-    if (c->is_listening || x->is_unix) {
-        return pmg_fail(m, -EINVAL, "%s looks up no name: resolve() is for a client",
-            c->is_listening ? "a listener" : "a unix socket");
+    if (x->is_unix) {
+        return pmg_fail(m, -EINVAL, "a unix socket looks up no name: resolve() is for a client");
     }
     int err = pmg_conn_alive(c);
     if (err < 0) {
         return err;
     }
-    if (x->connected || c->is_connecting) {
+    if (!c->is_listening && (x->connected || c->is_connecting)) {
         return pmg_fail(m, -EISCONN,
             "the peer is known already: resolve() in MG_EV_OPEN, or after resolve_cancel()");
     }
@@ -141,7 +151,8 @@ int pmg_resolve(struct mg_connection *c, const char *url) {
     if (u.has_port) {
         c->rem.port = u.addr.port;
     }
-    err = pmg_search_start(c, &search, u.host, u.literal ? &u.addr : NULL);
+    err = pmg_search_start(c, c->is_listening ? &telling : &search, u.host,
+        u.literal ? &u.addr : NULL);
     return err < 0 ? pmg_fail(m, err, "no memory for a name lookup") : 0;
 }
 

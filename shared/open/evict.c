@@ -89,16 +89,6 @@ static struct mg_connection *candidate(pmg_mgr_t *m) {
     return found != NULL ? found : owing_longest(m);
 }
 
-struct mg_connection *pmg_evict_victim(pmg_mgr_t *m) {
-    for (int i = 0; i < EVICT_TRIES && !m->stop; i++) {
-        struct mg_connection *found = candidate(m);
-        if (found == NULL || goes(found)) {
-            return found;
-        }
-    }
-    return NULL;
-}
-
 int pmg_evict_room(pmg_mgr_t *m, struct mg_connection **victim) {
     size_t max = m->limits.max_conns;
     *victim = NULL;
@@ -124,4 +114,17 @@ void pmg_evict(struct mg_connection *victim) {
         leaves(victim);
         pmg_close(victim);
     }
+}
+
+bool pmg_evict_descriptor(pmg_mgr_t *m) {
+    struct mg_connection *victim = candidate(m);
+    if (victim == NULL) {
+        return false;
+    }
+    if (pmg_x(victim)->layer != NULL && pmg_send_len(victim) == 0) {
+        pmg_x(victim)->layer->goodbye(victim);
+    }
+    pmg_evict(victim);
+    pmg_io_close(victim); // its descriptor is wanted now, and the rest of it ends with this turn
+    return true;
 }

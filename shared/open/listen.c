@@ -81,16 +81,14 @@ static void look_again(struct mg_connection *listener) {
 
 static void accept_ready(struct mg_connection *listener, int mask, bool error) {
     pmg_mgr_t *m = pmg_m(listener);
-    struct mg_connection *victim;
     (void)mask, (void)error;
     for (int i = 0; i < ACCEPT_BURST && !listener->is_closing && !m->stop; i++) {
         int err = accept_one(listener);
         if (err == -EAGAIN) {
             return;
         }
-        if ((err == -EMFILE || err == -ENFILE) && (victim = pmg_evict_victim(m)) != NULL) {
-            pmg_evict(victim); // its descriptor is free in the next turn
-            return;
+        if (pmg_no_descriptor(m, err)) {
+            continue;
         }
         if (err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -ENOBUFS) {
             // The peer stays in the backlog, readiness would spin: look away for a while.
@@ -117,6 +115,7 @@ static int new_listener(pmg_mgr_t *m, const pmg_protocol_t *speaks, struct mg_co
     if (c == NULL) {
         return pmg_fail(m, -ENOMEM, "no memory for a listener");
     }
+    m->spare_descriptor = pmg_evict_descriptor;
     c->is_listening = 1;
     pmg_x(c)->internal = 1;
     pmg_x(c)->speaks = speaks;
@@ -180,7 +179,9 @@ int pmg_listen(pmg_mgr_t *m, const char *url, const pmg_protocol_t *speaks, int 
     if (u.is_unix && (x->host = pmg_strndup(u.host.buf, u.host.len)) == NULL) {
         err = -ENOMEM;
     } else {
-        err = pmg_io_listen(c, x->host, fd);
+        do {
+            err = pmg_io_listen(c, x->host, fd);
+        } while (pmg_no_descriptor(m, err));
     }
     pmg_snprintf(what, sizeof(what), "on %.*s", PMG_CUT(url));
     return finish(c, err, what, victim, arg, out);

@@ -139,6 +139,9 @@ static void inherit(pmg_tls_t *t, pmg_tls_t *old) {
     }
 }
 
+// Its own record and mbedTLS's two buffers; a handshake's are gone soon.
+#define TLS_HELD (sizeof(pmg_tls_t) + MBEDTLS_SSL_IN_CONTENT_LEN + MBEDTLS_SSL_OUT_CONTENT_LEN)
+
 // On failure there is no TLS: the caller closes the connection.
 static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf, pmg_tls_sni_t *sni) {
     pmg_conn_t *x = pmg_x(c);
@@ -148,9 +151,10 @@ static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf, pmg_tls_sni_t *
         return pmg_fail(m, -EINVAL,
             "no CA to verify the server with: give TlsOpts(ca=...), or skip_verification=True");
     }
-    pmg_tls_t *t = pmg_alloc(sizeof(*t));
+    pmg_tls_t *t = pmg_budget(c, TLS_HELD, false) ? pmg_alloc(sizeof(*t)) : NULL;
     if (t == NULL) {
-        return pmg_fail(m, -ENOMEM, "no memory for TLS");
+        return pmg_fail(m, -ENOMEM, "no memory for TLS: a connection takes %u bytes",
+            (unsigned)TLS_HELD);
     }
     memset(t, 0, sizeof(*t));
     mbedtls_ssl_init(&t->ssl);
@@ -175,9 +179,9 @@ static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf, pmg_tls_sni_t *
         return err == -EDESTADDRREQ
                    ? pmg_fail(m, -EINVAL, "no server name to verify: give TlsOpts(name=...)")
                    : pmg_fail(m, err, "no memory for TLS: a connection takes %u bytes",
-                         (unsigned)(sizeof(*t) + MBEDTLS_SSL_IN_CONTENT_LEN +
-                                    MBEDTLS_SSL_OUT_CONTENT_LEN));
+                         (unsigned)TLS_HELD);
     }
+    pmg_budget_note(c);
     mbedtls_ssl_set_user_data_p(&t->ssl, t);
     mbedtls_ssl_set_bio(&t->ssl, t, pmg_tls_send, pmg_tls_recv, NULL);
     mbedtls_ssl_set_verify(&t->ssl, pmg_tls_verify, t);
@@ -270,7 +274,8 @@ static int give(struct mg_connection *c, pmg_tls_conf_t *conf, pmg_tls_sni_t *sn
     if (err < 0) {
         return err;
     }
-    if (!c->is_client && !conf->has_cert) {
+    // What a listener accepts may bring its own.
+    if (!c->is_client && !c->is_listening && !conf->has_cert) {
         return pmg_fail(m, -EINVAL, "TlsOpts has no cert: a TLS server needs cert and key");
     }
     if (c->is_client && sni != NULL) {
@@ -320,7 +325,7 @@ void pmg_tls_accepted(struct mg_connection *listener, struct mg_connection *c) {
     if (c->is_closing || pmg_x(c)->layer != NULL || !(lx->url_tls || held != NULL)) {
         return;
     }
-    if (held == NULL) {
+    if (held == NULL || !held->conf->has_cert) {
         pmg_fatal(c, "TLS: no certificate: call tls_init() on the listener, or in MG_EV_ACCEPT");
     } else if (set_up(c, held->conf, held->sni) < 0) {
         pmg_fatal(c, pmg_m(c)->err_text);
@@ -367,6 +372,9 @@ static void finished(struct mg_connection *c) {
     }
     if (x->speaks->opened != NULL) {
         x->speaks->opened(c);
+    }
+    if (c->is_closing) {
+        return;
     }
     pmg_call(c, MG_EV_TLS_HS, NULL);
     pmg_update(c);
@@ -494,14 +502,14 @@ static long read_end(struct mg_connection *c, int err) {
     return -EPROTO;
 }
 
-static long tls_read(struct mg_connection *c, void *buf, size_t len) {
-    pmg_tls_t *t = pmg_x(c)->layer_state;
+// Up to `len` bytes of data; *result: 0, or why there are no more.
+static size_t read_data(pmg_tls_t *t, unsigned char *buf, size_t len, int *result) {
     size_t total = 0;
     int r = t->read_err;
     t->reading = true;
     t->reads = 0;
     while (r == 0 && total < len) {
-        r = mbedtls_ssl_read(&t->ssl, (unsigned char *)buf + total, len - total);
+        r = mbedtls_ssl_read(&t->ssl, buf + total, len - total);
         if (r > 0) {
             total += (size_t)r;
             r = 0;
@@ -517,6 +525,14 @@ static long tls_read(struct mg_connection *c, void *buf, size_t len) {
     if (!pmg_tls_ahead_keep(t)) {
         r = MBEDTLS_ERR_SSL_ALLOC_FAILED;
     }
+    *result = r;
+    return total;
+}
+
+static long tls_read(struct mg_connection *c, void *buf, size_t len) {
+    pmg_tls_t *t = pmg_x(c)->layer_state;
+    int r;
+    size_t total = read_data(t, buf, len, &r);
     if (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE) {
         return total > 0 ? (long)total : -EAGAIN;
     }
@@ -526,6 +542,20 @@ static long tls_read(struct mg_connection *c, void *buf, size_t len) {
     }
     t->read_err = 0;
     return read_end(c, r);
+}
+
+static bool early(struct mg_connection *c) {
+    pmg_tls_t *t = pmg_x(c)->layer_state;
+    unsigned char byte;
+    int r;
+    if (c->is_tls_hs || read_data(t, &byte, 1, &r) > 0) {
+        return !c->is_tls_hs;
+    }
+    if (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE) {
+        return false;
+    }
+    t->read_err = r; // to be told by who reads
+    return true;
 }
 
 static long tls_write(struct mg_connection *c, const void *buf, size_t len) {
@@ -538,6 +568,8 @@ static long tls_write(struct mg_connection *c, const void *buf, size_t len) {
         if (r > 0) {
             t->pending_write = 0;
             total += (size_t)r;
+        } else if (r == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
+            pmg_tls_session_keep(t); // a read has met its beginning, and the rest comes first
         } else if (r == MBEDTLS_ERR_SSL_WANT_WRITE || r == MBEDTLS_ERR_SSL_WANT_READ) {
             t->pending_write = n;
             break;
@@ -555,13 +587,20 @@ static long tls_write(struct mg_connection *c, const void *buf, size_t len) {
     return total > 0 ? (long)total : -EAGAIN;
 }
 
+static size_t held(struct mg_connection *c) {
+    const pmg_tls_t *t = pmg_x(c)->layer_state;
+    return TLS_HELD + t->peer_der_len + (t->ahead != NULL ? t->ahead_len : 0);
+}
+
 const pmg_layer_t pmg_tls_layer = {
     .read = tls_read,
     .write = tls_write,
+    .early = early,
     .pending = pending,
     .wants_write = wants_write,
     .handshake = handshake,
     .heard = heard,
+    .held = held,
     .goodbye = goodbye,
     .end = end,
 };

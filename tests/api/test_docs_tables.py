@@ -23,6 +23,7 @@ CLASSES = {
         ["PMG_CONN_PROPS", "PMG_CONN_OBJECT_PROPS"],
     ),
     "HttpMessage": ("messages", ["PMG_METHODS_HttpMessage"], ["PMG_PROPS_HttpMessage"]),
+    "FormPart": ("messages", ["PMG_METHODS_FormPart"], ["PMG_PROPS_FormPart"]),
     "WsMessage": ("messages", [], ["PMG_PROPS_WsMessage"]),
     "MqttMessage": ("mqtt", ["PMG_METHODS_MqttMessage"], ["PMG_PROPS_MqttMessage"]),
     "TlsOpts": ("tls", [], ["PMG_TLS_OPTS_PROPS", "PMG_TLS_OPTS_FACTS"]),
@@ -32,6 +33,7 @@ CLASSES = {
     "ModbusResponse": ("modbus", [], ["PMG_PROPS_ModbusResponse"]),
     "Timer": ("timer", ["PMG_TIMER_METHODS"], ["PMG_TIMER_PROPS"]),
     "Error": ("errors", [], []),
+    "DecodeError": ("errors", [], []),
 }
 
 

@@ -34,6 +34,7 @@ PROPERTIES = {
 }
 TYPES = {
     "BOOL": "bool",
+    "KEPT": "bool",
     "INT": "int",
     "ADDR": "_Address",
     "OPT_TEXT": "str | None",

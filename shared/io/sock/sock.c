@@ -218,7 +218,10 @@ static bool nobody_waits(struct mg_connection *listener) {
 
 static int take(struct mg_connection *listener, addr_t *s) {
     socklen_t len = sizeof(*s);
-    int fd;
+    int fd = pmg_sock_may_accept(fd_of(listener));
+    if (fd < 0) {
+        return fd;
+    }
     memset(s, 0, sizeof(*s));
     do {
 #if defined(SOCK_CLOEXEC) && defined(SOCK_NONBLOCK)
@@ -351,6 +354,9 @@ size_t pmg_io_max_conns(void) {
         size_t n = r.rlim_cur < INT_MAX ? (size_t)r.rlim_cur : INT_MAX;
         return n > 2 * FDS_LEFT ? n - n / 16 - FDS_LEFT : 1;
     }
+#elif defined(PMG_IO_ESP)
+    // One is for who comes at the limit, be it to be refused, and one for a name's look-up.
+    return CONFIG_LWIP_MAX_SOCKETS > 3 ? (size_t)CONFIG_LWIP_MAX_SOCKETS - 2 : 1;
 #endif
     return 0;
 }
@@ -379,6 +385,7 @@ void pmg_io_close(struct mg_connection *c) {
     }
 #endif
     close(fd);
+    pmg_sock_closed(pmg_m(c), fd);
     set_fd(c, -1);
 }
 
