@@ -89,23 +89,23 @@ cdef class Manager:
 
     # Opening
 
-    def listen(self, url, handler=None, *, http=None, fd=None):
+    def listen(self, url, handler=None, *, http=None, fd=None, broadcast=False):
         """Listens on a URL and returns the listener's Connection."""
         cdef long long number = -1
         if fd is not None:
             pmg_py_int(fd, "fd", &number)
             if not 0 <= number <= INT_MAX:
                 raise ValueError("fd must be a socket's number")
-        return self.open(url, handler, http, True, <int>number, &pmg_raw)
+        return self.open(url, handler, http, True, <int>number, &pmg_raw, broadcast)
 
-    def connect(self, url, handler=None, *, http=None):
+    def connect(self, url, handler=None, *, http=None, broadcast=False):
         """Starts a connection and returns it at once."""
-        return self.open(url, handler, http, False, -1, &pmg_raw)
+        return self.open(url, handler, http, False, -1, &pmg_raw, broadcast)
 
     # `speaks` pmg_raw: as the URL and `http` say; `fd` is for a listener.
     cdef Connection open(
         self, object url, object handler, object http, bint listen, int fd,
-        const pmg_protocol_t *speaks
+        const pmg_protocol_t *speaks, bint broadcast=False
     ):
         cdef const char *line
         cdef mg_connection *c = NULL
@@ -118,6 +118,8 @@ cdef class Manager:
             speaks = &pmg_http if http else &pmg_raw
         cdef bint held = hold(self)
         try:
+            if broadcast:
+                pmg_open_broadcast(self.core())
             if listen:
                 rc = pmg_listen(self.core(), line, speaks, fd, <void *>handler, &c)
             else:

@@ -81,6 +81,7 @@ cdef extern from "pmg.h":
     int pmg_listen(
         pmg_mgr_t *, const char *, const pmg_protocol_t *, int fd, void *, mg_connection **
     )
+    void pmg_open_broadcast(pmg_mgr_t *)
     int pmg_connect(
         pmg_mgr_t *, const char *, const pmg_protocol_t *, const void *, void *, mg_connection **
     )

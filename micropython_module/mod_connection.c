@@ -237,6 +237,7 @@ static mp_obj_t get_text(const char *s) {
 #define GET_KEPT(name) mp_obj_new_bool(self->c != NULL ? pmg_conn_##name(self->c) : self->name)
 #define GET_INT(name) mp_obj_new_int_from_uint(self->c != NULL ? pmg_conn_##name(self->c) : 0)
 #define GET_OPT_TEXT(name) get_text(self->c != NULL ? pmg_conn_##name(self->c) : NULL)
+#define GET_CERT(name) mpy_peer_cert(self)
 #define GET_ADDR(name) get_addr(self, MP_QSTR_##name == MP_QSTR_local_addr)
 
 static void conn_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {

@@ -211,12 +211,13 @@ static const pmg_protocol_t *speaks_arg(mp_obj_t http, const char *url) {
 }
 
 static mp_obj_t manager_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_url, ARG_handler, ARG_http, ARG_fd };
+    enum { ARG_url, ARG_handler, ARG_http, ARG_fd, ARG_broadcast };
     static const mp_arg_t allowed_args[] = {
         MPY_REQUIRED(url),
         MPY_OPTIONAL(handler, MP_ROM_NONE),
         MPY_KEYWORD(http, MP_ROM_NONE),
         MPY_KEYWORD(fd, MP_ROM_NONE),
+        MPY_KEYWORD(broadcast, MP_ROM_FALSE),
     };
     MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
@@ -227,22 +228,33 @@ static mp_obj_t manager_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t
         mp_uint_t n = mpy_get_size(args[ARG_fd].u_obj, "fd");
         fd = n < INT_MAX ? (int)n : INT_MAX; // no descriptor either, and the engine says so
     }
-    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, speaks, true, fd, handler);
+    bool broadcast = mp_obj_is_true(args[ARG_broadcast].u_obj);
+    mpy_manager_t *self = mpy_manager_open(pos_args[0]);
+    if (broadcast) {
+        pmg_open_broadcast(self->m);
+    }
+    return mpy_manager_start(self, url, speaks, true, fd, handler);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_listen_obj, 1, manager_listen);
 
 static mp_obj_t manager_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_url, ARG_handler, ARG_http };
+    enum { ARG_url, ARG_handler, ARG_http, ARG_broadcast };
     static const mp_arg_t allowed_args[] = {
         MPY_REQUIRED(url),
         MPY_OPTIONAL(handler, MP_ROM_NONE),
         MPY_KEYWORD(http, MP_ROM_NONE),
+        MPY_KEYWORD(broadcast, MP_ROM_FALSE),
     };
     MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
     mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
     const pmg_protocol_t *speaks = speaks_arg(args[ARG_http].u_obj, url);
-    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, speaks, false, -1, handler);
+    bool broadcast = mp_obj_is_true(args[ARG_broadcast].u_obj);
+    mpy_manager_t *self = mpy_manager_open(pos_args[0]);
+    if (broadcast) {
+        pmg_open_broadcast(self->m);
+    }
+    return mpy_manager_start(self, url, speaks, false, -1, handler);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_connect_obj, 1, manager_connect);
 

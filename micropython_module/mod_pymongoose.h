@@ -171,6 +171,9 @@ mp_obj_t mpy_manager_start_args(const pmg_protocol_t *speaks, bool listening, si
 mpy_conn_t *mpy_conn_open(mp_obj_t self_in);
 // mpy_check() for a method of a connection; answers None.
 mp_obj_t mpy_conn_done(mpy_conn_t *self, int result);
+#if PMG_HAS_TLS
+mp_obj_t mpy_peer_cert(mpy_conn_t *self); // mod_tls.c: a dict or None
+#endif
 // The same; answers the result, a small number.
 mp_obj_t mpy_conn_number(mpy_conn_t *self, int result);
 bool mpy_is_conn(mp_obj_t obj);

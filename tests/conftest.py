@@ -31,7 +31,15 @@ SKIPPED = {"cpython": 61, "unix": 25, "pico": 316}
 SKIPPED |= {"cpython-poll": SKIPPED["cpython"] + 1, "unix-next": SKIPPED["unix"]}  # one wants epoll
 
 #: What this computer may lack, rather than a target: skips for want of it are not counted there.
-OF_THIS_COMPUTER = {"namespaces", "systemd", "ejabberd"}
+OF_THIS_COMPUTER = {
+    "namespaces",
+    "link-local address",
+    "systemd",
+    "ejabberd",
+    "initdb",
+    "nats-server",
+    "postgres",
+}
 
 #: No test may hang; seconds.
 TEST_TIMEOUT = 120

@@ -366,9 +366,9 @@
 // ---------------------------------------------------------------------------------------------
 // Connection, Manager, Timer, TlsOpts
 
-// Read-only properties that C answers alone: X(name, kind), kind is BOOL, KEPT, INT, ADDR or OPT_TEXT
-// (str or None), and the getter is pmg_conn_<name>(c) (pmg.h). On a closed connection: False, what it
-// was, 0, the last known address, None.
+// Read-only properties that C answers alone: X(name, kind), kind is BOOL, KEPT, INT, ADDR, OPT_TEXT (str
+// or None) or CERT (a dict or None), and the getter is pmg_conn_<name>(c) (pmg.h). On a closed
+// connection: False, what it was, 0, the last known address, None.
 #define PMG_CONN_PROPS(X) \
     X(is_listening, BOOL) \
     X(is_client, KEPT) \
@@ -387,7 +387,7 @@
     X(local_addr, ADDR) \
     X(remote_addr, ADDR) \
     X(ws_protocol, OPT_TEXT) \
-    PMG_WHEN(PMG_HAS_TLS, X(alpn, OPT_TEXT)) \
+    PMG_WHEN(PMG_HAS_TLS, X(alpn, OPT_TEXT) X(peer_cert, CERT)) \
     PMG_WHEN(PMG_HAS_MDNS, X(mdns_name, OPT_TEXT))
 
 // Properties that the binding keeps: readable after close.
@@ -423,7 +423,7 @@
         X(mqtt_pong, 0, 0) \
         X(mqtt_disconnect, 0, 255)) \
     PMG_WHEN(PMG_HAS_TLS, \
-        X(tls_init, 1, 1) \
+        X(tls_init, 1, 255) \
         X(tls_free, 0, 0)) \
     PMG_WHEN(PMG_HAS_MODBUS, \
         X(modbus_reply, 0, 255) \
@@ -470,7 +470,10 @@
     X(key) \
     X(name) \
     X(skip_verification) \
-    X(alpn)
+    X(alpn) \
+    X(legacy)
+// And what they come to.
+#define PMG_TLS_OPTS_FACTS(X) X(not_after)
 
 // Limits: keyword arguments of Manager, in this order. X(name, desktop default, board default).
 // Sizes in bytes, times in milliseconds; 0 means no limit. A board is a target with PMG_BOARD set.

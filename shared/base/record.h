@@ -59,6 +59,7 @@ typedef struct {
     // What readiness of the socket means: data moves, a peer is there, a connection stands.
     void (*ready)(struct mg_connection *c, int mask, bool error);
     void (*late)(struct mg_connection *c); // what the deadline calls; NULL: there is none
+    struct mg_addr *everyone;              // whom a client of UDP broadcasts to; or NULL
     char *host;                            // host[:port] of the URL; a unix socket's path; or NULL
     pmg_timer_t timer;                     // deadline; may stand in the heap earlier than it is due
     uint64_t deadline;
@@ -85,6 +86,7 @@ typedef struct {
     unsigned url_tls : 1;   // the URL's scheme asks for TLS
     unsigned insecure : 1;  // of a listener: its TLS failed, so it accepts nothing
     unsigned multicast : 1; // datagrams know their interface
+    unsigned broadcast : 1; // of UDP: it may send to all of a network
     unsigned evicted : 1;   // closed to make room
     unsigned cut : 1;       // the end of the stream came without the layer saying so
     unsigned ousted : 2;    // its memory was wanted: see core/budget.c
@@ -130,6 +132,7 @@ struct pmg_mgr {
     unsigned turn;                            // counts polls
     size_t handshakes;                        // of accepted connections, unfinished
     unsigned handshake_turn, handshake_steps; // steps of theirs in that turn
+    bool broadcast;                           // of the next that is opened
     bool polling, waiting, stop, closing, silent, poll_events, firing_canceled;
     bool short_of_budget;   // so the last buffer did not grow
     unsigned char *scratch; // PMG_READ_SIZE

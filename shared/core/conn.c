@@ -177,6 +177,7 @@ void pmg_conn_free(struct mg_connection *c) {
     end_protocol(c);
     pmg_io_close(c);
     pmg_free(x->host);
+    pmg_free(x->everyone);
     if (c->recv.buf == m->scratch) {
         m->scratch_lent = false;
         c->recv.buf = NULL;

@@ -70,6 +70,9 @@ void pmg_owed(struct mg_connection *c, pmg_owed_t *o); // what its peer has begu
 
 // stream.c
 void pmg_flush(struct mg_connection *c);
+// Writes as much of the first `len` bytes that wait, 1 at least, as goes, past the layer. > 0, -EAGAIN
+// or why not; MG_EV_WRITE is the caller's.
+long pmg_flush_plain(struct mg_connection *c, size_t len);
 void pmg_update(struct mg_connection *c);  // flush, finish a drain, tell the backend
 void pmg_work_on(struct mg_connection *c); // its turn in the work queue
 void pmg_stream_ready(struct mg_connection *c, int mask, bool error); // as x->ready

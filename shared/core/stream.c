@@ -75,6 +75,19 @@ void pmg_flush(struct mg_connection *c) {
     }
 }
 
+long pmg_flush_plain(struct mg_connection *c, size_t len) {
+    pmg_conn_t *x = pmg_x(c);
+    long n = pmg_io_write(c, c->send.buf + x->send_off, len);
+    if (n > 0) {
+        x->send_off += (size_t)n;
+        x->taken += (uint32_t)n;
+        if (x->send_off == c->send.len) {
+            sent_all(c);
+        }
+    }
+    return n != 0 ? n : -EAGAIN;
+}
+
 // After the last reply: a close with unread bytes makes the kernel reset the connection, and the
 // peer may never read what we answered. So say that we are done and read on until it is, too.
 #define LINGER_MS 2000
@@ -178,7 +191,9 @@ static void read_done(struct mg_connection *c, size_t n) {
     if (x->speaks->read != NULL) {
         x->speaks->read(c);
     }
-    pmg_call(c, MG_EV_READ, &n);
+    if (!c->is_tls_hs) { // else the rest is the handshake's, which has begun behind what was read
+        pmg_call(c, MG_EV_READ, &n);
+    }
     x->in_read = 0;
 }
 

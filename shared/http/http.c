@@ -199,6 +199,9 @@ static void deliver_response(struct mg_connection *c, pmg_http_msg_t *hm, bool m
     if (!is_http(c)) {
         return;
     }
+    if (c->is_tls_hs) {
+        return; // HTTP goes on within it
+    }
     if (tunnel) {
         pmg_http_leave(c); // another protocol follows, and it is the program's
     } else if (until_close && !c->is_closing) {
@@ -305,7 +308,7 @@ static size_t process(struct mg_connection *c) {
     parse_t p;
     size_t ofs = 0;
     while ((!c->is_resp || h->sink == PMG_HTTP_BODY_STREAM) && !c->is_closing && !c->is_draining &&
-           !m->stop && is_http(c)) {
+           !m->stop && is_http(c) && !c->is_tls_hs) {
         bool parsed = false;
         if (h->state == PMG_HTTP_HEAD && next_head(c, &ofs, &p, &parsed) < 0) {
             break;
@@ -507,6 +510,9 @@ static void read_input(struct mg_connection *c) {
         }
         return;
     }
+    if (c->is_tls_hs) {
+        return; // what follows is TLS
+    }
     arm(c);
     if (pmg_m(c)->stop && !c->is_closing &&
         (pmg_http_of(c)->sink == PMG_HTTP_BODY_STREAM || (c->recv.len > 0 && !c->is_resp))) {
@@ -547,6 +553,7 @@ const pmg_protocol_t pmg_http = {
     .refusal = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
                "Retry-After: 1\r\nContent-Length: 0\r\n\r\n",
     .finishes = true,
+    .upgrades = true,
     .start = start,
     .opened = opened,
     .begin = begin,

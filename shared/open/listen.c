@@ -151,12 +151,17 @@ static int finish(struct mg_connection *c, int err, const char *what, struct mg_
 int pmg_listen(pmg_mgr_t *m, const char *url, const pmg_protocol_t *speaks, int fd, void *arg,
     struct mg_connection **out) {
     pmg_url_t u;
+    bool broadcast = m->broadcast;
     char what[96];
     struct mg_connection *victim = NULL, *c = NULL;
     *out = NULL;
+    m->broadcast = false;
     int err = pmg_mgr_alive(m);
     if (err == 0) {
         err = pmg_url_parse_as(m, url, speaks, true, &u);
+    }
+    if (err == 0) {
+        err = pmg_url_broadcast(m, url, &u, broadcast);
     }
     if (err == 0) {
         err = new_listener(m, u.is_udp ? &pmg_raw : speaks, &victim, &c);
@@ -168,6 +173,7 @@ int pmg_listen(pmg_mgr_t *m, const char *url, const pmg_protocol_t *speaks, int 
     c->is_udp = u.is_udp;
     c->loc = u.addr;
     x->is_unix = u.is_unix;
+    x->broadcast = broadcast;
     x->url_tls = u.is_tls;
     c->is_tls = u.is_tls;
     if (u.is_unix && (x->host = pmg_strndup(u.host.buf, u.host.len)) == NULL) {

@@ -35,6 +35,9 @@ bool pmg_secure_room(pmg_mgr_t *m, struct mg_connection **victim);
 void pmg_secure_accepted(struct mg_connection *listener, struct mg_connection *c);
 void pmg_secure_connected(struct mg_connection *c);
 
+// url.c: may it broadcast, if that was asked for? -EINVAL: a stream.
+int pmg_url_broadcast(pmg_mgr_t *m, const char *url, const pmg_url_t *u, bool broadcast);
+
 // resolve.c: a search for a name's addresses, then through them
 typedef struct {
     void (*found)(struct mg_connection *c); // there is an address, in c->rem

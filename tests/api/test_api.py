@@ -31,7 +31,7 @@ CLASSES = {
     "Manager": ("PMG_MANAGER_METHODS", "PMG_MANAGER_PROPS"),
     "Connection": ("PMG_CONN_METHODS", "PMG_CONN_PROPS", "PMG_CONN_OBJECT_PROPS"),
     "Timer": ("PMG_TIMER_METHODS", "PMG_TIMER_PROPS"),
-    "TlsOpts": ("PMG_TLS_OPTS_PROPS",),
+    "TlsOpts": ("PMG_TLS_OPTS_PROPS", "PMG_TLS_OPTS_FACTS"),
 }
 MESSAGES = rows("PMG_MESSAGES")
 for _name in MESSAGES:
@@ -143,6 +143,7 @@ PROPERTY_TYPES = {
     "INT": "int",
     "ADDR": "tuple",
     "OPT_TEXT": "NoneType",
+    "CERT": "NoneType",
     "HEAD": "str",
     "TEXT": "str",
     "WS_TEXT": "str",

@@ -26,7 +26,7 @@ CLASSES = {
     "FormPart": ("messages", ["PMG_METHODS_FormPart"], ["PMG_PROPS_FormPart"]),
     "WsMessage": ("messages", [], ["PMG_PROPS_WsMessage"]),
     "MqttMessage": ("mqtt", ["PMG_METHODS_MqttMessage"], ["PMG_PROPS_MqttMessage"]),
-    "TlsOpts": ("tls", [], ["PMG_TLS_OPTS_PROPS"]),
+    "TlsOpts": ("tls", [], ["PMG_TLS_OPTS_PROPS", "PMG_TLS_OPTS_FACTS"]),
     "MdnsRequest": ("mdns", [], ["PMG_PROPS_MdnsRequest"]),
     "MdnsResponse": ("mdns", [], ["PMG_PROPS_MdnsResponse"]),
     "ModbusRequest": ("modbus", [], ["PMG_PROPS_ModbusRequest"]),

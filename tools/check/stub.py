@@ -38,6 +38,7 @@ TYPES = {
     "INT": "int",
     "ADDR": "_Address",
     "OPT_TEXT": "str | None",
+    "CERT": "_Cert | None",
     "HEAD": "str",
     "TEXT": "str",
     "WS_TEXT": "str",

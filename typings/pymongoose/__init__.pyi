@@ -33,7 +33,7 @@ SystemExit and other exceptions that are no `Exception` leave the call that fire
 
 from collections.abc import Callable, Iterable
 from types import TracebackType
-from typing import Any, Final, NoReturn, TypeAlias, TypeVar, final, overload
+from typing import Any, Final, NoReturn, TypeAlias, TypedDict, TypeVar, final, overload
 
 from typing_extensions import disjoint_base
 
@@ -530,6 +530,12 @@ class Connection:
         """The protocol that both sides of TLS agreed on, from MG_EV_TLS_HS to the end; None if
         there is none."""
     @property
+    def peer_cert(self) -> _Cert | None:
+        """The certificate that the peer gave, from MG_EV_TLS_HS to the end: subject and issuer
+        (str), names (a tuple of hosts and addresses, at most 64), serial and sha256 (str, hex),
+        not_before and not_after (milliseconds since 1970). None without one. Nobody verified it
+        where skip_verification is set."""
+    @property
     def mdns_name(self) -> str | None:
         """Of mdns_listen(): the host name that is ours, "name.local"; None while none is."""
     # End of the generated part.
@@ -738,15 +744,22 @@ class Connection:
         """Sends a server's answer to a ping, as the library does by itself."""
     def mqtt_disconnect(self, reason: int = 0) -> None:
         """Sends DISCONNECT behind what is queued, then closes. `reason`: MQTT 5."""
-    def tls_init(self, opts: TlsOpts) -> None:
+    def tls_init(
+        self, opts: TlsOpts, *, sni: dict[str, TlsOpts] | None = None, strict_sni: bool = False
+    ) -> None:
         """Gives TLS to a client (in MG_EV_OPEN, MG_EV_CONNECT or right after connect()), to an
         accepted connection in MG_EV_ACCEPT, or to a listener for all that it will accept.
 
-        What is sent before the handshake is over waits for it. A client of https://, wss:// or tls://
-        without it verifies the server by the system's CAs.
+        What is sent before the handshake is over waits for it. On a connection that is in use in the
+        clear TLS begins there (STARTTLS): what was sent before leaves as it is, what came and was
+        not read by recv() is TLS or an error. A client of https://, wss:// or tls:// without it
+        verifies the server by the system's CAs.
+        `sni` are a server's other certificates, by the name that a client asks for: "a.example", or
+        "*.example" for one label. Who asks for another name gets `opts`, or with `strict_sni` the
+        alert unrecognized_name (RFC 6066, section 3).
         A listener whose `opts` have no `cert` accepts those alone that bring their own.
         Raises ValueError for an accepted connection without `cert`, a client with no CA, or UDP;
-        Error(EALREADY) once the handshake has begun.
+        Error(EALREADY) once the handshake has begun, Error(EBUSY) while a file is being sent.
         """
     def tls_free(self) -> None:
         """Ends TLS: what follows is plain text. On a listener: for what it will accept."""
@@ -778,6 +791,15 @@ class Connection:
     def close(self) -> None:
         """Closes after the running event, unsent bytes are lost. Harmless on a closed connection."""
 
+class _Cert(TypedDict):
+    subject: str
+    issuer: str
+    names: tuple[str, ...]
+    serial: str
+    not_before: int
+    not_after: int
+    sha256: str
+
 @final
 class TlsOpts:
     """Certificates and key for Connection.tls_init(), parsed once; share it among connections.
@@ -789,6 +811,9 @@ class TlsOpts:
     server any or none. `alpn` are names of application protocols, the preferred first, at most 16
     of 255 bytes: Connection.alpn tells which was chosen. A server and a client that name some and
     have none in common end the handshake (RFC 7301, section 3.2).
+
+    `legacy`: a client offers AES-CBC and RSA key exchange, too, for peers that know nothing better.
+    `not_after` is when the first certificate of `cert` expires, in milliseconds since 1970.
 
     A client resumes the last session of each host that it met with the same TlsOpts.
 
@@ -805,6 +830,7 @@ class TlsOpts:
         skip_verification: bool = False,
         *,
         alpn: Iterable[str] = (),
+        legacy: bool = False,
     ) -> TlsOpts: ...
     @property
     def ca(self) -> bytes: ...
@@ -818,6 +844,10 @@ class TlsOpts:
     def skip_verification(self) -> bool: ...
     @property
     def alpn(self) -> tuple[str, ...]: ...
+    @property
+    def legacy(self) -> bool: ...
+    @property
+    def not_after(self) -> int | None: ...
 
 @final
 class Timer:
@@ -916,19 +946,26 @@ class Manager:
         *,
         http: bool | None = None,
         fd: int | None = None,
+        broadcast: bool = False,
     ) -> Connection:
         """Listens on http://, ws://, tcp://, udp://host:port or unix:///path; port 0 takes a free one.
         https://, wss:// and tls:// too, with tls_init() on what this returns, or in MG_EV_ACCEPT.
 
         `http` says whether HTTP is spoken where the URL leaves it open (unix) or says otherwise.
-        `fd` adopts a socket that listens already. `handler` goes to all connections accepted.
+        `broadcast` lets UDP answer all of a network. `fd` adopts a socket that listens already. `handler` goes to all connections accepted.
         Raises ValueError for a URL that is none, Error(EADDRINUSE), Error(EACCES) and the like.
         """
     def connect(
-        self, url: str, handler: Handler | None = None, *, http: bool | None = None
+        self,
+        url: str,
+        handler: Handler | None = None,
+        *,
+        http: bool | None = None,
+        broadcast: bool = False,
     ) -> Connection:
         """Starts connecting and returns; MG_EV_CONNECT or MG_EV_ERROR follow from poll().
-        The path of an http:// URL is not used: http_request() names it.
+        The path of an http:// URL is not used: http_request() names it. `broadcast`: of udp://, to all of
+        a network; remote_addr says who answered.
 
         MG_EV_OPEN comes before it returns. Raises ValueError for a URL that is none.
         """
