@@ -66,10 +66,12 @@ def run(tmp_path_factory):
         outcomes.unlink(missing_ok=True)
         command = [sys.executable, "-m", "pytest", "-q", "-c", os.devnull, "--rootdir", "."]
         command += ["-p", "no:cacheprovider", "-p", "outcomes", "--timeout=60", *options, *names]
+        # A run of their own, whoever shares this one among workers.
+        apart = {k: v for k, v in os.environ.items() if not k.startswith("PYTEST_")}
         ended = subprocess.run(
             command,
             cwd=folder,
-            env=os.environ | environment | {"PYTHONPATH": str(ALIAS), "OUTCOMES": str(outcomes)},
+            env=apart | environment | {"PYTHONPATH": str(ALIAS), "OUTCOMES": str(outcomes)},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,

@@ -256,7 +256,7 @@ def test_troubleshooting():
         if text == "what is said" or text.startswith(ours):
             continue
         for part in text.split(": "):
-            assert part.removesuffix(" REASON") in said, text
+            assert part.removesuffix(" REASON").removeprefix("HOST ") in said, text
 
 
 # ---- Links -------------------------------------------------------------------------------------

@@ -102,7 +102,7 @@ def assert_closed(c):
     eq(c.drain(), None)
     eq(c.close(), None)
     eq((c.recv_data(), c.send_data(1)), (b"", b""))
-    eq((c.alpn, getattr(c, "mdns_name", None)), (None, None))
+    eq((c.alpn, c.peer_cert, getattr(c, "mdns_name", None)), (None, None, None))
     for name in FLAGS:
         eq(getattr(c, name), False, name)
     for name in SIZES:

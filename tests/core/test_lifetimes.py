@@ -177,5 +177,6 @@ def test_every_method_is_called_on_a_closed_connection(shared):
     assert set(script.eval("FLAGS + SIZES + KEPT")) | {
         "alpn",
         "mdns_name",
+        "peer_cert",
         "ws_protocol",
     } == set(rows("PMG_CONN_PROPS"))
