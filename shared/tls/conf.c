@@ -365,7 +365,6 @@ static int roles(pmg_tls_conf_t *conf) {
                         : conf->skip  ? MBEDTLS_SSL_VERIFY_OPTIONAL
                                       : MBEDTLS_SSL_VERIFY_REQUIRED;
     mbedtls_ssl_conf_authmode(&conf->server, conf->server_auth);
-    mbedtls_ssl_conf_sni(&conf->server, pmg_tls_sni_choose, NULL);
 #if defined(MBEDTLS_SSL_PROTO_TLS1_3) && defined(MBEDTLS_SSL_SESSION_TICKETS)
     mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(&conf->client,
         MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);

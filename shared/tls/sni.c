@@ -49,18 +49,6 @@ void pmg_tls_sni_unref(pmg_tls_sni_t *sni) {
     pmg_free(sni);
 }
 
-// A session must not lead from one name to another, whose TlsOpts may verify its clients: mbedTLS reads
-// a ticket of TLS 1.2 ahead of the name.
-void pmg_tls_sni_bind(pmg_tls_sni_t *sni, const pmg_tls_conf_t *conf) {
-    sni->config = conf->server;
-#if HAS_TICKETS
-    mbedtls_ssl_conf_session_tickets_cb(&sni->config, NULL, NULL, NULL);
-#if defined(MBEDTLS_SSL_PROTO_TLS1_3)
-    mbedtls_ssl_conf_new_session_tickets(&sni->config, 0);
-#endif
-#endif
-}
-
 const mbedtls_ssl_config *pmg_tls_sni_config(const pmg_tls_sni_t *sni) {
     return &sni->config;
 }
@@ -130,12 +118,9 @@ static pmg_tls_conf_t *find(const pmg_tls_sni_t *sni, struct mg_str asked) {
 
 // What mbedTLS calls for each client that names whom it wants; anything but 0 is the alert
 // unrecognized_name.
-int pmg_tls_sni_choose(void *ctx, mbedtls_ssl_context *ssl, const unsigned char *name, size_t len) {
+static int choose(void *ctx, mbedtls_ssl_context *ssl, const unsigned char *name, size_t len) {
     pmg_tls_t *t = mbedtls_ssl_get_user_data_p(ssl);
     (void)ctx;
-    if (t == NULL || t->sni == NULL) {
-        return 0;
-    }
     struct mg_str asked = mg_str_n((char *)(size_t)name, len);
     if (len > 1 && name[len - 1] == '.') {
         asked.len--;
@@ -150,6 +135,19 @@ int pmg_tls_sni_choose(void *ctx, mbedtls_ssl_context *ssl, const unsigned char 
         mbedtls_ssl_set_hs_ca_chain(ssl, &conf->ca, NULL);
     }
     return mbedtls_ssl_set_hs_own_cert(ssl, &conf->cert, &conf->key);
+}
+
+// A session must not lead from one name to another, whose TlsOpts may verify its clients: mbedTLS reads
+// a ticket of TLS 1.2 ahead of the name.
+void pmg_tls_sni_bind(pmg_tls_sni_t *sni, const pmg_tls_conf_t *conf) {
+    sni->config = conf->server;
+    mbedtls_ssl_conf_sni(&sni->config, choose, NULL);
+#if HAS_TICKETS
+    mbedtls_ssl_conf_session_tickets_cb(&sni->config, NULL, NULL, NULL);
+#if defined(MBEDTLS_SSL_PROTO_TLS1_3)
+    mbedtls_ssl_conf_new_session_tickets(&sni->config, 0);
+#endif
+#endif
 }
 
 #endif

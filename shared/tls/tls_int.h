@@ -125,16 +125,16 @@ int pmg_tls_verify(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t *flags)
 void pmg_tls_sni_ref(pmg_tls_sni_t *sni);                              // NULL is accepted
 void pmg_tls_sni_bind(pmg_tls_sni_t *sni, const pmg_tls_conf_t *conf); // beside this, which stays
 const mbedtls_ssl_config *pmg_tls_sni_config(const pmg_tls_sni_t *sni);
-int pmg_tls_sni_choose(void *ctx, mbedtls_ssl_context *ssl, const unsigned char *name, size_t len);
 
 // alert.c
 void pmg_tls_alert(pmg_tls_t *t, int err); // tells the peer, unless it was told
 void pmg_tls_note_alert(pmg_tls_t *t, const unsigned char *record, size_t len);
 void pmg_tls_application_keys(pmg_tls_t *t);
 
-// peer.c
-int64_t pmg_tls_millis(const mbedtls_x509_time *t); // since 1970
-void pmg_tls_cert_free(pmg_tls_cert_t *cert);       // NULL is accepted
+// cert.c: what certificates say, for a program to read
+int64_t pmg_tls_millis(const mbedtls_x509_time *t);             // since 1970
+pmg_tls_cert_t *pmg_tls_cert_read(const mbedtls_x509_crt *crt); // NULL: no memory
+void pmg_tls_cert_free(pmg_tls_cert_t *cert);                   // NULL is accepted
 
 // session.c: of clients, one for each host, in the conf
 void pmg_tls_session_resume(pmg_tls_t *t); // before the handshake
