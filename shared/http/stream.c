@@ -111,6 +111,10 @@ bool pmg_http_stream_begin(struct mg_connection *c, const char *head, size_t len
         pmg_http_stream_too_large(c);
         return false;
     }
+    if (s->no_room) {
+        pmg_http_stream_fail(c, 413, pmg_no_budget);
+        return false;
+    }
     s->head = pmg_strndup(head, len);
     s->head_len = len;
     if (s->head == NULL) {
