@@ -205,6 +205,11 @@ def test_limits(server):
     for pieces in (long[:4000], long[4000:]), (long,), (long[:5], long[5:]):
         assert post(server, *pieces).status == 431
         assert "header lines" in server.eval("errors[-1]")
+    server.exec("max_size = 0")
+    with Raw(server.reach(server.port())) as raw:
+        raw.send(HEAD + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n")
+        assert raw.response("POST").status == 413
+    assert server.eval("errors[-1]") == "HTTP body has a chunk that is too large"
 
 
 @pytest.mark.parametrize(
