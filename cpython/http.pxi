@@ -292,7 +292,7 @@ cdef class HttpConnection(Connection):
         opts.no_listing = not listing
         opts.dotfiles = bool(dotfiles)
         cdef const char *page
-        cdef bytes room = roots_arg(root_dir, &opts)
+        cdef tuple room = roots_arg(root_dir, &opts)
         pmg_py_str(extra_headers, "extra_headers", &opts.headers)
         pmg_py_str(mime_types, "mime_types", &opts.mime_types)
         pmg_py_cstr(page404, "page404", &page)
@@ -348,22 +348,25 @@ cdef int reply(Connection self, object status_code, object body, object headers,
     return pmg_py_done(c, rc, &d)
 
 
-# What holds the folders while they are used.
-cdef bytes roots_arg(root_dir, pmg_serve_t *opts):
-    cdef bytes room = b""
+# What holds the folders while they are used: an iterator's pairs are nobody else's.
+cdef tuple roots_arg(root_dir, pmg_serve_t *opts):
+    cdef bytes room
     cdef pmg_serve_root_t *roots
     opts.roots = NULL
     opts.num_roots = 0
     if isinstance(root_dir, str):
         pmg_py_cstr(root_dir, "root_dir", &opts.root)
-        return room
+        return ()
     if not hasattr(root_dir, "__iter__") or isinstance(root_dir, (bytes, bytearray)):
         pmg_py_bad_roots(root_dir)
-    pairs = list(root_dir.items() if isinstance(root_dir, dict) else root_dir)
+    pairs = [
+        tuple(pair) if isinstance(pair, list) else pair
+        for pair in (root_dir.items() if isinstance(root_dir, dict) else root_dir)
+    ]
     room = PyBytes_FromStringAndSize(NULL, (len(pairs) + 1) * sizeof(pmg_serve_root_t))
     roots = <pmg_serve_root_t *>PyBytes_AS_STRING(room)
     for i, pair in enumerate(pairs):
-        if not isinstance(pair, (tuple, list)) or len(pair) != 2:
+        if not isinstance(pair, tuple) or len(pair) != 2:
             pmg_py_bad_roots(pair)
         for one in pair:
             if not isinstance(one, str):
@@ -373,7 +376,7 @@ cdef bytes roots_arg(root_dir, pmg_serve_t *opts):
     opts.root = NULL
     opts.roots = roots
     opts.num_roots = len(pairs)
-    return room
+    return (room, pairs)
 
 
 ctypedef int (*serve_t)(mg_connection *, const pmg_http_msg_t *, const pmg_serve_t *)

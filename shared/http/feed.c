@@ -104,10 +104,11 @@ static int content(pmg_feed_t *f, const char *p, size_t len, bool last, size_t *
 
 // All header lines of a part, with the blank one.
 static int head(pmg_feed_t *f, const char *p, size_t len, size_t *used, struct mg_str *out) {
-    size_t n = begins(p, len, "\r\n", 2) == YES ? 2 : 0;
-    for (size_t i = 0; n == 0 && i + 4 <= len; i++) {
+    size_t n = begins(p, len, "\r\n", 2) == YES ? 2 : 0, i = f->scanned;
+    for (; n == 0 && i + 4 <= len; i++) {
         n = memcmp(p + i, "\r\n\r\n", 4) == 0 ? i + 4 : 0;
     }
+    f->scanned = n == 0 ? i : 0; // they come again with what is behind them, byte by byte it may be
     if (n == 0) {
         return PMG_FEED_MORE;
     }

@@ -13,7 +13,8 @@ enum { PMG_FEED_BOUNDARY = 70, PMG_FEED_BLANK = 64 }; // the longest; blanks beh
 typedef struct {
     char boundary[PMG_FEED_BOUNDARY];
     uint8_t boundary_len, state;
-    bool first; // here a delimiter needs no line's end in front of it
+    bool first;     // here a delimiter needs no line's end in front of it
+    size_t scanned; // bytes of header lines that hold no end of them
 } pmg_feed_t;
 
 // MORE: what is left must come again, with more behind it. DATA: *out is content of the part.

@@ -234,27 +234,31 @@ int pmg_http_stream_form(struct mg_connection *c, size_t max_size, size_t max_pa
     }
     const pmg_http_msg_t *hm = pmg_http_of(c)->hm;
     struct mg_str type = mg_str("Content-Type");
-    pmg_http_form_t *f = s->form = pmg_alloc(sizeof(*f));
+    struct mg_str boundary = pmg_http_header_var(hm, type, mg_str("boundary"));
+    pmg_feed_t feed;
+    pmg_http_form_t *f = NULL;
     s->piece = take_piece;
     s->end = take_end;
-    if (f == NULL) {
-        err = pmg_fail(pmg_m(c), -ENOMEM, "no memory for the form");
-    } else {
-        memset(f, 0, offsetof(pmg_http_form_t, texts));
-        f->held = 0;
-        f->max_parts = max_parts;
-        if (!is_form(pmg_http_header(hm, type)) ||
-            !pmg_feed_begin(&f->feed, pmg_http_header_var(hm, type, mg_str("boundary")))) {
-            err = pmg_fail(pmg_m(c), -EILSEQ,
-                "this is no multipart form: Content-Type must be multipart/form-data with a "
-                "boundary");
-        }
+    if (!is_form(pmg_http_header(hm, type)) || !pmg_feed_begin(&feed, boundary)) {
+        err = pmg_fail(pmg_m(c), -EILSEQ,
+            "this is no multipart form: Content-Type must be multipart/form-data with a boundary");
+    } else if (!s->refused && !(s->no_room = !pmg_budget(c, sizeof(*f), false))) {
+        f = s->form = pmg_alloc(sizeof(*f));
+        err = f == NULL ? pmg_fail(pmg_m(c), -ENOMEM, "no memory for the form") : 0;
     }
     if (err < 0) {
         pmg_http_stream_free(s);
         return err;
     }
+    if (f != NULL) {
+        memset(f, 0, offsetof(pmg_http_form_t, texts));
+        f->feed = feed;
+        f->held = 0;
+        f->max_parts = max_parts;
+        s->form_size = sizeof(*f);
+    }
     pmg_http_stream_start(c, s);
+    pmg_budget_note(c);
     return 0;
 }
 

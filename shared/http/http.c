@@ -429,8 +429,12 @@ static void too_slow(struct mg_connection *c) {
 // ---------------------------------------------------------------------------------------------
 // What the core calls
 
-static void oversized(struct mg_connection *c) {
-    refuse(c, 413);
+static void oversized(struct mg_connection *c) { // for max_memory
+    if (pmg_http_of(c)->sink == PMG_HTTP_BODY_STREAM) {
+        pmg_http_stream_fail(c, 413, pmg_no_budget);
+    } else {
+        refuse(c, 413);
+    }
 }
 
 static size_t held(struct mg_connection *c) {

@@ -181,6 +181,8 @@ struct pmg_http_stream {
     struct pmg_http_upload *upload; // NULL: pieces go to the program
     // Of a form, what takes its pieces and ends it (form.c): as the functions below. Else NULL.
     void *form;
+    size_t form_size;
+    bool no_room; // for the form, by max_memory
     size_t (*piece)(struct mg_connection *c, const char *buf, size_t len);
     bool (*end)(struct mg_connection *c);
     char *head;

@@ -152,7 +152,8 @@ static struct mg_str extended(struct mg_str value, uint8_t *form) {
     }
     for (char *p = ++text; p < end; p++) {
         size_t rest = (size_t)(end - p);
-        if (*p == '%' && pmg_percent_decode(mg_str_n(p, rest < 3 ? rest : 3), byte, false) != 1) {
+        if ((*p & 0x80) != 0 || // stands there in escapes alone; so no text grows
+            (*p == '%' && pmg_percent_decode(mg_str_n(p, rest < 3 ? rest : 3), byte, false) != 1)) {
             return mg_str_n(NULL, 0);
         }
     }

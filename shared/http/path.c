@@ -140,14 +140,20 @@ static int under(const char *path, struct mg_str prefix) {
     return starts && (path[prefix.len] == '/' || path[prefix.len] == '\0') ? (int)prefix.len : -1;
 }
 
+static bool has_nul(struct mg_str s) {
+    return s.len > 0 && memchr(s.buf, '\0', s.len) != NULL;
+}
+
 static bool next_root(const pmg_serve_t *o, size_t *at, pmg_serve_root_t *root, int *err) {
     if (o->root == NULL) {
         if (*at == o->num_roots) {
             return false;
         }
         *root = o->roots[(*at)++];
-        bool cut = root->folder.len > 0 && memchr(root->folder.buf, '\0', root->folder.len) != NULL;
-        *err = cut || root->prefix.len == 0 || root->prefix.buf[0] != '/' ? -1 : 1;
+        *err = has_nul(root->folder) || has_nul(root->prefix) || root->prefix.len == 0 ||
+                       root->prefix.buf[0] != '/'
+                   ? -1
+                   : 1;
     } else {
         *err = pmg_serve_root_parse(o->root, at, root);
     }

@@ -281,6 +281,11 @@ static file_t *new_file(sending_t *s) {
 
 static int send_chosen(struct mg_connection *c, sending_t *s, const pmg_serve_t *o) {
     file_t *f = new_file(s);
+    if (f != NULL && s->len != (size_t)s->len) { // Content-Length would say less than what follows
+        pmg_free(f->type);
+        pmg_free(f);
+        return pmg_serve_say(c, o, 500, NULL, NULL);
+    }
     if (f == NULL) {
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send a file");
     }

@@ -102,7 +102,7 @@ int pmg_serve_dir(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_s
     if (v.stat.kind == PMG_IS_FOLDER && pmg_serve_path_spelled(path, from)) {
         return folder ? serve_folder(c, hm, o, &v, path, from) : add_slash(c, hm, o);
     }
-    if (status == 0 && folder) {
+    if ((status == 0 || status == 406) && folder) {
         status = 404;
     }
     return status != 0 ? fault(c, hm, o, status) : pmg_serve_send(c, hm, o, &v);

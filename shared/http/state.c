@@ -99,7 +99,7 @@ void pmg_http_stream_abort(struct mg_connection *c) {
 
 size_t pmg_http_stream_held(struct mg_connection *c) {
     const pmg_http_stream_t *s = pmg_http_of(c)->stream;
-    return s != NULL ? sizeof(*s) + s->head_len : 0;
+    return s != NULL ? sizeof(*s) + s->form_size + s->head_len : 0;
 }
 
 size_t pmg_http_stream_max(struct mg_connection *c) {

@@ -35,9 +35,9 @@ void pmg_http_stream_fail(struct mg_connection *c, int status, const char *text)
 
 void pmg_http_stream_too_large(struct mg_connection *c) {
     char text[80];
-    pmg_snprintf(text, sizeof(text), "HTTP body is larger than max_size, %zu bytes",
-        pmg_http_of(c)->stream->max);
-    pmg_http_stream_fail(c, 413, text);
+    size_t max = pmg_http_of(c)->stream->max;
+    pmg_snprintf(text, sizeof(text), "HTTP body is larger than max_size, %zu bytes", max);
+    pmg_http_stream_fail(c, 413, max > 0 ? text : "HTTP body has a chunk that is too large");
 }
 
 static bool file_failed(struct mg_connection *c, int err) {
@@ -109,6 +109,10 @@ bool pmg_http_stream_begin(struct mg_connection *c, const char *head, size_t len
     pmg_http_stream_t *s = pmg_http_of(c)->stream;
     if (s->refused) {
         pmg_http_stream_too_large(c);
+        return false;
+    }
+    if (s->no_room) {
+        pmg_http_stream_fail(c, 413, pmg_no_budget);
         return false;
     }
     s->head = pmg_strndup(head, len);

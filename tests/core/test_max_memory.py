@@ -11,10 +11,13 @@ from peers.pki import NOW, pki
 from targets import ROOT
 
 SERVER = r"""
-log = []
+log, forms = [], []
 
 def web(c, ev, data):
-    if ev == MG_EV_HTTP_MSG:
+    if ev == MG_EV_HTTP_HDRS and data.uri == "/form":
+        c.http_stream_form(max_size=0)
+        forms.append(data.uri)
+    elif ev == MG_EV_HTTP_MSG:
         c.userdata = data.uri
         if data.uri == "/ws":
             c.ws_upgrade(data)
@@ -272,3 +275,22 @@ def test_a_group_of_processes(memory, tmp_path, case):
     with open("/proc/meminfo") as f:
         machine = int(f.readline().split()[1]) * 1024  # MemTotal, in kB
     assert told == (expected or machine)
+
+
+def test_what_forms_are_read_with_is_counted(start):
+    server, client = start(12000)
+    kind = "Content-Type: multipart/form-data; boundary=X\r\nContent-Length: 7\r\n\r\n"
+    clients = []
+    for i in range(8):
+        clients.append(client("POST /form HTTP/1.1\r\nHost: x\r\n" + kind + "--X"))
+        server.until(f"len(forms) > {i}")
+    refused = len(server.eval("log"))
+    assert server.eval("log") == [WHY] * refused and 0 < refused < 8
+    for one in clients[-refused:]:
+        assert one.response("POST").status == 413
+    for one in clients[:-refused]:
+        one.send("--\r\n")
+        assert one.response("POST").status == 200
+    assert server.eval("log") == [WHY] * refused  # and it is given back
+    again = client("POST /form HTTP/1.1\r\nHost: x\r\n" + kind + "--X--\r\n")
+    assert again.response("POST").status == 200

@@ -433,6 +433,7 @@ def test_what_is_only_there_as_gzip(served):
                 assert answer.headers["content-type"].startswith(kind)
             else:
                 assert answer.status == 406 and answer.body.startswith(b"406 "), value
+    assert get(served, "/only.css/", "Accept-Encoding: br").status == 404  # it is no folder
     lines = ["Accept-Encoding: br", "Accept-Encoding: gzip"]
     assert get(served, "/only.css", *lines).status == 200
     answer = get(served, "/only.css", "Range: bytes=0-1")
@@ -520,8 +521,12 @@ def test_folders_with_a_comma_or_an_equals_sign(served):
         served.exec(f"roots = {wrong}")
         answer = get(served, "/x")
         assert answer.status == 500 and b"/prefix=folder" in answer.body, wrong
-    served.exec("roots = {'/': root + '\\0x'}")
-    assert get(served, "/x").status == 500
+    for wrong in "{'/': root + '\\0x'}", "{'/x\\0' + 5000 * 'x': root}":
+        served.exec(f"roots = {wrong}")
+        assert get(served, "/x").status == 500, wrong
+    # Texts that nobody else keeps.
+    served.exec("roots = (('/' * (i + 1), ''.join((base, '/a,', 'b=c'))) for i in range(3))")
+    assert get(served, "/x").body == b"x"
 
 
 @ON_HOST

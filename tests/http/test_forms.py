@@ -129,6 +129,13 @@ def test_chunks(server):
     assert told(server) == PARTS
 
 
+def test_a_name_that_would_grow(server):
+    """As UTF-8 its bytes need more room than the header lines had."""
+    body = part("a", b"1").replace(b'"a"', b"a; filename*=\"iso-8859-1''" + b"\xe9" * 900 + b'"')
+    assert post(server, body + END).status == 400
+    assert "Content-Disposition" in server.eval("errors")[0] and server.eval("events") == []
+
+
 def test_names_of_files_are_safe(server):
     body = part("a%22", b"", "../../C:\\dir\\x%22y.txt") + part("b", b"", "..") + END
     body = body.replace(b'"b"', b'"b"; filename=".hidden"', 0)
@@ -198,6 +205,11 @@ def test_limits(server):
     for pieces in (long[:4000], long[4000:]), (long,), (long[:5], long[5:]):
         assert post(server, *pieces).status == 431
         assert "header lines" in server.eval("errors[-1]")
+    server.exec("max_size = 0")
+    with Raw(server.reach(server.port())) as raw:
+        raw.send(HEAD + "Transfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n")
+        assert raw.response("POST").status == 413
+    assert server.eval("errors[-1]") == "HTTP body has a chunk that is too large"
 
 
 @pytest.mark.parametrize(

@@ -215,6 +215,11 @@ def test_what_is_refused(device):
         part(b"a", b"1", b"; filename*=utf-8''%4") + end: "malformed Content-Disposition",
         part(b"a", b"1", b"; filename*=utf-8''%zz; filename=y") + end: "malformed Content-Disp",
         part(b"a", b"1", b"; filename*=utf-7''x") + end: "malformed Content-Disposition",
+        # Bytes beyond ASCII, which would need more room as UTF-8 than they have here.
+        part(b"a", b"1", b"; filename*=\"iso-8859-1''" + b"\xe9" * 3000 + b'"')
+        + end: "malformed Content-D",
+        part(b"a", b"1", b"; filename*=\"utf-8''" + "é".encode() + b'"')
+        + end: "malformed Content-D",
         part(b"a", b"1", b"; filename*=utf-8''x; filename*=utf-8''y") + end: "malformed Content-D",
         part(b"a", b"1", b"\r\nContent-Disposition: form-data; name=c")
         + end: "malformed Content-D",
