@@ -151,7 +151,7 @@ sanitize: ## Run the tests on builds with ASan, UBSan and TSan, over epoll and p
 sanitize: .venv/build.stamp .venv/test.stamp | apt-test
 	@tools/test/sanitize.sh $(if $(K),"$(K)")
 
-soak: ## 200,000 connections (N=) on each target; MQTT with 300 restarts and 1,200 cuts. TARGET=pico: MQTT alone.
+soak: ## 200,000 connections (N=); MQTT with 300 restarts. TARGET=pico: MQTT alone.
 soak: $(call builds,$(or $(TARGET),cpython unix)) .venv/test.stamp
 	@$(if $(filter pico%,$(TARGET)),,$(VENV)/python tests/soak.py $(addprefix --target ,$(TARGET)) $(if $(N),-n $(N)))
 	@$(VENV)/python tests/soak_mqtt.py $(addprefix --target ,$(TARGET))

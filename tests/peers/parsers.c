@@ -180,7 +180,7 @@ static void multipart(void) {
     const char *why;
     char *name = malloc(len);
     while (pmg_multipart_next(mg_str_n(in, len), &offset, mg_str(""), &part, &why) > 0) {
-        (void)pmg_multipart_unquote(part.name, name);
+        (void)pmg_multipart_text(part.name, part.name_form, name);
         (void)pmg_multipart_filename(part.filename, name);
     }
     free(name);
