@@ -66,6 +66,7 @@ typedef struct {
     size_t send_off; // bytes at the start of c->send that are gone
     size_t recv_off; // bytes at the start of c->recv that a raw reader consumed
     uint8_t io_mask; // what the backend watches
+    uint8_t in_hook; // handlers of it on the stack, at most PMG_NESTING_MAX
     unsigned registered : 1;
     unsigned in_work : 1;
     unsigned internal : 1;       // no Python sees it: not yet, or
