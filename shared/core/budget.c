@@ -43,7 +43,7 @@ static size_t unfinished(struct mg_connection *c, bool *in) {
     pmg_owed_t o;
     *in = false;
     if (!c->is_accepted || c->is_closing || c->is_draining || c->is_udp || c->is_tls_hs ||
-        x->in_read || x->ousted) {
+        x->in_read || x->in_hook > 0 || x->ousted) {
         return 0;
     }
     pmg_owed(c, &o);
@@ -83,10 +83,10 @@ void pmg_budget_tell(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
     bool in = x->ousted == PMG_OUSTED_IN;
     x->ousted = 0;
+    c->is_full = 0;
     if (c->is_closing || c->is_draining) {
         return;
     }
-    c->is_full = 0;
     if (in && x->speaks->oversized != NULL) {
         x->speaks->oversized(c);
     } else {
@@ -129,7 +129,8 @@ bool pmg_grow(struct mg_connection *c, struct mg_iobuf *b, size_t more) {
     if (have - b->len >= more) {
         return true;
     }
-    if (more > SIZE_MAX / 4 || b->len > SIZE_MAX / 4) {
+    m->short_of_budget = pmg_x(c)->ousted != 0; // it ends, and what it holds counts no more
+    if (m->short_of_budget || more > SIZE_MAX / 4 || b->len > SIZE_MAX / 4) {
         return false;
     }
     size_t need = b->len + more, size = have > 0 ? have * 2 : 256;
@@ -143,7 +144,6 @@ bool pmg_grow(struct mg_connection *c, struct mg_iobuf *b, size_t more) {
         }
     }
     bool grown = pmg_buf_resize(b, size) || (size > need && pmg_buf_resize(b, need));
-    m->short_of_budget = false;
     pmg_budget_note(c);
     return grown;
 }
