@@ -135,7 +135,11 @@ struct pmg_mgr {
     unsigned handshake_turn, handshake_steps; // steps of theirs in that turn
     bool broadcast;                           // of the next that is opened
     bool polling, waiting, stop, closing, silent, poll_events, firing_canceled;
-    bool short_of_budget;   // so the last buffer did not grow
+    bool short_of_budget; // so the last buffer did not grow
+    struct {
+        unsigned turn;
+        size_t claim, room, held;
+    } refused;              // what was refused last, see pmg_budget()
     unsigned char *scratch; // PMG_READ_SIZE
     bool scratch_lent;
     unsigned char *spare; // a freed send buffer, or NULL

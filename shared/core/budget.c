@@ -98,6 +98,13 @@ static bool fits(const pmg_mgr_t *m, size_t more, size_t most) {
     return more <= most && m->held <= most - more;
 }
 
+// Was no less refused in this turn, and nothing given back since? Then nobody need be counted: who
+// sends to thousands would count them all for each.
+static bool refused_already(const pmg_mgr_t *m, size_t claim, size_t room) {
+    return m->refused.turn == m->turn && m->refused.claim > 0 && claim >= m->refused.claim &&
+           room <= m->refused.room && m->held >= m->refused.held;
+}
+
 bool pmg_budget(struct mg_connection *c, size_t more, bool small) {
     pmg_mgr_t *m = pmg_m(c);
     size_t max = m->limits.max_memory, most = small ? max : max - max / KEPT_SHARE;
@@ -106,14 +113,25 @@ bool pmg_budget(struct mg_connection *c, size_t more, bool small) {
     if (max == 0 || fits(m, more, most)) {
         return true;
     }
+    size_t claim = unfinished(c, &in) + more, room = more < most ? most - more : 0;
+    if (refused_already(m, claim, room)) {
+        return false;
+    }
     for (struct mg_connection *i = m->first; i != NULL; i = pmg_x(i)->next) {
         pmg_budget_note(i);
     }
     while (!fits(m, more, most)) {
-        size_t held, claim = unfinished(c, &in) + more;
+        size_t held;
         struct mg_connection *victim = hog(m, &held);
         // Who holds little need not go for one who wants much.
-        if (victim == NULL || victim == c || held < claim / 2) {
+        if (victim == NULL || held < claim / 2) {
+            m->refused.turn = m->turn;
+            m->refused.claim = claim;
+            m->refused.room = room;
+            m->refused.held = m->held;
+            return false;
+        }
+        if (victim == c) {
             return false;
         }
         oust(victim);

@@ -212,6 +212,34 @@ def test_what_a_program_queues_is_refused(start, target):
     running.exec("c.close()")
 
 
+def test_what_was_refused_is_had_when_there_is_room(start, target):
+    """Before the loop goes on, too: little at once, much when a program has read what it kept."""
+    size = target.size(4 << 20, 16384)
+    limits = {"max_send": 0, "max_recv": size // 2}
+    running, client = start(size, limits=limits)
+    client(b"x" * (size // 2), "RAW")
+    running.until("any(c.is_full for c in m.connections)")
+    for _ in range(2):
+        client(name="RAW")
+    running.until("len(m.connections) == 5")
+    running.exec(
+        "full, c, d = m.connections[-3:]\n"
+        "piece = b'x' * 1500\n"
+        "def fill():\n"
+        "  while True:\n"
+        "    c.send(piece)\n"
+        "raises(MemoryError, fill)\n"
+        f"big = b'x' * {size // 4}\n"
+        "raises(MemoryError, d.send, big)\n"
+        "d.send(b'x' * 100)\n"
+        "raises(MemoryError, c.send, piece)\n"
+        "full.recv()\n"
+        "d.send(big)\n"
+        "c.close()\n"
+    )
+    assert running.eval("log") == []
+
+
 def test_a_session_counts_what_it_keeps(device):
     running = device(
         "m = Manager(max_memory=40000)\n"
