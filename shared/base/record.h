@@ -66,6 +66,7 @@ typedef struct {
     size_t send_off; // bytes at the start of c->send that are gone
     size_t recv_off; // bytes at the start of c->recv that a raw reader consumed
     uint8_t io_mask; // what the backend watches
+    uint8_t in_hook; // handlers of it on the stack, at most PMG_NESTING_MAX
     unsigned registered : 1;
     unsigned in_work : 1;
     unsigned internal : 1;       // no Python sees it: not yet, or
@@ -134,7 +135,11 @@ struct pmg_mgr {
     unsigned handshake_turn, handshake_steps; // steps of theirs in that turn
     bool broadcast;                           // of the next that is opened
     bool polling, waiting, stop, closing, silent, poll_events, firing_canceled;
-    bool short_of_budget;   // so the last buffer did not grow
+    bool short_of_budget; // so the last buffer did not grow
+    struct {
+        unsigned turn;
+        size_t claim, room, held;
+    } refused;              // what was refused last, see pmg_budget()
     unsigned char *scratch; // PMG_READ_SIZE
     bool scratch_lent;
     unsigned char *spare; // a freed send buffer, or NULL

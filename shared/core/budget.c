@@ -43,7 +43,7 @@ static size_t unfinished(struct mg_connection *c, bool *in) {
     pmg_owed_t o;
     *in = false;
     if (!c->is_accepted || c->is_closing || c->is_draining || c->is_udp || c->is_tls_hs ||
-        x->in_read || x->ousted) {
+        x->in_read || x->in_hook > 0 || x->ousted) {
         return 0;
     }
     pmg_owed(c, &o);
@@ -83,10 +83,10 @@ void pmg_budget_tell(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
     bool in = x->ousted == PMG_OUSTED_IN;
     x->ousted = 0;
+    c->is_full = 0;
     if (c->is_closing || c->is_draining) {
         return;
     }
-    c->is_full = 0;
     if (in && x->speaks->oversized != NULL) {
         x->speaks->oversized(c);
     } else {
@@ -98,6 +98,13 @@ static bool fits(const pmg_mgr_t *m, size_t more, size_t most) {
     return more <= most && m->held <= most - more;
 }
 
+// Was no less refused in this turn, and nothing given back since? Then nobody need be counted: who
+// sends to thousands would count them all for each.
+static bool refused_already(const pmg_mgr_t *m, size_t claim, size_t room) {
+    return m->refused.turn == m->turn && m->refused.claim > 0 && claim >= m->refused.claim &&
+           room <= m->refused.room && m->held >= m->refused.held;
+}
+
 bool pmg_budget(struct mg_connection *c, size_t more, bool small) {
     pmg_mgr_t *m = pmg_m(c);
     size_t max = m->limits.max_memory, most = small ? max : max - max / KEPT_SHARE;
@@ -106,14 +113,25 @@ bool pmg_budget(struct mg_connection *c, size_t more, bool small) {
     if (max == 0 || fits(m, more, most)) {
         return true;
     }
+    size_t claim = unfinished(c, &in) + more, room = more < most ? most - more : 0;
+    if (refused_already(m, claim, room)) {
+        return false;
+    }
     for (struct mg_connection *i = m->first; i != NULL; i = pmg_x(i)->next) {
         pmg_budget_note(i);
     }
     while (!fits(m, more, most)) {
-        size_t held, claim = unfinished(c, &in) + more;
+        size_t held;
         struct mg_connection *victim = hog(m, &held);
         // Who holds little need not go for one who wants much.
-        if (victim == NULL || victim == c || held < claim / 2) {
+        if (victim == NULL || held < claim / 2) {
+            m->refused.turn = m->turn;
+            m->refused.claim = claim;
+            m->refused.room = room;
+            m->refused.held = m->held;
+            return false;
+        }
+        if (victim == c) {
             return false;
         }
         oust(victim);
@@ -129,7 +147,8 @@ bool pmg_grow(struct mg_connection *c, struct mg_iobuf *b, size_t more) {
     if (have - b->len >= more) {
         return true;
     }
-    if (more > SIZE_MAX / 4 || b->len > SIZE_MAX / 4) {
+    m->short_of_budget = pmg_x(c)->ousted != 0; // it ends, and what it holds counts no more
+    if (m->short_of_budget || more > SIZE_MAX / 4 || b->len > SIZE_MAX / 4) {
         return false;
     }
     size_t need = b->len + more, size = have > 0 ? have * 2 : 256;
@@ -143,7 +162,6 @@ bool pmg_grow(struct mg_connection *c, struct mg_iobuf *b, size_t more) {
         }
     }
     bool grown = pmg_buf_resize(b, size) || (size > need && pmg_buf_resize(b, need));
-    m->short_of_budget = false;
     pmg_budget_note(c);
     return grown;
 }

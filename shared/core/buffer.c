@@ -145,7 +145,7 @@ int pmg_recv_consume(struct mg_connection *c, size_t len) {
         c->recv.len -= x->recv_off;
         x->recv_off = 0;
     }
-    if (c->is_full && c->recv.len - x->recv_off < pmg_m(c)->limits.max_recv) {
+    if (c->is_full && !x->ousted && c->recv.len - x->recv_off < pmg_m(c)->limits.max_recv) {
         c->is_full = 0;
         pmg_wants(c);
     }

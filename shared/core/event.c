@@ -19,7 +19,9 @@ void pmg_fire(struct mg_connection *c, int ev, void *data) {
         pmg_x(c)->errored = 1;
     }
     m->depth++;
+    pmg_x(c)->in_hook++;
     int r = m->hooks.event(c, ev, data);
+    pmg_x(c)->in_hook--;
     m->depth--;
     if (r < 0) {
         pmg_x(c)->handler_failed = r == PMG_CLIENT_FAULT ? 2 : 1;

@@ -55,7 +55,7 @@ void pmg_search_end(struct mg_connection *c);     // it is not needed any more
 // -ENOBUFS with its text. May read from the one that is to go, so that Python may run.
 int pmg_evict_room(pmg_mgr_t *m, struct mg_connection **victim);
 // The system has no descriptor left: takes that of the one that would have to go. False: there is
-// none. Reads from nobody.
+// none. One that is closing already gives its own. Reads from nobody.
 bool pmg_evict_descriptor(pmg_mgr_t *m);
 void pmg_evict(struct mg_connection *victim); // NULL is accepted
 

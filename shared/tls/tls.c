@@ -274,8 +274,10 @@ static int give(struct mg_connection *c, pmg_tls_conf_t *conf, pmg_tls_sni_t *sn
     if (err < 0) {
         return err;
     }
-    // What a listener accepts may bring its own.
-    if (!c->is_client && !c->is_listening && !conf->has_cert) {
+    // What a listener accepts may bring its own; but one that it has is not lost by mistake.
+    const held_t *had = c->is_listening ? x->layer_state : NULL;
+    if (!c->is_client && !conf->has_cert &&
+        (!c->is_listening || (had != NULL && had->conf->has_cert))) {
         return pmg_fail(m, -EINVAL, "TlsOpts has no cert: a TLS server needs cert and key");
     }
     if (c->is_client && sni != NULL) {

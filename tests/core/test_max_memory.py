@@ -163,6 +163,41 @@ def test_a_reply_that_is_not_taken_is_unfinished_too(start, target):
     assert len(slow.recv_all()) < size * 7 // 10
 
 
+def test_between_losing_it_and_hearing_of_it_nothing_is_read(start, target):
+    """What came later would look as if it came next."""
+    size = target.size(4 << 20, 16384)
+    running, client = start(size, limits={"max_send": 0, "max_recv": 2 * size})
+    begin("raw", client, size * 7 // 10)
+    running.until(f"held() >= {size * 6 // 10}")
+    client(name="RAW")
+    running.until("len(m.connections) == 4")
+    running.exec("hog, c = m.connections[-2:]")
+    many = size * 4 // 10
+    told = running.eval(f"(c.send(b'x' * {many}), hog.recv(), hog.is_full, len(log))[1:]")
+    assert told == (b"", True, 0)
+    running.until(f"log == [{WHY!r}]")
+    running.exec("c.close()")
+
+
+@pytest.mark.needs("host-network")
+def test_what_goes_on_a_lost_reply_is_refused(start, target):
+    """It counts no more: without a limit it could have any size."""
+    size = target.size(40 << 20, 32768)
+    running, client = start(size, reply=size * 7 // 10, limits={"max_send": 0})
+    client("GET /big HTTP/1.1\r\nHost: x\r\n\r\n", receive_buffer=4096)
+    running.until("sum(c.send_len for c in m.connections) > 0")
+    client(name="RAW")
+    running.until("len(m.connections) == 4")
+    running.exec(
+        "hog, c = m.connections[-2:]\n"
+        f"piece = b'x' * {size * 4 // 10}\n"
+        "c.send(piece)\n"
+        "raises(MemoryError, lambda: hog.send(piece))\n"
+    )
+    running.until(f"log == [{WHY!r}]")
+    running.exec("c.close()")
+
+
 def test_what_a_program_queues_is_refused(start, target):
     """By default, on a board, before its heap is used up."""
     running, client = start(target.size(4 << 20, None), limits={"max_send": 0})
@@ -178,6 +213,34 @@ def test_what_a_program_queues_is_refused(start, target):
     )
     assert client(GET).response().status == 200
     running.exec("c.close()")
+
+
+def test_what_was_refused_is_had_when_there_is_room(start, target):
+    """Before the loop goes on, too: little at once, much when a program has read what it kept."""
+    size = target.size(4 << 20, 16384)
+    limits = {"max_send": 0, "max_recv": size // 2}
+    running, client = start(size, limits=limits)
+    client(b"x" * (size // 2), "RAW")
+    running.until("any(c.is_full for c in m.connections)")
+    for _ in range(2):
+        client(name="RAW")
+    running.until("len(m.connections) == 5")
+    running.exec(
+        "full, c, d = m.connections[-3:]\n"
+        "piece = b'x' * 1500\n"
+        "def fill():\n"
+        "  while True:\n"
+        "    c.send(piece)\n"
+        "raises(MemoryError, fill)\n"
+        f"big = b'x' * {size // 4}\n"
+        "raises(MemoryError, d.send, big)\n"
+        "d.send(b'x' * 100)\n"
+        "raises(MemoryError, c.send, piece)\n"
+        "full.recv()\n"
+        "d.send(big)\n"
+        "c.close()\n"
+    )
+    assert running.eval("log") == []
 
 
 def test_a_session_counts_what_it_keeps(device):

@@ -102,6 +102,33 @@ def test_the_latest_makes_room_while_all_have_moved_lately(start, stall):
     assert first.socket.fileno() > 0 and running.eval("not any('ERROR' in str(e) for e in log)")
 
 
+OWN = r"""
+log = []
+event = {"ACCEPT": MG_EV_ACCEPT, "WRITE": MG_EV_WRITE}[PARAMS["event"]]
+
+def handler(c, ev, data):
+    if ev == MG_EV_HTTP_MSG:
+        c.reply(200, "ok")
+    elif ev == event and not log:
+        e = raises(Error, lambda: m.connect(peer("tcp", 1)))
+        log.append((e.errno, c.is_closing))
+
+m = Manager(handler, max_conns=2)
+announce("PORT", m.listen(url("http")))
+serve(m)
+"""
+
+
+@pytest.mark.parametrize("event", ["ACCEPT", "WRITE"])
+def test_who_calls_does_not_make_room_itself(device, event):
+    """Between two requests, too: it is the one that the program works for."""
+    running = device(OWN, event=event)
+    running.expect("SERVING")
+    with Raw(running.reach(running.port())) as client:
+        assert client.ask(GET % "").body == b"ok"
+        assert running.eval("log") == [(errno.ENOBUFS, False)]
+
+
 @pytest.mark.cost(40)
 def test_of_those_that_stall_the_one_that_is_still_the_longest(start):
     running, client = start(limits={"max_conns": 5, "head_timeout": 0})
@@ -286,6 +313,24 @@ def test_what_a_program_opens_takes_the_place_of_who_stalls(start, tmp_path, wha
             assert waiting.response().body == b"late"
         assert running.eval("log.count(None)") >= 1
         assert running.eval("[e for e in log if 'ERROR' in str(e)]") == []
+
+
+@pytest.mark.needs("process")
+def test_who_closes_gives_its_descriptor_first(start, tmp_path):
+    (tmp_path / "file").write_text("there")
+    running, client = start(file=str(tmp_path / "file"))
+    idle, other = client(GET % "idle"), client(GET % "other")
+    for one in (idle, other):
+        assert one.response().body == b"ok"
+    running.until("len(m.connections) == 3")
+    with no_descriptor_left(running):
+        running.exec(
+            "[c.close() for c in m.connections if c.userdata == '/other']\n"
+            "c = m.listen(url('tcp'))\n"
+        )
+        assert other.closed()
+        idle.send(GET % "idle")
+        assert idle.response().body == b"ok"
 
 
 @pytest.mark.needs("process")

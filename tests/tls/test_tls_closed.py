@@ -209,6 +209,8 @@ def test_listener_accepts_nothing_until_it_has_tls(device):
     script.exec("raises(TypeError, listener.tls_init, None); events.clear()")
     assert b"secret" not in asked_in_the_clear(script)
     assert script.eval("events, listener.is_tls") == (["ACCEPT", "ERROR"], True)
+    script.exec("raises(ValueError, listener.tls_init, TlsOpts(), text='no cert')")
+    assert script.eval("listener.is_tls, listener.is_closing") == (True, False)
     # A program may say that it wants none.
     script.exec("listener.tls_free()")
     assert asked_in_the_clear_of_a_plain_one(script) == b"secret page"
