@@ -436,8 +436,14 @@ static void handshake(struct mg_connection *c) {
     t->begun = true;
     t->waiting = false;
     for (;;) {
-        pmg_tls_application_keys(t);
-        int r = mbedtls_ssl_handshake_step(&t->ssl);
+        // What has not left must, before other keys are taken: with output pending, this only sends that.
+        int r = t->ssl.out_left > 0
+                    ? mbedtls_ssl_send_alert_message(&t->ssl, MBEDTLS_SSL_ALERT_LEVEL_WARNING, 0)
+                    : 0;
+        if (r == 0) {
+            pmg_tls_application_keys(t);
+            r = mbedtls_ssl_handshake_step(&t->ssl);
+        }
         if (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE) {
             if (t->ssl.in_hslen > MBEDTLS_SSL_IN_CONTENT_LEN) { // it would wait for all of that
                 fail(c, MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER);

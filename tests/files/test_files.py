@@ -341,7 +341,8 @@ def test_range_of_an_empty_file(server):
 def test_if_range(server):
     etag = raw_get(server, "/hello.txt").headers["etag"]
     answer = raw_get(server, "/hello.txt", f"Range: bytes=0-4\r\nIf-Range: {etag}\r\n")
-    assert answer.status == 206
+    # A weak one is none to go on by: where no clock is set, for example.
+    assert answer.status == (200 if etag.startswith("W/") else 206)
     answer = raw_get(server, "/hello.txt", 'Range: bytes=0-4\r\nIf-Range: "other"\r\n')
     assert (answer.status, answer.body) == (200, HELLO)
 

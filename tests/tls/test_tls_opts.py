@@ -51,7 +51,13 @@ BAD_OPTS = {
 }
 
 
-@pytest.mark.parametrize("case", BAD_OPTS)
+@pytest.mark.parametrize(
+    "case",
+    [
+        pytest.param(name, marks=pytest.mark.needs("memory")) if name == "large chain" else name
+        for name in BAD_OPTS
+    ],
+)
 def test_bad_options(script, case):
     given, word = BAD_OPTS[case]
     script.exec(f"raises(ValueError, TlsOpts, text={word!r}, **{given!r})")
