@@ -26,8 +26,9 @@ static mp_obj_t session_make_new(const mp_obj_type_t *type, size_t n_args, size_
     if (!mp_obj_is_type(args[0], &mpy_type_Manager)) {
         mpy_raise_type("%s must be a Manager, not %s", "manager", args[0]);
     }
+    mp_uint_t limit = mpy_get_size(args[1], "queue_max");
     pmg_mqtt_session_opts_t opts = {
-        .queue_max = (uint32_t)mpy_get_size(args[1], "queue_max"),
+        .queue_max = (uint32_t)(limit < 0xffffffff ? limit : 0xffffffff),
         .queue_bytes = mpy_get_size(args[2], "queue_bytes"),
         .version = mpy_get_small_int(args[3], "version"),
         .policy = mpy_get_small_int(args[4], "queue_policy"),

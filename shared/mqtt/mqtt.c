@@ -511,6 +511,7 @@ static void skipped(struct mg_connection *c) {
     pmg_mqtt_t *q = pmg_mqtt_of(c);
     pmg_mqtt_ids_t *ids = &q->flow->unreleased;
     bool ok = true;
+    q->heard = 1;
     if (q->skip_qos == 1) {
         ok = pmg_mqtt_put_id(c, MQTT_CMD_PUBACK, 0, q->skip_id, 0);
     } else if (q->skip_qos == 2) {

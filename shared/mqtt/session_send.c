@@ -97,7 +97,8 @@ typedef struct {
 
 static bool fits(const pmg_mqtt_t *q, const pmg_mqtt_msg_t *msg, size_t more_len) {
     size_t rest = pmg_mqtt_publish_len(q->version, msg, more_len);
-    return q->packet_max == 0 || 1 + pmg_mqtt_number_len(rest) + rest <= q->packet_max;
+    return rest <= PMG_MQTT_PACKET_MAX &&
+           (q->packet_max == 0 || 1 + pmg_mqtt_number_len(rest) + rest <= q->packet_max);
 }
 
 // 0, or MQTT's code for what this server does not take: that must not hold up the rest.
