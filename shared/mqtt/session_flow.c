@@ -8,6 +8,8 @@
 
 #define BLAMES_MAX 3
 #define FRUITLESS_MAX 2 // from then on one message at a time, to find the one that it dislikes
+// Ends in a row that may be a proxy's; a server that always has more to say is believed then.
+#define DOUBTS_MAX 16
 
 // Reasons of a DISCONNECT that say nothing about a message.
 static bool innocent(int reason) {
@@ -80,6 +82,11 @@ void pmg_mqtt_session_detach(struct mg_connection *c) {
 
 void pmg_mqtt_session_opened(pmg_mqtt_session_t *s, bool present) {
     s->open = true;
+    uint16_t id;
+    if (present && s->flow.next_id == 0 && pmg_random(s->m, &id, sizeof(id))) {
+        // A program before this one may have left exchanges open: the first ids were its first, too.
+        s->flow.next_id = id;
+    }
     if (!present) {
         pmg_mqtt_ids_free(&s->flow.published);
         pmg_mqtt_ids_free(&s->flow.unreleased);
@@ -143,14 +150,15 @@ void pmg_mqtt_session_handled(pmg_mqtt_session_t *s, uint16_t id, uint32_t hash)
 }
 
 // A server that was killed comes back with what it had saved, and gives the ids of what it has forgotten
-// to other messages: one that is no duplicate and another than the one that is open is new.
+// to other messages: another than the one that is open is new, as a duplicate, too, since the first one
+// may have been lost with the link.
 bool pmg_mqtt_session_had(const pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg, uint32_t hash,
     bool is_open) {
-    if (is_open == msg->dup) {
-        return is_open;
+    if (!is_open && !msg->dup) {
+        return false;
     }
     const pmg_mqtt_handled_t *h = handled(s, msg->id);
-    return h != NULL && h->hash == hash;
+    return h != NULL ? h->hash == hash : is_open && msg->dup;
 }
 
 bool pmg_mqtt_session_acked(pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg) {
@@ -210,7 +218,7 @@ void pmg_mqtt_session_dismissed(pmg_mqtt_session_t *s, int reason, bool said) {
     if (s->sent > 1 || s->flow.subscribed.len > 0) {
         return;
     }
-    if (!said && pmg_mqtt_of(s->c)->heard) {
+    if (!said && pmg_mqtt_of(s->c)->heard && s->fruitless < DOUBTS_MAX) {
         s->ask_first = true;
         return;
     }

@@ -450,6 +450,74 @@ def test_a_cut_in_order_while_messages_come_is_no_evidence(script):
     assert script.eval("told") == [(1, "acknowledged", 0)]
 
 
+def test_a_server_that_always_has_more_to_say_may_dislike_a_message(script):
+    """Its ends are evidence at last: else the queue would stand for good."""
+
+    def ended(raw):
+        raw.send(KEPT)
+        if read_packet(raw)[0] == PINGREQ:
+            raw.send(packet(PINGRESP))
+            assert read_packet(raw)[0] == PUBLISH
+        raw.send(publish("t", b"x", 1, 9))
+        raw.half_close()
+        raw.recv(100)
+
+    def good(raw):
+        raw.send(KEPT)
+        got = read_packet(raw)
+        if got[0] == PINGREQ:
+            raw.send(packet(PINGRESP))
+            got = read_packet(raw)
+        raw.send(ack(PUBACK, mid(got)))
+        return payload(got)
+
+    results = conversation(
+        script,
+        [ended] * 18 + [good],
+        "s.publish('t', 'bad', 1); s.publish('t', 'next', 1)",
+        "len(told) == 2",
+        retry_max=40,
+    )
+    assert results[-1] == b"next"
+    assert script.eval("told") == [(1, "refused", 0), (2, "acknowledged", 0)]
+
+
+def test_an_open_id_with_another_message(script):
+    """The server went back in time, and what it sent first under that id was lost with a link."""
+
+    def first(raw):
+        raw.send(NEW + publish("t", b"old", 2, 5))
+        return read_packet(raw)
+
+    def second(raw):
+        raw.send(KEPT + publish("t", b"old", 2, 5, dup=True))
+        answers = [read_packet(raw)]
+        raw.send(publish("t", b"new", 2, 5, dup=True) + publish("t", b"new", 2, 5, dup=True))
+        answers += [read_packet(raw), read_packet(raw)]
+        raw.send(publish("t", b"end", 1, 6))
+        return [*answers, read_packet(raw)]
+
+    results = conversation(script, [first, second], "pass", "('t', b'end') in got")
+    record = (PUBREC, 0, b"\0\5")
+    assert results == [record, [record, record, record, (PUBACK, 0, b"\0\6")]]
+    assert script.eval("got") == [("t", b"old"), ("t", b"new"), ("t", b"end")]
+
+
+def test_a_program_that_finds_a_session_from_before(script):
+    """Its ids are not those with which the one before it began, and which may be open on the server."""
+
+    def talk(raw):
+        raw.send(KEPT)
+        got = read_packet(raw)
+        raw.send(ack(PUBACK, mid(got)))
+        return mid(got)
+
+    ids = set()
+    for _ in range(3):
+        ids.update(conversation(script, [talk], "s.publish('t', 'x', 1)", "s.queued == 0"))
+    assert len(ids) > 1 and 0 not in ids, ids
+
+
 def test_a_broker_that_breaks_the_protocol(script):
     """PUBCOMP without PUBREC: the connection ends with the reason, the message is kept."""
 
