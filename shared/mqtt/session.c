@@ -280,6 +280,7 @@ static int ask(pmg_mqtt_session_t *s, struct mg_str filter, int qos, int options
     sub->qos = (uint8_t)qos;
     sub->options = (uint8_t)options;
     sub->ends = ends;
+    sub->again = 0;
     pmg_mqtt_session_pump(s);
     return 0;
 }

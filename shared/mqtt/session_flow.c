@@ -72,6 +72,7 @@ void pmg_mqtt_session_detach(struct mg_connection *c) {
     if (s->open && !s->dismissed) {
         absolve(s);
     }
+    s->missed = s->missed || !s->open;
     s->open = false;
     if (s->closed) {
         pmg_mqtt_session_forget_ids(s);
@@ -106,11 +107,16 @@ void pmg_mqtt_session_opened(pmg_mqtt_session_t *s, bool present) {
             }
         }
     }
+    // A server that was killed may have gone back to before a subscription. To ask again costs nothing in
+    // MQTT 5; in 3.1.1 it brings retained messages once more.
+    bool all = !present || s->missed || s->opts.version == 5;
+    s->missed = false;
     for (pmg_mqtt_sub_t *sub = s->subs, *next; sub != NULL; sub = next) {
         next = sub->next;
+        sub->again = present && (sub->again || sub->state == PMG_SUB_DONE);
         if (!present && sub->ends) {
             pmg_mqtt_sub_remove(s, sub);
-        } else if (sub->state != PMG_SUB_NEEDED && (!present || sub->state == PMG_SUB_FAILED)) {
+        } else if (sub->state != PMG_SUB_NEEDED && (all || sub->state == PMG_SUB_FAILED)) {
             sub->state = PMG_SUB_NEEDED;
             s->needed++;
         }

@@ -38,6 +38,7 @@ typedef struct pmg_mqtt_sub {
     uint8_t state;
     uint8_t ends; // to be unsubscribed, then it goes
     uint8_t tell;
+    uint8_t again; // the server has confirmed it, and should have it
     char filter[];
 } pmg_mqtt_sub_t;
 
@@ -69,6 +70,7 @@ struct pmg_mqtt_session {
     size_t bytes;        // of the entries, those that are to be told of, too
     uint8_t fruitless;   // times in a row that the server ended a connection and took nothing
     bool open, closed, dismissed, progress;
+    bool missed; // a connection has ended before the server took it: it may have been restarted
     // Ping before a message that goes alone: so that what the server had for us is not on its way then.
     bool ask_first, asked, answered;
 };

@@ -58,6 +58,10 @@ static int send_subscriptions(pmg_mqtt_session_t *s) {
             s->flow.subscribed.len + s->flow.published.len >= PMG_MQTT_INFLIGHT) {
             return 0;
         }
+        int options = sub->qos | sub->options;
+        if (sub->again && q->version == 5 && (sub->options & 0x30) == 0) {
+            options |= 0x10; // retained messages only if the server has lost it
+        }
         size_t rest = 2 + pmg_mqtt_props_len(q->version, 0) + 2 + sub->len + (sub->ends ? 0 : 1);
         if (q->packet_max > 0 && 1 + pmg_mqtt_number_len(rest) + rest > q->packet_max) {
             if (sub->ends) {
@@ -76,7 +80,7 @@ static int send_subscriptions(pmg_mqtt_session_t *s) {
             return -ENOMEM;
         }
         if (!pmg_mqtt_put_subscribe(c, sub->ends ? MQTT_CMD_UNSUBSCRIBE : MQTT_CMD_SUBSCRIBE, id,
-                mg_str_n(sub->filter, sub->len), sub->qos | sub->options, mg_str_n(NULL, 0))) {
+                mg_str_n(sub->filter, sub->len), options, mg_str_n(NULL, 0))) {
             pmg_mqtt_ids_remove(&s->flow.subscribed, id);
             return -ENOMEM;
         }

@@ -503,6 +503,39 @@ def test_an_open_id_with_another_message(script):
     assert script.eval("got") == [("t", b"old"), ("t", b"new"), ("t", b"end")]
 
 
+@pytest.mark.parametrize("version", [4, 5])
+def test_asks_again_where_the_server_may_have_gone_back(script, version):
+    """In MQTT 5 always, without the retained messages; in 3.1.1 only when a try has failed in between."""
+    more = b"\0" if version == 5 else b""
+
+    def talk(raw, kept):
+        raw.send(packet(CONNACK, bytes([kept, 0]) + more))
+        got = read_packet(raw)
+        if got[0] == SUBSCRIBE:
+            raw.send(ack(SUBACK, mid(got), more + b"\1"))
+            return got[0], got[2][-1]
+        return got[0]
+
+    def first(raw):
+        return talk(raw, 0)
+
+    def live(raw):
+        raw.send(packet(CONNACK, b"\1\0" + more) + publish("t", b"here", version=version))
+
+    def kept(raw):
+        return talk(raw, 1)
+
+    def fails(raw):
+        return None
+
+    talks = [first, kept if version == 5 else live, fails, kept]
+    results = conversation(
+        script, talks, "s.subscribe('t', 1)", "len(answers) == " + str(version - 2), version=version
+    )
+    again = (SUBSCRIBE, 0x11 if version == 5 else 1)
+    assert results == [(SUBSCRIBE, 1), again if version == 5 else None, None, again]
+
+
 def test_a_program_that_finds_a_session_from_before(script):
     """Its ids are not those with which the one before it began, and which may be open on the server."""
 

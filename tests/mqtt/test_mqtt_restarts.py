@@ -115,15 +115,17 @@ from pymongoose.mqtt import MqttSession
 got = {}
 told = []
 answers = []
+ends = []
 sessions = []
 
 def message(d):
     key = d.topic + d.text
     got[key] = got.get(key, 0) + 1
 
-def start(port):
+def start(port, **kwargs):
     s = MqttSession(m, peer("mqtt", port), "dev", message, retry_min=5, retry_max=100,
-        on_delivery=lambda *a: told.append(a), on_subscribed=lambda *a: answers.append(a))
+        on_delivery=lambda *a: told.append(a), on_subscribed=lambda *a: answers.append(a),
+        on_state=lambda up, text: up or ends.append(text), **kwargs)
     s.subscribe("in/#", 2)
     sessions.append(s)
     return s
@@ -132,7 +134,7 @@ def reset():
     for s in sessions:
         s.close()
     settle()
-    for l in (sessions, told, answers, got):
+    for l in (sessions, told, answers, ends, got):
         l.clear()
 
 m = Manager()
@@ -191,6 +193,33 @@ def test_a_server_that_is_killed(script, target, tmp_path):
     assert len(confirmed) == rounds * count
     # What the server forgot having sent comes as new; a repetition does not count.
     assert {key: n for key, n in got.items() if n > fresh[key]} == {}
+
+
+@pytest.mark.parametrize("version", [4, 5])
+def test_a_filter_of_after_the_last_save(script, tmp_path, version):
+    """mosquitto knows the session when it is back, but not the filter."""
+    broker = Broker(tmp_path, more=f"persistence true\npersistence_location {tmp_path}/")
+
+    def restart(how):
+        script.exec("ends.clear()")
+        broker.stop(how)
+        script.until("len(ends) > 1", 30)  # the connection's, and that of a try
+        broker.start()
+        script.until("s.connected", 30)
+
+    try:
+        script.exec(f"s = start({broker.port}, version={version})")
+        script.until("answers")
+        restart(signal.SIGTERM)
+        script.exec("answers.clear(); s.subscribe('late', 1)")
+        script.until("('late', 1, 0) in answers")
+        restart(signal.SIGKILL)
+        script.until("('late', 1, 0) in answers[1:]")
+        broker.publish("late", "here")
+        script.until("'latehere' in got")
+        script.exec("s.close()")
+    finally:
+        broker.stop()
 
 
 def test_what_mosquitto_had_released_comes_again(script, tmp_path):
