@@ -296,7 +296,8 @@ static int give(struct mg_connection *c, pmg_tls_conf_t *conf, pmg_tls_sni_t *sn
     if (plain && (x->source != NULL || x->hold)) {
         return pmg_fail(m, -EBUSY, "what is being sent is not complete: tls_init() comes after it");
     }
-    if (plain && x->in_read && x->speaks->read != NULL && !x->speaks->upgrades) {
+    if (plain && x->has_read && x->speaks->read != NULL &&
+        (x->speaks->upgrades == NULL || !x->speaks->upgrades(c))) {
         return pmg_fail(m, -EINVAL, "%s has begun in the clear: give it TLS before it begins",
             x->speaks->name);
     }
