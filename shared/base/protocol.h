@@ -35,9 +35,11 @@ struct pmg_protocol {
     const char *refusal; // sent to a peer for which there is no room; or NULL
     bool finishes;       // a peer that has closed its side is still sent the answer it waits for
     bool datagrams;      // it runs over UDP
-    bool upgrades;       // TLS may begin behind a message: `read` then leaves the rest
     // A connection is being made, as client or accepted: allocates its state. 0, -ENOMEM, -EINVAL.
     int (*start)(struct mg_connection *c, const pmg_opening_t *o);
+    // Something was read in the clear: may TLS begin here, between two messages? `read` then leaves
+    // the rest. NULL: never.
+    bool (*upgrades)(struct mg_connection *c);
     // Opens a listener's socket in place of the core. 0 or a negative errno.
     int (*listens)(struct mg_connection *c, const pmg_opening_t *o);
     // Accepted or connected; and once more when TLS stands. Ahead of the program's event.

@@ -75,6 +75,7 @@ typedef struct {
     unsigned eof : 1;
     unsigned reparse : 1;   // received bytes wait for the protocol
     unsigned in_read : 1;   // the read path runs: it will flush
+    unsigned has_read : 1;  // it ran
     unsigned linger : 1;    // after the last byte read until the peer closes: it sees our reply
     unsigned lingering : 1; // that has begun
     unsigned hold : 1;      // do not flush: what is queued is not complete

@@ -187,7 +187,7 @@ static void return_scratch(struct mg_connection *c) {
 // The protocol first, then the program.
 static void read_done(struct mg_connection *c, size_t n) {
     pmg_conn_t *x = pmg_x(c);
-    x->in_read = 1;
+    x->in_read = x->has_read = 1;
     if (x->speaks->read != NULL) {
         x->speaks->read(c);
     }

@@ -534,6 +534,13 @@ static bool is_idle(struct mg_connection *c) {
     return pmg_http_of(c)->state == PMG_HTTP_HEAD && between(c) && !pmg_x(c)->reparse;
 }
 
+// What came of a message in the clear is not completed by what comes over TLS: who put it there is
+// unknown.
+static bool upgrades(struct mg_connection *c) {
+    const pmg_http_t *h = pmg_http_of(c);
+    return h->state == PMG_HTTP_HEAD && h->scan == 0;
+}
+
 // A body may end with the connection, or be cut by it.
 static bool eof(struct mg_connection *c) {
     return c->is_client || pmg_http_of(c)->sink == PMG_HTTP_BODY_STREAM;
@@ -557,8 +564,8 @@ const pmg_protocol_t pmg_http = {
     .refusal = "HTTP/1.1 503 Service Unavailable\r\nConnection: close\r\n"
                "Retry-After: 1\r\nContent-Length: 0\r\n\r\n",
     .finishes = true,
-    .upgrades = true,
     .start = start,
+    .upgrades = upgrades,
     .opened = opened,
     .begin = begin,
     .read = read_input,

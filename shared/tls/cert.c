@@ -15,7 +15,7 @@
 
 // Days from 1970-01-01 of a date of the Gregorian calendar, whose years begin in March here.
 static int64_t days(int year, int month, int day) {
-    int64_t y = year - (month < 3), era = y / 400, of_era = y % 400;
+    int64_t y = year + 400 - (month < 3), era = y / 400 - 1, of_era = y % 400;
     int64_t of_year = (153 * (month + (month > 2 ? -3 : 9)) + 2) / 5 + day - 1;
     return era * 146097 + of_era * 365 + of_era / 4 - of_era / 100 + of_year - 719468;
 }
@@ -31,6 +31,14 @@ static void hex(char *out, const unsigned char *p, size_t len, const char *digit
         *out++ = digits[p[i] & 15];
     }
     *out = '\0';
+}
+
+void pmg_tls_name_text(char *out, size_t size, const unsigned char *p, size_t len) {
+    len = len < size ? len : size - 1;
+    for (size_t i = 0; i < len; i++) {
+        out[i] = (char)(p[i] > ' ' && p[i] < 0x7f ? p[i] : '?');
+    }
+    out[len] = '\0';
 }
 
 // A name as text, in `out` if there is room for it: its length, 0 for kinds that are not given.
@@ -49,11 +57,7 @@ static size_t name_text(const mbedtls_x509_sequence *s, char *out) {
     if (tag != MBEDTLS_X509_SAN_DNS_NAME || len > NAME_MAX_LEN) {
         return 0;
     }
-    for (size_t i = 0; i < len; i++) { // what is no host name must not look like one
-        unsigned char ch = s->buf.p[i];
-        out[i] = (char)(ch > ' ' && ch < 0x7f ? ch : '?');
-    }
-    out[len] = '\0';
+    pmg_tls_name_text(out, NAME_MAX_LEN + 1, s->buf.p, len);
     return len;
 }
 
@@ -65,12 +69,25 @@ typedef struct {
 } block_t;
 
 static char *dn_text(const mbedtls_x509_name *dn) {
-    char *text = pmg_alloc(DN_MAX);
-    if (text != NULL) {
-        int n = mbedtls_x509_dn_gets(text, DN_MAX, dn);
-        text[n > 0 ? n : 0] = '\0'; // a longer one is no name that anybody reads
+    char *room = pmg_alloc(DN_MAX), *text = NULL;
+    if (room != NULL) {
+        int n = mbedtls_x509_dn_gets(room, DN_MAX, dn);
+        text =
+            pmg_strndup(room, n > 0 ? (size_t)n : 0); // a longer one is no name that anybody reads
+        pmg_free(room);
     }
     return text;
+}
+
+size_t pmg_tls_cert_size(const pmg_tls_cert_t *cert) {
+    if (cert == NULL) {
+        return 0;
+    }
+    size_t size = sizeof(block_t) + strlen(cert->subject) + strlen(cert->issuer) + 2;
+    for (size_t i = 0; i < cert->names_len; i++) {
+        size += strlen(cert->names[i]) + 1;
+    }
+    return size;
 }
 
 void pmg_tls_cert_free(pmg_tls_cert_t *cert) {

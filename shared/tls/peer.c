@@ -11,6 +11,7 @@
 // Read once; it goes with the connection. NULL: no memory.
 static const pmg_tls_cert_t *keep(pmg_tls_t *t, const mbedtls_x509_crt *crt) {
     t->peer = pmg_tls_cert_read(crt);
+    pmg_budget_note(t->c);
     return t->peer;
 }
 

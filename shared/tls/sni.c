@@ -84,6 +84,10 @@ int pmg_tls_sni_add(pmg_tls_sni_t *sni, struct mg_str name, pmg_tls_conf_t *conf
             name.buf);
         return -EINVAL;
     }
+    if (sni->len == sni->size) { // a dict that grew meanwhile
+        pmg_snprintf(text, size, "sni was changed while it was read");
+        return -EINVAL;
+    }
     site_t *s = &sni->sites[sni->len];
     s->name = pmg_strndup(name.buf, name.len);
     if (s->name == NULL) {
@@ -126,6 +130,11 @@ static int choose(void *ctx, mbedtls_ssl_context *ssl, const unsigned char *name
         asked.len--;
     }
     pmg_tls_conf_t *conf = find(t->sni, asked);
+    if (t->asked) { // behind a HelloRetryRequest, and it is the same hello (RFC 8446, section 4.1.2)
+        return conf == t->site ? 0 : -1;
+    }
+    t->asked = true;
+    t->site = conf;
     if (conf == NULL) {
         t->unknown_name = t->sni->strict;
         return t->sni->strict ? -1 : 0;

@@ -56,8 +56,8 @@ static void drop(struct mg_connection *c) {
         pmg_tls_ahead_free(t);
         pmg_tls_cert_free(t->peer);
         pmg_free(t->peer_der);
+        mbedtls_ssl_free(&t->ssl); // which looks at its configuration, so that goes after it
         pmg_tls_sni_unref(t->sni);
-        mbedtls_ssl_free(&t->ssl);
         pmg_tls_conf_unref(t->conf);
         pmg_free(t);
     }
@@ -296,7 +296,8 @@ static int give(struct mg_connection *c, pmg_tls_conf_t *conf, pmg_tls_sni_t *sn
     if (plain && (x->source != NULL || x->hold)) {
         return pmg_fail(m, -EBUSY, "what is being sent is not complete: tls_init() comes after it");
     }
-    if (plain && x->in_read && x->speaks->read != NULL && !x->speaks->upgrades) {
+    if (plain && x->has_read && x->speaks->read != NULL &&
+        (x->speaks->upgrades == NULL || !x->speaks->upgrades(c))) {
         return pmg_fail(m, -EINVAL, "%s has begun in the clear: give it TLS before it begins",
             x->speaks->name);
     }
@@ -597,7 +598,8 @@ static long tls_write(struct mg_connection *c, const void *buf, size_t len) {
 
 static size_t held(struct mg_connection *c) {
     const pmg_tls_t *t = pmg_x(c)->layer_state;
-    return TLS_HELD + t->peer_der_len + (t->ahead != NULL ? t->ahead_len : 0);
+    return TLS_HELD + t->peer_der_len + pmg_tls_cert_size(t->peer) +
+           (t->ahead != NULL ? t->ahead_len : 0);
 }
 
 const pmg_layer_t pmg_tls_layer = {

@@ -61,6 +61,7 @@ typedef struct pmg_tls {
     struct mg_connection *c;
     pmg_tls_conf_t *conf;
     pmg_tls_sni_t *sni;      // of a server, or NULL
+    pmg_tls_conf_t *site;    // what that has for its client, once it asked; NULL: `conf`
     pmg_tls_cert_t *peer;    // what its certificate says, once it was asked for
     unsigned char *peer_der; // of a client that resumes in TLS 1.3, where no certificate is sent
     size_t peer_der_len;
@@ -76,7 +77,7 @@ typedef struct pmg_tls {
     bool counted;   // among those of pmg_mgr_t
     bool waiting;   // the peer has the next word in the handshake
     bool begun, heard, want_write, plain_http, eof, closed;
-    bool unknown_name;
+    bool asked, unknown_name;
     bool alerted;   // the peer has been told
     bool was_plain; // TLS began on a connection that was in use
     bool early;     // with bytes that nobody had read
@@ -135,6 +136,9 @@ void pmg_tls_application_keys(pmg_tls_t *t);
 int64_t pmg_tls_millis(const mbedtls_x509_time *t);             // since 1970
 pmg_tls_cert_t *pmg_tls_cert_read(const mbedtls_x509_crt *crt); // NULL: no memory
 void pmg_tls_cert_free(pmg_tls_cert_t *cert);                   // NULL is accepted
+size_t pmg_tls_cert_size(const pmg_tls_cert_t *cert);           // bytes that it holds; NULL: 0
+// A host name, or as much as there is room for: what could be none is written as "?".
+void pmg_tls_name_text(char *out, size_t size, const unsigned char *p, size_t len);
 
 // session.c: of clients, one for each host, in the conf
 void pmg_tls_session_resume(pmg_tls_t *t); // before the handshake

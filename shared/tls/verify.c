@@ -20,7 +20,7 @@ static bool names_address(const mbedtls_x509_crt *crt, const pmg_tls_t *t) {
 static void note_name(pmg_tls_t *t, const mbedtls_x509_crt *crt) {
     for (const mbedtls_x509_sequence *s = &crt->subject_alt_names; s != NULL; s = s->next) {
         if ((s->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK) == MBEDTLS_X509_SAN_DNS_NAME) {
-            pmg_snprintf(t->named, sizeof(t->named), "%.*s", (int)s->buf.len, (char *)s->buf.p);
+            pmg_tls_name_text(t->named, sizeof(t->named), s->buf.p, s->buf.len);
             return;
         }
     }

@@ -69,9 +69,17 @@ def upgrading(c, ev, data):
         c.tls_init(own)
     elif ev == MG_EV_HTTP_MSG:
         c.reply(200, "%s %s" % (data.uri, c.is_tls))
+    elif ev == MG_EV_HTTP_HDRS and data.uri == "/halfway":
+        secured(c)
     elif ev == MG_EV_READ:
         log.append(("READ", c.recv_len))
     note(c, ev, data)
+
+def secured(c):
+    try:
+        c.tls_init(own)
+    except ValueError as e:
+        log.append(("refused", str(e)))
 
 def through(c, ev, data):
     # A proxy's client: CONNECT, TLS behind it, then HTTP as ever.

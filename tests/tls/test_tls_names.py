@@ -8,7 +8,7 @@ import subprocess
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives import hashes
-from peers.clients import Raw, seconds
+from peers.clients import Raw, Server, seconds
 from peers.pki import LOCAL, make, pki
 from tls_script import OPTIONS, VERSIONS, TlsServer, context, dial, opened
 
@@ -111,6 +111,36 @@ def test_openssl_asks_for_names(script, version):
         )
         wanted = "*.example" if name[0] == "b" else "a.example"
         assert f"subject=CN = {wanted}" in out.stdout or f"subject=CN={wanted}" in out.stdout, out
+
+
+def record(raw, *kinds):
+    """The next TLS record of one of these kinds."""
+    while True:
+        head = raw.recv_exactly(5)
+        body = raw.recv_exactly(int.from_bytes(head[3:], "big"))
+        if head[0] in kinds:
+            return head + body
+
+
+@pytest.mark.needs("tls13")
+@pytest.mark.parametrize("second", ["a.example", "b.example", "example.x"])
+def test_who_is_asked_again_asks_for_the_same(script, second):
+    """Behind a HelloRetryRequest: else it got one name's certificate by another name's rules."""
+    port, answers = sites(script, "again"), []
+
+    def relay(raw):
+        with Raw(script.reach(port)) as far:
+            far.send(record(raw, 22))
+            raw.send(record(far, 22))
+            far.send(record(raw, 22).replace(b"a.example", second.encode()))
+            answers.append(record(far, 21, 22))
+
+    with Server(relay) as server:
+        run = ["openssl", "s_client", "-connect", f"127.0.0.1:{server.port}", "-tls1_3"]
+        run += ["-groups", "X448:P-256", "-servername", "a.example"]
+        subprocess.run(run, input="", capture_output=True, timeout=seconds(20))
+    assert [a[0] for a in answers] == [22 if second == "a.example" else 21]
+    assert second == "a.example" or answers[0][-1] == 112  # unrecognized_name
 
 
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda v: v.name)
@@ -336,3 +366,12 @@ def test_of_strange_names(script, tmp_path):
     assert len(cert["names"]) == 64 and "localhost" in cert["names"][1]
     assert cert["names"][0] in ("localhost?.evil", "a_b.example")
     assert cert["subject"] == "CN=" + "C" * 64
+
+
+def test_another_name_that_is_none(script, tmp_path):
+    """What a stranger writes into a certificate makes no lines of its own in a log."""
+    own = make("x", pki()["ca"], (x509.DNSName("a\nb.example"),))
+    with TlsServer(lambda raw: raw.recv(), context(True, own=own, tmp_path=tmp_path)) as server:
+        script.connect(f"tls://{script.peer}:{server.port}", "odd", first="x", name="localhost")
+        script.until("log and log[-1][1] == 'CLOSE'")
+    assert script.eval("errors('client')")[0].endswith("wanted localhost, got a?b.example")

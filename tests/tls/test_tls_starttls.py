@@ -258,3 +258,42 @@ conns.append(m.mqtt_connect(url("mqtt", port_of(listener)), lambda c, ev, data: 
     script.until("log and log[-1][0] == 'CLOSE'")
     assert kinds(script) == ["ERROR", "refused", "CLOSE"]
     assert "MQTT has begun in the clear" in script.eval("log[1][1]")
+
+
+def test_not_inside_a_message_of_http(script):
+    """Who wrote its head in the clear is unknown: what comes over TLS does not complete it."""
+    with Raw(script.reach(script.port("HTTP"))) as raw:
+        raw.send("POST /halfway HTTP/1.1\r\nHost: d\r\nContent-Length: 6\r\n\r\n")
+        script.until("log and log[-1][0] == 'CLOSE'")
+    assert kinds(script) == ["ERROR", "refused", "CLOSE"]
+    assert "has begun in the clear" in script.eval("log[1][1]")
+
+
+def test_not_behind_the_start_of_a_head(script):
+    with Raw(script.reach(script.port("HTTP"))) as raw:
+        raw.send("GET /a HTTP")
+        script.until("log and log[-1][0] == 'READ'")
+        script.exec("secured(conns[-1])")
+        script.until("log and log[-1][0] == 'CLOSE'")
+    assert kinds(script) == ["READ", "ERROR", "refused", "CLOSE"]
+
+
+@pytest.mark.needs("loopback")
+def test_not_behind_another_framing(script):
+    """Nor later: a session of MQTT that began in the clear is nobody's that TLS knows."""
+    script.exec(
+        """
+def broker(c, ev, data):
+    if ev == MG_EV_MQTT_CMD and data.cmd == MQTT_CMD_CONNECT:
+        conns.append(c)
+        log.append(("CONNECT", None))
+    note(c, ev, data)
+listener = m.mqtt_listen(url("mqtt"), broker)
+conns.append(listener)
+conns.append(m.mqtt_connect(url("mqtt", port_of(listener)), lambda c, ev, data: None))
+"""
+    )
+    script.until("log")
+    script.exec("secured(conns[-1])")
+    script.until("log[-1][0] == 'CLOSE'")
+    assert kinds(script) == ["CONNECT", "ERROR", "refused", "CLOSE"]
