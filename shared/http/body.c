@@ -78,6 +78,9 @@ static int took(struct mg_connection *c, char *base, size_t n) {
     h->body_len += n;
     if (n > 0 && h->sink == PMG_HTTP_BODY_STREAM) {
         size_t done = pmg_http_stream_piece(c, p, n);
+        if (!pmg_is_http(c)) { // answered by a tunnel: what follows is not ours
+            return PMG_HTTP_BODY_STOPPED;
+        }
         h->pos -= n - done; // the rest comes again
         h->left += n - done;
         h->body_len -= n - done;
