@@ -46,12 +46,17 @@ cdef class Connection:
     def handler(self, handler):
         pmg_py_callable(handler, "handler")
         self._handler = handler
+        if self.state.c != NULL:
+            pmg_conn_events(self.state.c, 0, handler is not None)
 
-    def set_handler(self, handler):
-        """Sets this connection's own handler; None: the Manager's."""
-        alive(self)
+    def set_handler(self, handler, *, events=None):
+        """Sets this connection's own handler, or the Manager's, and what it hears of."""
+        ours(self)
         pmg_py_callable(handler, "handler")
+        cdef uint32_t mask = events_arg(events)
+        cdef mg_connection *c = alive(self)
         self._handler = handler
+        pmg_conn_events(c, mask, handler is not None)
 
     # Raw data
 

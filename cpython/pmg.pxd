@@ -33,6 +33,8 @@ cdef extern from "pmg_messages.h":
     const char *PMG_MSG_WRONG_THREAD
     const char *PMG_MSG_NOT_MADE_BY_HAND
     const char *PMG_MSG_LIMIT_UNKNOWN
+    const char *PMG_MSG_EVENTS
+    const char *PMG_MSG_NO_EVENT
 
 
 cdef extern from "pmg.h":
@@ -69,9 +71,11 @@ cdef extern from "pmg.h":
     int pmg_dns_server(pmg_mgr_t *, const char *)
     void *pmg_mgr_owner(pmg_mgr_t *)
     bint pmg_mgr_in_hook(pmg_mgr_t *)
-    void pmg_mgr_poll_events(pmg_mgr_t *, bint)
+    void pmg_mgr_events(pmg_mgr_t *, uint32_t, bint)
     void pmg_live(pmg_live_t *)
     const char *pmg_event_name(int)
+    uint32_t pmg_event_bit(long)
+    uint32_t PMG_EVENTS_GIVEN
 
     int pmg_timer_add(pmg_mgr_t *, uint64_t, bint repeat, bint run_now, void *, pmg_timer_t **)
     bint pmg_timer_again(pmg_timer_t *, uint64_t ms)
@@ -87,6 +91,7 @@ cdef extern from "pmg.h":
     const pmg_protocol_t *pmg_url_speaks(const char *)
     pmg_mgr_t *pmg_conn_mgr(mg_connection *)
     void **pmg_conn_obj(mg_connection *)
+    void pmg_conn_events(mg_connection *, uint32_t, bint)
     bint pmg_conn_is_listening(mg_connection *)
     bint pmg_conn_is_udp(mg_connection *)
     bint pmg_conn_is_unix(mg_connection *)

@@ -85,6 +85,7 @@ static int hook_open(struct mg_connection *c, struct mg_connection *listener, vo
     mp_obj_t handler = mp_const_none;
     if (arg != NULL) {
         handler = arg->handler;
+        pmg_conn_events(c, arg->events, handler != mp_const_none);
     } else if (listener != NULL && *pmg_conn_obj(listener) != NULL) {
         handler = ((mpy_conn_t *)*pmg_conn_obj(listener))->handler;
     }

@@ -98,6 +98,7 @@ typedef struct _mpy_timer_t {
 // What listen() and connect() hand to the open hook, and get back from it.
 typedef struct {
     mp_obj_t handler;
+    uint32_t events;
     mpy_conn_t *conn;
 } mpy_open_t;
 
@@ -159,10 +160,12 @@ int mpy_check(mpy_manager_t *mgr, pmg_mgr_t *m, int result);
 
 // A Manager that is open and used by its own thread, or an exception.
 mpy_manager_t *mpy_manager_open(mp_obj_t self_in);
+// The arguments `handler` and `events` of listen() or connect(); what they are not raises.
+mpy_open_t mpy_open_arg(mp_obj_t handler, mp_obj_t events);
 // Listens or connects; gives the Connection, or an exception.
 mp_obj_t mpy_manager_start(mpy_manager_t *self, const char *url, const pmg_protocol_t *speaks,
-    bool listening, int fd, mp_obj_t handler);
-// A method (url, handler) that does this with a protocol that is not the URL's to say.
+    bool listening, int fd, mpy_open_t arg);
+// A method (url, handler, *, events) that does this with a protocol that is not the URL's to say.
 mp_obj_t mpy_manager_start_args(const pmg_protocol_t *speaks, bool listening, size_t n_args,
     const mp_obj_t *pos_args, mp_map_t *kw_args);
 

@@ -184,6 +184,28 @@ mp_obj_t mpy_get_handler(mp_obj_t obj, const char *name) {
     return obj;
 }
 
+uint32_t mpy_get_events(mp_obj_t events) {
+    if (events == mp_const_none) {
+        return 0;
+    }
+    mp_obj_t method[2], item;
+    mp_load_method_maybe(events, MP_QSTR___iter__, method);
+    if (!MP_OBJ_TYPE_HAS_SLOT(mp_obj_get_type(events), iter) && method[0] == MP_OBJ_NULL) {
+        mpy_raise_type(PMG_MSG_EVENTS, "events", events);
+    }
+    uint32_t mask = PMG_EVENTS_GIVEN;
+    mp_obj_t iter = mp_getiter(events, NULL);
+    while ((item = mp_iternext(iter)) != MP_OBJ_STOP_ITERATION) {
+        uint32_t bit = pmg_event_bit(mpy_get_small_int(item, "an event"));
+        if (bit == 0) {
+            mp_obj_t name = mp_call_function_1(MP_OBJ_FROM_PTR(&module_event_name_obj), item);
+            mpy_raise_value(PMG_MSG_NO_EVENT, mp_obj_str_get_str(name));
+        }
+        mask |= bit;
+    }
+    return mask;
+}
+
 // ---------------------------------------------------------------------------------------------
 // Texts
 

@@ -42,6 +42,9 @@ mp_uint_t mpy_get_size(mp_obj_t obj, const char *name);
 // A callable or None.
 mp_obj_t mpy_get_handler(mp_obj_t obj, const char *name);
 
+// The mask of an `events` argument; 0: it is None.
+uint32_t mpy_get_events(mp_obj_t events);
+
 // UTF-8, or ISO 8859-1 where it is not: a head field.
 mp_obj_t mpy_text(struct mg_str s);
 // UTF-8 with U+FFFD for what is not: a body.

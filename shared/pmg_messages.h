@@ -16,6 +16,8 @@
 #define PMG_MSG_STR "%s must be str, not %s"
 #define PMG_MSG_INT "%s must be int, not %s"
 #define PMG_MSG_CALLABLE "%s must be callable or None, not %s"
+#define PMG_MSG_EVENTS "%s must be None or an iterable of MG_EV_*, not %s"
+#define PMG_MSG_NO_EVENT "events: %s is no event"
 #define PMG_MSG_HEADERS \
     "headers must be a dict or an iterable of (name, value) pairs of str, not %s"
 #define PMG_MSG_HEADERS_TWICE "headers and extra_headers are the same: give one of them"

@@ -10,13 +10,17 @@ const char *pmg_event_name(int ev) {
         const char *name;
     } names[] = {
 #define X(name) {name, #name},
-        PMG_CONSTANTS(X)
+        PMG_EVENTS(X)
 #undef X
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (names[i].ev == ev && ev != MG_EV_USER && strncmp(names[i].name, "MG_EV_", 6) == 0) {
+        if (names[i].ev == ev) {
             return names[i].name;
         }
     }
     return NULL;
+}
+
+uint32_t pmg_event_bit(long ev) {
+    return ev >= 0 && ev < PMG_EV_END && pmg_event_name((int)ev) != NULL ? PMG_EVENT_BIT(ev) : 0;
 }

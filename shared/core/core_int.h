@@ -32,6 +32,7 @@ pmg_attached_t *pmg_attached(pmg_mgr_t *m, void (*end)(pmg_mgr_t *m, pmg_attache
 int pmg_mgr_alive(pmg_mgr_t *m);
 
 // event.c
+void pmg_events_set(struct mg_connection *c, uint32_t events);
 void pmg_fire(struct mg_connection *c, int ev, void *data); // to Python
 void pmg_call(struct mg_connection *c, int ev, void *data); // and sees to it if that closed it
 void pmg_fatal(struct mg_connection *c, const char *text);  // MG_EV_ERROR, then close
@@ -105,6 +106,7 @@ static inline bool pmg_out(struct mg_connection *c, const void *buf, size_t len)
 typedef struct {
     int level;
     void (*attach)(pmg_mgr_t *m);
+    void (*note)(struct mg_connection *c, int ev, const void *data); // one line for this event
 } pmg_log_switch_t;
 extern pmg_log_switch_t pmg_log_switch; // mgr.c
 static inline void pmg_log_check(pmg_mgr_t *m) {

@@ -82,6 +82,11 @@ int pmg_http_stream_body(struct mg_connection *c, const char *path, size_t max_s
     if (alive < 0) {
         return alive;
     }
+    // As for MG_EV_HTTP_PART, once forms are read in pieces.
+    if (path == NULL && !(pmg_x(c)->events & PMG_EVENT_BIT(MG_EV_HTTP_BODY))) {
+        return pmg_fail(m, -EINVAL,
+            "http_stream_body() needs a path: the handler's events lack MG_EV_HTTP_BODY");
+    }
     size_t len = path != NULL ? strlen(path) + 1 : 0;
     if (path != NULL && (len == 1 || path[len - 2] == '/')) {
         return pmg_fail(m, -EINVAL, "path must name a file");
