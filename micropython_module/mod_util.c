@@ -209,12 +209,23 @@ uint32_t mpy_get_events(mp_obj_t events) {
 // ---------------------------------------------------------------------------------------------
 // Texts
 
+mp_obj_t mpy_new_str(const mp_obj_type_t *type, struct mg_str s) {
+    byte *data = m_new(byte, s.len + 1);
+    memcpy(data, s.buf, s.len);
+    data[s.len] = '\0';
+    mp_obj_str_t *o = mp_obj_malloc(mp_obj_str_t, type);
+    o->hash = 0;
+    o->len = s.len;
+    o->data = data;
+    return MP_OBJ_FROM_PTR(o);
+}
+
 mp_obj_t mpy_text(struct mg_str s) {
     if (s.len == 0) {
         return MP_OBJ_NEW_QSTR(MP_QSTR_);
     }
     if (pmg_utf8_valid(s.buf, s.len)) {
-        return mp_obj_new_str_copy(&mp_type_str, (const byte *)s.buf, s.len);
+        return mpy_new_str(&mp_type_str, s);
     }
     vstr_t vstr;
     vstr_init_len(&vstr, 2 * s.len);
@@ -227,7 +238,7 @@ mp_obj_t mpy_text_replace(struct mg_str s) {
         return MP_OBJ_NEW_QSTR(MP_QSTR_);
     }
     if (pmg_utf8_valid(s.buf, s.len)) {
-        return mp_obj_new_str_copy(&mp_type_str, (const byte *)s.buf, s.len);
+        return mpy_new_str(&mp_type_str, s);
     }
     vstr_t vstr;
     vstr_init_len(&vstr, pmg_utf8_replace(s.buf, s.len, NULL));
@@ -239,7 +250,7 @@ mp_obj_t mpy_bytes(struct mg_str s) {
     if (s.len == 0) {
         return mp_const_empty_bytes;
     }
-    return mp_obj_new_bytes((const byte *)s.buf, s.len);
+    return mpy_new_str(&mp_type_bytes, s);
 }
 
 mp_obj_t mpy_addr(const pmg_addr_t *a) {

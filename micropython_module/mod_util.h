@@ -45,6 +45,9 @@ mp_obj_t mpy_get_handler(mp_obj_t obj, const char *name);
 // The mask of an `events` argument; 0: it is None.
 uint32_t mpy_get_events(mp_obj_t events);
 
+// A str or bytes of these very bytes. Its hash is left to who asks for it: over a large body that
+// costs more than the copy.
+mp_obj_t mpy_new_str(const mp_obj_type_t *type, struct mg_str s);
 // UTF-8, or ISO 8859-1 where it is not: a head field.
 mp_obj_t mpy_text(struct mg_str s);
 // UTF-8 with U+FFFD for what is not: a body.

@@ -13,7 +13,7 @@
 // The core has checked the text of a message; a control frame may hold anything.
 static mp_obj_t get_text(const pmg_ws_msg_t *msg) {
     if (msg->flags == WEBSOCKET_OP_TEXT && msg->data.len > 0) {
-        return mp_obj_new_str_copy(&mp_type_str, (const byte *)msg->data.buf, msg->data.len);
+        return mpy_new_str(&mp_type_str, msg->data);
     }
     return mpy_text_replace(msg->data);
 }
