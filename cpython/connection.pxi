@@ -24,6 +24,7 @@ cdef class Connection:
         if self.state.c != NULL:  # torn out of its Manager by the garbage collector
             pmg_conn_obj(self.state.c)[0] = NULL
         Py_XDECREF(self.state.addrs)
+        Py_XDECREF(self.state.into)
 
     def __repr__(self):
         cdef mg_connection *c = self.state.c
@@ -78,6 +79,27 @@ cdef class Connection:
         result = pmg_py_bytes(head(pmg_recv_peek(c), length))
         pmg_py_done(c, pmg_recv_consume(c, len(<bytes>result)), NULL)
         return result
+
+    def recv_into(self, buffer):
+        """Takes received bytes out of the buffer and into the program's; how many they are."""
+        ours(self)
+        cdef Py_buffer view
+        pmg_py_buffer(<PyObject *>buffer, "buffer", &view)
+        cdef mg_connection *c = self.state.c
+        cdef mg_str s
+        cdef int rc = 0
+        s.len = 0
+        if c != NULL:
+            s = head(pmg_recv_peek(c), view.len)
+            rc = pmg_recv_consume(c, 0)  # may it be taken?
+            if rc >= 0 and s.len > 0:
+                memcpy(view.buf, s.buf, s.len)
+                rc = pmg_recv_consume(c, s.len)
+        try:
+            pmg_py_done(c, rc, NULL)
+        finally:
+            PyBuffer_Release(&view)
+        return s.len
 
     def recv_data(self, length=-1):
         """The first `length` received bytes, which stay in the buffer."""

@@ -5,6 +5,7 @@
 from cpython.object cimport PyObject
 from libc.errno cimport EBADF, EBUSY, ECHILD, EINVAL, ENOMEM
 from libc.limits cimport INT_MAX, INT_MIN
+from libc.string cimport memcpy
 from libc.stdint cimport SIZE_MAX, uint8_t, uint32_t, uint64_t
 
 
@@ -34,6 +35,8 @@ cdef extern from "pmg_messages.h":
     const char *PMG_MSG_NOT_MADE_BY_HAND
     const char *PMG_MSG_LIMIT_UNKNOWN
     const char *PMG_MSG_EVENTS
+    const char *PMG_MSG_BUFFER_EMPTY
+    const char *PMG_MSG_BODY_TWICE
     const char *PMG_MSG_NO_EVENT
 
 
@@ -126,6 +129,11 @@ cdef extern from "convert.h":
     void pmg_py_none(pmg_py_data_t *)
     void pmg_py_release(pmg_py_data_t *)
     int pmg_py_done(mg_connection *, int, pmg_py_data_t *) except -1
+    ctypedef struct Py_buffer:
+        void *buf
+        Py_ssize_t len
+    int pmg_py_buffer(PyObject *, const char *, Py_buffer *) except -1
+    void PyBuffer_Release(Py_buffer *)
     int pmg_py_str(object, const char *, mg_str *) except -1
     int pmg_py_cstr(object, const char *, const char **) except -1
     int pmg_py_int(object, const char *, long long *) except -1
@@ -159,6 +167,7 @@ cdef extern from "tables.h":
     ctypedef struct pmg_py_conn_t:
         mg_connection *c
         PyObject *addrs
+        PyObject *into
     void pmg_py_conn_end(pmg_py_conn_t *)
 
     ctypedef struct pmg_py_view_t:
@@ -182,6 +191,7 @@ cdef extern from "Python.h":
     void incref "Py_INCREF"(PyObject *)
     void decref "Py_DECREF"(PyObject *)
     void Py_XDECREF(PyObject *)
+    void Py_XINCREF(PyObject *)
     void Py_INCREF(object)
     int PyErr_CheckSignals() except -1
     void PyErr_Clear()

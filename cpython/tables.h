@@ -26,6 +26,7 @@ typedef struct {
     struct mg_connection *c; // NULL once closed
     struct mg_addr loc, rem; // kept for after the close
     PyObject *addrs;         // (local, remote) of a closed unix socket, else NULL
+    PyObject *into;          // the buffer for pieces of a body, or NULL
     bool has_loc, has_rem;
 } pmg_py_conn_t;
 void pmg_py_conn_end(pmg_py_conn_t *s); // in the free hook: keeps what stays readable

@@ -44,6 +44,7 @@ void mpy_conn_freed(mpy_conn_t *self) {
         }
     }
     self->c = NULL;
+    self->into = MP_OBJ_NULL;
     mpy_node_unlink(self->mgr, &self->node);
 }
 
@@ -124,6 +125,21 @@ static mp_obj_t conn_recv(size_t n_args, const mp_obj_t *args) {
     return bytes;
 }
 MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(mpy_conn_recv_obj, 1, 2, conn_recv);
+
+static mp_obj_t conn_recv_into(mp_obj_t self_in, mp_obj_t buffer_in) {
+    mp_buffer_info_t buffer;
+    mpy_conn_t *self = mpy_conn_open(self_in);
+    mpy_get_buffer(buffer_in, "buffer", &buffer);
+    mpy_conn_done(self, MPY_ENGINE(pmg_recv_consume(self->c, 0))); // may it be taken?
+    struct mg_str s = pmg_recv_peek(self->c);
+    s.len = s.len < buffer.len ? s.len : buffer.len;
+    if (s.len > 0) {
+        memcpy(buffer.buf, s.buf, s.len);
+        mpy_conn_done(self, MPY_ENGINE(pmg_recv_consume(self->c, s.len)));
+    }
+    return MP_OBJ_NEW_SMALL_INT(s.len);
+}
+MP_DEFINE_CONST_FUN_OBJ_2(mpy_conn_recv_into_obj, conn_recv_into);
 
 static mp_obj_t conn_recv_data(size_t n_args, const mp_obj_t *args) {
     mp_int_t len = optional_len(n_args, args, "length");

@@ -81,6 +81,7 @@ typedef struct _mpy_conn_t {
     mpy_manager_t *mgr;
     mp_obj_t handler; // None: the manager's
     mp_obj_t userdata;
+    mp_obj_t into; // the buffer for pieces of a body, or MP_OBJ_NULL
     unsigned long id;
     // What stays readable after close; `path` of a unix socket, or NULL.
     struct mg_addr loc, rem;

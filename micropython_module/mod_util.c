@@ -130,6 +130,12 @@ void mpy_get_data(mp_obj_t obj, const char *name, mp_buffer_info_t *out) {
     }
 }
 
+void mpy_get_buffer(mp_obj_t obj, const char *name, mp_buffer_info_t *out) {
+    if (!mp_get_buffer(obj, out, MP_BUFFER_WRITE)) {
+        mpy_raise_type(PMG_MSG_BUFFER, name, obj);
+    }
+}
+
 struct mg_str mpy_get_str(mp_obj_t obj, const char *name) {
     if (!mp_obj_is_str(obj)) {
         mpy_raise_type(PMG_MSG_STR, name, obj);

@@ -31,6 +31,8 @@ NORETURN void mpy_raise_value(const char *format, const char *name);
 
 // str (its UTF-8) or anything bytes-like; valid while obj is alive and not resized.
 void mpy_get_data(mp_obj_t obj, const char *name, mp_buffer_info_t *out);
+// A buffer to write to.
+void mpy_get_buffer(mp_obj_t obj, const char *name, mp_buffer_info_t *out);
 struct mg_str mpy_get_str(mp_obj_t obj, const char *name);
 // As a C string: a NUL character inside is a ValueError.
 const char *mpy_get_cstr(mp_obj_t obj, const char *name);

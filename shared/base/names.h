@@ -226,6 +226,7 @@
 //   UPTIME  milliseconds  data: const uint64_t *
 //   CODE    a number      data: const int *
 //   BYTES   bytes         data: struct mg_str *
+//   PIECE   bytes, or an int where it goes into a buffer of the program   data: struct mg_str *
 //   VIEW    a message     data: a pointer to the class's type in PMG_MESSAGES
 #define PMG_EVENT_DATA(X) \
     X(MG_EV_ERROR, TEXT, str) \
@@ -239,7 +240,7 @@
     X(MG_EV_WS_CTL, VIEW, WsMessage) \
     PMG_WHEN(PMG_HAS_SNTP, X(MG_EV_SNTP_TIME, UPTIME, int)) \
     X(MG_EV_WAKEUP, BYTES, bytes) \
-    PMG_WHEN(PMG_HAS_STREAM, X(MG_EV_HTTP_BODY, BYTES, bytes)) \
+    PMG_WHEN(PMG_HAS_STREAM, X(MG_EV_HTTP_BODY, PIECE, bytes)) \
     PMG_WHEN(PMG_HAS_MQTT, \
         X(MG_EV_MQTT_CMD, VIEW, MqttMessage) \
         X(MG_EV_MQTT_MSG, VIEW, MqttMessage) \
@@ -380,6 +381,7 @@
 #define PMG_CONN_METHODS(X) \
     X(send, 1, 1) \
     X(recv, 0, 1) \
+    X(recv_into, 1, 1) \
     X(recv_data, 0, 1) \
     X(send_data, 0, 1) \
     X(reply, 1, 255) \

@@ -94,7 +94,7 @@ int pmg_http_basic_auth(struct mg_connection *c, struct mg_str user, struct mg_s
 // limit) are refused: 413, MG_EV_ERROR. The file appears when it is whole. A reply that ends before
 // the body does ends the stream: the rest is read and dropped.
 // -EINVAL outside MG_EV_HTTP_HDRS; -EALREADY; why the file cannot be made (-ENOENT, -EACCES ...).
-int pmg_http_stream_body(struct mg_connection *c, const char *path, size_t max_size);
+int pmg_http_stream_body(struct mg_connection *c, const char *path, size_t max_size, size_t piece);
 #endif
 
 #if PMG_HAS_FILES

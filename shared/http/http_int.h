@@ -162,7 +162,8 @@ static inline void pmg_http_fire(struct mg_connection *c, int ev, void *data) {
 // stream.c: bodies in pieces; state.c: how one ends before its time
 #if PMG_HAS_STREAM
 struct pmg_http_stream {
-    size_t max; // 0: no limit
+    size_t max;   // 0: no limit
+    size_t piece; // the most bytes of one; 0: as many as there are
     bool refused;
     bool busy; // the file system has it, and may run Python: who ends it meanwhile says `gone`
     bool gone;
@@ -179,6 +180,7 @@ static inline const char *pmg_http_stream_part(const pmg_http_stream_t *s) {
 // The head is read, the body follows. False: refused.
 bool pmg_http_stream_begin(struct mg_connection *c, const char *head, size_t len);
 size_t pmg_http_stream_max(struct mg_connection *c);
+size_t pmg_http_stream_fit(struct mg_connection *c, size_t len); // so many of them are a piece
 void pmg_http_stream_piece(struct mg_connection *c, const void *buf, size_t len);
 // The body is whole, and so is its file; `head` is valid until the result is freed. NULL: it failed.
 pmg_http_stream_t *pmg_http_stream_end(struct mg_connection *c, struct mg_str *head);
@@ -191,6 +193,7 @@ void pmg_http_stream_too_large(struct mg_connection *c);
 #else
 #define pmg_http_stream_begin(c, head, len) ((void)(c), (void)(head), (void)(len), false)
 #define pmg_http_stream_max(c) ((size_t)0)
+#define pmg_http_stream_fit(c, len) (len)
 #define pmg_http_stream_piece(c, buf, len) ((void)(c), (void)(buf), (void)(len))
 #define pmg_http_stream_end(c, head) ((void)(c), (void)(head), (pmg_http_stream_t *)NULL)
 #define pmg_http_stream_free(s) ((void)(s))

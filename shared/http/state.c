@@ -99,6 +99,11 @@ void pmg_http_stream_abort(struct mg_connection *c) {
     }
 }
 
+size_t pmg_http_stream_fit(struct mg_connection *c, size_t len) {
+    size_t piece = pmg_http_of(c)->stream->piece;
+    return piece > 0 && len > piece ? piece : len;
+}
+
 size_t pmg_http_stream_max(struct mg_connection *c) {
     return pmg_http_of(c)->stream->max;
 }

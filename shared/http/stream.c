@@ -68,7 +68,7 @@ static bool part_name(pmg_mgr_t *m, const char *path, char *out, size_t size) {
 }
 #define PART_EXTRA sizeof("..12345678.part")
 
-int pmg_http_stream_body(struct mg_connection *c, const char *path, size_t max_size) {
+int pmg_http_stream_body(struct mg_connection *c, const char *path, size_t max_size, size_t piece) {
     pmg_mgr_t *m = pmg_m(c);
     pmg_http_t *h = pmg_http_of(c);
     if (pmg_is_http(c) && h->stream != NULL) {
@@ -98,6 +98,7 @@ int pmg_http_stream_body(struct mg_connection *c, const char *path, size_t max_s
     }
     memset(s, 0, sizeof(*s));
     s->max = max_size;
+    s->piece = piece;
     s->path_len = len;
     s->refused = max_size > 0 && pmg_http_body_left(c) > max_size;
     if (path != NULL && !s->refused) { // no file for what will not come

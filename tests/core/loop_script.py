@@ -58,6 +58,7 @@ CLOSED = r"""
 CALLS = {
     "send": lambda c: c.send("x"),
     "recv": lambda c: c.recv(),
+    "recv_into": lambda c: c.recv_into(bytearray(1)),
     "recv_data": lambda c: c.recv_data(),
     "send_data": lambda c: c.send_data(),
     "reply": lambda c: c.reply(200, "x"),

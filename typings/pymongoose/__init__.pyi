@@ -509,6 +509,11 @@ class Connection:
 
         Raises ValueError where HTTP or WebSocket framing owns what is received.
         """
+    def recv_into(self, buffer: bytearray | memoryview) -> int:
+        """As recv(), into the program's buffer, as many bytes as it holds; how many these were.
+
+        Raises TypeError for what cannot be written to.
+        """
     def recv_data(self, length: int = -1) -> bytes:
         """The first `length` bytes received, which stay in the buffer; all if negative."""
     def send_data(self, length: int = -1) -> bytes:
@@ -564,13 +569,21 @@ class Connection:
 
         Raises ValueError for a colon or control character in the name, or on a server's connection.
         """
-    def http_stream_body(self, path: str | None = None, *, max_size: int) -> None:
+    def http_stream_body(
+        self,
+        path: str | None = None,
+        *,
+        max_size: int,
+        into: bytearray | memoryview | None = None,
+    ) -> None:
         """In MG_EV_HTTP_HDRS: has the body arrive in pieces, MG_EV_HTTP_BODY, or go into the file
         `path`, which appears when it is whole. MG_EV_HTTP_MSG comes at the end, without a body.
 
-        More than `max_size` bytes (0: no limit) are refused: 413 and MG_EV_ERROR.
+        More than `max_size` bytes (0: no limit) are refused: 413 and MG_EV_ERROR. Pieces are written to
+        `into`, at most as many bytes as it holds, and the event's data is their number.
 
-        Raises ValueError outside of MG_EV_HTTP_HDRS and after the reply; Error when the file cannot
+        Raises ValueError outside of MG_EV_HTTP_HDRS, after the reply, and for a handler whose events
+        lack MG_EV_HTTP_BODY; TypeError for `into` that cannot be written to; Error when the file cannot
         be made (ENOENT, EACCES ...) and when called twice (EALREADY).
         """
     def serve_dir(
