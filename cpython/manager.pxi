@@ -97,13 +97,15 @@ cdef class Manager:
 
     # Opening
 
-    def listen(self, url, handler=None, *, http=None, fd=None, events=None):
+    def listen(self, url, handler=None, *, http=None, fd=None, events=None, reuse_port=False):
         """Listens on a URL and returns the listener's Connection."""
-        cdef long long number = -1
+        cdef long long number = -2 if reuse_port else -1
         if fd is not None:
             pmg_py_int(fd, "fd", &number)
             if not 0 <= number <= INT_MAX:
                 raise ValueError("fd must be a socket's number")
+            if reuse_port:
+                raise ValueError(text(PMG_MSG_FD_SHARED))
         return self.open(url, handler, events, http, True, <int>number, &pmg_raw)
 
     def connect(self, url, handler=None, *, http=None, events=None):
@@ -216,7 +218,10 @@ cdef class Manager:
             pmg_py_bad_type("%s must be callable, not %s", "callback", callback)
         cdef Timer timer = Timer.__new__(Timer)
         timer.callback = callback
+        timer.owner = PyWeakref_NewRef(self, None)
+        timer.ms = ms
         cdef bint again = repeat
+        timer.repeat = again
         cdef bint now = run_now
         self.core()
         self.timers.add(timer)
@@ -247,9 +252,7 @@ cdef class Manager:
     cdef int bury(self) except -1:
         dead = self.dead
         self.dead = []
-        for ended in dead:
-            if isinstance(ended, Timer):
-                (<Timer>ended).callback = None
+        dead.clear()
 
 
 # One thread at a time: an event runs Python, Python may hand the GIL to another thread, and that one

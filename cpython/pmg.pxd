@@ -3,6 +3,7 @@
 # What a protocol has of its own is declared in its file.
 
 from cpython.object cimport PyObject
+from cpython.weakref cimport PyWeakref_NewRef
 from libc.errno cimport EBADF, EBUSY, ECHILD, EINVAL, ENOMEM
 from libc.limits cimport INT_MAX, INT_MIN
 from libc.string cimport memcpy
@@ -35,6 +36,7 @@ cdef extern from "pmg_messages.h":
     const char *PMG_MSG_NOT_MADE_BY_HAND
     const char *PMG_MSG_LIMIT_UNKNOWN
     const char *PMG_MSG_EVENTS
+    const char *PMG_MSG_FD_SHARED
     const char *PMG_MSG_BUFFER_EMPTY
     const char *PMG_MSG_BODY_TWICE
     const char *PMG_MSG_NO_EVENT
@@ -82,6 +84,7 @@ cdef extern from "pmg.h":
 
     int pmg_timer_add(pmg_mgr_t *, uint64_t, bint repeat, bint run_now, void *, pmg_timer_t **)
     bint pmg_timer_again(pmg_timer_t *, uint64_t ms)
+    bint pmg_timer_restart(pmg_timer_t *, uint64_t ms)
     bint pmg_timer_active(const pmg_timer_t *)
     void pmg_timer_cancel(pmg_timer_t *)
 

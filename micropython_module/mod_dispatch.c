@@ -217,8 +217,7 @@ static int hook_timer(pmg_timer_t *t) {
 
 static void hook_timer_free(pmg_timer_t *t) {
     mpy_timer_t *self = t->arg;
-    self->t = NULL;
-    self->callback = mp_const_none;
+    self->t = NULL; // it keeps its callback: restart() revives it
     mpy_node_unlink(self->mgr, &self->node);
 }
 

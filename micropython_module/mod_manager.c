@@ -214,21 +214,26 @@ static const pmg_protocol_t *speaks_arg(mp_obj_t http, const char *url) {
 }
 
 static mp_obj_t manager_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_url, ARG_handler, ARG_http, ARG_fd, ARG_events };
+    enum { ARG_url, ARG_handler, ARG_http, ARG_fd, ARG_events, ARG_reuse_port };
     static const mp_arg_t allowed_args[] = {
         MPY_REQUIRED(url),
         MPY_OPTIONAL(handler, MP_ROM_NONE),
         MPY_KEYWORD(http, MP_ROM_NONE),
         MPY_KEYWORD(fd, MP_ROM_NONE),
         MPY_KEYWORD(events, MP_ROM_NONE),
+        MPY_KEYWORD(reuse_port, MP_ROM_FALSE),
     };
     MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     mpy_open_t arg = mpy_open_arg(args[ARG_handler].u_obj, args[ARG_events].u_obj);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
     const pmg_protocol_t *speaks = speaks_arg(args[ARG_http].u_obj, url);
-    int fd = -1;
+    bool reuse_port = mp_obj_is_true(args[ARG_reuse_port].u_obj);
+    int fd = reuse_port ? -2 : -1;
     if (args[ARG_fd].u_obj != mp_const_none) {
         mp_uint_t n = mpy_get_size(args[ARG_fd].u_obj, "fd");
+        if (reuse_port) {
+            mpy_raise_value(PMG_MSG_FD_SHARED, NULL);
+        }
         fd = n < INT_MAX ? (int)n : INT_MAX; // no descriptor either, and the engine says so
     }
     return mpy_manager_start(mpy_manager_open(pos_args[0]), url, speaks, true, fd, arg);

@@ -94,6 +94,8 @@ typedef struct _mpy_timer_t {
     pmg_timer_t *t; // NULL once it ended
     mpy_manager_t *mgr;
     mp_obj_t callback;
+    bool repeat;
+    mp_uint_t ms;
 } mpy_timer_t;
 
 // What listen() and connect() hand to the open hook, and get back from it.
@@ -129,6 +131,9 @@ PMG_CONN_METHODS(X)
 #undef X
 #define X(name, min, max) extern const MPY_FUN_##min##_##max mpy_manager_##name##_obj;
 PMG_MANAGER_METHODS(X)
+#undef X
+#define X(name, min, max) extern const MPY_FUN_##min##_##max mpy_timer_##name##_obj;
+PMG_TIMER_METHODS(X)
 #undef X
 
 // ---------------------------------------------------------------------------------------------
@@ -188,7 +193,7 @@ mpy_conn_t *mpy_conn_new(mpy_manager_t *mgr, struct mg_connection *c, mp_obj_t h
 // The engine lets go of the connection. Does not raise, allocates only if it can.
 void mpy_conn_freed(mpy_conn_t *self);
 
-mp_obj_t mpy_timer_new(mpy_manager_t *mgr, mp_obj_t callback, uint64_t ms, bool repeat, bool now);
+mp_obj_t mpy_timer_new(mpy_manager_t *mgr, mp_obj_t callback, mp_uint_t ms, bool repeat, bool now);
 
 // ---------------------------------------------------------------------------------------------
 // mod_dispatch.c: the engine's way into Python

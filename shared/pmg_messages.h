@@ -16,6 +16,7 @@
 #define PMG_MSG_BUFFER "%s must be a buffer that can be written to, not %s"
 #define PMG_MSG_BUFFER_EMPTY "%s must have room for a byte"
 #define PMG_MSG_BODY_TWICE "path and into are two places for one body: give one of them"
+#define PMG_MSG_FD_SHARED "fd and reuse_port: a socket that is given has its options already"
 #define PMG_MSG_BUFFER_SHRUNK "the buffer given to http_stream_body() has shrunk"
 #define PMG_MSG_STR "%s must be str, not %s"
 #define PMG_MSG_INT "%s must be int, not %s"

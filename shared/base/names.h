@@ -442,7 +442,9 @@
     X(connections) \
     X(wakeup_id)
 
-#define PMG_TIMER_METHODS(X) X(cancel, 0, 0)
+#define PMG_TIMER_METHODS(X) \
+    X(restart, 0, 255) \
+    X(cancel, 0, 0)
 #define PMG_TIMER_PROPS(X) X(active)
 
 // Of TlsOpts: its arguments, in this order, as they were given.

@@ -66,6 +66,9 @@ void pmg_timer_cancel(pmg_timer_t *t);
 // Moves a timer that is active: it is due in `ms`, and keeps its period. Needs no memory, so that it
 // never fails but for one that has ended, or whose manager closes: false.
 bool pmg_timer_again(pmg_timer_t *t, uint64_t ms);
+// The same for one that has not ended (timer_free was not called yet), inside its own hook too, where
+// it takes a cancel back. A period becomes `ms`. False: the manager closes.
+bool pmg_timer_restart(pmg_timer_t *t, uint64_t ms);
 // Will it fire again? False inside the hook of its last time, too.
 bool pmg_timer_active(const pmg_timer_t *t);
 

@@ -790,6 +790,12 @@ class Timer:
     @property
     def active(self) -> bool:
         """The call is still to come."""
+    def restart(self, ms: int | None = None) -> None:
+        """Fires in `ms` from now, None: in its last time; also if it has fired or was canceled. Whether it
+        repeats stays.
+
+        Raises Error(EBADF) when the Manager is closed.
+        """
     def cancel(self) -> None:
         """Ends it; harmless when it has ended."""
 
@@ -879,12 +885,14 @@ class Manager:
         http: bool | None = None,
         fd: int | None = None,
         events: Iterable[int] | None = None,
+        reuse_port: bool = False,
     ) -> Connection:
         """Listens on http://, ws://, tcp://, udp://host:port or unix:///path; port 0 takes a free one.
         https://, wss:// and tls:// too, with tls_init() on what this returns, or in MG_EV_ACCEPT.
 
         `http` says whether HTTP is spoken where the URL leaves it open (unix) or says otherwise.
-        `fd` adopts a socket that listens already. `handler` goes to all connections accepted.
+        `fd` adopts a socket that listens already. `reuse_port`: other processes of this user that say so
+        listen on the same port, Error(ENOTSUP) where none can. `handler` goes to all connections accepted.
         Raises ValueError for a URL that is none, Error(EADDRINUSE), Error(EACCES) and the like.
         """
     def connect(
