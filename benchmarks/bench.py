@@ -20,6 +20,8 @@ from typing import Any
 import cpu
 import idle
 import instructions
+import mqtt
+import mqtt_cpu
 import peers
 import startup
 import static
@@ -29,7 +31,18 @@ import websocket
 from runner import ROOT, WORK, Run, say
 
 KINDS = {
-    kind.NAME: kind for kind in (instructions, syscalls, cpu, websocket, idle, startup, static)
+    kind.NAME: kind
+    for kind in (
+        instructions,
+        syscalls,
+        cpu,
+        websocket,
+        mqtt,
+        mqtt_cpu,
+        idle,
+        startup,
+        static,
+    )
 }
 RESULT = ROOT / "build" / "bench.json"
 

@@ -206,8 +206,8 @@ def compiled(name: str, sources: list[Path], flags: list[str]) -> Path:
 
 
 @cache
-def mongoose_server() -> Path:
-    folder = Path(
+def mongoose_folder() -> Path:
+    return Path(
         subprocess.run(
             [sys.executable, ROOT / "tools" / "deps" / "deps.py", "--path", "mongoose"],
             capture_output=True,
@@ -215,8 +215,20 @@ def mongoose_server() -> Path:
             check=True,
         ).stdout.strip()
     )
+
+
+@cache
+def mongoose_server() -> Path:
+    folder = mongoose_folder()
     sources = [SERVERS / "mongoose_server.c", folder / "mongoose.c"]
     return compiled("mongoose_server", sources, [*CFLAGS, f"-I{folder}"])
+
+
+@cache
+def mqtt_client() -> Path:
+    folder = mongoose_folder()
+    sources = [SERVERS / "mqtt_client.c", folder / "mongoose.c"]
+    return compiled("mqtt_client", sources, [*CFLAGS, f"-I{folder}"])
 
 
 @cache
@@ -227,5 +239,6 @@ def ws_load() -> Path:
 def prepare() -> None:
     """Compiles what would else be compiled while a figure is taken."""
     mongoose_server()
+    mqtt_client()
     ws_load()
     microdot_folder()

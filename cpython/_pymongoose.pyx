@@ -19,7 +19,14 @@ class Error(RuntimeError):
     errno = 0
 
 
-pmg_py_error_class(Error)
+class DecodeError(ValueError):
+    """Bytes that came from elsewhere are not what they should be."""
+
+    __module__ = "pymongoose"
+
+
+pmg_py_error_class(Error, DecodeError)
+cdef object DECODE_ERROR = DecodeError
 
 include "connection.pxi"
 include "timer.pxi"

@@ -104,12 +104,14 @@ cdef class Connection:
     def recv_data(self, length=-1):
         """The first `length` received bytes, which stay in the buffer."""
         cdef long long n = int_arg(length, "length")
-        return pmg_py_bytes(head(pmg_recv_peek(alive(self)), n))
+        cdef mg_connection *c = ours(self)
+        return b"" if c == NULL else pmg_py_bytes(head(pmg_recv_peek(c), n))
 
     def send_data(self, length=-1):
         """The first `length` bytes that wait to be sent."""
         cdef long long n = int_arg(length, "length")
-        return pmg_py_bytes(head(pmg_send_peek(alive(self)), n))
+        cdef mg_connection *c = ours(self)
+        return b"" if c == NULL else pmg_py_bytes(head(pmg_send_peek(c), n))
 
     # The end
 

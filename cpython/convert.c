@@ -4,7 +4,7 @@
 
 #include "convert.h"
 
-static PyObject *error_class;
+static PyObject *error_class, *decode_class;
 
 #if PY_VERSION_HEX < 0x030D0000
 #define Py_BEGIN_CRITICAL_SECTION(o) {
@@ -14,9 +14,11 @@ static PyObject *error_class;
 // ---------------------------------------------------------------------------------------------
 // Exceptions
 
-void pmg_py_error_class(PyObject *type) {
+void pmg_py_error_class(PyObject *type, PyObject *decode_type) {
     Py_INCREF(type);
+    Py_INCREF(decode_type);
     error_class = type;
+    decode_class = decode_type;
 }
 
 int pmg_py_raise(int err, const char *text) {
@@ -28,8 +30,8 @@ int pmg_py_raise(int err, const char *text) {
     if (message == NULL) {
         return -1;
     }
-    if (err == -EINVAL) {
-        PyErr_SetObject(PyExc_ValueError, message);
+    if (err == -EINVAL || err == -EILSEQ) {
+        PyErr_SetObject(err == -EILSEQ ? decode_class : PyExc_ValueError, message);
         Py_DECREF(message);
         return -1;
     }
@@ -61,6 +63,11 @@ int pmg_py_bad_type(const char *format, const char *name, PyObject *got) {
 
 int pmg_py_bad_message(PyObject *got) {
     PyErr_Format(PyExc_TypeError, PMG_MSG_MESSAGE, type_name(got));
+    return -1;
+}
+
+int pmg_py_bad_roots(PyObject *got) {
+    PyErr_Format(PyExc_TypeError, PMG_MSG_ROOTS, type_name(got));
     return -1;
 }
 

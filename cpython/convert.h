@@ -17,7 +17,7 @@
 #define PMG_PY_RAISED INT_MIN
 
 // Says which class is pymongoose.Error; it is held for good.
-void pmg_py_error_class(PyObject *type);
+void pmg_py_error_class(PyObject *type, PyObject *decode_type);
 
 // Raises what `err`, a negative errno, stands for. Always -1.
 int pmg_py_raise(int err, const char *text);
@@ -25,7 +25,8 @@ int pmg_py_raise(int err, const char *text);
 int pmg_py_fail(pmg_mgr_t *m, int err);
 // TypeError by one of the texts of pmg_messages.h with the argument's name and the object's type.
 int pmg_py_bad_type(const char *format, const char *name, PyObject *got);
-int pmg_py_bad_message(PyObject *got); // the same, of a `message` argument
+int pmg_py_bad_message(PyObject *got);
+int pmg_py_bad_roots(PyObject *got); // the same, of a `message` argument
 
 // The bytes of a str (as UTF-8) or of any object with a buffer.
 typedef struct {

@@ -92,7 +92,12 @@ cdef int on_event(mg_connection *c, int ev, void *data) noexcept:
         view.msg = NULL
     Py_XDECREF(args[2])
     Py_XDECREF(args[3])
-    if result == NULL or (result != Py_None and pmg_py_unrun(result) < 0):
+    if result == NULL:
+        if PyErr_ExceptionMatches(DECODE_ERROR) and pmg_http_client_fault(c, ev):
+            PyErr_Clear()
+            return PMG_CLIENT_FAULT
+        return (<Manager>m).report()
+    if result != Py_None and pmg_py_unrun(result) < 0:
         return (<Manager>m).report()
     decref(result)
     return 0

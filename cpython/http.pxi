@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # HTTP: HttpMessage and the methods of Connection.
 
+from cpython.bytes cimport PyBytes_AS_STRING, PyBytes_FromStringAndSize
 from cpython.mem cimport PyMem_Free, PyMem_Malloc
 from libc.limits cimport LLONG_MAX
 
@@ -9,14 +10,18 @@ cdef extern from "pmg.h":
     ctypedef struct pmg_header_t:
         mg_str name, value
     ctypedef struct pmg_http_msg_t:
-        mg_str body
+        mg_str query, body
         int status
         int num_headers
         const pmg_header_t *headers
     ctypedef struct pmg_head_t:
         pass
+    ctypedef struct pmg_serve_root_t:
+        mg_str prefix, folder
     ctypedef struct pmg_serve_t:
         const char *root
+        const pmg_serve_root_t *roots
+        size_t num_roots
         mg_str headers, mime_types
         const char *page404
         bint no_listing, dotfiles
@@ -25,6 +30,9 @@ cdef extern from "pmg.h":
     size_t pmg_http_header_joined(const pmg_http_msg_t *, mg_str, char *)
     mg_str pmg_http_header_var(const pmg_http_msg_t *, mg_str, mg_str)
     mg_str pmg_http_query_var(const pmg_http_msg_t *, mg_str)
+    mg_str pmg_http_cookie(const pmg_http_msg_t *, mg_str)
+    bint pmg_http_client_fault(mg_connection *, int)
+    bint pmg_form_next(mg_str *, mg_str *, mg_str *)
     int pmg_url_decode(mg_str, char *)
     int pmg_reply_begin(pmg_head_t *, mg_connection *, int)
     int pmg_head_header(pmg_head_t *, mg_str, mg_str)
@@ -36,6 +44,8 @@ cdef extern from "pmg.h":
     int pmg_http_sse(mg_connection *, mg_str, mg_str, mg_str, long long)
     int pmg_http_basic_auth(mg_connection *, mg_str, mg_str)
     int pmg_http_stream_body(mg_connection *, const char *, size_t, size_t)
+    int pmg_http_stream_form(mg_connection *, size_t, size_t)
+    int pmg_http_part_save(mg_connection *, const char *)
     int pmg_serve_dir(mg_connection *, const pmg_http_msg_t *, const pmg_serve_t *)
     int pmg_serve_file(mg_connection *, const pmg_http_msg_t *, const pmg_serve_t *)
 
@@ -44,10 +54,12 @@ cdef extern from "convert.h":
     object pmg_py_headers(object)
     int pmg_py_head_headers(pmg_head_t *, object, c_bool *)
     int pmg_py_bad_message(object) except -1
+    int pmg_py_bad_roots(object) except -1
 
 
 cdef extern from "pmg_messages.h":
     const char *PMG_MSG_BAD_ESCAPE
+    const char *PMG_MSG_ROOTS
 
 
 @cython.final
@@ -97,23 +109,25 @@ cdef class HttpMessage:
     def query_var(self, name):
         """A parameter of the query string, decoded, or None."""
         cdef mg_str key, value
-        cdef int length
         pmg_py_str(name, "name", &key)
         value = pmg_http_query_var(http_msg(&self.view), key)
-        if value.buf == NULL:
-            return None
-        cdef char *buf = <char *>PyMem_Malloc(value.len + 1)
-        if buf == NULL:
-            raise MemoryError
-        try:
-            length = pmg_url_decode(value, buf)
-            if length < 0:
-                pmg_py_raise(length, PMG_MSG_BAD_ESCAPE)
-            value.buf = buf
-            value.len = length
-            return pmg_py_text(value)
-        finally:
-            PyMem_Free(buf)
+        return None if value.buf == NULL else decoded(value)
+
+    def query_vars(self):
+        """All parameters of the query string, decoded, as (name, value) pairs in their order."""
+        cdef mg_str rest = http_msg(&self.view).query
+        cdef mg_str key, value
+        pairs = []
+        while pmg_form_next(&rest, &key, &value):
+            pairs.append((decoded(key), decoded(value)))
+        return pairs
+
+    def cookie(self, name):
+        """The value of a cookie, as it was sent, or None."""
+        cdef mg_str key, value
+        pmg_py_str(name, "name", &key)
+        value = pmg_http_cookie(http_msg(&self.view), key)
+        return None if value.buf == NULL else pmg_py_text(value)
 
     def status(self):
         """The status code of a response; None for a request."""
@@ -129,8 +143,47 @@ cdef class HttpMessage:
         return None if value.buf == NULL else pmg_py_text(value)
 
 
+@cython.final
+@cython.freelist(8)
+cdef class FormPart:
+    """The beginning of a form's part, readable until the handler that received it returns."""
+
+    cdef pmg_py_view_t view
+
+    def __init__(self):
+        raise TypeError("cannot create 'FormPart' instances")
+
+    def __bool__(self):
+        return self.view.msg != NULL
+
+    def save(self, path):
+        """Has the content go into a file, which appears when it is whole."""
+        cdef const char *file
+        pmg_py_view_msg(&self.view)
+        pmg_py_cstr(path, "path", &file)
+        pmg_py_view_msg(&self.view)
+        cdef mg_connection *c = self.view.c
+        ours(<Connection>pmg_conn_obj(c)[0])
+        pmg_py_done(c, pmg_http_part_save(c, file), NULL)
+
+
 cdef inline const pmg_http_msg_t *http_msg(const pmg_py_view_t *view) except NULL:
     return <const pmg_http_msg_t *>pmg_py_view_msg(view)
+
+
+cdef str decoded(mg_str raw):
+    cdef char *buf = <char *>PyMem_Malloc(raw.len + 1)
+    if buf == NULL:
+        raise MemoryError
+    try:
+        length = pmg_url_decode(raw, buf)
+        if length < 0:
+            pmg_py_raise(length, PMG_MSG_BAD_ESCAPE)
+        raw.buf = buf
+        raw.len = length
+        return pmg_py_text(raw)
+    finally:
+        PyMem_Free(buf)
 
 
 cdef mg_str CONTENT_TYPE
@@ -229,10 +282,17 @@ cdef class HttpConnection(Connection):
         pmg_py_size(max_size, "max_size", &limit)
         cdef mg_connection *c = self.state.c
         pmg_py_done(c, 0 if c == NULL else pmg_http_stream_body(c, file, limit, piece), NULL)
-        cdef PyObject *before = self.state.into
-        self.state.into = NULL if into is None else <PyObject *>into
-        Py_XINCREF(self.state.into)
-        Py_XDECREF(before)
+        pieces_into(self, NULL if into is None else <PyObject *>into)
+
+    def http_stream_form(self, *, max_size, max_parts=64):
+        """In MG_EV_HTTP_HDRS: has the parts of a multipart form arrive one after the other."""
+        cdef size_t limit, parts
+        ours(self)
+        pmg_py_size(max_size, "max_size", &limit)
+        pmg_py_size(max_parts, "max_parts", &parts)
+        cdef mg_connection *c = self.state.c
+        pmg_py_done(c, 0 if c == NULL else pmg_http_stream_form(c, limit, parts), NULL)
+        pieces_into(self, NULL)
 
     def serve_dir(
         self, message, root_dir, extra_headers="", mime_types="", page404="", *, listing=True,
@@ -243,7 +303,7 @@ cdef class HttpConnection(Connection):
         opts.no_listing = not listing
         opts.dotfiles = bool(dotfiles)
         cdef const char *page
-        pmg_py_cstr(root_dir, "root_dir", &opts.root)
+        cdef tuple room = roots_arg(root_dir, &opts)
         pmg_py_str(extra_headers, "extra_headers", &opts.headers)
         pmg_py_str(mime_types, "mime_types", &opts.mime_types)
         pmg_py_cstr(page404, "page404", &page)
@@ -254,6 +314,8 @@ cdef class HttpConnection(Connection):
         """Answers a request with one file."""
         cdef pmg_serve_t opts
         pmg_py_cstr(path, "path", &opts.root)
+        opts.roots = NULL
+        opts.num_roots = 0
         pmg_py_str(extra_headers, "extra_headers", &opts.headers)
         pmg_py_str(mime_types, "mime_types", &opts.mime_types)
         opts.page404 = NULL
@@ -272,6 +334,14 @@ cdef const pmg_http_msg_t *message_arg(Connection self, object message) except N
     if view.view.c != self.state.c:
         pmg_py_bad_message(message)
     return hm
+
+
+# Where pieces go; NULL: into bytes of their own, whatever the body before had.
+cdef void pieces_into(Connection self, PyObject *into) noexcept:
+    cdef PyObject *before = self.state.into
+    self.state.into = into
+    Py_XINCREF(into)
+    Py_XDECREF(before)
 
 
 cdef int reply(Connection self, object status_code, object body, object headers, bint json) except -1:
@@ -295,6 +365,37 @@ cdef int reply(Connection self, object status_code, object body, object headers,
         if rc >= 0:
             rc = pmg_reply_end(&h, d.s)
     return pmg_py_done(c, rc, &d)
+
+
+# What holds the folders while they are used: an iterator's pairs are nobody else's.
+cdef tuple roots_arg(root_dir, pmg_serve_t *opts):
+    cdef bytes room
+    cdef pmg_serve_root_t *roots
+    opts.roots = NULL
+    opts.num_roots = 0
+    if isinstance(root_dir, str):
+        pmg_py_cstr(root_dir, "root_dir", &opts.root)
+        return ()
+    if not hasattr(root_dir, "__iter__") or isinstance(root_dir, (bytes, bytearray)):
+        pmg_py_bad_roots(root_dir)
+    pairs = [
+        tuple(pair) if isinstance(pair, list) else pair
+        for pair in (root_dir.items() if isinstance(root_dir, dict) else root_dir)
+    ]
+    room = PyBytes_FromStringAndSize(NULL, (len(pairs) + 1) * sizeof(pmg_serve_root_t))
+    roots = <pmg_serve_root_t *>PyBytes_AS_STRING(room)
+    for i, pair in enumerate(pairs):
+        if not isinstance(pair, tuple) or len(pair) != 2:
+            pmg_py_bad_roots(pair)
+        for one in pair:
+            if not isinstance(one, str):
+                pmg_py_bad_roots(one)
+        pmg_py_str(pair[0], "root_dir", &roots[i].prefix)
+        pmg_py_str(pair[1], "root_dir", &roots[i].folder)
+    opts.root = NULL
+    opts.roots = roots
+    opts.num_roots = len(pairs)
+    return (room, pairs)
 
 
 ctypedef int (*serve_t)(mg_connection *, const pmg_http_msg_t *, const pmg_serve_t *)

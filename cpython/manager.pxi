@@ -97,7 +97,10 @@ cdef class Manager:
 
     # Opening
 
-    def listen(self, url, handler=None, *, http=None, fd=None, events=None, reuse_port=False):
+    def listen(
+        self, url, handler=None, *, http=None, fd=None, broadcast=False, events=None,
+        reuse_port=False
+    ):
         """Listens on a URL and returns the listener's Connection."""
         cdef long long number = -2 if reuse_port else -1
         if fd is not None:
@@ -106,16 +109,16 @@ cdef class Manager:
                 raise ValueError("fd must be a socket's number")
             if reuse_port:
                 raise ValueError(text(PMG_MSG_FD_SHARED))
-        return self.open(url, handler, events, http, True, <int>number, &pmg_raw)
+        return self.open(url, handler, events, http, True, <int>number, &pmg_raw, broadcast)
 
-    def connect(self, url, handler=None, *, http=None, events=None):
+    def connect(self, url, handler=None, *, http=None, broadcast=False, events=None):
         """Starts a connection and returns it at once."""
-        return self.open(url, handler, events, http, False, -1, &pmg_raw)
+        return self.open(url, handler, events, http, False, -1, &pmg_raw, broadcast)
 
     # `speaks` pmg_raw: as the URL and `http` say; `fd` is for a listener.
     cdef Connection open(
         self, object url, object handler, object events, object http, bint listen, int fd,
-        const pmg_protocol_t *speaks
+        const pmg_protocol_t *speaks, bint broadcast=False
     ):
         cdef open_arg_t arg = open_arg(handler, events)
         cdef const char *line
@@ -128,6 +131,8 @@ cdef class Manager:
             speaks = &pmg_http if http else &pmg_raw
         cdef bint held = hold(self)
         try:
+            if broadcast:
+                pmg_open_broadcast(self.core())
             if listen:
                 rc = pmg_listen(self.core(), line, speaks, fd, &arg, &c)
             else:

@@ -18,7 +18,7 @@ cdef extern from "pmg.h":
     ctypedef struct pmg_mqtt_login_t:
         mg_str client_id, username, password, will_topic, will_message, props, will_props
         int version, keepalive, will_qos
-        bint clean_session, will_retain
+        bint clean_session, will_retain, has_username
 
     const pmg_protocol_t pmg_mqtt
     size_t pmg_mqtt_next_prop(const pmg_mqtt_msg_t *, size_t, pmg_mqtt_prop_t *)
@@ -185,7 +185,7 @@ cdef class MqttManager(Manager):
         url,
         handler=None,
         client_id="",
-        username="",
+        username=None,
         password="",
         clean_session=True,
         keepalive=60,
@@ -212,7 +212,8 @@ cdef class MqttManager(Manager):
         login.props = bytes_str(props)
         login.will_props = bytes_str(will_props)
         pmg_py_str(client_id, "client_id", &login.client_id)
-        pmg_py_str(username, "username", &login.username)
+        login.has_username = username is not None
+        pmg_py_str("" if username is None else username, "username", &login.username)
         pmg_py_str(will_topic, "will_topic", &login.will_topic)
         login.clean_session = bool(clean_session)
         login.will_retain = bool(will_retain)

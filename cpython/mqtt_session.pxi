@@ -8,6 +8,7 @@ cdef extern from "pmg.h":
         pass
     ctypedef struct pmg_mqtt_session_opts_t:
         uint32_t queue_max
+        size_t queue_bytes
         int version, policy
         bint tell_messages, tell_filters
     ctypedef struct pmg_mqtt_result_t:
@@ -42,7 +43,9 @@ cdef class _MqttSession:
     cdef pmg_mqtt_session_t *s
     cdef Manager manager
 
-    def __cinit__(self, manager, queue_max, version, policy, tell_messages, tell_filters):
+    def __cinit__(
+        self, manager, queue_max, queue_bytes, version, policy, tell_messages, tell_filters
+    ):
         cdef pmg_mqtt_session_opts_t opts
         cdef size_t limit
         pmg_py_size(queue_max, "queue_max", &limit)
@@ -50,6 +53,7 @@ cdef class _MqttSession:
             pmg_py_bad_type("%s must be a Manager, not %s", "manager", manager)
         self.manager = manager
         opts.queue_max = <uint32_t>(limit if limit < 0xffffffff else 0xffffffff)
+        pmg_py_size(queue_bytes, "queue_bytes", &opts.queue_bytes)
         opts.version = small_int_arg(version, "version")
         opts.policy = small_int_arg(policy, "queue_policy")
         opts.tell_messages = tell_messages

@@ -4,7 +4,7 @@
 
 from cpython.object cimport PyObject
 from cpython.weakref cimport PyWeakref_NewRef
-from libc.errno cimport EBADF, EBUSY, ECHILD, EINVAL, ENOMEM
+from libc.errno cimport EBADF, EBUSY, ECHILD, EILSEQ, EINVAL, ENOMEM
 from libc.limits cimport INT_MAX, INT_MIN
 from libc.string cimport memcpy
 from libc.stdint cimport SIZE_MAX, uint8_t, uint32_t, uint64_t
@@ -63,7 +63,7 @@ cdef extern from "pmg.h":
         int port
         bint is_ip6
 
-    int PMG_RAISED, PMG_STOP, PMG_EV_END
+    int PMG_RAISED, PMG_STOP, PMG_CLIENT_FAULT, PMG_EV_END
     ctypedef struct pmg_protocol_t:
         pass
     const pmg_protocol_t pmg_raw, pmg_http
@@ -91,6 +91,7 @@ cdef extern from "pmg.h":
     int pmg_listen(
         pmg_mgr_t *, const char *, const pmg_protocol_t *, int fd, void *, mg_connection **
     )
+    void pmg_open_broadcast(pmg_mgr_t *)
     int pmg_connect(
         pmg_mgr_t *, const char *, const pmg_protocol_t *, const void *, void *, mg_connection **
     )
@@ -121,7 +122,7 @@ cdef extern from "port/port.h":
 
 
 cdef extern from "convert.h":
-    void pmg_py_error_class(object)
+    void pmg_py_error_class(object, object)
     int pmg_py_raise(int, const char *) except -1
     int pmg_py_fail(pmg_mgr_t *, int) except -1
     int pmg_py_bad_type(const char *, const char *, object) except -1
@@ -198,3 +199,4 @@ cdef extern from "Python.h":
     void Py_INCREF(object)
     int PyErr_CheckSignals() except -1
     void PyErr_Clear()
+    bint PyErr_ExceptionMatches(object)

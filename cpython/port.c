@@ -5,7 +5,6 @@
 #define PY_SSIZE_T_CLEAN
 #include <Python.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
@@ -62,41 +61,4 @@ void pmg_port_wait_end(void **state) {
     int saved = errno; // the wait's own, which taking the lock may change
     PyEval_RestoreThread(*state);
     errno = saved;
-}
-
-struct mg_fs *pmg_port_fs(void) {
-    return &mg_fs_posix;
-}
-
-int pmg_port_file_create(const char *path, void **file) {
-    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0666);
-    *file = (void *)(intptr_t)(fd + 1); // NULL is no file
-    return fd < 0 ? -errno : 0;
-}
-
-int pmg_port_file_write(void *file, const void *buf, size_t len) {
-    const char *p = buf;
-    while (len > 0) {
-        ssize_t n = write((int)(intptr_t)file - 1, p, len);
-        if (n < 0 && errno != EINTR) {
-            return -errno;
-        }
-        if (n > 0) {
-            p += n;
-            len -= (size_t)n;
-        }
-    }
-    return 0;
-}
-
-int pmg_port_file_close(void *file) {
-    return close((int)(intptr_t)file - 1) < 0 && errno != EINTR ? -errno : 0;
-}
-
-int pmg_port_file_rename(const char *from, const char *to) {
-    return rename(from, to) < 0 ? -errno : 0;
-}
-
-int pmg_port_file_remove(const char *path) {
-    return remove(path) < 0 ? -errno : 0;
 }

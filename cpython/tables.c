@@ -98,6 +98,8 @@ void pmg_py_conn_end(pmg_py_conn_t *s) {
     s->has_rem = rem.host[0] != '\0';
     s->loc = c->loc;
     s->rem = c->rem;
+    s->is_client = pmg_conn_is_client(c);
+    s->is_udp = pmg_conn_is_udp(c);
     if (pmg_conn_is_unix(c)) {
         PyObject *local = pmg_py_addr(&loc), *remote = pmg_py_addr(&rem);
         s->addrs = local != NULL && remote != NULL ? PyTuple_Pack(2, local, remote) : NULL;
@@ -110,9 +112,11 @@ void pmg_py_conn_end(pmg_py_conn_t *s) {
 }
 
 #define GET_BOOL(name) PyBool_FromLong(s->c != NULL && pmg_conn_##name(s->c))
+#define GET_KEPT(name) PyBool_FromLong(s->c != NULL ? pmg_conn_##name(s->c) : s->name)
 #define GET_INT(name) PyLong_FromSize_t(s->c != NULL ? pmg_conn_##name(s->c) : 0)
 #define GET_ADDR(name) live_addr(s, pmg_conn_##name)
 #define GET_OPT_TEXT(name) text(s->c != NULL ? pmg_conn_##name(s->c) : NULL)
+#define GET_CERT(name) cert(s, pmg_conn_##name)
 
 #if PMG_HAS_TLS
 static PyObject *text(const char *s) {
@@ -120,6 +124,53 @@ static PyObject *text(const char *s) {
         Py_RETURN_NONE;
     }
     return PyUnicode_FromString(s);
+}
+
+// What may collect garbage, and so run a program's code, which may end the connection, comes ahead of
+// what reads the certificate.
+static PyObject *cert(pmg_py_conn_t *s,
+    int (*get)(struct mg_connection *, const pmg_tls_cert_t **)) {
+    static const char *const keys[] = {"subject", "issuer", "serial", "sha256"};
+    const pmg_tls_cert_t *found = NULL;
+    if (s->c != NULL && get(s->c, &found) < 0) {
+        return PyErr_NoMemory();
+    }
+    if (found == NULL) {
+        Py_RETURN_NONE;
+    }
+    PyObject *names = PyTuple_New((Py_ssize_t)found->names_len), *dict = PyDict_New();
+    bool alive = s->c != NULL && get(s->c, &found) == 0 && found != NULL;
+    PyObject *values[] = {names, NULL, NULL, NULL, NULL, NULL, NULL};
+    bool ok = names != NULL && dict != NULL && alive;
+    for (size_t i = 0; ok && i < found->names_len; i++) {
+        PyObject *name = pmg_py_text(mg_str(found->names[i]));
+        PyTuple_SET_ITEM(names, (Py_ssize_t)i, name);
+        ok = name != NULL;
+    }
+    if (ok) {
+        const char *texts[] = {found->subject, found->issuer, found->serial, found->sha256};
+        int64_t times[] = {found->not_before, found->not_after};
+        for (int i = 0; i < 4; i++) {
+            values[1 + i] = pmg_py_text(mg_str(texts[i]));
+        }
+        values[5] = PyLong_FromLongLong(times[0]);
+        values[6] = PyLong_FromLongLong(times[1]);
+    }
+    for (int i = 0; i < 7; i++) {
+        const char *key = i == 0   ? "names"
+                          : i < 5  ? keys[i - 1]
+                          : i == 5 ? "not_before"
+                                   : "not_after";
+        ok = ok && values[i] != NULL && PyDict_SetItemString(dict, key, values[i]) == 0;
+        Py_XDECREF(values[i]);
+    }
+    if (!ok) {
+        Py_CLEAR(dict);
+        if (!alive && !PyErr_Occurred()) {
+            Py_RETURN_NONE;
+        }
+    }
+    return dict;
 }
 #endif
 

@@ -28,6 +28,7 @@ typedef struct {
     PyObject *addrs;         // (local, remote) of a closed unix socket, else NULL
     PyObject *into;          // the buffer for pieces of a body, or NULL
     bool has_loc, has_rem;
+    bool is_client, is_udp;
 } pmg_py_conn_t;
 void pmg_py_conn_end(pmg_py_conn_t *s); // in the free hook: keeps what stays readable
 

@@ -10,13 +10,19 @@ cdef extern from "pmg.h":
     ctypedef struct pmg_tls_opts_t:
         mg_str ca, cert, key
         const char *name
-        bint skip_verification
+        bint skip_verification, legacy
         const mg_str *alpn
         size_t alpn_len
 
     int pmg_tls_conf_new(const pmg_tls_opts_t *, pmg_tls_conf_t **, char *, size_t)
     void pmg_tls_conf_unref(pmg_tls_conf_t *)
-    int pmg_tls_init(mg_connection *, pmg_tls_conf_t *)
+    long long pmg_tls_conf_not_after(const pmg_tls_conf_t *)
+    ctypedef struct pmg_tls_sni_t:
+        pass
+    pmg_tls_sni_t *pmg_tls_sni_new(size_t, bint)
+    int pmg_tls_sni_add(pmg_tls_sni_t *, mg_str, pmg_tls_conf_t *, char *, size_t)
+    void pmg_tls_sni_unref(pmg_tls_sni_t *)
+    int pmg_tls_init(mg_connection *, pmg_tls_conf_t *, pmg_tls_sni_t *)
     void pmg_tls_failed(mg_connection *, const char *)
     int pmg_tls_free(mg_connection *)
 
@@ -32,16 +38,17 @@ cdef class TlsOpts:
     """Certificates and key for Connection.tls_init(), parsed once; any number may share it."""
 
     cdef pmg_tls_conf_t *conf
-    cdef readonly object ca
-    cdef readonly object cert
-    cdef readonly object key
-    cdef readonly object name
+    cdef readonly bytes ca
+    cdef readonly bytes cert
+    cdef readonly bytes key
+    cdef readonly bytes name
     cdef readonly bint skip_verification
     cdef readonly tuple alpn
+    cdef readonly bint legacy
     cdef object __weakref__
 
     def __cinit__(self, ca=None, cert=None, key=None, name=None, skip_verification=False, *,
-                  alpn=()):
+                  alpn=(), legacy=False):
         cdef pmg_tls_opts_t opts
         cdef mg_str protocols[PMG_MAX_ALPN]
         cdef pmg_py_data_t data[3]
@@ -58,8 +65,10 @@ cdef class TlsOpts:
             pmg_py_none(&data[i])
         opts.name = NULL
         opts.skip_verification = skip_verification
+        opts.legacy = legacy
+        host = (<bytes>name).decode() if isinstance(name, bytes) else name
         if name is not None:
-            pmg_py_cstr(name, "name", &opts.name)
+            pmg_py_cstr(host, "name", &opts.name)
         try:
             if ca is not None:
                 pmg_py_data(ca, "ca", &data[0])
@@ -74,36 +83,89 @@ cdef class TlsOpts:
                 pmg_py_release(&data[i])
         if rc < 0:
             pmg_py_raise(rc, why)
-        self.ca, self.cert, self.key, self.name = ca, cert, key, name
+        self.ca, self.cert, self.key, self.name = as_bytes(ca), as_bytes(cert), as_bytes(key), \
+            as_bytes(name)
         self.skip_verification = skip_verification
+        self.legacy = legacy
+
+    @property
+    def not_after(self):
+        cdef long long when = pmg_tls_conf_not_after(self.conf)
+        return None if when == 0 else when
 
     def __dealloc__(self):
         pmg_tls_conf_unref(self.conf)
 
     def __repr__(self):
-        given = [n for n in ("ca", "cert", "key", "name") if getattr(self, n) is not None]
+        given = [n for n in ("ca", "cert", "key", "name") if getattr(self, n)]
         return f"<TlsOpts {' '.join(given)}{' unverified' if self.skip_verification else ''}>"
+
+
+cdef bytes as_bytes(object given):
+    if given is None:
+        return b""
+    return (<str>given).encode() if isinstance(given, str) else bytes(given)
+
+
+cdef pmg_tls_sni_t *sites_of(sni, strict) except? NULL:
+    cdef char why[200]
+    cdef mg_str name
+    cdef bint is_strict = strict
+    cdef int rc = 0
+    if sni is None:
+        return NULL
+    if not isinstance(sni, dict):
+        pmg_py_bad_type(PMG_MSG_DICT, "sni", sni)
+    pairs = list(sni.items())
+    cdef pmg_tls_sni_t *sites = pmg_tls_sni_new(len(pairs), is_strict)
+    if sites == NULL:
+        raise MemoryError()
+    try:
+        for key, opts in pairs:
+            pmg_py_str(key, "sni", &name)
+            if not isinstance(opts, TlsOpts):
+                pmg_py_bad_type(PMG_MSG_TLS_OPTS, "sni", opts)
+            rc = pmg_tls_sni_add(sites, name, (<TlsOpts>opts).conf, why, sizeof(why))
+            if rc < 0:
+                pmg_py_raise(rc, why)
+    except BaseException:
+        pmg_tls_sni_unref(sites)
+        raise
+    return sites
+
+
+# Without a conf: what a failure comes to.
+cdef int give_tls(Connection self, pmg_tls_conf_t *conf, pmg_tls_sni_t *sites) except -1:
+    m = manager(self)
+    cdef bint held = hold(m)
+    try:
+        if conf != NULL:
+            settle(m, pmg_tls_init(self.state.c, conf, sites))
+        else:
+            pmg_tls_failed(self.state.c, PMG_MSG_TLS_FAILED)
+            settle(m, 0)
+    finally:
+        if held:
+            m.holder = 0
 
 
 @cython.internal
 cdef class TlsConnection(Connection):
-    def tls_init(self, opts):
+    def tls_init(self, opts, *, sni=None, strict_sni=False):
         """Gives this connection, or all that this listener accepts, TLS."""
-        cdef bint good = isinstance(opts, TlsOpts)
-        if not good and ours(self) == NULL:
-            pmg_py_bad_type(PMG_MSG_TLS_OPTS, "opts", opts)
-        m = manager(self)
-        cdef bint held = hold(m)
+        cdef pmg_tls_sni_t *sites = NULL
         try:
-            if good:
-                settle(m, pmg_tls_init(self.state.c, (<TlsOpts>opts).conf))
-            else:
-                pmg_tls_failed(self.state.c, PMG_MSG_TLS_FAILED)
-                settle(m, 0)
+            if not isinstance(opts, TlsOpts):
                 pmg_py_bad_type(PMG_MSG_TLS_OPTS, "opts", opts)
+            sites = sites_of(sni, strict_sni)
+        except BaseException:
+            if ours(self) != NULL:  # what it got is of no use: it is not to go on in the clear
+                give_tls(self, NULL, NULL)
+            raise
+        try:
+            give_tls(self, (<TlsOpts>opts).conf, sites)
         finally:
-            if held:
-                m.holder = 0
+            pmg_tls_sni_unref(sites)
 
     def tls_free(self):
         """Ends TLS on this connection; what follows is plain text."""

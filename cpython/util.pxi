@@ -32,8 +32,9 @@ cdef extern from "pmg.h":
     long pmg_url_join(mg_str, mg_str, char *)
     ctypedef struct pmg_multipart_t:
         mg_str name, filename, type, body
+        uint8_t name_form, filename_form
     int pmg_multipart_next(mg_str, size_t *, mg_str, pmg_multipart_t *, const char **)
-    size_t pmg_multipart_unquote(mg_str, char *)
+    size_t pmg_multipart_text(mg_str, uint8_t, char *)
     size_t pmg_multipart_filename(mg_str, char *)
     size_t pmg_match_wildcards(mg_str)
     int pmg_match(mg_str, mg_str, mg_str *)
@@ -168,7 +169,7 @@ def json_items(data, path="$"):
     items = []
     while pmg_json_next(&rest, &key, &value):
         if len(items) == PMG_JSON_ITEMS:
-            raise ValueError(f"json_items() gives at most {PMG_JSON_ITEMS} items")
+            raise DecodeError(f"json_items() gives at most {PMG_JSON_ITEMS} items")
         item = utf8(value.buf, value.len)
         items.append(item if key.buf == NULL else (json_string(key), item))
     return items
@@ -187,7 +188,7 @@ def url_port(url):
     """The port of a URL, its scheme's default, or 0."""
     cdef int port = url_split(url).port
     if port < 0:
-        pmg_py_raise(-EINVAL, PMG_MSG_URL_PORT)
+        pmg_py_raise(-EILSEQ, PMG_MSG_URL_PORT)
     return port
 
 
@@ -283,25 +284,25 @@ def http_parse_multipart(body, offset=0, boundary=""):
         form.s, &position, str_arg(boundary, "boundary"), &part, &why
     )
     if rc < 0:
-        raise ValueError(text(PMG_MSG_MULTIPART) % text(why))
+        pmg_py_raise(rc, (text(PMG_MSG_MULTIPART) % text(why)).encode())
     if rc == 0:
         return (0, None)
     return (
         position,
         {
-            "name": unquoted(part.name),
-            "filename": unquoted(part.filename),
+            "name": part_text(part.name, part.name_form),
+            "filename": part_text(part.filename, part.filename_form),
             "content_type": pmg_py_text(part.type),
             "body": pmg_py_bytes(part.body),
         },
     )
 
 
-cdef str unquoted(mg_str raw):
+cdef str part_text(mg_str raw, uint8_t form):
     cdef bytes room = PyBytes_FromStringAndSize(NULL, raw.len)
     cdef mg_str s
     s.buf = PyBytes_AS_STRING(room)
-    s.len = pmg_multipart_unquote(raw, s.buf)
+    s.len = pmg_multipart_text(raw, form, s.buf)
     return pmg_py_text(s)
 
 
@@ -371,7 +372,7 @@ def base64_decode(data):
     cdef bytes room = PyBytes_FromStringAndSize(NULL, raw.s.len // 4 * 3)
     cdef long length = pmg_base64_decode(raw.s, PyBytes_AS_STRING(room))
     if length < 0:
-        pmg_py_raise(-EINVAL, PMG_MSG_BASE64)
+        pmg_py_raise(-EILSEQ, PMG_MSG_BASE64)
     return room[:length]
 
 

@@ -101,8 +101,28 @@ def add_contents(app, name, source):
     source[0] += "\n" + "\n".join(parts)
 
 
+# What Sphinx and the theme leave out for who reads with a keyboard or by ear.
+ACCESSIBLE = {
+    'role="heading">': 'role="heading" aria-level="2">',
+    '<aside class="sidebar-drawer">': '<aside class="sidebar-drawer" aria-label="Pages">',
+    '<aside class="toc-drawer': '<aside aria-label="On this page" class="toc-drawer',
+    '<div class="highlight"><pre>': '<div class="highlight"><pre tabindex="0">',
+}
+
+
+def make_accessible(app, exception):
+    if exception or app.builder.name != "html":
+        return
+    for path in Path(app.outdir).glob("*.html"):
+        text = path.read_text(encoding="utf-8")
+        for old, new in ACCESSIBLE.items():
+            text = text.replace(old, new)
+        path.write_text(text, encoding="utf-8")
+
+
 def setup(app):
     app.connect("source-read", plain_names_of_files)
     app.connect("source-read", add_contents)
     app.connect("source-read", add_words)
+    app.connect("build-finished", make_accessible)
     return {"parallel_read_safe": True}

@@ -32,6 +32,8 @@ void mpy_conn_freed(mpy_conn_t *self) {
     pmg_conn_remote_addr(self->c, &remote);
     self->loc = self->c->loc;
     self->rem = self->c->rem;
+    self->is_client = pmg_conn_is_client(self->c);
+    self->is_udp = pmg_conn_is_udp(self->c);
     self->has_loc = local.host[0] != '\0';
     self->has_rem = remote.host[0] != '\0';
     if (pmg_conn_is_unix(self->c)) {
@@ -141,17 +143,23 @@ static mp_obj_t conn_recv_into(mp_obj_t self_in, mp_obj_t buffer_in) {
 }
 MP_DEFINE_CONST_FUN_OBJ_2(mpy_conn_recv_into_obj, conn_recv_into);
 
-static mp_obj_t conn_recv_data(size_t n_args, const mp_obj_t *args) {
+// Of a closed connection nothing is left to look at.
+typedef struct mg_str peek_t(struct mg_connection *c);
+
+static mp_obj_t look(size_t n_args, const mp_obj_t *args, peek_t *peek) {
     mp_int_t len = optional_len(n_args, args, "length");
-    mpy_conn_t *self = mpy_conn_open(args[0]);
-    return mpy_bytes(limit(pmg_recv_peek(self->c), len));
+    mpy_conn_t *self = MP_OBJ_TO_PTR(args[0]);
+    mpy_check_caller(self->mgr);
+    return self->c != NULL ? mpy_bytes(limit(peek(self->c), len)) : mp_const_empty_bytes;
+}
+
+static mp_obj_t conn_recv_data(size_t n_args, const mp_obj_t *args) {
+    return look(n_args, args, pmg_recv_peek);
 }
 MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(mpy_conn_recv_data_obj, 1, 2, conn_recv_data);
 
 static mp_obj_t conn_send_data(size_t n_args, const mp_obj_t *args) {
-    mp_int_t len = optional_len(n_args, args, "length");
-    mpy_conn_t *self = mpy_conn_open(args[0]);
-    return mpy_bytes(limit(pmg_send_peek(self->c), len));
+    return look(n_args, args, pmg_send_peek);
 }
 MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(mpy_conn_send_data_obj, 1, 2, conn_send_data);
 
@@ -255,8 +263,10 @@ static mp_obj_t get_text(const char *s) {
 #endif
 
 #define GET_BOOL(name) mp_obj_new_bool(self->c != NULL && pmg_conn_##name(self->c))
+#define GET_KEPT(name) mp_obj_new_bool(self->c != NULL ? pmg_conn_##name(self->c) : self->name)
 #define GET_INT(name) mp_obj_new_int_from_uint(self->c != NULL ? pmg_conn_##name(self->c) : 0)
 #define GET_OPT_TEXT(name) get_text(self->c != NULL ? pmg_conn_##name(self->c) : NULL)
+#define GET_CERT(name) mpy_peer_cert(self)
 #define GET_ADDR(name) get_addr(self, MP_QSTR_##name == MP_QSTR_local_addr)
 
 static void conn_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {

@@ -184,7 +184,14 @@ static int hook_event(struct mg_connection *c, int ev, void *data) {
     if (view != NULL) {
         view->message = NULL;
     }
-    return exc == MP_OBJ_NULL ? 0 : report(mgr, exc);
+    if (exc == MP_OBJ_NULL) {
+        return 0;
+    }
+    if (mp_obj_exception_match(exc, MP_OBJ_FROM_PTR(&mpy_type_DecodeError)) &&
+        pmg_http_client_fault(c, ev)) {
+        return PMG_CLIENT_FAULT;
+    }
+    return report(mgr, exc);
 }
 
 static void hook_free(struct mg_connection *c) {

@@ -116,7 +116,7 @@ static mp_obj_t module_json_items(size_t n_args, const mp_obj_t *args) {
     mp_obj_t list = mp_obj_new_list(0, NULL);
     for (size_t n = 0; pmg_json_next(&rest, &key, &value); n++) {
         if (n == PMG_JSON_ITEMS) {
-            mp_raise_msg_varg(&mp_type_ValueError,
+            mp_raise_msg_varg(&mpy_type_DecodeError,
                 MP_ERROR_TEXT("json_items() gives at most %d items"), PMG_JSON_ITEMS);
         }
         mp_obj_t item = mpy_text(value);
@@ -142,7 +142,7 @@ static pmg_url_parts_t url_split(mp_obj_t url_in) {
 static mp_obj_t module_url_port(mp_obj_t url_in) {
     int port = url_split(url_in).port;
     if (port < 0) {
-        mpy_raise_result(-EINVAL, PMG_MSG_URL_PORT);
+        mpy_raise_result(-EILSEQ, PMG_MSG_URL_PORT);
     }
     return MP_OBJ_NEW_SMALL_INT(port);
 }
@@ -238,10 +238,10 @@ static mp_obj_t module_http_var(mp_obj_t buf_in, mp_obj_t name_in) {
 }
 MP_DEFINE_CONST_FUN_OBJ_2(module_http_var_obj, module_http_var);
 
-static mp_obj_t unquoted(struct mg_str raw) {
+static mp_obj_t part_text(struct mg_str raw, uint8_t form) {
     vstr_t vstr;
     vstr_init_len(&vstr, raw.len);
-    return mpy_text(mg_str_n(vstr.buf, pmg_multipart_unquote(raw, vstr.buf)));
+    return mpy_text(mg_str_n(vstr.buf, pmg_multipart_text(raw, form, vstr.buf)));
 }
 
 static mp_obj_t module_http_parse_multipart(size_t n_args, const mp_obj_t *pos_args,
@@ -259,14 +259,17 @@ static mp_obj_t module_http_parse_multipart(size_t n_args, const mp_obj_t *pos_a
     pmg_multipart_t part;
     int r = pmg_multipart_next(body, &offset, boundary, &part, &why);
     if (r < 0) {
-        mpy_raise_value(PMG_MSG_MULTIPART, why);
+        mpy_raise_as(r == -EILSEQ ? &mpy_type_DecodeError : &mp_type_ValueError, PMG_MSG_MULTIPART,
+            why);
     }
     mp_obj_t items[2] = {MP_OBJ_NEW_SMALL_INT(0), mp_const_none};
     if (r > 0) {
         items[0] = mp_obj_new_int_from_uint(offset);
         items[1] = mp_obj_new_dict(4);
-        mp_obj_dict_store(items[1], MP_OBJ_NEW_QSTR(MP_QSTR_name), unquoted(part.name));
-        mp_obj_dict_store(items[1], MP_OBJ_NEW_QSTR(MP_QSTR_filename), unquoted(part.filename));
+        mp_obj_dict_store(items[1], MP_OBJ_NEW_QSTR(MP_QSTR_name),
+            part_text(part.name, part.name_form));
+        mp_obj_dict_store(items[1], MP_OBJ_NEW_QSTR(MP_QSTR_filename),
+            part_text(part.filename, part.filename_form));
         mp_obj_dict_store(items[1], MP_OBJ_NEW_QSTR(MP_QSTR_content_type), mpy_text(part.type));
         mp_obj_dict_store(items[1], MP_OBJ_NEW_QSTR(MP_QSTR_body), mpy_bytes(part.body));
     }
@@ -323,7 +326,7 @@ static mp_obj_t module_base64_decode(mp_obj_t data_in) {
     vstr_init_len(&vstr, text.len / 4 * 3);
     long n = pmg_base64_decode(text, vstr.buf);
     if (n < 0) {
-        mpy_raise_result(-EINVAL, PMG_MSG_BASE64);
+        mpy_raise_result(-EILSEQ, PMG_MSG_BASE64);
     }
     vstr.len = (size_t)n;
     return mp_obj_new_bytes_from_vstr(&vstr);

@@ -46,12 +46,7 @@ static mp_obj_t message_headers(mp_obj_t self_in) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_1(message_headers_obj, message_headers);
 
-static mp_obj_t message_query_var(mp_obj_t self_in, mp_obj_t name_in) {
-    const pmg_http_msg_t *hm = mpy_view_get(self_in);
-    struct mg_str raw = pmg_http_query_var(hm, mpy_get_str(name_in, "name"));
-    if (raw.buf == NULL) {
-        return mp_const_none;
-    }
+static mp_obj_t decoded(struct mg_str raw) {
     if (raw.len == 0) {
         return MP_OBJ_NEW_QSTR(MP_QSTR_);
     }
@@ -63,7 +58,32 @@ static mp_obj_t message_query_var(mp_obj_t self_in, mp_obj_t name_in) {
     }
     return mpy_text(mg_str_n(vstr.buf, (size_t)n));
 }
+
+static mp_obj_t message_query_var(mp_obj_t self_in, mp_obj_t name_in) {
+    const pmg_http_msg_t *hm = mpy_view_get(self_in);
+    struct mg_str raw = pmg_http_query_var(hm, mpy_get_str(name_in, "name"));
+    return raw.buf != NULL ? decoded(raw) : mp_const_none;
+}
 static MP_DEFINE_CONST_FUN_OBJ_2(message_query_var_obj, message_query_var);
+
+static mp_obj_t message_query_vars(mp_obj_t self_in) {
+    const pmg_http_msg_t *hm = mpy_view_get(self_in);
+    struct mg_str rest = hm->query, name, value;
+    mp_obj_t list = mp_obj_new_list(0, NULL);
+    while (pmg_form_next(&rest, &name, &value)) {
+        mp_obj_t pair[2] = {decoded(name), decoded(value)};
+        mp_obj_list_append(list, mp_obj_new_tuple(2, pair));
+    }
+    return list;
+}
+static MP_DEFINE_CONST_FUN_OBJ_1(message_query_vars_obj, message_query_vars);
+
+static mp_obj_t message_cookie(mp_obj_t self_in, mp_obj_t name_in) {
+    const pmg_http_msg_t *hm = mpy_view_get(self_in);
+    struct mg_str value = pmg_http_cookie(hm, mpy_get_str(name_in, "name"));
+    return value.buf != NULL ? mpy_text(value) : mp_const_none;
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(message_cookie_obj, message_cookie);
 
 static mp_obj_t message_status(mp_obj_t self_in) {
     const pmg_http_msg_t *hm = mpy_view_get(self_in);
@@ -80,6 +100,19 @@ static mp_obj_t message_header_var(mp_obj_t self_in, mp_obj_t header_in, mp_obj_
 static MP_DEFINE_CONST_FUN_OBJ_3(message_header_var_obj, message_header_var);
 
 MPY_VIEW_WITH_METHODS(HttpMessage);
+
+#if PMG_HAS_FORM
+static mp_obj_t message_save(mp_obj_t self_in, mp_obj_t path_in) {
+    const char *path = mpy_get_cstr(path_in, "path");
+    mpy_view_get(self_in);
+    struct mg_connection *c = ((mpy_view_t *)MP_OBJ_TO_PTR(self_in))->c;
+    mpy_conn_t *conn = mpy_conn_open(MP_OBJ_FROM_PTR(*pmg_conn_obj(c)));
+    return mpy_conn_done(conn, MPY_ENGINE(pmg_http_part_save(c, path)));
+}
+static MP_DEFINE_CONST_FUN_OBJ_2(message_save_obj, message_save);
+
+MPY_VIEW_WITH_METHODS(FormPart);
+#endif
 
 const pmg_http_msg_t *mpy_http_message(mp_obj_t obj, struct mg_connection *c) {
     if (!mp_obj_is_exact_type(obj, &mpy_type_HttpMessage)) {
@@ -273,10 +306,51 @@ static mp_obj_t conn_http_stream_body(size_t n_args, const mp_obj_t *pos_args, m
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_http_stream_body_obj, 1, conn_http_stream_body);
 #endif
 
+#if PMG_HAS_FORM
+static mp_obj_t conn_http_stream_form(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_max_size, ARG_max_parts };
+    static const mp_arg_t allowed_args[] = {
+        MPY_REQUIRED_KEYWORD(max_size),
+        MPY_KEYWORD(max_parts, MP_ROM_INT(64)),
+    };
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
+    size_t max_size = mpy_get_size(args[ARG_max_size].u_obj, "max_size");
+    size_t max_parts = mpy_get_size(args[ARG_max_parts].u_obj, "max_parts");
+    mpy_conn_t *self = mpy_conn_open(pos_args[0]);
+    mpy_conn_done(self, MPY_ENGINE(pmg_http_stream_form(self->c, max_size, max_parts)));
+    self->into = MP_OBJ_NULL; // of a body before
+    return mp_const_none;
+}
+MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_http_stream_form_obj, 1, conn_http_stream_form);
+#endif
+
 // ---------------------------------------------------------------------------------------------
 // Files
 
 #if PMG_HAS_FILES
+static struct mg_str root_text(mp_obj_t obj) {
+    size_t len;
+    const char *data = mp_obj_str_get_data(obj, &len);
+    return mg_str_n(data, len);
+}
+
+// A path with its prefixes as one str, or as pairs.
+static void roots_get(mp_obj_t obj, pmg_serve_t *opts) {
+    mpy_headers_t pairs;
+    if (mp_obj_is_str(obj)) {
+        opts->root = mpy_get_cstr(obj, "root_dir");
+        return;
+    }
+    mpy_pairs_get(obj, &pairs, PMG_MSG_ROOTS);
+    pmg_serve_root_t *roots = m_new(pmg_serve_root_t, pairs.len / 2 + 1);
+    for (size_t i = 0; i < pairs.len; i += 2) {
+        roots[i / 2].prefix = root_text(pairs.items[i]);
+        roots[i / 2].folder = root_text(pairs.items[i + 1]);
+    }
+    opts->roots = roots;
+    opts->num_roots = pairs.len / 2;
+}
+
 static mp_obj_t conn_serve_dir(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum {
         ARG_message,
@@ -298,13 +372,13 @@ static mp_obj_t conn_serve_dir(size_t n_args, const mp_obj_t *pos_args, mp_map_t
     };
     MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     pmg_serve_t opts = {
-        .root = mpy_get_cstr(args[ARG_root_dir].u_obj, "root_dir"),
         .headers = mpy_get_str(args[ARG_extra_headers].u_obj, "extra_headers"),
         .mime_types = mpy_get_str(args[ARG_mime_types].u_obj, "mime_types"),
         .page404 = mpy_get_cstr(args[ARG_page404].u_obj, "page404"),
         .no_listing = !mp_obj_is_true(args[ARG_listing].u_obj),
         .dotfiles = mp_obj_is_true(args[ARG_dotfiles].u_obj),
     };
+    roots_get(args[ARG_root_dir].u_obj, &opts);
     if (opts.page404[0] == '\0') {
         opts.page404 = NULL;
     }

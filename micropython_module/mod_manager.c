@@ -128,7 +128,7 @@ static mp_obj_t get_servers(mp_obj_t dns) {
     return tuple;
 }
 
-static NORETURN void refuse_servers(mpy_manager_t *self, int result) {
+static MP_NORETURN void refuse_servers(mpy_manager_t *self, int result) {
     vstr_t text; // the engine that holds it goes first
     vstr_init(&text, 64);
     vstr_add_str(&text, pmg_error_text(self->m, result));
@@ -214,12 +214,13 @@ static const pmg_protocol_t *speaks_arg(mp_obj_t http, const char *url) {
 }
 
 static mp_obj_t manager_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_url, ARG_handler, ARG_http, ARG_fd, ARG_events, ARG_reuse_port };
+    enum { ARG_url, ARG_handler, ARG_http, ARG_fd, ARG_broadcast, ARG_events, ARG_reuse_port };
     static const mp_arg_t allowed_args[] = {
         MPY_REQUIRED(url),
         MPY_OPTIONAL(handler, MP_ROM_NONE),
         MPY_KEYWORD(http, MP_ROM_NONE),
         MPY_KEYWORD(fd, MP_ROM_NONE),
+        MPY_KEYWORD(broadcast, MP_ROM_FALSE),
         MPY_KEYWORD(events, MP_ROM_NONE),
         MPY_KEYWORD(reuse_port, MP_ROM_FALSE),
     };
@@ -236,23 +237,34 @@ static mp_obj_t manager_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t
         }
         fd = n < INT_MAX ? (int)n : INT_MAX; // no descriptor either, and the engine says so
     }
-    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, speaks, true, fd, arg);
+    bool broadcast = mp_obj_is_true(args[ARG_broadcast].u_obj);
+    mpy_manager_t *self = mpy_manager_open(pos_args[0]);
+    if (broadcast) {
+        pmg_open_broadcast(self->m);
+    }
+    return mpy_manager_start(self, url, speaks, true, fd, arg);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_listen_obj, 1, manager_listen);
 
 static mp_obj_t manager_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_url, ARG_handler, ARG_http, ARG_events };
+    enum { ARG_url, ARG_handler, ARG_http, ARG_broadcast, ARG_events };
     static const mp_arg_t allowed_args[] = {
         MPY_REQUIRED(url),
         MPY_OPTIONAL(handler, MP_ROM_NONE),
         MPY_KEYWORD(http, MP_ROM_NONE),
+        MPY_KEYWORD(broadcast, MP_ROM_FALSE),
         MPY_KEYWORD(events, MP_ROM_NONE),
     };
     MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     mpy_open_t arg = mpy_open_arg(args[ARG_handler].u_obj, args[ARG_events].u_obj);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
     const pmg_protocol_t *speaks = speaks_arg(args[ARG_http].u_obj, url);
-    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, speaks, false, -1, arg);
+    bool broadcast = mp_obj_is_true(args[ARG_broadcast].u_obj);
+    mpy_manager_t *self = mpy_manager_open(pos_args[0]);
+    if (broadcast) {
+        pmg_open_broadcast(self->m);
+    }
+    return mpy_manager_start(self, url, speaks, false, -1, arg);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_connect_obj, 1, manager_connect);
 

@@ -13,7 +13,7 @@
 // ---------------------------------------------------------------------------------------------
 // Properties of MQTT 5, as the wire has them
 
-NORETURN static void bad_property(void) {
+MP_NORETURN static void bad_property(void) {
     mpy_raise_result(-EINVAL, PMG_MSG_PROPERTY);
 }
 
@@ -242,7 +242,7 @@ static mp_obj_t manager_mqtt_connect(size_t n_args, const mp_obj_t *pos_args, mp
         MPY_REQUIRED(url),
         MPY_OPTIONAL(handler, MP_ROM_NONE),
         MPY_OPTIONAL(client_id, MP_ROM_QSTR(MP_QSTR_)),
-        MPY_OPTIONAL(username, MP_ROM_QSTR(MP_QSTR_)),
+        MPY_OPTIONAL(username, MP_ROM_NONE),
         MPY_OPTIONAL(password, MP_ROM_QSTR(MP_QSTR_)),
         MPY_OPTIONAL(clean_session, MP_ROM_TRUE),
         MPY_OPTIONAL(keepalive, MP_ROM_INT(60)),
@@ -258,10 +258,13 @@ static mp_obj_t manager_mqtt_connect(size_t n_args, const mp_obj_t *pos_args, mp
     MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     mpy_open_t arg = mpy_open_arg(args[ARG_handler].u_obj, args[ARG_events].u_obj);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
+    bool has_username = args[ARG_username].u_obj != mp_const_none;
     // What may run Python comes first, buffers that it may resize last.
     pmg_mqtt_login_t login = {
         .client_id = mpy_get_str(args[ARG_client_id].u_obj, "client_id"),
-        .username = mpy_get_str(args[ARG_username].u_obj, "username"),
+        .username = mpy_get_str(has_username ? args[ARG_username].u_obj : MP_OBJ_NEW_QSTR(MP_QSTR_),
+            "username"),
+        .has_username = has_username,
         .will_topic = mpy_get_str(args[ARG_will_topic].u_obj, "will_topic"),
         .props = mpy_mqtt_properties(args[ARG_properties].u_obj, "properties"),
         .will_props = mpy_mqtt_properties(args[ARG_will_properties].u_obj, "will_properties"),

@@ -22,16 +22,18 @@ static session_t *get(mp_obj_t self_in) {
 
 static mp_obj_t session_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw,
     const mp_obj_t *args) {
-    mp_arg_check_num(n_args, n_kw, 6, 6, false);
+    mp_arg_check_num(n_args, n_kw, 7, 7, false);
     if (!mp_obj_is_type(args[0], &mpy_type_Manager)) {
         mpy_raise_type("%s must be a Manager, not %s", "manager", args[0]);
     }
+    mp_uint_t limit = mpy_get_size(args[1], "queue_max");
     pmg_mqtt_session_opts_t opts = {
-        .queue_max = (uint32_t)mpy_get_size(args[1], "queue_max"),
-        .version = mpy_get_small_int(args[2], "version"),
-        .policy = mpy_get_small_int(args[3], "queue_policy"),
-        .tell_messages = mp_obj_is_true(args[4]),
-        .tell_filters = mp_obj_is_true(args[5]),
+        .queue_max = (uint32_t)(limit < 0xffffffff ? limit : 0xffffffff),
+        .queue_bytes = mpy_get_size(args[2], "queue_bytes"),
+        .version = mpy_get_small_int(args[3], "version"),
+        .policy = mpy_get_small_int(args[4], "queue_policy"),
+        .tell_messages = mp_obj_is_true(args[5]),
+        .tell_filters = mp_obj_is_true(args[6]),
     };
     session_t *self = mp_obj_malloc_with_finaliser(session_t, type);
     self->s = NULL;

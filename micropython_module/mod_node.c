@@ -32,7 +32,7 @@ void mpy_node_unlink(mpy_manager_t *mgr, mpy_node_t *node) {
 // ---------------------------------------------------------------------------------------------
 // Callers and results
 
-NORETURN void mpy_refuse_caller(void) {
+MP_NORETURN void mpy_refuse_caller(void) {
     if (mpy_in_finalizer()) {
         mpy_raise_error(EBUSY, "not possible in a finalizer");
     }

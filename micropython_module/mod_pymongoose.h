@@ -21,6 +21,7 @@
 
 #include "pmg.h"
 #include "pmg_messages.h"
+#include "port_compat.h"
 
 #if !MICROPY_ENABLE_FINALISER
 #error "pymongoose needs MICROPY_ENABLE_FINALISER: sockets must be closed at a soft reset"
@@ -86,7 +87,7 @@ typedef struct _mpy_conn_t {
     // What stays readable after close; `path` of a unix socket, or NULL.
     struct mg_addr loc, rem;
     char *path;
-    bool has_loc, has_rem;
+    bool has_loc, has_rem, is_client, is_udp;
 } mpy_conn_t;
 
 typedef struct _mpy_timer_t {
@@ -142,7 +143,7 @@ PMG_TIMER_METHODS(X)
 void mpy_node_link(mpy_manager_t *mgr, mpy_node_t *node);
 void mpy_node_unlink(mpy_manager_t *mgr, mpy_node_t *node);
 
-NORETURN void mpy_refuse_caller(void);
+MP_NORETURN void mpy_refuse_caller(void);
 static inline bool mpy_in_finalizer(void) {
     return (MP_STATE_THREAD(gc_lock_depth) & GC_COLLECT_FLAG) != 0;
 }
@@ -179,6 +180,9 @@ mp_obj_t mpy_manager_start_args(const pmg_protocol_t *speaks, bool listening, si
 mpy_conn_t *mpy_conn_open(mp_obj_t self_in);
 // mpy_check() for a method of a connection; answers None.
 mp_obj_t mpy_conn_done(mpy_conn_t *self, int result);
+#if PMG_HAS_TLS
+mp_obj_t mpy_peer_cert(mpy_conn_t *self); // mod_tls.c: a dict or None
+#endif
 // The same; answers the result, a small number.
 mp_obj_t mpy_conn_number(mpy_conn_t *self, int result);
 bool mpy_is_conn(mp_obj_t obj);

@@ -58,6 +58,10 @@ static void error_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
 MP_DEFINE_CONST_OBJ_TYPE(mpy_type_Error, MP_QSTR_Error, MP_TYPE_FLAG_NONE, make_new,
     mp_obj_exception_make_new, print, error_print, attr, error_attr, parent, &mp_type_RuntimeError);
 
+MP_DEFINE_CONST_OBJ_TYPE(mpy_type_DecodeError, MP_QSTR_DecodeError, MP_TYPE_FLAG_NONE, make_new,
+    mp_obj_exception_make_new, print, mp_obj_exception_print, attr, mp_obj_exception_attr, parent,
+    &mp_type_ValueError);
+
 // A port may have numbers of its own, those of Python's `errno` there; the engine has libc's.
 #if MICROPY_USE_INTERNAL_ERRNO
 static int python_errno(int err) {
@@ -87,7 +91,7 @@ static int python_errno(int err) {
 #define python_errno(err) (err)
 #endif
 
-NORETURN void mpy_raise_error(int err, const char *text) {
+MP_NORETURN void mpy_raise_error(int err, const char *text) {
     mp_obj_t args[2] = {
         mpy_text_replace(mg_str(text)),
         MP_OBJ_NEW_SMALL_INT(python_errno(err)),
@@ -95,19 +99,20 @@ NORETURN void mpy_raise_error(int err, const char *text) {
     nlr_raise(mp_obj_new_exception_args(&mpy_type_Error, 2, args));
 }
 
-NORETURN void mpy_raise_result(int result, const char *text) {
+MP_NORETURN void mpy_raise_result(int result, const char *text) {
     if (result == -ENOMEM) {
         mp_rom_error_text_t format = (mp_rom_error_text_t) "%s";
         nlr_raise(mp_obj_new_exception_msg_varg(&mp_type_MemoryError, format, text));
     }
-    if (result == -EINVAL) {
+    if (result == -EINVAL || result == -EILSEQ) {
         mp_obj_t arg = mpy_text_replace(mg_str(text));
-        nlr_raise(mp_obj_new_exception_arg1(&mp_type_ValueError, arg));
+        const mp_obj_type_t *type = result == -EILSEQ ? &mpy_type_DecodeError : &mp_type_ValueError;
+        nlr_raise(mp_obj_new_exception_arg1(type, arg));
     }
     mpy_raise_error(-result, text);
 }
 
-NORETURN void mpy_raise_type(const char *format, const char *name, mp_obj_t got) {
+MP_NORETURN void mpy_raise_type(const char *format, const char *name, mp_obj_t got) {
     const char *type = mp_obj_get_type_str(got);
     mp_rom_error_text_t text = (mp_rom_error_text_t)format;
     if (name == NULL) { // a format that takes the type alone
@@ -116,9 +121,13 @@ NORETURN void mpy_raise_type(const char *format, const char *name, mp_obj_t got)
     nlr_raise(mp_obj_new_exception_msg_varg(&mp_type_TypeError, text, name, type));
 }
 
-NORETURN void mpy_raise_value(const char *format, const char *name) {
+MP_NORETURN void mpy_raise_as(const mp_obj_type_t *type, const char *format, const char *name) {
     mp_rom_error_text_t text = (mp_rom_error_text_t)format;
-    nlr_raise(mp_obj_new_exception_msg_varg(&mp_type_ValueError, text, name));
+    nlr_raise(mp_obj_new_exception_msg_varg(type, text, name));
+}
+
+MP_NORETURN void mpy_raise_value(const char *format, const char *name) {
+    mpy_raise_as(&mp_type_ValueError, format, name);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -286,8 +295,8 @@ mp_obj_t mpy_json(mp_obj_t value) {
 // Headers
 
 // The value of a header may be a number: converted here, while Python may still run.
-static mp_obj_t header_value(mp_obj_t value) {
-    if (!mp_obj_is_int(value)) {
+static mp_obj_t value_of(mp_obj_t value, const char *wrong) {
+    if (!mp_obj_is_int(value) || strcmp(wrong, PMG_MSG_HEADERS) != 0) {
         return value;
     }
     vstr_t vstr;
@@ -297,10 +306,10 @@ static mp_obj_t header_value(mp_obj_t value) {
     return mp_obj_new_str_from_utf8_vstr(&vstr);
 }
 
-static void headers_add(mpy_headers_t *h, size_t *room, mp_obj_t name, mp_obj_t value) {
-    value = header_value(value);
+static void pairs_add(mpy_headers_t *h, size_t *room, mp_obj_t name, mp_obj_t value,
+    const char *wrong) {
     if (!mp_obj_is_str(name) || !mp_obj_is_str(value)) {
-        mpy_raise_type(PMG_MSG_HEADERS, NULL, mp_obj_is_str(name) ? value : name);
+        mpy_raise_type(wrong, NULL, mp_obj_is_str(name) ? value : name);
     }
     if (h->len + 2 > *room) {
         mp_obj_t *items = m_new(mp_obj_t, 2 * *room);
@@ -312,18 +321,15 @@ static void headers_add(mpy_headers_t *h, size_t *room, mp_obj_t name, mp_obj_t 
     h->items[h->len++] = value;
 }
 
-void mpy_headers_get(mp_obj_t obj, mpy_headers_t *h) {
+void mpy_pairs_get(mp_obj_t obj, mpy_headers_t *h, const char *wrong) {
     size_t room = MP_ARRAY_SIZE(h->room);
     h->len = 0;
     h->items = h->room;
-    if (obj == MP_OBJ_NULL || obj == mp_const_none) {
-        return;
-    }
     if (mp_obj_is_dict_or_ordereddict(obj)) {
         mp_map_t *map = mp_obj_dict_get_map(obj);
         for (size_t i = 0; i < map->alloc; i++) {
             if (mp_map_slot_is_filled(map, i)) {
-                headers_add(h, &room, map->table[i].key, map->table[i].value);
+                pairs_add(h, &room, map->table[i].key, value_of(map->table[i].value, wrong), wrong);
             }
         }
         return;
@@ -331,7 +337,7 @@ void mpy_headers_get(mp_obj_t obj, mpy_headers_t *h) {
     mp_obj_t dest[2];
     mp_load_method_maybe(obj, MP_QSTR___iter__, dest);
     if (!MP_OBJ_TYPE_HAS_SLOT(mp_obj_get_type(obj), iter) && dest[0] == MP_OBJ_NULL) {
-        mpy_raise_type(PMG_MSG_HEADERS, NULL, obj);
+        mpy_raise_type(wrong, NULL, obj);
     }
     mp_obj_t iter = mp_getiter(obj, NULL);
     mp_obj_t item;
@@ -342,10 +348,19 @@ void mpy_headers_get(mp_obj_t obj, mpy_headers_t *h) {
             mp_obj_get_array(item, &len, &pair);
         }
         if (len != 2) {
-            mpy_raise_type(PMG_MSG_HEADERS, NULL, item);
+            mpy_raise_type(wrong, NULL, item);
         }
-        headers_add(h, &room, pair[0], pair[1]);
+        pairs_add(h, &room, pair[0], value_of(pair[1], wrong), wrong);
     }
+}
+
+void mpy_headers_get(mp_obj_t obj, mpy_headers_t *h) {
+    if (obj == MP_OBJ_NULL || obj == mp_const_none) {
+        h->len = 0;
+        h->items = h->room;
+        return;
+    }
+    mpy_pairs_get(obj, h, PMG_MSG_HEADERS);
 }
 
 bool mpy_headers_has(const mpy_headers_t *h, const char *lower_name) {

@@ -8,12 +8,13 @@
 #include "mod_pymongoose.h"
 
 // Error(text) with .errno = err, a positive errno.
-NORETURN void mpy_raise_error(int err, const char *text);
+MP_NORETURN void mpy_raise_error(int err, const char *text);
 // The table: -EINVAL ValueError, -ENOMEM MemoryError, all else Error.
-NORETURN void mpy_raise_result(int result, const char *text);
+MP_NORETURN void mpy_raise_result(int result, const char *text);
 // TypeError or ValueError; `format` is one of PMG_MSG_*, it takes `name` and the type of `got`.
-NORETURN void mpy_raise_type(const char *format, const char *name, mp_obj_t got);
-NORETURN void mpy_raise_value(const char *format, const char *name);
+MP_NORETURN void mpy_raise_type(const char *format, const char *name, mp_obj_t got);
+MP_NORETURN void mpy_raise_as(const mp_obj_type_t *type, const char *format, const char *name);
+MP_NORETURN void mpy_raise_value(const char *format, const char *name);
 
 // A function's `static const mp_arg_t allowed_args[]`, in the order of its enum ARG_*; a default is an
 // MP_ROM_*. To parse declares `args`; a method's own parse leaves self out.
@@ -69,6 +70,8 @@ typedef struct {
 
 // `obj` is None, a dict, or an iterable of pairs; MP_OBJ_NULL counts as None.
 void mpy_headers_get(mp_obj_t obj, mpy_headers_t *out);
+// The same for other pairs of str; `wrong` is the TypeError's text.
+void mpy_pairs_get(mp_obj_t obj, mpy_headers_t *out, const char *wrong);
 bool mpy_headers_has(const mpy_headers_t *headers, const char *lower_name);
 // Writes them all into a head under construction; the first failure, or 0. Does not raise.
 int mpy_headers_put(const mpy_headers_t *headers, pmg_head_t *head);

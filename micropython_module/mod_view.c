@@ -9,7 +9,7 @@ mpy_view_t *mpy_view_new(const mp_obj_type_t *type, const void *message, struct 
     return self;
 }
 
-NORETURN void mpy_view_expired(void) {
+MP_NORETURN void mpy_view_expired(void) {
     mpy_raise_error(EBADF, PMG_MSG_VIEW_EXPIRED);
 }
 

@@ -16,7 +16,7 @@ typedef struct _mpy_view_t {
 
 mpy_view_t *mpy_view_new(const mp_obj_type_t *type, const void *message, struct mg_connection *c);
 mp_obj_t mpy_view_unary_op(mp_unary_op_t op, mp_obj_t self_in);
-NORETURN void mpy_view_expired(void);
+MP_NORETURN void mpy_view_expired(void);
 
 // An int is a small one where a word has 64 bits.
 static inline mp_obj_t mpy_int(int value) {

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "py/gc.h"
 #include "py/mphal.h"
 #include "py/mpthread.h"
 #include "py/objstr.h"
@@ -28,6 +29,7 @@
 #include <sys/random.h>
 #endif
 #elif defined(ESP_PLATFORM)
+#include "esp_heap_caps.h"
 #include "esp_random.h"
 #include "esp_timer.h"
 #elif defined(PICO_BUILD)
@@ -61,6 +63,18 @@ void pmg_port_free(void *p) {
     free(p);
 }
 
+#endif
+
+#if !IS_UNIX
+size_t pmg_port_heap(void) {
+#if defined(ESP_PLATFORM)
+    return heap_caps_get_total_size(MALLOC_CAP_8BIT);
+#else
+    gc_info_t info;
+    gc_info(&info);
+    return info.total;
+#endif
+}
 #endif
 
 // ---------------------------------------------------------------------------------------------

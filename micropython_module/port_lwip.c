@@ -13,10 +13,11 @@
 #include "port/port_lwip.h"
 #include "port_compat.h"
 
-#if MPY_START_LWIP_TIMERS
+#if MPY_LWIP_TIMERS_STOP && !defined(MICROPY_PY_LWIP_POLL_HOOK)
 #include "lwip/netif.h"
 #endif
 #if defined(PICO_BUILD)
+void lwip_poll_hook(void); // what the hook calls, in case that no header of ours has it
 #include "hardware/sync.h"
 #include "hardware/timer.h"
 #include "shared/runtime/softtimer.h"
@@ -58,19 +59,15 @@ void pmg_port_wake(void) {} // a wait is short
 
 #endif
 
-#if MPY_START_LWIP_TIMERS
-void mpy_start_lwip_timers(void) {
-#if LWIP_HAVE_LOOPIF
+void pmg_port_lwip_timers(void) {
+#if defined(MICROPY_PY_LWIP_POLL_HOOK)
+    MICROPY_PY_LWIP_POLL_HOOK;
+#elif MPY_LWIP_TIMERS_STOP && LWIP_HAVE_LOOPIF
     const netif_ext_callback_args_t args = {.link_changed = {.state = 1}};
     pmg_port_lwip_lock();
     netif_invoke_ext_callback(netif_get_loopif(), LWIP_NSC_LINK_CHANGED, &args);
     pmg_port_lwip_unlock();
 #endif
-}
-#endif
-
-void pmg_port_lwip_timers(void) {
-    MICROPY_PY_LWIP_POLL_HOOK
 }
 
 // All interrupts are off and, where there is one, the other core is shut out, too.

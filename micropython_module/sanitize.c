@@ -15,7 +15,7 @@ MP_NORETURN void __real_nlr_jump(void *val);
 MP_NORETURN void __wrap_nlr_jump(void *val);
 void __asan_handle_no_return(void);
 
-NORETURN void __wrap_nlr_jump(void *val) {
+MP_NORETURN void __wrap_nlr_jump(void *val) {
     __asan_handle_no_return();
     __real_nlr_jump(val);
 }

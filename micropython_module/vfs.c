@@ -1,16 +1,30 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// MicroPython's file systems as a struct mg_fs: what serve_dir() and serve_file() read is whatever
-// is mounted, be it LittleFS, FAT, or the host's files on the unix port. File systems and block
+// MicroPython's file systems as port/port.h asks for them: what serve_dir() and serve_file() read is
+// whatever is mounted, be it LittleFS, FAT, or the host's files on the unix port. File systems and block
 // devices may be written in Python, so each function ends exceptions here and answers "no".
 
 #include <errno.h>
 #include <string.h>
 
 #include "py/gc.h"
+#include "py/mperrno.h"
+#include "py/mphal.h"
+#include "py/objstr.h"
+#include "py/objtype.h"
 #include "py/runtime.h"
 #include "py/stream.h"
 #include "extmod/vfs.h"
+#if MICROPY_VFS_FAT
+#include "extmod/vfs_fat.h"
+#endif
+#if MICROPY_VFS_LFS1 || MICROPY_VFS_LFS2
+#include "extmod/vfs_lfs.h"
+#endif
+#if MICROPY_VFS_POSIX
+#include "extmod/vfs_posix.h"
+#include "port/posix_stat.h"
+#endif
 #include "shared/timeutils/timeutils.h"
 
 #include "mod_pymongoose.h"
@@ -36,13 +50,26 @@ static void pass_on(void *exc_in) {
     }
 }
 
-// A str for `path`, without the trailing slashes that not every file system takes.
+// File systems in C know paths that are no UTF-8, as bytes; those in Python get a str.
+static const mp_obj_type_t *path_type(const char *path) {
+    const char *rest;
+    mp_vfs_mount_t *vfs = mp_vfs_lookup_path(path, &rest);
+    bool python = vfs != MP_VFS_NONE && vfs != MP_VFS_ROOT &&
+                  mp_obj_is_instance_type(mp_obj_get_type(vfs->obj));
+    return python ? &mp_type_str : &mp_type_bytes;
+}
+
+// An object for `path`, without the trailing slashes that not every file system takes. May raise.
 static mp_obj_t path_obj(const char *path) {
     size_t len = strlen(path);
     while (len > 1 && path[len - 1] == '/') {
         len--;
     }
-    return mp_obj_new_str(path, len);
+    if (len == 1 && path[0] == '.') { // unknown at the root, where file systems are mounted
+        return mp_vfs_getcwd();
+    }
+    const mp_obj_type_t *type = path_type(path);
+    return mp_obj_new_str_of_type(type, (const byte *)path, len);
 }
 
 static time_t seconds_since_1970(mp_obj_t t) {
@@ -54,26 +81,100 @@ static time_t seconds_since_1970(mp_obj_t t) {
 #endif
 }
 
-static int fs_stat(const char *path, size_t *size, time_t *mtime) {
+// ---------------------------------------------------------------------------------------------
+// What there is
+
+static int error_number(void *exc_in) {
+    mp_obj_t exc = MP_OBJ_FROM_PTR(exc_in);
+    pass_on(exc_in);
+    if (mp_obj_exception_match(exc, MP_OBJ_FROM_PTR(&mp_type_MemoryError))) {
+        return -ENOMEM;
+    }
+    mp_obj_t value = mp_obj_exception_get_value(exc);
+    mp_int_t n = mp_obj_is_small_int(value) ? MP_OBJ_SMALL_INT_VALUE(value) : 0;
+    return n > 0 && n < 1000 ? -(int)n : -EIO;
+}
+
+static bool is_type(mp_vfs_mount_t *vfs, const mp_obj_type_t *type) {
+    return vfs != MP_VFS_NONE && vfs != MP_VFS_ROOT && mp_obj_is_exact_type(vfs->obj, type);
+}
+
+#if MICROPY_VFS_POSIX
+// The system knows parts of a second. False: it has another file there.
+static bool system_stat(const char *path, mp_obj_t *items, pmg_stat_t *out) {
+    struct stat st;
+    if (stat(path, &st) < 0 || mp_obj_get_int_truncated(items[1]) != (mp_int_t)st.st_ino ||
+        mp_obj_get_int_truncated(items[2]) != (mp_int_t)st.st_dev) {
+        return false;
+    }
+    pmg_posix_stat(&st, out);
+    return true;
+}
+#endif
+
+// Whole seconds, of which FAT counts every other. None at all is 0, as LittleFS 1 says it. A clock that
+// nobody has set begins anew with each start, in 2021 at the latest: its times come again.
+#define CLOCK_SET_FROM (1640995200 * PMG_SECOND) // 2022
+static void set_time(const char *path, mp_obj_t *items, pmg_stat_t *out) {
+    const char *rest;
+    mp_vfs_mount_t *vfs = mp_vfs_lookup_path(path, &rest);
+    int64_t step = 2 * PMG_SECOND;
+    if (!mp_obj_is_true(items[8])) {
+        return;
+    }
+#if MICROPY_VFS_POSIX
+    if (is_type(vfs, &mp_type_vfs_posix) && system_stat(path, items, out)) {
+        return;
+    }
+#endif
+#if MICROPY_VFS_LFS2
+    if (is_type(vfs, &mp_type_vfs_lfs2)) {
+        step = PMG_SECOND;
+    }
+#endif
+    int64_t now =
+        (int64_t)timeutils_nanoseconds_since_epoch_to_nanoseconds_since_1970(mp_hal_time_ns());
+    int64_t mtime = (int64_t)seconds_since_1970(items[8]) * PMG_SECOND;
+    out->stamp = (uint64_t)mtime;
+    bool young = now - mtime < step || mtime < CLOCK_SET_FROM;
+    out->time = young ? PMG_TIME_YOUNG : PMG_TIME_SETTLED;
+}
+
+// Errors that mean no more than that a path leads nowhere.
+static int stat_error(int err) {
+    switch (-err) {
+        case MP_ENOENT:
+        case MP_EACCES:
+        case MP_EINVAL:
+        case MP_ENODEV:
+        case MP_ENOTDIR:
+        case MP_EPERM: // at the root, where file systems are mounted and nothing else is
+        case 36:       // ENAMETOOLONG
+        case 40:       // ELOOP
+            return 0;
+        default: return err;
+    }
+}
+
+int pmg_port_stat(const char *path, pmg_stat_t *out) {
     nlr_buf_t nlr;
+    memset(out, 0, sizeof(*out));
     if (nlr_push(&nlr) == 0) {
         mp_obj_t *items;
         mp_obj_get_array_fixed_n(mp_vfs_stat(path_obj(path)), 10, &items);
-        bool is_dir = (mp_obj_get_int(items[0]) & MP_S_IFDIR) != 0;
-        if (size != NULL) {
-            *size = (size_t)mp_obj_int_get_truncated(items[6]);
-        }
-        if (mtime != NULL) {
-            *mtime = seconds_since_1970(items[8]);
-        }
+        mp_int_t mode = mp_obj_get_int(items[0]) & 0xf000;
+        out->kind = mode == MP_S_IFREG   ? PMG_IS_FILE
+                    : mode == MP_S_IFDIR ? PMG_IS_FOLDER
+                                         : PMG_IS_OTHER;
+        out->size = (size_t)mp_obj_int_get_truncated(items[6]);
+        set_time(path, items, out);
         nlr_pop();
-        return MG_FS_READ | MG_FS_WRITE | (is_dir ? MG_FS_DIR : 0);
+        return 0;
     }
-    pass_on(nlr.ret_val);
-    return 0;
+    return stat_error(error_number(nlr.ret_val));
 }
 
-static void fs_list(const char *path, void (*fn)(const char *, void *), void *arg) {
+int pmg_port_list(const char *path, void (*fn)(const char *, void *), void *arg) {
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
         mp_obj_t path_in = path_obj(path);
@@ -83,15 +184,36 @@ static void fs_list(const char *path, void (*fn)(const char *, void *), void *ar
             size_t len;
             mp_obj_t *items;
             mp_obj_get_array(entry, &len, &items);
-            if (len > 0 && mp_obj_is_str(items[0])) {
+            if (len > 0 && mp_obj_is_str_or_bytes(items[0])) {
                 fn(mp_obj_str_get_str(items[0]), arg); // the engine's own: raises nothing
             }
         }
         nlr_pop();
-        return;
+        return 0;
     }
-    pass_on(nlr.ret_val);
+    return error_number(nlr.ret_val);
 }
+
+// FAT begins where the mount point ends; what a system holds, anywhere.
+size_t pmg_port_loose_from(const char *path) {
+    const char *rest;
+    mp_vfs_mount_t *vfs = mp_vfs_lookup_path(path, &rest);
+#if MICROPY_VFS_FAT
+    if (is_type(vfs, &mp_fat_vfs_type)) {
+        return rest >= path && rest <= path + strlen(path) ? (size_t)(rest - path) : 0;
+    }
+#endif
+#if MICROPY_VFS_POSIX
+    if (is_type(vfs, &mp_type_vfs_posix)) {
+        return pmg_posix_loose(path) ? 0 : SIZE_MAX;
+    }
+#endif
+    (void)vfs;
+    return SIZE_MAX;
+}
+
+// ---------------------------------------------------------------------------------------------
+// Files that are read
 
 // May raise.
 static mpy_file_t *open_file(const char *path, qstr mode) {
@@ -109,15 +231,14 @@ static mpy_file_t *open_file(const char *path, qstr mode) {
 }
 
 static void *fs_open(const char *path, int flags) {
+    (void)flags;
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
-        void *file = open_file(path, flags == MG_FS_READ    ? MP_QSTR_rb
-                                     : (flags & MG_FS_EXCL) ? MP_QSTR_wb
-                                                            : MP_QSTR_ab);
+        void *file = open_file(path, MP_QSTR_rb);
         nlr_pop();
         return file;
     }
-    pass_on(nlr.ret_val);
+    errno = -error_number(nlr.ret_val);
     return NULL;
 }
 
@@ -180,10 +301,6 @@ static size_t fs_read(void *fd, void *buf, size_t len) {
     return transfer(fd, buf, len, MP_STREAM_RW_READ);
 }
 
-static size_t fs_write(void *fd, const void *buf, size_t len) {
-    return transfer(fd, (void *)buf, len, MP_STREAM_RW_WRITE);
-}
-
 static size_t fs_seek(void *fd, size_t offset) {
     mpy_file_t *self = fd;
     nlr_buf_t nlr;
@@ -197,68 +314,11 @@ static size_t fs_seek(void *fd, size_t offset) {
     return (size_t)-1;
 }
 
-#if MICROPY_VFS_WRITABLE
-
-static bool fs_rename(const char *from, const char *to) {
-    nlr_buf_t nlr;
-    if (nlr_push(&nlr) == 0) {
-        mp_vfs_rename(path_obj(from), path_obj(to));
-        nlr_pop();
-        return true;
-    }
-    pass_on(nlr.ret_val);
-    return false;
-}
-
-static bool call_1(mp_obj_t (*fn)(mp_obj_t), const char *path) {
-    nlr_buf_t nlr;
-    if (nlr_push(&nlr) == 0) {
-        fn(path_obj(path));
-        nlr_pop();
-        return true;
-    }
-    pass_on(nlr.ret_val);
-    return false;
-}
-
-static bool fs_remove(const char *path) {
-    return call_1(mp_vfs_remove, path);
-}
-
-static bool fs_mkdir(const char *path) {
-    return call_1(mp_vfs_mkdir, path);
-}
-
-#else
-
-static bool fs_rename(const char *from, const char *to) {
-    (void)from, (void)to;
-    return false;
-}
-
-static bool fs_remove(const char *path) {
-    (void)path;
-    return false;
-}
-
-static bool fs_mkdir(const char *path) {
-    (void)path;
-    return false;
-}
-
-#endif
-
 static struct mg_fs fs = {
-    .st = fs_stat,
-    .ls = fs_list,
     .op = fs_open,
     .cl = fs_close,
     .rd = fs_read,
-    .wr = fs_write,
     .sk = fs_seek,
-    .mv = fs_rename,
-    .rm = fs_remove,
-    .mkd = fs_mkdir,
 };
 
 struct mg_fs *pmg_port_fs(void) {
@@ -267,17 +327,6 @@ struct mg_fs *pmg_port_fs(void) {
 
 // ---------------------------------------------------------------------------------------------
 // Files that are written: what the runtime raises becomes a number
-
-static int error_number(void *exc_in) {
-    mp_obj_t exc = MP_OBJ_FROM_PTR(exc_in);
-    pass_on(exc_in);
-    if (mp_obj_exception_match(exc, MP_OBJ_FROM_PTR(&mp_type_MemoryError))) {
-        return -ENOMEM;
-    }
-    mp_obj_t value = mp_obj_exception_get_value(exc);
-    mp_int_t n = mp_obj_is_small_int(value) ? MP_OBJ_SMALL_INT_VALUE(value) : 0;
-    return n > 0 && n < 1000 ? -(int)n : -EIO;
-}
 
 int pmg_port_file_create(const char *path, void **file) {
     nlr_buf_t nlr;
@@ -379,6 +428,22 @@ int pmg_port_file_rename(const char *from, const char *to) {
 int pmg_port_file_remove(const char *path) {
     (void)path;
     return -EROFS;
+}
+#endif
+
+#if PMG_HAS_FILES // without a file system nothing is found
+int pmg_port_stat(const char *path, pmg_stat_t *out) {
+    (void)path;
+    memset(out, 0, sizeof(*out));
+    return 0;
+}
+int pmg_port_list(const char *path, void (*fn)(const char *, void *), void *arg) {
+    (void)path, (void)fn, (void)arg;
+    return -ENOENT;
+}
+size_t pmg_port_loose_from(const char *path) {
+    (void)path;
+    return SIZE_MAX;
 }
 #endif
 

@@ -8,7 +8,8 @@
 #define PMG_MSG_CONN_CLOSED "connection is closed"
 #define PMG_MSG_MGR_CLOSED "manager is closed"
 #define PMG_MSG_POLL_IN_HANDLER "poll() and close() of a Manager cannot be called inside a handler"
-#define PMG_MSG_WRONG_THREAD "a Manager is used by one thread; wakeup() alone works from others"
+#define PMG_MSG_WRONG_THREAD \
+    "a Manager is not reentrant, it is used by one thread; wakeup() alone works from others"
 #define PMG_MSG_VIEW_EXPIRED \
     "message used after its handler returned: copy what you need inside the handler"
 #define PMG_MSG_NOT_MADE_BY_HAND "connections are made by Manager.listen() and Manager.connect()"
@@ -45,6 +46,8 @@
 #define PMG_MSG_URL_BASE "the base has no scheme: http://host/path"
 #define PMG_MSG_UNRUN "a handler is a plain function: nobody runs the %s that it returned"
 #define PMG_MSG_RANDOM PMG_NO_RANDOM
+#define PMG_MSG_ROOTS \
+    "root_dir must be a str, a dict or an iterable of (prefix, folder) pairs of str, not %s"
 #define PMG_MSG_BAD_ESCAPE "a percent sign is not followed by two hex digits"
 #define PMG_MSG_LIMIT_UNKNOWN "Manager has no limit named %s"
 #define PMG_MSG_HANDLER_FAILED "handler raised"

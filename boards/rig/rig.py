@@ -14,6 +14,7 @@ import contextlib
 import ctypes
 import json
 import os
+import random
 import select
 import signal
 import socket
@@ -67,18 +68,27 @@ class Rig:
             socket.inet_aton(slirp.NAMESERVER),
             self._link_up,
         )
-        self.packets = {"in": 0, "out": 0}
+        self.packets = {"in": 0, "out": 0, "lost": 0}
+        self.loss = arguments.loss
+        self.random = random.Random(arguments.seed)
         self.poller = select.poll()
         self._rest = {"node": b"", "control": b""}
         self.failure = ""
 
     def _to_board(self, packet: bytes) -> None:
         self.packets["in"] += 1
-        self.peer.packet(packet)
+        if not self._is_lost():
+            self.peer.packet(packet)
 
     def _from_board(self, packet: bytes) -> None:
         self.packets["out"] += 1
-        self.network.packet(packet)
+        if not self._is_lost():
+            self.network.packet(packet)
+
+    def _is_lost(self) -> bool:
+        lost = self.loss > 0 and self.random.random() * 100 < self.loss
+        self.packets["lost"] += lost
+        return lost
 
     # -- What is said
 
@@ -197,6 +207,9 @@ class Rig:
                 self.tell({"answer": number, "port": port})
             elif what == "unforward":
                 self.network.unforward(wanted["port"])
+                self.tell({"answer": number})
+            elif what == "loss":
+                self.loss = float(wanted["percent"])
                 self.tell({"answer": number})
             elif what == "packets":
                 self.tell({"answer": number, **self.packets})
@@ -320,6 +333,7 @@ def arguments_of(argv: list[str]) -> argparse.Namespace:
     add("--gdb", type=int, metavar="PORT", help="serve a debugger: target remote :PORT")
     add("--profile", type=Path, metavar="FILE", help="count cycles by function, into this file")
     add("--seed", type=int, metavar="N", help="random bits that repeat; default: others each time")
+    add("--loss", type=float, default=0, metavar="PERCENT", help="lose so many packets of the link")
     add("--no-link", action="store_true", help="leave the board and its network link alone")
     add("--control", action="store_true", help="commands and events as lines of JSON, for programs")
     add("--node", default="node", help="the Node.js to use (18 or newer)")

@@ -44,8 +44,9 @@ set_source_files_properties(${PMG_RP2_DIR}/ppp_link.c PROPERTIES COMPILE_OPTIONS
 set_source_files_properties(${MICROPY_DIR}/lib/lwip/src/netif/ppp/pppos.c PROPERTIES
     COMPILE_DEFINITIONS PPP_FCS_TABLE=0)
 
-# MicroPython's own board definitions hold the names of the pins.
-if(NOT EXISTS ${MICROPY_BOARD_DIR}/pins.csv)
+# MicroPython's own board definitions hold the names of the pins, where a board has any.
+if(NOT EXISTS ${MICROPY_BOARD_DIR}/pins.csv
+        AND EXISTS ${MICROPY_PORT_DIR}/boards/${MICROPY_BOARD}/pins.csv)
     set(GEN_PINS_BOARD_CSV ${MICROPY_PORT_DIR}/boards/${MICROPY_BOARD}/pins.csv)
     set(GEN_PINS_CSV_ARG --board-csv ${GEN_PINS_BOARD_CSV})
 endif()

@@ -9,10 +9,10 @@
 
 #include <stdbool.h>
 #include <string.h>
+#include "hardware/structs/rosc.h"
 #include "hardware/timer.h"
 #include "lwip/netif.h"
 #include "pendsv.h"
-#include "port_compat.h"
 #include "ppp_output.h"
 
 volatile unsigned char pmg_ppp_output;
@@ -74,21 +74,43 @@ static void absorb_ip(uint32_t v[4], const ip_addr_t *ip) {
     }
 }
 
+static uint32_t finish(uint32_t v[4]) {
+    v[2] ^= 0xff;
+    rounds(v, 4);
+    return v[1] ^ v[3];
+}
+
+// Of the ring oscillator, without the port's function for it, which is another one since MicroPython
+// 1.28. Its bits are biased and like those just before: there are four for each one of the key.
+#define KEY_WORDS 8
+
+static void make_key(uint32_t key[2]) {
+    uint32_t v[4] = {0, 0, 0x6c796765, 0x74656462};
+    for (int i = 0; i < KEY_WORDS; i++) {
+        uint32_t word = 0;
+        for (int bit = 0; bit < 32; bit++) {
+            word = word << 1 | (rosc_hw->randombit & 1);
+            busy_wait_us_32(1);
+        }
+        absorb(v, word);
+    }
+    absorb(v, time_us_32());
+    key[1] = finish(v);
+    key[0] = finish(v) | 1;
+}
+
 // In the lock, maybe in an interrupt.
 unsigned int pmg_tcp_isn(const void *local, unsigned short local_port, const void *remote,
     unsigned short remote_port) {
     static uint32_t key[2];
     if (key[0] == 0) {
-        key[1] = mpy_random_u32();
-        key[0] = mpy_random_u32() | 1;
+        make_key(key);
     }
     uint32_t v[4] = {key[0], key[1], 0x6c796765 ^ key[0], 0x74656462 ^ key[1]};
     absorb_ip(v, local);
     absorb_ip(v, remote);
     absorb(v, (uint32_t)local_port << 16 | remote_port);
-    v[2] ^= 0xff;
-    rounds(v, 4);
-    return (v[1] ^ v[3]) + (unsigned int)(time_us_64() >> 2);
+    return finish(v) + (unsigned int)(time_us_64() >> 2);
 }
 
 #endif

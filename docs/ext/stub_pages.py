@@ -25,7 +25,7 @@ DOCS = Path(__file__).parent.parent
 STUBS = DOCS.parent / "typings" / "pymongoose"
 #: Aliases of the stub by the names that pages give them.
 NAMES = {"_Data": "Data", "_Headers": "Headers", "_Properties": "Properties"}
-NAMES |= {"_Address": "Address", "_Service": "Service", "_Txt": "Txt", "_T": "T"}
+NAMES |= {"_Address": "Address", "_Service": "Service", "_Txt": "Txt", "_T": "T", "_Cert": "dict"}
 
 
 def parsed(module: str) -> ast.Module:

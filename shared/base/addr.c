@@ -70,6 +70,10 @@ void pmg_addr_text(const struct mg_addr *a, pmg_addr_t *out) {
     bool any = a->port == 0 && !a->is_ip6 && a->addr.ip4 == 0;
     if (a->is_ip6) {
         p = text6(p, a->addr.ip);
+        if (a->scope_id != 0) { // as it is taken in a URL; a name may be another's by then
+            *p++ = '%';
+            p = dec(p, a->scope_id);
+        }
     } else if (!any) {
         for (int i = 0; i < 4; i++) {
             p = dec(p, a->addr.ip[i]);

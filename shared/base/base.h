@@ -19,7 +19,11 @@ size_t pmg_mem_blocks(void);
 void pmg_mem_forget(long blocks); // these are kept for good: no longer counted
 // Makes room for `more` bytes behind buf->len; grows by doubling. False: nothing changed.
 bool pmg_buf_reserve(struct mg_iobuf *b, size_t more);
+bool pmg_buf_resize(struct mg_iobuf *b, size_t size); // at least b->len
 void pmg_buf_free(struct mg_iobuf *b);
+
+// machine.c: bytes of memory that there are in all; 0: nobody tells.
+size_t pmg_machine_memory(void);
 
 // text.c. Formats: %s %.*s %c %d %u %x %X %%, with l, ll, z, a width and 0. No floats. The length is
 // that of the whole text, as snprintf's. For a text of unknown length: %.*s and PMG_CUT.

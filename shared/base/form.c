@@ -38,19 +38,29 @@ static bool decodes_to(struct mg_str raw, struct mg_str text) {
     return n == text.len;
 }
 
-struct mg_str pmg_form_var(struct mg_str form, struct mg_str name) {
-    const char *p = form.buf, *end = pmg_str_end(form);
+bool pmg_form_next(struct mg_str *rest, struct mg_str *name, struct mg_str *value) {
     static char empty[] = "";
-    while (p < end) {
-        const char *amp = memchr(p, '&', (size_t)(end - p));
-        const char *stop = amp != NULL ? amp : end;
-        const char *eq = memchr(p, '=', (size_t)(stop - p));
-        const char *key_end = eq != NULL ? eq : stop;
-        if (stop > p && decodes_to(mg_str_n((char *)(size_t)p, (size_t)(key_end - p)), name)) {
-            return eq != NULL ? mg_str_n((char *)(size_t)(eq + 1), (size_t)(stop - eq - 1))
-                              : mg_str_n(empty, 0);
+    char *p = rest->buf, *end = (char *)(size_t)pmg_str_end(*rest);
+    while (p < end && *p == '&') {
+        p++;
+    }
+    if (p == end) {
+        return false;
+    }
+    char *amp = memchr(p, '&', (size_t)(end - p)), *stop = amp != NULL ? amp : end;
+    char *eq = memchr(p, '=', (size_t)(stop - p)), *key_end = eq != NULL ? eq : stop;
+    *rest = mg_str_n(stop, (size_t)(end - stop));
+    *name = mg_str_n(p, (size_t)(key_end - p));
+    *value = eq != NULL ? mg_str_n(eq + 1, (size_t)(stop - eq - 1)) : mg_str_n(empty, 0);
+    return true;
+}
+
+struct mg_str pmg_form_var(struct mg_str form, struct mg_str name) {
+    struct mg_str key, value;
+    while (pmg_form_next(&form, &key, &value)) {
+        if (decodes_to(key, name)) {
+            return value;
         }
-        p = stop + 1;
     }
     return mg_str_n(NULL, 0);
 }
@@ -60,7 +70,7 @@ int pmg_percent_decode(struct mg_str raw, char *dst, bool plus) {
     for (size_t i = 0; i < raw.len;) {
         int ch = decode_one(raw, &i, plus);
         if (ch < 0) {
-            return -EINVAL;
+            return -EILSEQ;
         }
         dst[n++] = (char)ch;
     }

@@ -6,10 +6,13 @@
 
 #include "mongoose.h"
 
+// The next of `rest`, which then begins behind it, as it stands there; the value of a name without
+// "=" is empty. False: there is none.
+bool pmg_form_next(struct mg_str *rest, struct mg_str *name, struct mg_str *value);
 // A parameter of a query string or of an urlencoded form, as it stands there; names are compared
-// decoded. The value of a name without "=" is empty.
+// decoded.
 struct mg_str pmg_form_var(struct mg_str form, struct mg_str name);
-// Undoes percent-encoding and, if `plus`, "+" for a space. The length, at most raw.len, or -EINVAL
+// Undoes percent-encoding and, if `plus`, "+" for a space. The length, at most raw.len, or -EILSEQ
 // for a percent sign without two hex digits.
 int pmg_percent_decode(struct mg_str raw, char *dst, bool plus);
 // As a query has it, with "+" for a space.

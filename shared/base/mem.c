@@ -62,6 +62,20 @@ bool mg_random(void *buf, size_t len) {
     return pmg_port_random(buf, len);
 }
 
+bool pmg_buf_resize(struct mg_iobuf *b, size_t size) {
+    unsigned char *p = pmg_alloc(size);
+    if (p == NULL) {
+        return false;
+    }
+    if (b->len > 0) {
+        memcpy(p, b->buf, b->len);
+    }
+    pmg_free(b->buf);
+    b->buf = p;
+    b->size = size;
+    return true;
+}
+
 bool pmg_buf_reserve(struct mg_iobuf *b, size_t more) {
     if (b->size - b->len >= more) {
         return true;
@@ -74,21 +88,8 @@ bool pmg_buf_reserve(struct mg_iobuf *b, size_t more) {
     if (size < need) {
         size = need;
     }
-    unsigned char *p = pmg_alloc(size);
-    if (p == NULL && size > need) { // a board that is short of memory may still have this much
-        size = need;
-        p = pmg_alloc(size);
-    }
-    if (p == NULL) {
-        return false;
-    }
-    if (b->len > 0) {
-        memcpy(p, b->buf, b->len);
-    }
-    pmg_free(b->buf);
-    b->buf = p;
-    b->size = size;
-    return true;
+    // A board that is short of memory may still have as much as is needed.
+    return pmg_buf_resize(b, size) || (size > need && pmg_buf_resize(b, need));
 }
 
 void pmg_buf_free(struct mg_iobuf *b) {

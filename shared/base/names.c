@@ -10,7 +10,7 @@ const char *pmg_event_name(int ev) {
         const char *name;
     } names[] = {
 #define X(name) {name, #name},
-        PMG_EVENTS(X)
+        PMG_EVENTS(X) X(MG_EV_USER)
 #undef X
     };
     for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
@@ -22,5 +22,6 @@ const char *pmg_event_name(int ev) {
 }
 
 uint32_t pmg_event_bit(long ev) {
-    return ev >= 0 && ev < PMG_EV_END && pmg_event_name((int)ev) != NULL ? PMG_EVENT_BIT(ev) : 0;
+    bool known = ev >= 0 && ev < PMG_EV_END && pmg_event_name((int)ev) != NULL;
+    return known && ev != MG_EV_USER ? PMG_EVENT_BIT(ev) : 0; // a program's own are never fired
 }

@@ -36,6 +36,11 @@
 #ifndef PMG_HAS_UTIL // JSON, URLs, forms, hashes, the log
 #define PMG_HAS_UTIL 1
 #endif
+#if PMG_HAS_STREAM && PMG_HAS_UTIL // forms in pieces
+#define PMG_HAS_FORM 1
+#else
+#define PMG_HAS_FORM 0
+#endif
 #ifndef PMG_HAS_RPC // JSON-RPC and JWT, in Python over PMG_HAS_UTIL
 #define PMG_HAS_RPC PMG_HAS_UTIL
 #endif
@@ -79,6 +84,7 @@
     PMG_WHEN(PMG_HAS_SNTP, X(MG_EV_SNTP_TIME)) \
     X(MG_EV_WAKEUP) \
     PMG_WHEN(PMG_HAS_STREAM, X(MG_EV_HTTP_BODY)) \
+    PMG_WHEN(PMG_HAS_FORM, X(MG_EV_HTTP_PART)) \
     PMG_WHEN(PMG_HAS_MODBUS, X(MG_EV_MODBUS_REQ) X(MG_EV_MODBUS_RESP)) \
     PMG_WHEN(PMG_HAS_MDNS, X(MG_EV_MDNS_REQ) X(MG_EV_MDNS_RESP))
 
@@ -147,13 +153,15 @@
     X(Manager) \
     X(Connection) \
     X(HttpMessage) \
+    PMG_WHEN(PMG_HAS_FORM, X(FormPart)) \
     X(WsMessage) \
     PMG_WHEN(PMG_HAS_MQTT, X(MqttMessage)) \
     X(Timer) \
     PMG_WHEN(PMG_HAS_TLS, X(TlsOpts)) \
     PMG_WHEN(PMG_HAS_MODBUS, X(ModbusRequest) X(ModbusResponse)) \
     PMG_WHEN(PMG_HAS_MDNS, X(MdnsRequest) X(MdnsResponse)) \
-    X(Error)
+    X(Error) \
+    X(DecodeError)
 
 // X(name, min, max), of a function and of a method: positional arguments without self; max 255 means
 // that keywords are taken too.
@@ -241,6 +249,7 @@
     PMG_WHEN(PMG_HAS_SNTP, X(MG_EV_SNTP_TIME, UPTIME, int)) \
     X(MG_EV_WAKEUP, BYTES, bytes) \
     PMG_WHEN(PMG_HAS_STREAM, X(MG_EV_HTTP_BODY, PIECE, bytes)) \
+    PMG_WHEN(PMG_HAS_FORM, X(MG_EV_HTTP_PART, VIEW, FormPart)) \
     PMG_WHEN(PMG_HAS_MQTT, \
         X(MG_EV_MQTT_CMD, VIEW, MqttMessage) \
         X(MG_EV_MQTT_MSG, VIEW, MqttMessage) \
@@ -256,6 +265,7 @@
 // lists that go with a class bear its name.
 #define PMG_MESSAGES(X) \
     X(HttpMessage, pmg_http_msg_t) \
+    PMG_WHEN(PMG_HAS_FORM, X(FormPart, pmg_form_part_t)) \
     X(WsMessage, pmg_ws_msg_t) \
     PMG_WHEN(PMG_HAS_MQTT, X(MqttMessage, pmg_mqtt_msg_t)) \
     PMG_WHEN(PMG_HAS_MDNS, \
@@ -284,8 +294,17 @@
     X(header, 1, 255) \
     X(headers, 0, 0) \
     X(query_var, 1, 1) \
+    X(query_vars, 0, 0) \
+    X(cookie, 1, 1) \
     X(status, 0, 0) \
     X(header_var, 2, 2)
+
+#define PMG_PROPS_FormPart(X) \
+    X(name, HEAD, name) \
+    X(filename, HEAD, filename) \
+    X(content_type, HEAD, content_type)
+#define PMG_METHODS_FormPart(X) \
+    X(save, 1, 1)
 
 #define PMG_PROPS_WsMessage(X) \
     X(data, BYTES, data) \
@@ -348,14 +367,14 @@
 // ---------------------------------------------------------------------------------------------
 // Connection, Manager, Timer, TlsOpts
 
-// Read-only properties that C answers alone: X(name, kind), kind is BOOL, INT, ADDR or OPT_TEXT (str or
-// None), and the getter is pmg_conn_<name>(c) (pmg.h). On a closed connection: False, 0, the last
-// known address, None.
+// Read-only properties that C answers alone: X(name, kind), kind is BOOL, KEPT, INT, ADDR, OPT_TEXT (str
+// or None) or CERT (a dict or None), and the getter is pmg_conn_<name>(c) (pmg.h). On a closed
+// connection: False, what it was, 0, the last known address, None.
 #define PMG_CONN_PROPS(X) \
     X(is_listening, BOOL) \
-    X(is_client, BOOL) \
+    X(is_client, KEPT) \
     X(is_tls, BOOL) \
-    X(is_udp, BOOL) \
+    X(is_udp, KEPT) \
     X(is_websocket, BOOL) \
     X(is_readable, BOOL) \
     X(is_writable, BOOL) \
@@ -369,7 +388,7 @@
     X(local_addr, ADDR) \
     X(remote_addr, ADDR) \
     X(ws_protocol, OPT_TEXT) \
-    PMG_WHEN(PMG_HAS_TLS, X(alpn, OPT_TEXT)) \
+    PMG_WHEN(PMG_HAS_TLS, X(alpn, OPT_TEXT) X(peer_cert, CERT)) \
     PMG_WHEN(PMG_HAS_MDNS, X(mdns_name, OPT_TEXT))
 
 // Properties that the binding keeps: readable after close.
@@ -391,6 +410,7 @@
     X(http_request, 2, 255) \
     X(http_basic_auth, 2, 2) \
     PMG_WHEN(PMG_HAS_STREAM, X(http_stream_body, 0, 255)) \
+    PMG_WHEN(PMG_HAS_FORM, X(http_stream_form, 0, 255)) \
     PMG_WHEN(PMG_HAS_FILES, \
         X(serve_dir, 2, 255) \
         X(serve_file, 2, 255)) \
@@ -405,7 +425,7 @@
         X(mqtt_pong, 0, 0) \
         X(mqtt_disconnect, 0, 255)) \
     PMG_WHEN(PMG_HAS_TLS, \
-        X(tls_init, 1, 1) \
+        X(tls_init, 1, 255) \
         X(tls_free, 0, 0)) \
     PMG_WHEN(PMG_HAS_MODBUS, \
         X(modbus_reply, 0, 255) \
@@ -454,7 +474,10 @@
     X(key) \
     X(name) \
     X(skip_verification) \
-    X(alpn)
+    X(alpn) \
+    X(legacy)
+// And what they come to.
+#define PMG_TLS_OPTS_FACTS(X) X(not_after)
 
 // Limits: keyword arguments of Manager, in this order. X(name, desktop default, board default).
 // Sizes in bytes, times in milliseconds; 0 means no limit. A board is a target with PMG_BOARD set.
@@ -464,6 +487,9 @@
 //   max_head        HTTP head: 431 beyond it
 //   max_body        HTTP body: 413 beyond it
 //   max_message     WebSocket message: close code 1009 beyond it; MQTT packet: the connection ends
+//   max_memory      what connections hold: buffers, TLS, copies; when it is short, the one that holds
+//                   the most of an unfinished message ends. A quarter of the machine's memory, half
+//                   of a board's heap
 //   connect_timeout from connect() to MG_EV_CONNECT (names included); a client's wait for CONNACK
 //   handshake_timeout  from a TLS connection's first byte to MG_EV_TLS_HS
 //   head_timeout    from the first byte of an HTTP head to its end: 408; a server's wait for CONNECT
@@ -484,6 +510,7 @@
     X(max_head, 16384, 2048) \
     X(max_body, 16777216, 16384) \
     X(max_message, 16777216, 8192) \
+    X(max_memory, quarter, half) \
     X(connect_timeout, 15000, 15000) \
     PMG_WHEN(PMG_HAS_TLS, X(handshake_timeout, 15000, 20000)) \
     X(head_timeout, 15000, 10000) \

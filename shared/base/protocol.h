@@ -5,7 +5,8 @@
 // calls these; a new protocol is a folder, and one row in open/schemes.c.
 //
 // May Python run?  In `read`, `opened`, `begin`, `eof`, `gone`, `closing` and a layer's `handshake`:
-// they fire events; so does `slow`. In `send` of an HTTP client: what waits goes first. In a source's
+// they fire events; so do `slow` and
+// `oversized`. In `send` of an HTTP client: what waits goes first. In a source's
 // `more` and `end`: the file system may be Python's. Everywhere else: no.
 #ifndef PMG_PROTOCOL_H
 #define PMG_PROTOCOL_H
@@ -36,6 +37,9 @@ struct pmg_protocol {
     bool datagrams;      // it runs over UDP
     // A connection is being made, as client or accepted: allocates its state. 0, -ENOMEM, -EINVAL.
     int (*start)(struct mg_connection *c, const pmg_opening_t *o);
+    // Something was read in the clear: may TLS begin here, between two messages? `read` then leaves
+    // the rest. NULL: never.
+    bool (*upgrades)(struct mg_connection *c);
     // Opens a listener's socket in place of the core. 0 or a negative errno.
     int (*listens)(struct mg_connection *c, const pmg_opening_t *o);
     // Accepted or connected; and once more when TLS stands. Ahead of the program's event.
@@ -55,6 +59,11 @@ struct pmg_protocol {
     // make room for another. `slow`: it says it more slowly than min_rate.
     void (*owes)(struct mg_connection *c, pmg_owed_t *o);
     void (*slow)(struct mg_connection *c);
+    // What has come of an unfinished message was freed, since memory is short: ends the connection as
+    // the limit of a message's size does. NULL: MG_EV_ERROR.
+    void (*oversized)(struct mg_connection *c);
+    // Bytes that it keeps besides the buffers, if they may be many.
+    size_t (*held)(struct mg_connection *c);
     // The peer has closed its side. True: the input is to be looked at once more.
     bool (*eof)(struct mg_connection *c);
     // It has closed, and so will we: what there is to be said of that.
@@ -76,10 +85,13 @@ typedef struct {
     // As pmg_io_read() and pmg_io_write(); -EPROTO has been told to the program.
     long (*read)(struct mg_connection *c, void *buf, size_t len);
     long (*write)(struct mg_connection *c, const void *buf, size_t len);
+    // Has the peer sent something, or its end, that was not read? A byte of it is lost.
+    bool (*early)(struct mg_connection *c);
     bool (*pending)(struct mg_connection *c);     // is there something to read without the socket?
     bool (*wants_write)(struct mg_connection *c); // does the handshake wait to send?
     void (*handshake)(struct mg_connection *c);   // goes on with it
     uint32_t (*heard)(struct mg_connection *c);   // bytes that moved in it, modulo 2^32
+    size_t (*held)(struct mg_connection *c);      // bytes of memory; NULL: none
     void (*goodbye)(struct mg_connection *c);     // says that this was all
     void (*end)(struct mg_connection *c);         // frees all
 } pmg_layer_t;

@@ -42,6 +42,8 @@
 
 typedef struct pmg_watch pmg_watch_t; // core/watch.c
 
+enum { PMG_OUSTED_IN = 1, PMG_OUSTED_OUT = 2 }; // what came of its message is gone; or nothing yet
+
 // Allocated behind Mongoose's connection, see pmg_x().
 typedef struct {
     struct mg_connection *prev, *next; // all connections of the manager
@@ -57,6 +59,7 @@ typedef struct {
     // What readiness of the socket means: data moves, a peer is there, a connection stands.
     void (*ready)(struct mg_connection *c, int mask, bool error);
     void (*late)(struct mg_connection *c); // what the deadline calls; NULL: there is none
+    struct mg_addr *everyone;              // whom a client of UDP broadcasts to; or NULL
     char *host;                            // host[:port] of the URL; a unix socket's path; or NULL
     pmg_timer_t timer;                     // deadline; may stand in the heap earlier than it is due
     uint64_t deadline;
@@ -64,14 +67,16 @@ typedef struct {
     size_t send_off; // bytes at the start of c->send that are gone
     size_t recv_off; // bytes at the start of c->recv that a raw reader consumed
     uint8_t io_mask; // what the backend watches
+    uint8_t in_hook; // handlers of it on the stack, at most PMG_NESTING_MAX
     unsigned registered : 1;
     unsigned in_work : 1;
-    unsigned internal : 1; // no Python sees it: not yet, or
-    unsigned inner : 1;    // never, it is one of our own
-    unsigned handler_failed : 1;
+    unsigned internal : 1;       // no Python sees it: not yet, or
+    unsigned inner : 1;          // never, it is one of our own
+    unsigned handler_failed : 2; // 1, or 2: over bytes of the client
     unsigned eof : 1;
     unsigned reparse : 1;   // received bytes wait for the protocol
     unsigned in_read : 1;   // the read path runs: it will flush
+    unsigned has_read : 1;  // it ran
     unsigned linger : 1;    // after the last byte read until the peer closes: it sees our reply
     unsigned lingering : 1; // that has begun
     unsigned hold : 1;      // do not flush: what is queued is not complete
@@ -84,8 +89,11 @@ typedef struct {
     unsigned url_tls : 1;   // the URL's scheme asks for TLS
     unsigned insecure : 1;  // of a listener: its TLS failed, so it accepts nothing
     unsigned multicast : 1; // datagrams know their interface
+    unsigned broadcast : 1; // of UDP: it may send to all of a network
     unsigned evicted : 1;   // closed to make room
     unsigned cut : 1;       // the end of the stream came without the layer saying so
+    unsigned ousted : 2;    // its memory was wanted: see core/budget.c
+    size_t held;            // as it was counted last
     uint32_t taken;         // bytes that left the send buffer, modulo 2^32
     union {
         uint64_t aligned;
@@ -121,6 +129,7 @@ struct pmg_mgr {
     volatile unsigned char wake_slots;
 #endif
     size_t wake_bytes;
+    size_t held;                              // bytes, of max_memory
     size_t done;                              // things done in this turn
     unsigned depth;                           // hooks on the stack
     unsigned turn;                            // counts polls
@@ -128,11 +137,19 @@ struct pmg_mgr {
     unsigned handshake_turn, handshake_steps; // steps of theirs in that turn
     uint32_t events; // of the handler that serves all without one of their own
     size_t pollers;  // connections that hear of MG_EV_POLL
+    bool broadcast;  // of the next that is opened
     bool polling, waiting, stop, closing, silent, poll_events, firing_canceled;
+    bool short_of_budget; // so the last buffer did not grow
+    struct {
+        unsigned turn;
+        size_t claim, room, held;
+    } refused;              // what was refused last, see pmg_budget()
     unsigned char *scratch; // PMG_READ_SIZE
     bool scratch_lent;
     unsigned char *spare; // a freed send buffer, or NULL
     size_t spare_size;
+    // See pmg_no_descriptor(). NULL: there is nobody to put out.
+    bool (*spare_descriptor)(pmg_mgr_t *m);
     uint8_t random[64];
     size_t random_left;
     pmg_attached_t *attached;

@@ -22,6 +22,7 @@ enum {
     PMG_EV_FIRST = 128,
     MG_EV_HTTP_BODY = PMG_EV_FIRST,
     MG_EV_MODBUS_RESP = 129,
+    MG_EV_HTTP_PART = 130,
     PMG_EV_END = 160 // no event has this number or a higher one
 };
 // Where an event stands in a mask of those that a handler hears of.
@@ -58,7 +59,8 @@ typedef struct {
     // A negative result (no memory) drops the connection silently.
     int (*open)(struct mg_connection *c, struct mg_connection *listener, void *arg);
     // An event, with data as PMG_EVENT_DATA says. Returns 0; PMG_RAISED when the Python handler
-    // raised (and the binding has reported it); PMG_STOP when the exception must leave poll().
+    // raised (and the binding has reported it); PMG_STOP when the exception must leave poll();
+    // PMG_CLIENT_FAULT for a DecodeError that pmg_http_client_fault() answers, which is not reported.
     int (*event)(struct mg_connection *c, int ev, void *data);
     // c is freed when this returns: take what must stay readable, then drop the object.
     void (*free)(struct mg_connection *c);
@@ -68,7 +70,7 @@ typedef struct {
     void (*timer_free)(pmg_timer_t *t);
 } pmg_hooks_t;
 
-enum { PMG_RAISED = -1, PMG_STOP = -2 };
+enum { PMG_RAISED = -1, PMG_STOP = -2, PMG_CLIENT_FAULT = -3 };
 
 struct pmg_timer {
     pmg_mgr_t *mgr;

@@ -50,13 +50,13 @@ __attribute__((always_inline)) static inline bool room(struct mg_connection *c, 
     if (off > 0 && (off >= b->len / 2 || COMPACT_FIRST)) { // compacting is cheaper than growing
         compact(c);
     }
-    if (pmg_buf_reserve(b, len)) {
+    if (pmg_grow(c, b, len)) {
         return true;
     }
     // No memory to grow: what has left already is room, too.
     if (pmg_x(c)->send_off > 0) {
         compact(c);
-        return pmg_buf_reserve(b, len);
+        return pmg_grow(c, b, len);
     }
     return false;
 }
@@ -138,13 +138,14 @@ int pmg_recv_consume(struct mg_connection *c, size_t len) {
         x->recv_off = c->recv.len = 0;
         if (c->recv.buf != pmg_m(c)->scratch) {
             pmg_buf_free(&c->recv);
+            pmg_budget_note(c);
         }
     } else if (x->recv_off > c->recv.len / 2) {
         memmove(c->recv.buf, c->recv.buf + x->recv_off, c->recv.len - x->recv_off);
         c->recv.len -= x->recv_off;
         x->recv_off = 0;
     }
-    if (c->is_full && c->recv.len - x->recv_off < pmg_m(c)->limits.max_recv) {
+    if (c->is_full && !x->ousted && c->recv.len - x->recv_off < pmg_m(c)->limits.max_recv) {
         c->is_full = 0;
         pmg_wants(c);
     }

@@ -162,6 +162,7 @@ void pmg_conn_free(struct mg_connection *c) {
         leave_work(c);
     }
     delist(m, c);
+    pmg_budget_forget(c);
     if (!x->internal) {
         m->hooks.free(c);
     }
@@ -178,6 +179,7 @@ void pmg_conn_free(struct mg_connection *c) {
     end_protocol(c);
     pmg_io_close(c);
     pmg_free(x->host);
+    pmg_free(x->everyone);
     if (c->recv.buf == m->scratch) {
         m->scratch_lent = false;
         c->recv.buf = NULL;

@@ -2,7 +2,7 @@
 //
 // What the core offers to the parts above it.
 //
-// May Python run?  In pmg_fire, pmg_call, pmg_fatal, pmg_flush, pmg_update, pmg_watch,
+// May Python run?  In pmg_budget_tell, pmg_fire, pmg_call, pmg_fatal, pmg_flush, pmg_update, pmg_watch,
 // pmg_watch_sending (no memory is an error) and pmg_conn_free: then
 // buffers may have moved and the connection may be closing (it is not freed: see loop.c). Nowhere
 // else.
@@ -33,6 +33,9 @@ int pmg_mgr_alive(pmg_mgr_t *m);
 
 // event.c
 void pmg_events_set(struct mg_connection *c, uint32_t events);
+static inline bool pmg_hears(struct mg_connection *c, int ev) {
+    return (pmg_x(c)->events & PMG_EVENT_BIT(ev)) != 0;
+}
 void pmg_fire(struct mg_connection *c, int ev, void *data); // to Python
 void pmg_call(struct mg_connection *c, int ev, void *data); // and sees to it if that closed it
 void pmg_fatal(struct mg_connection *c, const char *text);  // MG_EV_ERROR, then close
@@ -67,9 +70,13 @@ long pmg_watch_still(struct mg_connection *c);
 // queue.c
 void pmg_work(struct mg_connection *c);  // have the loop look at it, this turn or the next
 void pmg_wants(struct mg_connection *c); // tell the backend what to watch
+void pmg_owed(struct mg_connection *c, pmg_owed_t *o); // what its peer has begun or not taken
 
 // stream.c
 void pmg_flush(struct mg_connection *c);
+// Writes as much of the first `len` bytes that wait, 1 at least, as goes, past the layer. > 0, -EAGAIN
+// or why not; MG_EV_WRITE is the caller's.
+long pmg_flush_plain(struct mg_connection *c, size_t len);
 void pmg_update(struct mg_connection *c);  // flush, finish a drain, tell the backend
 void pmg_work_on(struct mg_connection *c); // its turn in the work queue
 void pmg_stream_ready(struct mg_connection *c, int mask, bool error); // as x->ready
@@ -78,6 +85,19 @@ void pmg_datagram_ready(struct mg_connection *c, int mask, bool error);
 // wakeup.c
 void pmg_wakeups_run(pmg_mgr_t *m);
 void pmg_wakeups_free(pmg_mgr_t *m);
+
+// budget.c. Buffers of a connection that may become large grow by pmg_grow().
+extern const char pmg_no_budget[]; // says why
+// As pmg_buf_reserve(), within max_memory. Others may lose what came of an unfinished message.
+bool pmg_grow(struct mg_connection *c, struct mg_iobuf *b, size_t more);
+// May it hold so much more? `small`: of what is kept for that, too. Who holds it then takes note.
+bool pmg_budget(struct mg_connection *c, size_t more, bool small);
+void pmg_budget_note(struct mg_connection *c);   // counts what it holds now
+void pmg_budget_forget(struct mg_connection *c); // it is about to be freed
+void pmg_budget_tell(struct mg_connection *c);   // it was ousted: ends it
+// What belongs to no connection.
+bool pmg_budget_take(pmg_mgr_t *m, size_t n);
+void pmg_budget_give(pmg_mgr_t *m, size_t n);
 
 // buffer.c
 int pmg_can_send(struct mg_connection *c);                                // 0, or why not
@@ -101,6 +121,12 @@ static inline bool pmg_out(struct mg_connection *c, const void *buf, size_t len)
     return pmg_out_grow(c, buf, len);
 }
 #endif
+
+// Did it fail for want of a descriptor, and is there one now? Somebody was put out for it.
+static inline bool pmg_no_descriptor(pmg_mgr_t *m, int err) {
+    return (err == -EMFILE || err == -ENFILE) && m->spare_descriptor != NULL &&
+           m->spare_descriptor(m);
+}
 
 // What the log asks of the core: it may put itself between the core and the hooks of a manager.
 typedef struct {

@@ -43,7 +43,7 @@ static void unheard(struct mg_connection *c, int ev, void *data) {
 
 void pmg_fire(struct mg_connection *c, int ev, void *data) {
     pmg_mgr_t *m = pmg_m(c);
-    if (!(pmg_x(c)->events & PMG_EVENT_BIT(ev))) {
+    if (!pmg_hears(c, ev)) {
         unheard(c, ev, data);
         return;
     }
@@ -60,10 +60,12 @@ void pmg_fire(struct mg_connection *c, int ev, void *data) {
         pmg_x(c)->errored = 1;
     }
     m->depth++;
+    pmg_x(c)->in_hook++;
     int r = m->hooks.event(c, ev, data);
+    pmg_x(c)->in_hook--;
     m->depth--;
     if (r < 0) {
-        pmg_x(c)->handler_failed = 1;
+        pmg_x(c)->handler_failed = r == PMG_CLIENT_FAULT ? 2 : 1;
         if (r == PMG_STOP) {
             m->stop = true;
         }

@@ -5,6 +5,8 @@
 #include "core_int.h"
 
 void pmg_limits_default(pmg_limits_t *limits) {
+    size_t memory = pmg_machine_memory(), quarter = memory / 4, half = memory / 2;
+    (void)quarter, (void)half;
     *limits = (pmg_limits_t) {
 #ifdef PMG_BOARD
 #define X(name, desktop, board) .name = board,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// The work queue, and what the backend is asked to watch.
+// The work queue, what the backend is asked to watch, and what a peer owes.
 
 #include "core_int.h"
 
@@ -47,4 +47,22 @@ void pmg_wants(struct mg_connection *c) {
         x->layer->pending(c)) { // the socket will not say so
         pmg_work(c);
     }
+}
+
+void pmg_owed(struct mg_connection *c, pmg_owed_t *o) {
+    pmg_conn_t *x = pmg_x(c);
+    memset(o, 0, sizeof(*o));
+    if (c->is_closing || x->lingering || !x->connected || c->is_udp) {
+        return;
+    }
+    if (c->is_tls_hs) {
+        o->unfinished = x->layer != NULL;
+        o->said = x->layer != NULL ? x->layer->heard(c) : 0;
+        return;
+    }
+    if (x->speaks->owes != NULL) {
+        x->speaks->owes(c, o);
+    }
+    o->untaken = pmg_send_len(c) > 0 && !x->hold;
+    o->taking = o->taking && o->untaken;
 }

@@ -21,6 +21,7 @@ static void sent_all(struct mg_connection *c) {
         b->size = b->len = 0;
     } else {
         pmg_buf_free(b);
+        pmg_budget_note(c);
     }
     pmg_x(c)->send_off = 0;
 }
@@ -72,6 +73,19 @@ void pmg_flush(struct mg_connection *c) {
         }
         pmg_call(c, MG_EV_WRITE, &total);
     }
+}
+
+long pmg_flush_plain(struct mg_connection *c, size_t len) {
+    pmg_conn_t *x = pmg_x(c);
+    long n = pmg_io_write(c, c->send.buf + x->send_off, len);
+    if (n > 0) {
+        x->send_off += (size_t)n;
+        x->taken += (uint32_t)n;
+        if (x->send_off == c->send.len) {
+            sent_all(c);
+        }
+    }
+    return n != 0 ? n : -EAGAIN;
 }
 
 // After the last reply: a close with unread bytes makes the kernel reset the connection, and the
@@ -127,6 +141,21 @@ static void read_protocol(struct mg_connection *c) {
     }
 }
 
+// It holds the most itself, or nobody holds more; or there is no memory at all.
+static void no_room(struct mg_connection *c) {
+    if (!pmg_m(c)->short_of_budget) {
+        pmg_fatal(c, "no memory for received data");
+    } else if (c->is_accepted) {
+        pmg_buf_free(&c->recv);
+        pmg_x(c)->recv_off = 0;
+        pmg_budget_note(c);
+        pmg_x(c)->ousted = PMG_OUSTED_IN;
+        pmg_budget_tell(c);
+    } else {
+        pmg_fatal(c, pmg_no_budget);
+    }
+}
+
 // A connection whose handler left bytes in the borrowed buffer gets one of its own.
 static void return_scratch(struct mg_connection *c) {
     pmg_mgr_t *m = pmg_m(c);
@@ -134,6 +163,7 @@ static void return_scratch(struct mg_connection *c) {
     if (b->buf != m->scratch) {
         if (b->len == 0 && b->buf != NULL) {
             pmg_buf_free(b);
+            pmg_budget_note(c);
             pmg_x(c)->recv_off = 0;
         }
         return;
@@ -145,11 +175,11 @@ static void return_scratch(struct mg_connection *c) {
     b->len = b->size = 0;
     pmg_x(c)->recv_off = 0;
     if (len > 0 && !c->is_closing) {
-        if (pmg_buf_reserve(b, len)) {
+        if (pmg_grow(c, b, len)) {
             memcpy(b->buf, rest, len);
             b->len = len;
         } else {
-            pmg_fatal(c, "no memory for received data");
+            no_room(c);
         }
     }
 }
@@ -157,11 +187,13 @@ static void return_scratch(struct mg_connection *c) {
 // The protocol first, then the program.
 static void read_done(struct mg_connection *c, size_t n) {
     pmg_conn_t *x = pmg_x(c);
-    x->in_read = 1;
+    x->in_read = x->has_read = 1;
     if (x->speaks->read != NULL) {
         x->speaks->read(c);
     }
-    pmg_call(c, MG_EV_READ, &n);
+    if (!c->is_tls_hs) { // else the rest is the handshake's, which has begun behind what was read
+        pmg_call(c, MG_EV_READ, &n);
+    }
     x->in_read = 0;
 }
 
@@ -236,8 +268,8 @@ static void read_stream(struct mg_connection *c) {
         b->size = PMG_READ_SIZE;
         m->scratch_lent = true;
     } else if (b->size - b->len < READ_MIN &&
-               !pmg_buf_reserve(b, b->len < want ? b->len + READ_MIN : want)) {
-        pmg_fatal(c, "no memory for received data");
+               !pmg_grow(c, b, b->len < want ? b->len + READ_MIN : want)) {
+        no_room(c);
         return;
     }
     if (b->size - b->len < want) {
@@ -337,7 +369,9 @@ void pmg_datagram_ready(struct mg_connection *c, int mask, bool error) {
 
 void pmg_work_on(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
-    if (c->is_tls_hs && x->connected && !c->is_closing) {
+    if (x->ousted) {
+        pmg_budget_tell(c);
+    } else if (c->is_tls_hs && x->connected && !c->is_closing) {
         x->layer->handshake(c);
     } else if (x->layer != NULL && !c->is_closing && !c->is_full && !x->eof && !x->lingering &&
                x->layer->pending(c)) {

@@ -39,24 +39,6 @@ static uint32_t period(const pmg_limits_t *l) {
     return ms > LOOK_MIN_MS ? (uint32_t)ms : LOOK_MIN_MS;
 }
 
-static void owed(struct mg_connection *c, pmg_owed_t *o) {
-    pmg_conn_t *x = pmg_x(c);
-    memset(o, 0, sizeof(*o));
-    if (c->is_closing || x->lingering || !x->connected || c->is_udp) {
-        return;
-    }
-    if (c->is_tls_hs) {
-        o->unfinished = x->layer != NULL;
-        o->said = x->layer != NULL ? x->layer->heard(c) : 0;
-        return;
-    }
-    if (x->speaks->owes != NULL) {
-        x->speaks->owes(c, o);
-    }
-    o->untaken = pmg_send_len(c) > 0 && !x->hold;
-    o->taking = o->taking && o->untaken;
-}
-
 // What the peer's side has confirmed, where the system tells; modulo 2^32.
 static uint32_t taken(struct mg_connection *c) {
     return pmg_x(c)->taken - (uint32_t)pmg_io_unsent(c);
@@ -90,7 +72,8 @@ static void look(pmg_timer_t *t) {
     const pmg_limits_t *l = &t->mgr->limits;
     uint32_t step = period(l);
     pmg_owed_t o;
-    owed(c, &o);
+    pmg_owed(c, &o);
+    pmg_budget_note(c);
     if (!o.unfinished && !o.untaken) {
         pmg_watch_end(c);
         return;
@@ -136,7 +119,7 @@ void pmg_watch(struct mg_connection *c) {
     w->timer.arg = c;
     w->timer.fn = look;
     w->at = pmg_now(m);
-    owed(c, &o);
+    pmg_owed(c, &o);
     w->in.count = o.said;
     w->in.on = o.saying;
     w->out.count = taken(c);
@@ -167,7 +150,7 @@ long pmg_watch_still(struct mg_connection *c) {
     pmg_mgr_t *m = pmg_m(c);
     const pmg_watch_t *w = pmg_x(c)->watch;
     pmg_owed_t o;
-    owed(c, &o);
+    pmg_owed(c, &o);
     if (w == NULL || (!o.unfinished && !o.untaken)) {
         return -1;
     }

@@ -34,7 +34,10 @@ int pmg_dns_local_ask(struct mg_connection *c, uint16_t id, const char *name) {
     pmg_io_iface_t ifaces[PMG_IFACES];
     size_t len = pmg_dns_query(buf, id, name, PMG_DNS_A);
     int n = all_ifaces(ifaces), result = -ENETUNREACH;
-    int err = pmg_io_mcast_open(c);
+    int err;
+    do {
+        err = pmg_io_mcast_open(c);
+    } while (pmg_no_descriptor(pmg_m(c), err));
     if (err < 0) {
         return err;
     }

@@ -62,7 +62,10 @@ static int open_query(pmg_dns_lookup_t *l, pmg_dns_query_t *q, const struct mg_a
     }
 #endif
     c->rem = *server;
-    int err = pmg_io_connect(c, NULL);
+    int err;
+    do {
+        err = pmg_io_connect(c, NULL);
+    } while (pmg_no_descriptor(pmg_m(c), err));
     if (q->tcp && (err == 0 || err == -EINPROGRESS)) {
         c->is_connecting = 1;
         pmg_wants(c);

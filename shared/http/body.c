@@ -83,8 +83,12 @@ static int took(struct mg_connection *c, char *base, size_t n) {
         char *p = base + h->pos;
         n -= fits;
         step(h, fits);
-        pmg_http_stream_piece(c, p, fits);
-        if (c->is_closing || c->is_draining || pmg_m(c)->stop) {
+        size_t rest = fits - pmg_http_stream_piece(c, p, fits);
+        h->pos -= rest; // it comes again
+        h->left += rest;
+        h->body_len -= rest;
+        // What speaks now may be another protocol, whose state is not ours to count in.
+        if (c->is_closing || c->is_draining || pmg_m(c)->stop || !pmg_is_http(c)) {
             return PMG_HTTP_BODY_STOPPED;
         }
     }

@@ -55,7 +55,7 @@ static int first_line(pmg_follow_t *f) {
         }
     }
     f->state = AT_HEADER;
-    f->chunked = f->has_length = f->close = false;
+    f->chunked = f->has_length = f->close = f->endless = false;
     f->left = 0;
     return f->response ? 0 : PMG_FOLLOW_LINE;
 }
@@ -71,6 +71,9 @@ static void header(pmg_follow_t *f) {
         }
     } else if (memcmp(line, "transfer-encoding:", 18) == 0) {
         f->chunked |= strstr(line, "chunked") != NULL;
+    } else if (memcmp(line, "content-type:", 13) == 0) {
+        f->endless |= strstr(line, "text/event-stream") != NULL ||
+                      strstr(line, "multipart/x-mixed-replace") != NULL;
     } else if (memcmp(line, "connection:", 11) == 0) {
         f->close |= strstr(line, "close") != NULL;
     }

@@ -17,6 +17,7 @@ typedef struct {
     bool response; // else requests
     bool no_body;  // of a response: it answers HEAD
     bool chunked, has_length, close;
+    bool endless;    // events, or pictures that replace one another
     uint16_t status; // of a response
     uint64_t left;   // of the body or the chunk
     size_t head_len; // bytes of the head so far

@@ -17,6 +17,11 @@ bool pmg_hand_between(struct mg_connection *c) {
            pmg_follow_until_close(f) || pmg_follow_lost(f);
 }
 
+bool pmg_hand_answered_head(struct mg_connection *c) {
+    const pmg_follow_t *f = follower(c);
+    return !c->is_resp && pmg_http_of(c)->is_head && f != NULL && f->no_body;
+}
+
 void pmg_hand_done(struct mg_connection *c) {
     pmg_follow_t *f = follower(c);
     if (f != NULL) {
@@ -35,6 +40,7 @@ static void met(struct mg_connection *c, const pmg_follow_t *f, int what) {
         h->out = f->chunked                  ? PMG_HTTP_OUT_CHUNKED
                  : pmg_follow_until_close(f) ? PMG_HTTP_OUT_STREAM
                                              : PMG_HTTP_OUT_LENGTH;
+        h->events = f->endless;
         h->close_after |= f->close || h->out == PMG_HTTP_OUT_STREAM;
         h->tunnel = h->is_connect && f->status / 100 == 2;
         h->close_after |= h->tunnel;

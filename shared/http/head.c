@@ -543,7 +543,35 @@ size_t pmg_http_header_joined(const pmg_http_msg_t *hm, struct mg_str name, char
     return lines > 1 && !is_single(name) ? n : 0;
 }
 
+static struct mg_str cookie_in(struct mg_str line, struct mg_str name) {
+    const char *p = line.buf, *end = pmg_str_end(line);
+    while (p < end) {
+        const char *semi = memchr(p, ';', (size_t)(end - p)), *stop = semi != NULL ? semi : end;
+        const char *eq = memchr(p, '=', (size_t)(stop - p));
+        if (eq != NULL && mg_strcmp(trim(p, eq), name) == 0) {
+            return trim(eq + 1, stop);
+        }
+        p = semi != NULL ? semi + 1 : end;
+    }
+    return mg_str_n(NULL, 0);
+}
+
+struct mg_str pmg_http_cookie(const pmg_http_msg_t *hm, struct mg_str name) {
+    for (int i = 0; i < hm->num_headers; i++) {
+        if (pmg_str_ieq(hm->headers[i].name, "cookie")) {
+            struct mg_str value = cookie_in(hm->headers[i].value, name);
+            if (value.buf != NULL) {
+                return value;
+            }
+        }
+    }
+    return mg_str_n(NULL, 0);
+}
+
 struct mg_str pmg_http_header_var(const pmg_http_msg_t *hm, struct mg_str name, struct mg_str var) {
+    if (pmg_str_ieq(name, "cookie")) {
+        return pmg_http_cookie(hm, var);
+    }
     struct mg_str v = pmg_http_header(hm, name);
     const char *p = v.buf, *end = pmg_str_end(v);
     while (p < end) {

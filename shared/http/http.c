@@ -115,7 +115,7 @@ static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p
         h->close_after = p->f.close || (p->f.http10 && !p->f.keep_alive);
         h->is_head = pmg_str_is(p->hm.method, "HEAD");
         h->is_connect = pmg_str_is(p->hm.method, "CONNECT");
-        h->resp_started = h->by_hand = 0;
+        h->resp_started = h->by_hand = h->events = 0;
         h->out = PMG_HTTP_OUT_LENGTH;
     }
     h->fresh = 1;
@@ -127,6 +127,7 @@ static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p
     pmg_http_body_begin(c, &p->hm, &p->f);
     p->hm.body = mg_str_n(base + h->head_len, 0);
     if (!c->is_client || p->hm.status >= 200 || p->hm.status == 101) {
+        h->hm = &p->hm;
         pmg_http_fire(c, MG_EV_HTTP_HDRS, &p->hm);
     }
     if (!is_http(c) || c->is_closing || c->is_draining) {
@@ -197,6 +198,9 @@ static void deliver_response(struct mg_connection *c, pmg_http_msg_t *hm, bool m
     }
     if (!is_http(c)) {
         return;
+    }
+    if (c->is_tls_hs) {
+        return; // HTTP goes on within it
     }
     if (tunnel) {
         pmg_http_leave(c); // another protocol follows, and it is the program's
@@ -304,7 +308,7 @@ static size_t process(struct mg_connection *c) {
     parse_t p;
     size_t ofs = 0;
     while ((!c->is_resp || h->sink == PMG_HTTP_BODY_STREAM) && !c->is_closing && !c->is_draining &&
-           !m->stop && is_http(c)) {
+           !m->stop && is_http(c) && !c->is_tls_hs) {
         bool parsed = false;
         if (h->state == PMG_HTTP_HEAD && next_head(c, &ofs, &p, &parsed) < 0) {
             break;
@@ -425,14 +429,30 @@ static void too_slow(struct mg_connection *c) {
 // ---------------------------------------------------------------------------------------------
 // What the core calls
 
+static void oversized(struct mg_connection *c) { // for max_memory
+    if (pmg_http_of(c)->sink == PMG_HTTP_BODY_STREAM) {
+        pmg_http_stream_fail(c, 413, pmg_no_budget);
+    } else {
+        refuse(c, 413);
+    }
+}
+
+static size_t held(struct mg_connection *c) {
+    return pmg_http_stream_held(c);
+}
+
 static int start(struct mg_connection *c, const pmg_opening_t *o) {
     (void)o;
     return !c->is_client || pmg_request_new(c) ? 0 : -ENOMEM;
 }
 
+static void begin(struct mg_connection *c);
+
 static void opened(struct mg_connection *c) {
     if (c->is_accepted && !c->is_draining) {
         pmg_deadline(c, idle_late, pmg_m(c)->limits.idle_timeout);
+    } else if (c->is_client && pmg_x(c)->layer != NULL) { // TLS stands, what was queued goes out
+        begin(c);
     }
 }
 
@@ -494,6 +514,9 @@ static void read_input(struct mg_connection *c) {
         }
         return;
     }
+    if (c->is_tls_hs) {
+        return; // what follows is TLS
+    }
     arm(c);
     if (pmg_m(c)->stop && !c->is_closing &&
         (pmg_http_of(c)->sink == PMG_HTTP_BODY_STREAM || (c->recv.len > 0 && !c->is_resp))) {
@@ -509,6 +532,13 @@ static void read_input(struct mg_connection *c) {
 
 static bool is_idle(struct mg_connection *c) {
     return pmg_http_of(c)->state == PMG_HTTP_HEAD && between(c) && !pmg_x(c)->reparse;
+}
+
+// What came of a message in the clear is not completed by what comes over TLS: who put it there is
+// unknown.
+static bool upgrades(struct mg_connection *c) {
+    const pmg_http_t *h = pmg_http_of(c);
+    return h->state == PMG_HTTP_HEAD && h->scan == 0;
 }
 
 // A body may end with the connection, or be cut by it.
@@ -535,6 +565,7 @@ const pmg_protocol_t pmg_http = {
                "Retry-After: 1\r\nContent-Length: 0\r\n\r\n",
     .finishes = true,
     .start = start,
+    .upgrades = upgrades,
     .opened = opened,
     .begin = begin,
     .read = read_input,
@@ -543,6 +574,8 @@ const pmg_protocol_t pmg_http = {
     .idle = is_idle,
     .owes = owes,
     .slow = too_slow,
+    .oversized = oversized,
+    .held = held,
     .eof = eof,
     .closing = closing,
     .end = pmg_request_end_client,

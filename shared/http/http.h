@@ -40,9 +40,16 @@ size_t pmg_http_header_joined(const pmg_http_msg_t *hm, struct mg_str name, char
 bool pmg_http_header_has(const pmg_http_msg_t *hm, const char *name, const char *token);
 // A parameter of a header's value: charset in "text/html; charset=utf-8", quotes removed.
 struct mg_str pmg_http_header_var(const pmg_http_msg_t *hm, struct mg_str name, struct mg_str var);
+// A cookie of the request (RFC 6265, 5.4): pairs stand apart by ";" alone, a name ends at the first "="
+// and counts with its case, a value is taken as it stands. {NULL, 0} if there is none.
+struct mg_str pmg_http_cookie(const pmg_http_msg_t *hm, struct mg_str name);
 // A query parameter: the raw value in *raw, {NULL, 0} if absent; then decode it with
-// pmg_url_decode (dst may be raw.len long). The decoded length, or -EINVAL for a bad %-escape.
+// pmg_url_decode (dst may be raw.len long). The decoded length, or -EILSEQ for a bad %-escape.
 struct mg_str pmg_http_query_var(const pmg_http_msg_t *hm, struct mg_str name);
+
+// A handler of this event raised over bytes that the client sent: is that answered with a 400? Else
+// it is reported like what any handler raises.
+bool pmg_http_client_fault(struct mg_connection *c, int ev);
 
 // A head under construction, written straight into the send buffer. After begin() succeeded call
 // header() any number of times, then end() or abort(). abort() leaves no trace. Do not call
@@ -51,13 +58,15 @@ typedef struct {
     struct mg_connection *c;
     size_t start; // length of the send buffer before
     uint8_t kind, seen;
+    int refused; // not 0: nothing is written, end() says why
     int status;
     size_t content_length;
     const pmg_http_msg_t *hm;
 } pmg_head_t;
 
-// A reply. -EINVAL: status outside 200..999, or the connection does not speak HTTP as a server.
-// -EPIPE: closing. -EALREADY: this request was answered. -ENOBUFS as pmg_send.
+// A reply. -EINVAL: status outside 200..999. What else is wrong end() gives, after the headers were
+// looked at. -EINVAL: the connection does not speak HTTP as a server. -EPIPE: closing. -EALREADY: this
+// request was answered. -ENOBUFS as pmg_send.
 int pmg_reply_begin(pmg_head_t *h, struct mg_connection *c, int status);
 // -EINVAL: the name is no token, the value holds CR, LF or NUL, or contradicts the body.
 int pmg_head_header(pmg_head_t *h, struct mg_str name, struct mg_str value);
@@ -92,14 +101,39 @@ int pmg_http_basic_auth(struct mg_connection *c, struct mg_str user, struct mg_s
 // In MG_EV_HTTP_HDRS: has the body arrive in pieces, MG_EV_HTTP_BODY, or go into the file `path`
 // (NULL: none). MG_EV_HTTP_MSG comes at its end, without a body. More than `max_size` bytes (0: no
 // limit) are refused: 413, MG_EV_ERROR. The file appears when it is whole. A reply that ends before
-// the body does ends the stream: the rest is read and dropped.
-// -EINVAL outside MG_EV_HTTP_HDRS; -EALREADY; why the file cannot be made (-ENOENT, -EACCES ...).
+// the body does ends the stream: the rest is read and dropped. `piece`: the most bytes of one; 0: as
+// many as there are.
+// -EINVAL outside MG_EV_HTTP_HDRS, or for pieces that the handler does not hear of; -EALREADY; why the
+// file cannot be made (-ENOENT, -EACCES ...).
 int pmg_http_stream_body(struct mg_connection *c, const char *path, size_t max_size, size_t piece);
+
+#if PMG_HAS_FORM
+// A part of a form that begins, as MG_EV_HTTP_PART has it. `filename` is what
+// pmg_multipart_filename() makes of the client's.
+typedef struct {
+    struct mg_str name, filename, content_type; // empty: not given
+} pmg_form_part_t;
+// In MG_EV_HTTP_HDRS: has the parts of a multipart form arrive, each with MG_EV_HTTP_PART and then, in
+// pieces, MG_EV_HTTP_BODY; at their end MG_EV_HTTP_MSG comes, without a body. `max_size` is that of
+// the whole body; 0: no limit, as for `max_parts`. As pmg_http_stream_body(), of
+// MG_EV_HTTP_PART; -EILSEQ for a body that is no such form.
+int pmg_http_stream_form(struct mg_connection *c, size_t max_size, size_t max_parts);
+// In MG_EV_HTTP_PART: the content goes into the file `path`, which appears when it is whole. -EINVAL
+// elsewhere; -EALREADY; why the file cannot be made.
+int pmg_http_part_save(struct mg_connection *c, const char *path);
+#endif
 #endif
 
 #if PMG_HAS_FILES
 typedef struct {
-    const char *root;         // serve_dir: folder; serve_file: the file
+    struct mg_str prefix, folder; // what lies under the path `prefix` is looked for in `folder`
+} pmg_serve_root_t;
+typedef struct {
+    // serve_dir: a folder, and ",/prefix=folder" for each that shows under a path; serve_file: the
+    // file. NULL: `roots` says it.
+    const char *root;
+    const pmg_serve_root_t *roots;
+    size_t num_roots;
     struct mg_str headers;    // "Name: value\r\n" lines, validated; may be empty
     struct mg_str mime_types; // "ext=type,ext2=type2" ahead of the built-in table; may be empty
     const char *page404;      // a file for what is not found, or NULL
@@ -107,7 +141,8 @@ typedef struct {
     bool dotfiles;            // names with a dot in front are served and listed, too
 } pmg_serve_t;
 // Answers the request of `hm` from the file system, with ranges, ETag, .gz and folder listings.
-// A missing file is a 404 to the client, not an error here. -EALREADY, -EPIPE, -EINVAL as reply.
+// A missing file is a 404 to the client, not an error here. -EALREADY, -EPIPE, -EINVAL as reply;
+// -EINVAL for a root that is none.
 int pmg_serve_dir(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *opts);
 int pmg_serve_file(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *opts);
 #endif

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // What the files of HTTP share. From the top: http.c (messages, one after another), body.c (how a
-// body is framed), stream.c (bodies in pieces), serve.c, send_file.c and listing.c (files), reply.c,
-// hand.c, request.c, date.c, state.c, head.c (heads of the peer), out.c (heads of ours). None calls one above it.
+// body is framed), form.c, stream.c and upload.c (bodies in pieces), the files of serve_int.h (static
+// files), reply.c, hand.c, request.c, date.c, state.c, head.c (heads of the peer), out.c (heads of
+// ours). None calls one above it.
 #ifndef PMG_HTTP_INT_H
 #define PMG_HTTP_INT_H
 
@@ -31,9 +32,12 @@ typedef struct {
     uint8_t http10 : 1;
     uint8_t is_connect : 1; // the request was CONNECT: a 2xx opens a tunnel
     uint8_t tunnel : 1;     // what follows is not HTTP, and the program's
-    uint8_t events : 1;     // text/event-stream: silence and slowness are its nature
+    uint8_t events : 1;     // or pictures, without an end: silence and slowness are its nature
     uint32_t gone;          // bytes of bodies that are not in the buffer any more, modulo 2^32
-    size_t scan;            // bytes of the head that hold no end of it
+    union {
+        size_t scan;              // bytes of the head that hold no end of it; where trailers begin
+        const pmg_http_msg_t *hm; // while pmg_http_in_head()
+    };
     size_t head_len;
     size_t pos;                // raw bytes of the message that were read so far
     size_t left;               // of the body or the chunk
@@ -130,9 +134,13 @@ bool pmg_http_out_str(struct mg_connection *c, const char *s);
 bool pmg_http_out_num(struct mg_connection *c, uint64_t n);
 bool pmg_http_out_status(struct mg_connection *c, int status); // the status line
 const char *pmg_http_reason(int status);
+// Makes a head that is never sent: its headers are looked at, then its end() says why. 0.
+int pmg_head_refused(pmg_head_t *h, struct mg_connection *c, int why);
 int pmg_head_text(pmg_head_t *h, const char *name, const char *value); // as pmg_head_header()
 int pmg_head_lines(pmg_head_t *h, struct mg_str lines); // "Name: value\r\n" of a caller
-int pmg_http_no_memory(struct mg_connection *c);        // -ENOMEM, "no memory for the reply"
+struct mg_str pmg_head_lines_value(struct mg_str lines,
+    const char *lower_name);                     // {NULL, 0}: no such
+int pmg_http_no_memory(struct mg_connection *c); // -ENOMEM, "no memory for the reply"
 
 // date.c
 // The header's line, behind it the usual Content-Type; NULL: the clock is not set.
@@ -146,10 +154,13 @@ const char *pmg_http_date(pmg_mgr_t *m);
 int pmg_hand_send(struct mg_connection *c, const void *buf, size_t len);
 bool pmg_hand_between(struct mg_connection *c); // is http_chunk() free to go on?
 void pmg_hand_done(struct mg_connection *c);
+// A head by hand was all of the answer to HEAD: the program may go on with a body that nobody gets.
+bool pmg_hand_answered_head(struct mg_connection *c);
 
 // reply.c
+int pmg_reply_start(pmg_head_t *h, struct mg_connection *c, int status); // or at once why not
 void pmg_http_refuse(struct mg_connection *c, int status); // a reply of ours, then close
-void pmg_http_failed(struct mg_connection *c); // a handler raised: 500, if a request waits
+void pmg_http_failed(struct mg_connection *c); // a handler raised: 500 or 400, if a request waits
 // Calls the handler, and answers for it if it raises.
 static inline void pmg_http_fire(struct mg_connection *c, int ev, void *data) {
     pmg_x(c)->handler_failed = 0;
@@ -162,26 +173,29 @@ static inline void pmg_http_fire(struct mg_connection *c, int ev, void *data) {
 // stream.c: bodies in pieces; state.c: how one ends before its time
 #if PMG_HAS_STREAM
 struct pmg_http_stream {
-    size_t max;   // 0: no limit
-    size_t piece; // the most bytes of one; 0: as many as there are
+    size_t max;  // 0: no limit
+    size_t most; // bytes of a piece; 0: as many as there are
     bool refused;
-    bool busy; // the file system has it, and may run Python: who ends it meanwhile says `gone`
-    bool gone;
-    void *file; // NULL: pieces go to the program
+    // A handler runs or the file system has it, which may run Python, too: who ends it meanwhile
+    // says `gone`, and pmg_http_stream_leave() frees it.
+    bool busy, gone;
+    struct pmg_http_upload *upload; // NULL: pieces go to the program
+    // Of a form, what takes its pieces and ends it (form.c): as the functions below. Else NULL.
+    void *form;
+    size_t form_size;
+    bool no_room; // for the form, by max_memory
+    size_t (*piece)(struct mg_connection *c, const char *buf, size_t len);
+    bool (*end)(struct mg_connection *c);
     char *head;
     size_t head_len;
-    size_t path_len; // of what follows: the path with its NUL, then that of the unfinished file
-    char path[];
 };
-
-static inline const char *pmg_http_stream_part(const pmg_http_stream_t *s) {
-    return s->path + s->path_len;
-}
 // The head is read, the body follows. False: refused.
 bool pmg_http_stream_begin(struct mg_connection *c, const char *head, size_t len);
 size_t pmg_http_stream_max(struct mg_connection *c);
+size_t pmg_http_stream_held(struct mg_connection *c);            // bytes
 size_t pmg_http_stream_fit(struct mg_connection *c, size_t len); // so many of them are a piece
-void pmg_http_stream_piece(struct mg_connection *c, const void *buf, size_t len);
+// How many of the bytes, which fit, are done with: all, unless an exception leaves poll().
+size_t pmg_http_stream_piece(struct mg_connection *c, const char *buf, size_t len);
 // The body is whole, and so is its file; `head` is valid until the result is freed. NULL: it failed.
 pmg_http_stream_t *pmg_http_stream_end(struct mg_connection *c, struct mg_str *head);
 void pmg_http_stream_free(pmg_http_stream_t *s);
@@ -193,8 +207,9 @@ void pmg_http_stream_too_large(struct mg_connection *c);
 #else
 #define pmg_http_stream_begin(c, head, len) ((void)(c), (void)(head), (void)(len), false)
 #define pmg_http_stream_max(c) ((size_t)0)
+#define pmg_http_stream_held(c) ((void)(c), (size_t)0)
 #define pmg_http_stream_fit(c, len) (len)
-#define pmg_http_stream_piece(c, buf, len) ((void)(c), (void)(buf), (void)(len))
+#define pmg_http_stream_piece(c, buf, len) ((void)(c), (void)(buf), (len))
 #define pmg_http_stream_end(c, head) ((void)(c), (void)(head), (pmg_http_stream_t *)NULL)
 #define pmg_http_stream_free(s) ((void)(s))
 #define pmg_http_stream_abort(c) ((void)(c))

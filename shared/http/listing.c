@@ -3,12 +3,12 @@
 // What a folder without an index page shows.
 
 #include "serve_int.h"
+#include "../base/utf8.h"
 
 #if PMG_HAS_FILES
 
 typedef struct {
     struct mg_iobuf out;
-    struct mg_fs *fs;
     const char *dir;
     bool failed, dotfiles;
 } listing_t;
@@ -26,18 +26,33 @@ static void puts_(listing_t *l, const char *s) {
     put(l, s, strlen(s));
 }
 
-static void put_html(listing_t *l, const char *s) {
-    for (; *s != '\0'; s++) {
-        if (*s == '<' || *s == '>' || *s == '&' || *s == '"') {
-            puts_(l, *s == '<' ? "&lt;" : *s == '>' ? "&gt;" : *s == '&' ? "&amp;" : "&quot;");
+static void put_html(listing_t *l, struct mg_str s) {
+    for (size_t i = 0; i < s.len; i++) {
+        char ch = s.buf[i];
+        if (ch == '<' || ch == '>' || ch == '&' || ch == '"') {
+            puts_(l, ch == '<' ? "&lt;" : ch == '>' ? "&gt;" : ch == '&' ? "&amp;" : "&quot;");
         } else {
-            put(l, s, 1);
+            put(l, &ch, 1);
         }
     }
 }
 
-static void put_url(listing_t *l, const char *s) {
-    for (; *s != '\0'; s++) {
+// A name is bytes, the page is UTF-8.
+static void put_name(listing_t *l, struct mg_str name) {
+    size_t len = pmg_utf8_replace(name.buf, name.len, NULL);
+    char *text = pmg_alloc(len + 1);
+    if (text == NULL) {
+        l->failed = true;
+        return;
+    }
+    pmg_utf8_replace(name.buf, name.len, text);
+    put_html(l, mg_str_n(text, len));
+    pmg_free(text);
+}
+
+static void put_url(listing_t *l, struct mg_str name) {
+    for (size_t i = 0; i < name.len; i++) {
+        const char *s = name.buf + i;
         char text[4];
         bool plain = (*s >= '0' && *s <= '9') || (*s >= 'a' && *s <= 'z') ||
                      (*s >= 'A' && *s <= 'Z') || strchr("-._~", *s) != NULL;
@@ -47,52 +62,64 @@ static void put_url(listing_t *l, const char *s) {
     }
 }
 
+// Shown are files and folders; what lies there as name.gz alone answers to `name`.
 static void entry(const char *name, void *arg) {
     listing_t *l = arg;
     char path[MG_PATH_MAX], text[32];
-    size_t size = 0;
-    if ((name[0] == '.' && (!l->dotfiles || name[1] == '\0' || strcmp(name, "..") == 0)) ||
-        (size_t)pmg_snprintf(path, sizeof(path), "%s/%s", l->dir, name) >= sizeof(path)) {
+    pmg_stat_t st, plain;
+    struct mg_str shown = mg_str(name);
+    const char *dir = strcmp(l->dir, "/") == 0 ? "" : l->dir;
+    size_t len = pmg_snprintf(path, sizeof(path), "%s/%s", dir, name);
+    if (l->failed || (name[0] == '.' && !l->dotfiles) ||
+        pmg_serve_name_unfinished(name, shown.len) || len >= sizeof(path) ||
+        pmg_port_stat(path, &st) < 0 || (st.kind != PMG_IS_FILE && st.kind != PMG_IS_FOLDER)) {
         return;
     }
-    bool dir = (l->fs->st(path, &size, NULL) & MG_FS_DIR) != 0;
+    bool folder = st.kind == PMG_IS_FOLDER;
+    if (!folder && shown.len > 3 && strcmp(name + shown.len - 3, ".gz") == 0) {
+        path[len - 3] = '\0';
+        if (pmg_port_stat(path, &plain) == 0 && plain.kind == PMG_IS_NOTHING) {
+            shown.len -= 3;
+        }
+    }
     puts_(l, "<tr><td><a href=\"");
-    put_url(l, name);
-    puts_(l, dir ? "/\">" : "\">");
-    put_html(l, name);
-    puts_(l, dir ? "/</a></td><td></td></tr>\n" : "</a></td><td>");
-    if (!dir) {
-        size_t len = pmg_snprintf(text, sizeof(text), "%llu</td></tr>\n", (unsigned long long)size);
+    put_url(l, shown);
+    puts_(l, folder ? "/\">" : "\">");
+    put_name(l, shown);
+    puts_(l, folder ? "/</a></td><td></td></tr>\n" : "</a></td><td>");
+    if (!folder) {
+        len = pmg_snprintf(text, sizeof(text), "%llu</td></tr>\n", (unsigned long long)st.size);
         put(l, text, len);
     }
 }
 
+static int send_page(struct mg_connection *c, const pmg_serve_t *o, struct mg_str page) {
+    pmg_head_t h;
+    int err = pmg_reply_start(&h, c, 200);
+    if (err < 0) {
+        return err;
+    }
+    if ((err = pmg_head_lines(&h, o->headers)) < 0 ||
+        (err = pmg_head_text(&h, "Content-Type", "text/html; charset=utf-8")) < 0) {
+        pmg_head_abort(&h);
+        return err;
+    }
+    return pmg_reply_end(&h, page);
+}
+
 int pmg_serve_listing(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *o,
     const char *dir) {
-    listing_t l = {.fs = pmg_port_fs(), .dir = dir, .dotfiles = o->dotfiles};
-    char uri[MG_PATH_MAX];
-    pmg_snprintf(uri, sizeof(uri), "%.*s", (int)hm->uri.len, hm->uri.buf);
+    listing_t l = {.dir = dir, .dotfiles = o->dotfiles};
     puts_(&l, "<!doctype html><html><head><meta charset=\"utf-8\"><title>Index of ");
-    put_html(&l, uri);
+    put_html(&l, hm->uri);
     puts_(&l, "</title></head><body><h1>Index of ");
-    put_html(&l, uri);
+    put_html(&l, hm->uri);
     puts_(&l, "</h1><table>\n<tr><td><a href=\"../\">../</a></td><td></td></tr>\n");
-    l.fs->ls(dir, entry, &l);
+    int listed = pmg_port_list(dir, entry, &l);
     puts_(&l, "</table></body></html>\n");
-    pmg_head_t h;
-    int err = l.failed ? pmg_fail(pmg_m(c), -ENOMEM, "no memory for the listing")
-                       : pmg_reply_begin(&h, c, 200);
-    if (err == 0) {
-        err = pmg_head_lines(&h, o->headers);
-        if (err == 0) {
-            err = pmg_head_text(&h, "Content-Type", "text/html; charset=utf-8");
-        }
-        if (err == 0) {
-            err = pmg_reply_end(&h, mg_str_n((char *)l.out.buf, l.out.len));
-        } else {
-            pmg_head_abort(&h);
-        }
-    }
+    int err = l.failed     ? pmg_fail(pmg_m(c), -ENOMEM, "no memory for the listing")
+              : listed < 0 ? pmg_serve_say(c, o, listed == -EACCES ? 404 : 500, NULL, NULL)
+                           : send_page(c, o, mg_str_n((char *)l.out.buf, l.out.len));
     pmg_buf_free(&l.out);
     return err;
 }

@@ -4,6 +4,8 @@
 
 #include "http_int.h"
 #include "multipart.h"
+#include "../base/form.h"
+#include "../base/utf8.h"
 
 #if PMG_HAS_UTIL
 
@@ -17,7 +19,7 @@ typedef struct {
 
 static int fail(reader_t *r, const char *why) {
     *r->why = why;
-    return -EINVAL;
+    return -EILSEQ;
 }
 
 static struct mg_str slice(const char *from, const char *to) {
@@ -41,7 +43,7 @@ static const char *skip_blank(const char *p, const char *end) {
     return p;
 }
 
-static bool is_boundary(struct mg_str s) {
+bool pmg_multipart_is_boundary(struct mg_str s) {
     for (size_t i = 0; i < s.len; i++) {
         char ch = s.buf[i];
         if (!((ch | 32) >= 'a' && (ch | 32) <= 'z') && !(ch >= '0' && ch <= '9') &&
@@ -89,7 +91,7 @@ static int own_boundary(reader_t *r) {
         stop--;
     }
     r->boundary = slice(r->p + 2, stop);
-    if (!is_boundary(r->boundary)) {
+    if (!pmg_multipart_is_boundary(r->boundary)) {
         return fail(r, "the first line is no boundary");
     }
     // A form without fields is the closing line alone.
@@ -98,8 +100,17 @@ static int own_boundary(reader_t *r) {
     return alone && closes ? 0 : 1;
 }
 
+// The end of a quoted text that began at p, or NULL. As the WHATWG has it, it is the first quote and
+// a backslash is itself; as RFC 2616 had it, and curl up to 7.80, a backslash quotes what follows.
+static const char *quote_end(const char *p, const char *end, bool quoting) {
+    for (; p < end && *p != '"'; p++) {
+        p += quoting && *p == '\\' && p + 1 < end && (p[1] == '"' || p[1] == '\\');
+    }
+    return p < end ? p : NULL;
+}
+
 // One parameter of Content-Disposition, p at its ";". Where the next one begins, or NULL.
-static const char *parameter(const char *p, const char *end, struct mg_str *name,
+static const char *parameter(const char *p, const char *end, bool quoting, struct mg_str *name,
     struct mg_str *value) {
     const char *start = p = skip_blank(p + 1, end);
     while (p < end && *p != '=') {
@@ -111,10 +122,8 @@ static const char *parameter(const char *p, const char *end, struct mg_str *name
     }
     start = ++p;
     if (p < end && *p == '"') {
-        for (start = ++p; p < end && *p != '"'; p++) {
-            p += *p == '\\' && p + 1 < end && (p[1] == '"' || p[1] == '\\');
-        }
-        if (p >= end) {
+        p = quote_end(++start, end, quoting);
+        if (p == NULL) {
             return NULL;
         }
         *value = slice(start, p++);
@@ -131,6 +140,56 @@ static const char *parameter(const char *p, const char *end, struct mg_str *name
     return p == end || *p == ';' ? p : NULL;
 }
 
+// utf-8'en'na%20me (RFC 8187): the text behind its charset, or {NULL, 0}.
+static struct mg_str extended(struct mg_str value, uint8_t *form) {
+    char *end = value.buf + value.len, byte[1];
+    char *lang = memchr(value.buf, '\'', value.len);
+    char *text = lang != NULL ? memchr(lang + 1, '\'', (size_t)(end - lang - 1)) : NULL;
+    struct mg_str charset = slice(value.buf, lang != NULL ? lang : end);
+    bool latin = pmg_str_ieq(charset, "iso-8859-1");
+    if (text == NULL || (!latin && !pmg_str_ieq(charset, "utf-8"))) {
+        return mg_str_n(NULL, 0);
+    }
+    for (char *p = ++text; p < end; p++) {
+        size_t rest = (size_t)(end - p);
+        if ((*p & 0x80) != 0 || // stands there in escapes alone; so no text grows
+            (*p == '%' && pmg_percent_decode(mg_str_n(p, rest < 3 ? rest : 3), byte, false) != 1)) {
+            return mg_str_n(NULL, 0);
+        }
+    }
+    *form = latin ? PMG_MULTIPART_LATIN1 : PMG_MULTIPART_UTF8;
+    return slice(text, end);
+}
+
+// The parameters behind "form-data". False: malformed.
+static bool parameters(const char *p, const char *end, bool quoting, pmg_multipart_t *part) {
+    struct mg_str none = {NULL, 0}, extra = none;
+    part->name = part->filename = none;
+    part->name_form = part->filename_form = quoting ? PMG_MULTIPART_QUOTED : PMG_MULTIPART_PLAIN;
+    while (p < end) {
+        struct mg_str name, value;
+        p = *p == ';' ? parameter(p, end, quoting, &name, &value) : NULL;
+        if (p == NULL) {
+            return false;
+        }
+        struct mg_str *field = pmg_str_ieq(name, "name")        ? &part->name
+                               : pmg_str_ieq(name, "filename")  ? &part->filename
+                               : pmg_str_ieq(name, "filename*") ? &extra
+                                                                : NULL;
+        if (field != NULL) {
+            if (field->buf != NULL) {
+                return false; // which of the two is meant?
+            }
+            *field = value;
+        }
+    }
+    if (extra.buf != NULL) { // it counts, not the plain one (RFC 6266, 4.3)
+        part->filename = extended(extra, &part->filename_form);
+        return part->filename.buf != NULL && part->name.buf != NULL;
+    }
+    return part->name.buf != NULL;
+}
+
 static bool disposition(struct mg_str v, pmg_multipart_t *part) {
     const char *end = pmg_str_end(v), *p = v.buf;
     while (p < end && *p != ';' && *p != ' ' && *p != '\t') {
@@ -140,23 +199,7 @@ static bool disposition(struct mg_str v, pmg_multipart_t *part) {
         return false;
     }
     p = skip_blank(p, end);
-    while (p < end) {
-        struct mg_str name, value;
-        p = *p == ';' ? parameter(p, end, &name, &value) : NULL;
-        if (p == NULL) {
-            return false;
-        }
-        struct mg_str *field = mg_strcasecmp(name, mg_str("name")) == 0       ? &part->name
-                               : mg_strcasecmp(name, mg_str("filename")) == 0 ? &part->filename
-                                                                              : NULL;
-        if (field != NULL) {
-            if (field->buf != NULL) {
-                return false; // which of the two is meant?
-            }
-            *field = value;
-        }
-    }
-    return part->name.buf != NULL;
+    return parameters(p, end, false, part) || parameters(p, end, true, part);
 }
 
 // The header lines of a part and the blank one; r->p then stands at the content.
@@ -195,6 +238,12 @@ static int headers(reader_t *r, pmg_multipart_t *part) {
     }
 }
 
+int pmg_multipart_head(struct mg_str lines, pmg_multipart_t *part, const char **why) {
+    reader_t r = {lines.buf, pmg_str_end(lines), {NULL, 0}, why};
+    memset(part, 0, sizeof(*part));
+    return headers(&r, part) < 0 ? -EILSEQ : 0;
+}
+
 int pmg_multipart_next(struct mg_str body, size_t *offset, struct mg_str boundary,
     pmg_multipart_t *part, const char **why) {
     reader_t r = {body.buf, pmg_str_end(body), boundary, why};
@@ -209,11 +258,12 @@ int pmg_multipart_next(struct mg_str body, size_t *offset, struct mg_str boundar
         if (known <= 0) {
             return known;
         }
-    } else if (!is_boundary(boundary)) {
+    } else if (!pmg_multipart_is_boundary(boundary)) {
         return fail(&r, "the boundary is none");
     }
     if (*offset > body.len) {
-        return fail(&r, "the offset lies behind its end");
+        (void)fail(&r, "the offset lies behind its end");
+        return -EINVAL; // that is no fault of the body
     }
     const char *start = body.buf + *offset;
     if (*offset == 0 && boundary.len > 0 && delimiter(&r, start, &last) == NULL) {
@@ -244,15 +294,54 @@ int pmg_multipart_next(struct mg_str body, size_t *offset, struct mg_str boundar
     return 1;
 }
 
-size_t pmg_multipart_unquote(struct mg_str raw, char *dst) {
+// The percent-escapes that browsers write: of a quote, of CR and of LF.
+static size_t unescape(struct mg_str raw, char *dst) {
     size_t n = 0;
     for (size_t i = 0; i < raw.len; i++) {
-        bool quoted = raw.buf[i] == '\\' && i + 1 < raw.len &&
-                      (raw.buf[i + 1] == '"' || raw.buf[i + 1] == '\\');
-        i += quoted;
+        struct mg_str rest = mg_str_n(raw.buf + i, raw.len - i < 3 ? raw.len - i : 3);
+        char ch = pmg_str_is(rest, "%22")   ? '"'
+                  : pmg_str_is(rest, "%0D") ? '\r'
+                  : pmg_str_is(rest, "%0A") ? '\n'
+                                            : '\0';
+        dst[n++] = ch != '\0' ? ch : raw.buf[i];
+        i += ch != '\0' ? 2 : 0;
+    }
+    return n;
+}
+
+static size_t unquote(struct mg_str raw, char *dst) {
+    size_t n = 0;
+    for (size_t i = 0; i < raw.len; i++) {
+        i += raw.buf[i] == '\\' && i + 1 < raw.len &&
+             (raw.buf[i + 1] == '"' || raw.buf[i + 1] == '\\');
         dst[n++] = raw.buf[i];
     }
     return n;
+}
+
+// A byte beyond ASCII stands there as three, and becomes two.
+static size_t from_latin1(struct mg_str raw, char *dst) {
+    size_t n = 0;
+    for (size_t i = 0; i < raw.len; i++) {
+        char ch = raw.buf[i];
+        if (ch == '%') {
+            (void)pmg_percent_decode(mg_str_n(raw.buf + i, 3), &ch, false);
+            i += 2;
+        }
+        n += pmg_latin1_to_utf8(&ch, 1, dst + n);
+    }
+    return n;
+}
+
+size_t pmg_multipart_text(struct mg_str raw, uint8_t form, char *dst) {
+    switch (form) {
+        case PMG_MULTIPART_UTF8:
+            return (size_t)pmg_percent_decode(raw, dst, false); // it was checked
+        case PMG_MULTIPART_LATIN1: return from_latin1(raw, dst);
+        case PMG_MULTIPART_QUOTED: return unquote(raw, dst);
+        case PMG_MULTIPART_PLAIN: return unescape(raw, dst);
+        default: memcpy(dst, raw.len > 0 ? raw.buf : "", raw.len); return raw.len;
+    }
 }
 
 size_t pmg_multipart_filename(struct mg_str name, char *dst) {
@@ -272,7 +361,13 @@ size_t pmg_multipart_filename(struct mg_str name, char *dst) {
     while (n > 0 && (dst[n - 1] == '.' || dst[n - 1] == ' ')) {
         n--;
     }
-    return n;
+    size_t cut = n > PMG_MULTIPART_FILENAME ? n - PMG_MULTIPART_FILENAME : 0;
+    while (cut > 0 && cut < n &&
+           (dst[cut] == '.' || dst[cut] == ' ' || (dst[cut] & 0xc0) == 0x80)) {
+        cut++;
+    }
+    memmove(dst, dst + cut, n - cut);
+    return n - cut;
 }
 
 #endif

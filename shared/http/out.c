@@ -29,6 +29,7 @@ const char *pmg_http_reason(int status) {
         {201, "Created"},
         {202, "Accepted"},
         {204, "No Content"},
+        {205, "Reset Content"},
         {206, "Partial Content"},
         {301, "Moved Permanently"},
         {302, "Found"},
@@ -42,6 +43,7 @@ const char *pmg_http_reason(int status) {
         {404, "Not Found"},
         {405, "Method Not Allowed"},
         {406, "Not Acceptable"},
+        {407, "Proxy Authentication Required"},
         {408, "Request Timeout"},
         {409, "Conflict"},
         {410, "Gone"},
@@ -86,8 +88,15 @@ int pmg_http_no_memory(struct mg_connection *c) {
     return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the reply");
 }
 
+int pmg_head_refused(pmg_head_t *h, struct mg_connection *c, int why) {
+    memset(h, 0, sizeof(*h));
+    h->c = c;
+    h->refused = why;
+    return 0;
+}
+
 void pmg_head_abort(pmg_head_t *h) {
-    if (h->c == NULL) {
+    if (h->refused != 0) {
         return;
     }
     h->c->send.len = pmg_x(h->c)->send_off + h->start;
@@ -122,9 +131,6 @@ static bool is_of_handshake(const pmg_head_t *h, struct mg_str name) {
 
 int pmg_head_header(pmg_head_t *h, struct mg_str name, struct mg_str value) {
     struct mg_connection *c = h->c;
-    if (c == NULL) { // a handshake that was refused
-        return 0;
-    }
     pmg_mgr_t *m = pmg_m(c);
     if (!pmg_http_is_token(name)) {
         return pmg_fail(m, -EINVAL, "Header name \"%.*s\" is empty or has an illegal character",
@@ -135,16 +141,27 @@ int pmg_head_header(pmg_head_t *h, struct mg_str name, struct mg_str value) {
             "Header value of %.*s has an illegal character: CR, LF, NUL or another control",
             (int)(name.len < 60 ? name.len : 60), name.buf);
     }
+    if (h->refused != 0) {
+        return 0;
+    }
     bool request = h->kind == PMG_HEAD_REQUEST || h->kind == PMG_HEAD_HANDSHAKE;
     if (h->kind >= PMG_HEAD_UPGRADE && is_of_handshake(h, name)) {
         return pmg_fail(m, -EINVAL, "%.*s is set by the WebSocket handshake itself%s",
             (int)name.len, name.buf, name.len == 22 ? ": name subprotocols with protocols=" : "");
     }
     if (pmg_str_ieq(name, "content-type")) {
+        if (h->kind == PMG_HEAD_FILE) {
+            return 0; // what is sent has one already
+        }
         h->seen |= PMG_HEAD_SEEN_TYPE;
         if (value.len >= 17 &&
             mg_strcasecmp(mg_str_n(value.buf, 17), mg_str("text/event-stream")) == 0) {
             h->seen |= PMG_HEAD_SEEN_STREAM;
+        } else if (value.len >= 25 &&
+                   mg_strcasecmp(mg_str_n(value.buf, 25), mg_str("multipart/x-mixed-replace")) ==
+                       0 &&
+                   pmg_is_http(h->c)) {
+            pmg_http_of(h->c)->events = 1;
         }
     } else if (pmg_str_ieq(name, "content-length")) {
         if ((h->seen & (PMG_HEAD_SEEN_LENGTH | PMG_HEAD_SEEN_CHUNKED)) ||
@@ -210,27 +227,53 @@ bool pmg_http_out_chunk(struct mg_connection *c, const void *buf, size_t len) {
     return false;
 }
 
+// The first of "Name: value\r\n" lines, which then begin behind it. False: it has no colon.
+static bool next_line(struct mg_str *lines, struct mg_str *name, struct mg_str *value) {
+    char *p = lines->buf;
+    size_t n = 0, len = lines->len;
+    while (n < len && p[n] != '\n') {
+        n++;
+    }
+    *lines = mg_str_n(p + n, len - n);
+    if (n < len) {
+        *lines = mg_str_n(p + n + 1, len - n - 1);
+        n -= n > 0 && p[n - 1] == '\r';
+    }
+    size_t colon = 0;
+    while (colon < n && p[colon] != ':') {
+        colon++;
+    }
+    size_t v = colon + 1;
+    while (v < n && p[v] == ' ') {
+        v++;
+    }
+    *name = mg_str_n(p, colon);
+    *value = mg_str_n(p + v, v < n ? n - v : 0);
+    return colon < n;
+}
+
+struct mg_str pmg_head_lines_value(struct mg_str lines, const char *lower_name) {
+    struct mg_str name, value;
+    while (lines.len > 0) {
+        if (next_line(&lines, &name, &value) && pmg_str_ieq(name, lower_name)) {
+            return value;
+        }
+    }
+    return mg_str_n(NULL, 0);
+}
+
 // The caller's "Name: value\r\n" lines, each checked as any header.
 int pmg_head_lines(pmg_head_t *h, struct mg_str lines) {
-    const char *p = lines.buf, *end = pmg_str_end(lines);
-    while (p < end) {
-        const char *eol = memchr(p, '\n', (size_t)(end - p));
-        const char *stop = eol == NULL ? end : (eol > p && eol[-1] == '\r' ? eol - 1 : eol);
-        const char *colon = memchr(p, ':', (size_t)(stop - p));
-        if (colon == NULL) {
+    struct mg_str name, value;
+    while (lines.len > 0) {
+        if (!next_line(&lines, &name, &value)) {
             return pmg_fail(pmg_m(h->c), -EINVAL,
                 "extra_headers: lines of the form \"Name: value\\r\\n\" are expected");
         }
-        const char *v = colon + 1;
-        while (v < stop && *v == ' ') {
-            v++;
-        }
-        int err = pmg_head_header(h, mg_str_n((char *)(size_t)p, (size_t)(colon - p)),
-            mg_str_n((char *)(size_t)v, (size_t)(stop - v)));
+        int err = pmg_head_header(h, name, value);
         if (err < 0) {
             return err;
         }
-        p = eol == NULL ? end : eol + 1;
     }
     return 0;
 }

@@ -25,7 +25,8 @@ static int can_reply(struct mg_connection *c) {
     return 0;
 }
 
-int pmg_reply_begin(pmg_head_t *h, struct mg_connection *c, int status) {
+__attribute__((always_inline)) static inline int start(pmg_head_t *h, struct mg_connection *c,
+    int status) {
     if (status < 200 || status > 999) {
         return pmg_fail(pmg_m(c), -EINVAL, "status must be from 200 to 999, not %d", status);
     }
@@ -45,6 +46,15 @@ int pmg_reply_begin(pmg_head_t *h, struct mg_connection *c, int status) {
     return 0;
 }
 
+int pmg_reply_start(pmg_head_t *h, struct mg_connection *c, int status) {
+    return start(h, c, status);
+}
+
+int pmg_reply_begin(pmg_head_t *h, struct mg_connection *c, int status) {
+    int err = start(h, c, status); // each reply comes this way
+    return err < 0 && status >= 200 && status <= 999 ? pmg_head_refused(h, c, err) : err;
+}
+
 // In one piece: most replies pass here.
 static bool put_length(struct mg_connection *c, size_t n) {
     char line[40];
@@ -61,6 +71,9 @@ static bool put_length(struct mg_connection *c, size_t n) {
 int pmg_reply_end(pmg_head_t *h, struct mg_str body) {
     struct mg_connection *c = h->c;
     pmg_http_t *x = pmg_http_of(c);
+    if (h->refused != 0) {
+        return h->refused;
+    }
     // A 2xx to CONNECT is followed by what is no HTTP (RFC 9110, section 9.3.6).
     bool tunnel = x->is_connect && h->status / 100 == 2;
     // These have no body by definition.
@@ -124,7 +137,7 @@ int pmg_reply_end(pmg_head_t *h, struct mg_str body) {
         return pmg_http_no_memory(c);
     }
     x->out = out;
-    x->events = (h->seen & PMG_HEAD_SEEN_STREAM) != 0;
+    x->events |= (h->seen & PMG_HEAD_SEEN_STREAM) != 0;
     x->resp_started = 1;
     x->tunnel = tunnel;
     x->close_after |= tunnel; // there is no other request
@@ -144,7 +157,7 @@ void pmg_http_refuse(struct mg_connection *c, int status) {
     c->is_resp = 1;
     x->close_after = 1;
     pmg_x(c)->linger = 1;
-    if (x->resp_started || pmg_reply_begin(&h, c, status) < 0) {
+    if (x->resp_started || pmg_reply_start(&h, c, status) < 0) {
         pmg_drain(c);
         return;
     }
@@ -164,11 +177,27 @@ void pmg_http_failed(struct mg_connection *c) {
         pmg_close(c); // half a reply: the client must see that it is cut
         return;
     }
+    bool client = pmg_x(c)->handler_failed == 2;
     pmg_head_t head;
-    if (pmg_reply_begin(&head, c, 500) < 0 ||
-        pmg_reply_end(&head, mg_str("Internal Server Error\n")) < 0) {
+    if (pmg_reply_start(&head, c, client ? 400 : 500) < 0 ||
+        pmg_reply_end(&head, mg_str(client ? "Bad Request\n" : "Internal Server Error\n")) < 0) {
         pmg_close(c);
     }
+}
+
+bool pmg_http_client_fault(struct mg_connection *c, int ev) {
+    bool request = ev == MG_EV_HTTP_HDRS || ev == MG_EV_HTTP_MSG || ev == MG_EV_HTTP_PART ||
+                   ev == MG_EV_HTTP_BODY;
+    return request && c->is_accepted && pmg_is_http(c) && c->is_resp &&
+           !pmg_http_of(c)->resp_started && !pmg_http_of(c)->by_hand && !c->is_closing;
+}
+
+static bool is_server(struct mg_connection *c) {
+    return pmg_is_http(c) && !c->is_client && !c->is_listening;
+}
+
+static bool is_over(struct mg_connection *c) {
+    return is_server(c) && pmg_hand_answered_head(c);
 }
 
 int pmg_http_chunk(struct mg_connection *c, const void *buf, size_t len) {
@@ -177,8 +206,11 @@ int pmg_http_chunk(struct mg_connection *c, const void *buf, size_t len) {
     if (pmg_is_requester(c)) {
         return pmg_request_chunk(c, buf, len);
     }
-    if (!pmg_is_http(c) || c->is_client || !c->is_resp || !x->resp_started ||
-        x->out == PMG_HTTP_OUT_LENGTH || !pmg_hand_between(c)) {
+    if (is_over(c)) {
+        return 0;
+    }
+    if (!is_server(c) || !c->is_resp || !x->resp_started || x->out == PMG_HTTP_OUT_LENGTH ||
+        !pmg_hand_between(c)) {
         return pmg_fail(m, -EINVAL,
             "no chunked reply was started: reply(200, \"\", "
             "{\"Transfer-Encoding\": \"chunked\"}) starts one");
@@ -254,8 +286,11 @@ int pmg_http_sse(struct mg_connection *c, struct mg_str type, struct mg_str data
     if (!one_line(id) || (id.len > 0 && memchr(id.buf, '\0', id.len) != NULL)) {
         return pmg_fail(m, -EINVAL, "the id of an event is one line without a NUL");
     }
-    if (!pmg_is_http(c) || c->is_client || !c->is_resp || !x->resp_started ||
-        x->out == PMG_HTTP_OUT_LENGTH || !pmg_hand_between(c)) {
+    if (is_over(c)) {
+        return 0;
+    }
+    if (!is_server(c) || !c->is_resp || !x->resp_started || x->out == PMG_HTTP_OUT_LENGTH ||
+        !pmg_hand_between(c)) {
         return pmg_fail(m, -EINVAL,
             "no event stream was started: reply(200, \"\", "
             "{\"Content-Type\": \"text/event-stream\"}) starts one");

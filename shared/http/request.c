@@ -17,14 +17,18 @@ struct pmg_request {
     uint32_t connects; // to CONNECT
     bool half_head;    // the head being completed began before, and has left
     size_t held_at;    // where in the send buffer the held head begins
+    size_t shown;      // bytes of the credentials that lie there, until a head takes them
     bool last;         // Connection: close was asked for or answered: no other request follows
 };
+
+static void hide(struct mg_connection *c);
 
 // A tcp:// client that sends HTTP by hand, from http_basic_auth() on.
 static const pmg_protocol_t by_hand = {
     .name = "HTTP",
     .send = pmg_request_send,
     .credentials = pmg_request_credentials,
+    .drain = hide,
     .end = pmg_request_end_client,
 };
 
@@ -58,6 +62,28 @@ void pmg_request_end_client(struct mg_connection *c) {
 
 static bool lost(const pmg_request_t *r) {
     return r == NULL || pmg_follow_lost(&r->f);
+}
+
+// A program of cymongoose's looks into the send buffer for what http_basic_auth() did: there they lie
+// until the next head is written.
+static void show(struct mg_connection *c) {
+    pmg_http_client_t *k = pmg_state(c);
+    pmg_request_t *r = k->request;
+    size_t len = strlen(k->auth);
+    if (pmg_x(c)->speaks == &by_hand && pmg_send_len(c) == 0 && !pmg_follow_in_head(&r->f) &&
+        pmg_out(c, k->auth, len)) {
+        r->shown = len;
+        pmg_x(c)->hold = 1;
+    }
+}
+
+static void hide(struct mg_connection *c) {
+    pmg_request_t *r = ((pmg_http_client_t *)pmg_state(c))->request;
+    if (r != NULL && r->shown > 0) {
+        c->send.len -= r->shown;
+        r->shown = 0;
+        pmg_x(c)->hold = 0;
+    }
 }
 
 bool pmg_request_owed(struct mg_connection *c) {
@@ -117,12 +143,24 @@ static void follow(pmg_request_t *r, const char *p, size_t len) {
 // ---------------------------------------------------------------------------------------------
 // Requests that we write
 
-// What the server sent ahead of a request is no answer to it (RFC 9112, section 9.2). Of TLS bytes
-// nobody can tell: they may be tickets.
+// What the server sent ahead of a request is no answer to it (RFC 9112, section 9.2).
 bool pmg_request_came_early(struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c);
     char byte;
-    return pmg_x(c)->connected && !c->is_tls && pmg_x(c)->layer == NULL && !pmg_x(c)->eof &&
-           pmg_io_read(c, &byte, 1) >= 0;
+    if (!x->connected || x->eof || c->is_tls != (x->layer != NULL)) {
+        return false;
+    }
+    return x->layer != NULL ? x->layer->early(c) : pmg_io_read(c, &byte, 1) >= 0;
+}
+
+static int too_late(struct mg_connection *c, const char *why) {
+    int err = pmg_fail(pmg_m(c), -EPIPE, "%s: connect() again", why);
+    pmg_close(c);
+    return err;
+}
+
+static int none_before(struct mg_connection *c) {
+    return too_late(c, "the server has ended this connection or sent what nobody asked for");
 }
 
 int pmg_request_begin(pmg_head_t *h, struct mg_connection *c, struct mg_str method,
@@ -138,14 +176,12 @@ int pmg_request_begin(pmg_head_t *h, struct mg_connection *c, struct mg_str meth
     if (err < 0) {
         return err;
     }
-    if (r->last || (r->pending == 0 && pmg_request_came_early(c))) {
-        int gone = pmg_fail(m, -EPIPE,
-            r->last ? "no request can follow on this connection, the last one ended it "
-                      "(Connection: close): connect() again"
-                    : "the server has ended this connection or sent what nobody asked for: "
-                      "connect() again");
-        pmg_close(c);
-        return gone;
+    if (r->last) {
+        return too_late(c,
+            "no request can follow on this connection, the last one ended it (Connection: close)");
+    }
+    if (r->pending == 0 && pmg_request_came_early(c)) {
+        return none_before(c);
     }
     if (!pmg_follow_between(&r->f)) {
         return pmg_fail(m, -EALREADY, "the request before this one is not complete");
@@ -293,7 +329,7 @@ static int complete(struct mg_connection *c, size_t head_len) { // of what is he
     bool host = !k->request->half_head && !x->is_unix && !has_host(head, head_len);
     size_t host_len = host ? strlen(x->host) + 8 : 0; // "Host: " and CR LF
     size_t auth_len = strlen(k->auth), more = host_len + auth_len;
-    if (!pmg_buf_reserve(&c->send, more)) {
+    if (!pmg_grow(c, &c->send, more)) {
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory for the credentials");
     }
     char *p = (char *)c->send.buf + start + at;
@@ -394,6 +430,11 @@ static int send_behind(struct mg_connection *c, const void *buf, size_t len) {
 // Queues bytes of a client, following what they say.
 int pmg_request_send(struct mg_connection *c, const void *buf, size_t len) {
     pmg_http_client_t *k = pmg_state(c);
+    if (pmg_is_http(c) && len > 0 && !lost(k->request) && k->request->pending == 0 &&
+        pmg_follow_between(&k->request->f) && pmg_request_came_early(c)) {
+        return none_before(c);
+    }
+    hide(c);
     if (k->auth != NULL && !pmg_x(c)->hold && pmg_send_len(c) > 0 && !has_begun(c)) {
         return send_behind(c, buf, len);
     }
@@ -412,8 +453,10 @@ int pmg_request_send(struct mg_connection *c, const void *buf, size_t len) {
 
 int pmg_request_credentials(struct mg_connection *c, char *line) {
     pmg_http_client_t *k = pmg_state(c);
+    hide(c);
     pmg_free(k->auth);
     k->auth = line;
+    show(c);
     return 0;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// One file as a reply: ranges (RFC 9110, section 14), ETags (section 8.8.3), precompressed .gz
-// variants. A file of any size passes through one block of the send buffer.
+// One file as a reply: ranges (RFC 9110, section 14), one or several, and conditions (section 13). A
+// file of any size passes through one block of the send buffer.
 
 #include "serve_int.h"
 
@@ -14,7 +14,12 @@ typedef struct {
     pmg_source_t source;
     struct mg_fs *fs;
     void *fd;
-    uint64_t left;
+    uint64_t left; // of this range
+    // Of several ranges, each a part of a multipart/byteranges (RFC 9110, 14.6).
+    char *type; // of the file
+    uint64_t size, boundary;
+    int part, parts; // parts is 0: one range, without a head of its own
+    pmg_serve_range_t ranges[];
 } file_t;
 
 // Queues the block and frees it.
@@ -24,6 +29,7 @@ static bool take_block(struct mg_connection *c, struct mg_iobuf *block) {
     if (b->len == 0) {
         pmg_buf_free(b);
         *b = *block;
+        pmg_budget_note(c);
     } else { // of Python, meanwhile
         ok = pmg_out(c, block->buf, block->len);
         pmg_buf_free(block);
@@ -31,11 +37,56 @@ static bool take_block(struct mg_connection *c, struct mg_iobuf *block) {
     return ok;
 }
 
+static void free_file(file_t *f) {
+    f->fs->cl(f->fd);
+    pmg_free(f->type);
+    pmg_free(f);
+}
+
 static void end(struct mg_connection *c) {
     file_t *f = (file_t *)(void *)pmg_x(c)->source;
     pmg_x(c)->source = NULL;
-    f->fs->cl(f->fd);
-    pmg_free(f);
+    free_file(f);
+}
+
+// What stands in front of part `i`, and behind the last. The length, as pmg_snprintf()'s.
+static size_t part_head(const file_t *f, int i, char *buf, size_t size) {
+    const pmg_serve_range_t *r = &f->ranges[i];
+    if (i == f->parts) {
+        return pmg_snprintf(buf, size, "\r\n--%016llx--\r\n", (unsigned long long)f->boundary);
+    }
+    return pmg_snprintf(buf, size,
+        "\r\n--%016llx\r\nContent-Type: %s\r\nContent-Range: bytes %llu-%llu/%llu\r\n\r\n",
+        (unsigned long long)f->boundary, f->type, (unsigned long long)r->from,
+        (unsigned long long)(r->from + r->len - 1), (unsigned long long)f->size);
+}
+
+static bool put_part_head(struct mg_connection *c, const file_t *f, int i) {
+    size_t len = part_head(f, i, NULL, 0);
+    if (!pmg_out_room(c, len + 1)) { // with the NUL
+        return false;
+    }
+    c->send.len += part_head(f, i, (char *)c->send.buf + c->send.len, len + 1);
+    return true;
+}
+
+// The range is sent: begins the next. False: there is none, or it failed and was told.
+static bool next_part(struct mg_connection *c, file_t *f) {
+    if (f->part == f->parts) {
+        return false;
+    }
+    int i = f->part + 1;
+    if (i < f->parts && f->fs->sk(f->fd, (size_t)f->ranges[i].from) != f->ranges[i].from) {
+        pmg_fatal(c, "cannot read the file");
+        return false;
+    }
+    if (!put_part_head(c, f, i)) {
+        pmg_fatal(c, "no memory to read a file");
+        return false;
+    }
+    f->part = i;
+    f->left = i < f->parts ? f->ranges[i].len : 0;
+    return f->left > 0;
 }
 
 // The file system may run Python, which may send: it reads into a block that nobody else knows, and
@@ -47,14 +98,14 @@ static void more(struct mg_connection *c) {
     if (pmg_send_len(c) > 0) {
         return;
     }
-    if (!pmg_buf_reserve(&block, want)) {
+    if (!pmg_grow(c, &block, want)) {
         pmg_fatal(c, "no memory to read a file");
         return;
     }
     size_t n = f->fs->rd(f->fd, block.buf, want);
     if (n == 0 || n > want) { // it was cut while we sent it: the client must see a short body
         pmg_buf_free(&block);
-        pmg_fatal(c, "file became shorter while it was sent");
+        pmg_fatal(c, "file became shorter or unreadable while it was sent");
         return;
     }
     block.len = n;
@@ -67,137 +118,10 @@ static void more(struct mg_connection *c) {
         return;
     }
     f->left -= n;
-    if (f->left == 0) {
+    if (f->left == 0 && !next_part(c, f) && !c->is_closing) {
         end(c);
         pmg_http_done(c);
     }
-}
-
-// ---------------------------------------------------------------------------------------------
-// Types
-
-static const struct {
-    const char *ext, *type;
-} types[] = {
-    {"html", "text/html; charset=utf-8"},
-    {"htm", "text/html; charset=utf-8"},
-    {"css", "text/css; charset=utf-8"},
-    {"js", "text/javascript; charset=utf-8"},
-    {"mjs", "text/javascript; charset=utf-8"},
-    {"json", "application/json"},
-    {"svg", "image/svg+xml"},
-    {"png", "image/png"},
-    {"jpg", "image/jpeg"},
-    {"jpeg", "image/jpeg"},
-    {"gif", "image/gif"},
-    {"webp", "image/webp"},
-    {"ico", "image/x-icon"},
-    {"txt", "text/plain; charset=utf-8"},
-    {"md", "text/markdown; charset=utf-8"},
-    {"csv", "text/csv; charset=utf-8"},
-    {"xml", "application/xml"},
-    {"pdf", "application/pdf"},
-    {"zip", "application/zip"},
-    {"gz", "application/gzip"},
-    {"wasm", "application/wasm"},
-    {"woff", "font/woff"},
-    {"woff2", "font/woff2"},
-    {"ttf", "font/ttf"},
-    {"mp3", "audio/mpeg"},
-    {"wav", "audio/wav"},
-    {"mp4", "video/mp4"},
-    {"webm", "video/webm"},
-};
-
-static struct mg_str mime_type(const char *path, struct mg_str extra) {
-    const char *slash = strrchr(path, '/'), *dot = strrchr(path, '.');
-    if (dot == NULL || (slash != NULL && dot < slash)) {
-        return mg_str("application/octet-stream");
-    }
-    struct mg_str ext = mg_str(dot + 1), entry, name, value;
-    while (mg_span(extra, &entry, &extra, ',')) {
-        if (mg_span(entry, &name, &value, '=') && mg_strcasecmp(name, ext) == 0) {
-            return value;
-        }
-    }
-    for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++) {
-        if (mg_strcasecmp(ext, mg_str(types[i].ext)) == 0) {
-            return mg_str(types[i].type);
-        }
-    }
-    return mg_str("application/octet-stream");
-}
-
-// ---------------------------------------------------------------------------------------------
-// What the request asks for
-
-enum { RANGE_NONE, RANGE_OK, RANGE_BAD };
-
-static bool number(const char **p, const char *end, uint64_t *out) {
-    const char *s = *p;
-    *out = 0;
-    while (s < end && *s >= '0' && *s <= '9' && *out < UINT64_MAX / 16) {
-        *out = *out * 10 + (uint64_t)(*s++ - '0');
-    }
-    bool any = s > *p;
-    *p = s;
-    return any;
-}
-
-static int range(struct mg_str v, uint64_t size, uint64_t *from, uint64_t *to) {
-    const char *p = v.buf, *end = pmg_str_end(v);
-    uint64_t a = 0, b = 0;
-    if (v.len < 7 || memcmp(p, "bytes=", 6) != 0 || memchr(p, ',', v.len) != NULL) {
-        return RANGE_NONE; // of several ranges none need be honored
-    }
-    p += 6;
-    bool have_a = number(&p, end, &a);
-    if (p == end || *p++ != '-') {
-        return RANGE_NONE;
-    }
-    bool have_b = number(&p, end, &b);
-    if (p != end || (!have_a && !have_b) || (have_a && have_b && b < a)) {
-        return RANGE_NONE;
-    }
-    if (!have_a) { // the last b bytes
-        a = b < size ? size - b : 0;
-        b = b > 0 ? UINT64_MAX : 0;
-        if (b == 0) {
-            return RANGE_BAD;
-        }
-    }
-    if (a >= size) {
-        return RANGE_BAD;
-    }
-    *from = a;
-    *to = have_a && !have_b ? size - 1 : (b < size - 1 ? b : size - 1);
-    return RANGE_OK;
-}
-
-static bool etag_matches(struct mg_str list, const char *etag) {
-    return list.len > 0 &&
-           ((list.len == 1 && list.buf[0] == '*') || pmg_http_list_has(list, etag) ||
-               (list.len > 2 && memcmp(list.buf, "W/", 2) == 0 &&
-                   pmg_http_list_has(mg_str_n(list.buf + 2, list.len - 2), etag)));
-}
-
-// "gzip" in the list, not switched off by a q of zero.
-static bool accepts_gzip(struct mg_str list) {
-    struct mg_str entry, name, q;
-    while (mg_span(list, &entry, &list, ',')) {
-        if (!mg_span(entry, &name, &q, ';')) {
-            continue;
-        }
-        if (pmg_http_list_has(name, "gzip")) {
-            const char *p = q.len > 0 ? memchr(q.buf, '=', q.len) : NULL;
-            bool zero = p != NULL;
-            for (p = p != NULL ? p + 1 : p; zero && p < q.buf + q.len; p++) {
-                zero = *p == '0' || *p == '.' || *p == ' ';
-            }
-            return !zero;
-        }
-    }
-    return false;
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -209,7 +133,7 @@ int pmg_serve_say(struct mg_connection *c, const pmg_serve_t *o, int status, con
     pmg_head_t h;
     char text[64];
     int n = pmg_snprintf(text, sizeof(text), "%d %s\n", status, pmg_http_reason(status));
-    int err = pmg_reply_begin(&h, c, status);
+    int err = pmg_reply_start(&h, c, status);
     if (err < 0) {
         return err;
     }
@@ -218,89 +142,101 @@ int pmg_serve_say(struct mg_connection *c, const pmg_serve_t *o, int status, con
         pmg_head_abort(&h);
         return err;
     }
-    return pmg_reply_end(&h, status == 304 ? mg_str_n(NULL, 0) : mg_str_n(text, (size_t)n));
+    return pmg_reply_end(&h, mg_str_n(text, (size_t)n));
 }
 
-// What is sent: which variant of the file, and which part of it.
+// Which part of the file is sent.
 typedef struct {
-    struct mg_fs *fs;
-    const char *path; // as asked for; `name` may be its .gz
-    char name[MG_PATH_MAX], etag[48];
-    int status;
-    bool gzip, has_gz;
-    uint64_t size, from, to, len;
+    const pmg_serve_variant_t *v;
+    struct mg_str type;
+    pmg_serve_range_t ranges[PMG_SERVE_RANGES_MAX];
+    int count, status;
+    uint64_t len;
+    uint64_t boundary;
 } sending_t;
 
-static bool is_file(struct mg_fs *fs, const char *name, size_t *size, time_t *mtime) {
-    return (fs->st(name, size, mtime) & (MG_FS_READ | MG_FS_DIR)) == MG_FS_READ;
-}
-
-// Chooses between the file and its .gz.
-static void choose(sending_t *s, const pmg_http_msg_t *hm) {
-    size_t size = 0, gz_size = 0;
-    time_t mtime = 0, gz_mtime = 0;
-    s->fs->st(s->path, &size, &mtime);
-    pmg_snprintf(s->name, sizeof(s->name), "%s.gz", s->path);
-    s->has_gz = s->status == 200 && is_file(s->fs, s->name, &gz_size, &gz_mtime);
-    s->gzip = s->has_gz && pmg_http_header(hm, mg_str("Range")).len == 0 &&
-              accepts_gzip(pmg_http_header(hm, mg_str("Accept-Encoding")));
-    if (s->gzip) {
-        size = gz_size;
-        mtime = gz_mtime;
-    } else {
-        pmg_snprintf(s->name, sizeof(s->name), "%s", s->path);
+static int take_ranges(struct mg_connection *c, sending_t *s, const pmg_http_msg_t *hm) {
+    int ranges, ifs, count;
+    struct mg_str wanted = pmg_serve_single_header(hm, "Range", &ranges);
+    struct mg_str if_range = pmg_serve_single_header(hm, "If-Range", &ifs);
+    s->ranges[0] = (pmg_serve_range_t) {0, s->v->stat.size};
+    s->count = 1;
+    s->status = s->v->status;
+    s->len = s->v->stat.size;
+    if (s->status != 200 || ranges != 1 || ifs > 1 || !pmg_str_is(hm->method, "GET") ||
+        (ifs == 1 && !pmg_serve_etag_equal(if_range, mg_str(s->v->etag), true))) {
+        return PMG_SERVE_RANGE_NONE;
     }
-    pmg_snprintf(s->etag, sizeof(s->etag), "\"%llx.%llx%s\"", (unsigned long long)mtime,
-        (unsigned long long)size, s->gzip ? ".gz" : "");
-    s->size = s->len = size;
-    s->to = size > 0 ? size - 1 : 0;
-}
-
-static int take_range(sending_t *s, const pmg_http_msg_t *hm) {
-    struct mg_str wanted = pmg_http_header(hm, mg_str("Range"));
-    struct mg_str if_range = pmg_http_header(hm, mg_str("If-Range"));
-    if (s->status != 200 || wanted.len == 0 ||
-        (if_range.len > 0 && mg_strcmp(if_range, mg_str(s->etag)) != 0)) {
-        return RANGE_NONE;
+    pmg_serve_range_t found[PMG_SERVE_RANGES_MAX];
+    int r = pmg_serve_ranges(wanted, s->v->stat.size, found, &count);
+    if (r == PMG_SERVE_RANGE_OK && count > 1 &&
+        !pmg_random(pmg_m(c), &s->boundary, sizeof(s->boundary))) {
+        return PMG_SERVE_RANGE_NONE;
     }
-    int r = range(wanted, s->size, &s->from, &s->to);
-    if (r == RANGE_OK) {
+    if (r == PMG_SERVE_RANGE_OK) {
+        memcpy(s->ranges, found, sizeof(found));
+        s->count = count;
         s->status = 206;
-        s->len = s->to - s->from + 1;
+        s->len = found[0].len;
     }
     return r;
 }
 
-static int put_headers(pmg_head_t *h, const sending_t *s, const pmg_serve_t *o) {
+// Of the program's header lines the one that gives a type, else the file's own.
+static struct mg_str type_of(const pmg_serve_variant_t *v, const pmg_serve_t *o) {
+    struct mg_str own = pmg_head_lines_value(o->headers, "content-type");
+    return own.buf != NULL ? own : pmg_serve_mime_type(v->path, o->mime_types);
+}
+
+static int put_range(pmg_head_t *h, const sending_t *s) {
     char text[80];
-    int err = pmg_head_lines(h, o->headers);
-    if (err == 0 && !(h->seen & PMG_HEAD_SEEN_TYPE)) {
-        err = pmg_head_header(h, mg_str("Content-Type"), mime_type(s->path, o->mime_types));
+    if (s->status != 206 || s->count > 1) {
+        return 0;
+    }
+    const pmg_serve_range_t *r = &s->ranges[0];
+    pmg_snprintf(text, sizeof(text), "bytes %llu-%llu/%llu", (unsigned long long)r->from,
+        (unsigned long long)(r->from + r->len - 1), (unsigned long long)s->v->stat.size);
+    return pmg_head_text(h, "Content-Range", text);
+}
+
+static int put_type(pmg_head_t *h, const sending_t *s) {
+    char text[60];
+    if (s->count == 1) {
+        return pmg_head_header(h, mg_str("Content-Type"), s->type);
+    }
+    pmg_snprintf(text, sizeof(text), "multipart/byteranges; boundary=%016llx",
+        (unsigned long long)s->boundary);
+    return pmg_head_text(h, "Content-Type", text);
+}
+
+// What a 304 says as the 200 does.
+static int put_validators(pmg_head_t *h, const pmg_serve_variant_t *v) {
+    int err = v->etag[0] != '\0' ? pmg_head_text(h, "ETag", v->etag) : 0;
+    return err == 0 && v->vary ? pmg_head_text(h, "Vary", "Accept-Encoding") : err;
+}
+
+static int put_headers(pmg_head_t *h, const sending_t *s, const pmg_serve_t *o) {
+    int err = put_type(h, s);
+    h->kind = PMG_HEAD_FILE; // now a type among the lines is dropped: it was put
+    if (err == 0) {
+        err = pmg_head_lines(h, o->headers);
     }
     if (err == 0) {
-        err = pmg_head_text(h, "ETag", s->etag);
+        err = put_validators(h, s->v);
     }
     if (err == 0 && s->status != 404) {
         err = pmg_head_text(h, "Accept-Ranges", "bytes");
     }
-    if (err == 0 && s->gzip) {
+    if (err == 0 && s->v->gzip) {
         err = pmg_head_text(h, "Content-Encoding", "gzip");
     }
-    if (err == 0 && s->has_gz) {
-        err = pmg_head_text(h, "Vary", "Accept-Encoding");
-    }
-    if (err == 0 && s->status == 206) {
-        pmg_snprintf(text, sizeof(text), "bytes %llu-%llu/%llu", (unsigned long long)s->from,
-            (unsigned long long)s->to, (unsigned long long)s->size);
-        err = pmg_head_text(h, "Content-Range", text);
-    }
-    return err;
+    return err == 0 ? put_range(h, s) : err;
 }
 
 // No file system in here: on MicroPython it may run Python, and the head is half written.
 static int send_head(struct mg_connection *c, const sending_t *s, const pmg_serve_t *o) {
     pmg_head_t h;
-    int err = pmg_reply_begin(&h, c, s->status);
+    int err = pmg_reply_start(&h, c, s->status);
     if (err < 0) {
         return err;
     }
@@ -308,50 +244,108 @@ static int send_head(struct mg_connection *c, const sending_t *s, const pmg_serv
         pmg_head_abort(&h);
         return err;
     }
-    h.kind = PMG_HEAD_FILE;
     h.seen |= PMG_HEAD_SEEN_LENGTH;
     h.content_length = (size_t)s->len;
     return pmg_reply_end(&h, mg_str_n(NULL, 0));
 }
 
-static int send_chosen(struct mg_connection *c, const sending_t *s, const pmg_serve_t *o) {
-    file_t *f = pmg_alloc(sizeof(*f));
+// NULL: no memory. Without its descriptor.
+static file_t *new_file(sending_t *s) {
+    size_t list = s->count > 1 ? (size_t)s->count * sizeof(pmg_serve_range_t) : 0;
+    file_t *f = pmg_alloc(sizeof(*f) + list);
+    if (f == NULL) {
+        return NULL;
+    }
+    memset(f, 0, sizeof(*f));
+    f->source = (pmg_source_t) {more, end};
+    f->fs = pmg_port_fs();
+    f->left = s->ranges[0].len;
+    if (list == 0) {
+        return f;
+    }
+    memcpy(f->ranges, s->ranges, list);
+    f->parts = s->count;
+    f->size = s->v->stat.size;
+    f->boundary = s->boundary;
+    f->type = pmg_strndup(s->type.buf, s->type.len);
+    if (f->type == NULL) {
+        pmg_free(f);
+        return NULL;
+    }
+    s->len = part_head(f, f->parts, NULL, 0);
+    for (int i = 0; i < f->parts; i++) {
+        s->len += part_head(f, i, NULL, 0) + f->ranges[i].len;
+    }
+    return f;
+}
+
+static int send_chosen(struct mg_connection *c, sending_t *s, const pmg_serve_t *o) {
+    file_t *f = new_file(s);
+    if (f != NULL && s->len != (size_t)s->len) { // Content-Length would say less than what follows
+        pmg_free(f->type);
+        pmg_free(f);
+        return pmg_serve_say(c, o, 500, NULL, NULL);
+    }
     if (f == NULL) {
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send a file");
     }
-    *f = (file_t) {{more, end}, s->fs, s->fs->op(s->name, MG_FS_READ), s->len};
+    do {
+        errno = 0;
+        f->fd = f->fs->op(s->v->name, MG_FS_READ);
+    } while (f->fd == NULL && pmg_no_descriptor(pmg_m(c), -errno));
     if (f->fd == NULL) { // it was there a moment ago, or may not be read
+        int status = errno == EMFILE || errno == ENFILE ? 503 : 404;
+        pmg_free(f->type);
         pmg_free(f);
-        return pmg_serve_say(c, o, 404, NULL, NULL);
+        return pmg_serve_say(c, o, status, NULL, NULL);
     }
-    bool sought = s->from == 0 || s->fs->sk(f->fd, (size_t)s->from) == s->from;
-    int err = sought ? send_head(c, s, o) : pmg_fail(pmg_m(c), -ENOMEM, "no memory to send a file");
-    if (err == 0 && s->len > 0 && !pmg_http_of(c)->is_head) {
+    uint64_t from = s->ranges[0].from;
+    if (from > 0 && f->fs->sk(f->fd, (size_t)from) != from) {
+        free_file(f);
+        return pmg_serve_say(c, o, 500, NULL, NULL);
+    }
+    int err = send_head(c, s, o);
+    bool body = err == 0 && f->left > 0 && !pmg_http_of(c)->is_head;
+    if (body && f->parts > 0 && !put_part_head(c, f, 0)) {
+        pmg_fatal(c, "no memory to send a file");
+    } else if (body) {
         pmg_x(c)->source = &f->source;
         return 0;
     }
-    s->fs->cl(f->fd);
-    pmg_free(f);
-    if (err == 0) {
+    free_file(f);
+    if (err == 0 && !body) {
         pmg_http_done(c);
     }
     return err;
 }
 
+static int not_modified(struct mg_connection *c, const pmg_serve_variant_t *v,
+    const pmg_serve_t *o) {
+    pmg_head_t h;
+    int err = pmg_reply_start(&h, c, 304);
+    if (err < 0) {
+        return err;
+    }
+    if ((err = pmg_head_lines(&h, o->headers)) < 0 || (err = put_validators(&h, v)) < 0) {
+        pmg_head_abort(&h);
+        return err;
+    }
+    return pmg_reply_end(&h, mg_str_n(NULL, 0));
+}
+
 int pmg_serve_send(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *o,
-    const char *path, int status) {
-    sending_t s = {.fs = pmg_port_fs(), .path = path, .status = status};
+    pmg_serve_variant_t *v) {
+    sending_t s = {.v = v, .type = type_of(v, o)};
     char text[40];
-    if (strlen(path) + sizeof(".gz") > sizeof(s.name)) {
-        return pmg_fail(pmg_m(c), -ENAMETOOLONG, "a file's path has at most %d bytes",
-            (int)(sizeof(s.name) - sizeof(".gz")));
+    int status = pmg_serve_variant_condition(v, hm);
+    if (status == 304) {
+        return not_modified(c, v, o);
     }
-    choose(&s, hm);
-    if (status == 200 && etag_matches(pmg_http_header(hm, mg_str("If-None-Match")), s.etag)) {
-        return pmg_serve_say(c, o, 304, "ETag", s.etag);
+    if (status != 0) {
+        return pmg_serve_say(c, o, status, NULL, NULL);
     }
-    if (take_range(&s, hm) == RANGE_BAD) {
-        pmg_snprintf(text, sizeof(text), "bytes */%llu", (unsigned long long)s.size);
+    if (take_ranges(c, &s, hm) == PMG_SERVE_RANGE_BAD) {
+        pmg_snprintf(text, sizeof(text), "bytes */%llu", (unsigned long long)v->stat.size);
         return pmg_serve_say(c, o, 416, "Content-Range", text);
     }
     return send_chosen(c, &s, o);

@@ -3,7 +3,7 @@
 // Where a connection stands between and inside messages: what all that reads, answers and streams
 // asks and sets. It calls none of them.
 
-#include "http_int.h"
+#include "upload.h"
 
 const char pmg_http_name[] = "HTTP";
 
@@ -76,10 +76,8 @@ void pmg_http_stream_free(pmg_http_stream_t *s) {
     if (s == NULL) {
         return;
     }
-    if (s->file != NULL) {
-        (void)pmg_port_file_close(s->file);
-        (void)pmg_port_file_remove(pmg_http_stream_part(s));
-    }
+    pmg_http_upload_free(s->upload);
+    pmg_free(s->form);
     pmg_free(s->head);
     pmg_free(s);
 }
@@ -99,9 +97,14 @@ void pmg_http_stream_abort(struct mg_connection *c) {
     }
 }
 
+size_t pmg_http_stream_held(struct mg_connection *c) {
+    const pmg_http_stream_t *s = pmg_http_of(c)->stream;
+    return s != NULL ? sizeof(*s) + s->form_size + s->head_len : 0;
+}
+
 size_t pmg_http_stream_fit(struct mg_connection *c, size_t len) {
-    size_t piece = pmg_http_of(c)->stream->piece;
-    return piece > 0 && len > piece ? piece : len;
+    size_t most = pmg_http_of(c)->stream->most;
+    return most > 0 && len > most ? most : len;
 }
 
 size_t pmg_http_stream_max(struct mg_connection *c) {

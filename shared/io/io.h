@@ -41,6 +41,8 @@ int pmg_io_connect_result(struct mg_connection *c);
 // gives its length, 0 too.
 long pmg_io_read(struct mg_connection *c, void *buf, size_t len);
 long pmg_io_write(struct mg_connection *c, const void *buf, size_t len);
+// The number of a network interface by its name, or by that number: 1 to 255, or -ENODEV.
+int pmg_io_zone(const char *name);
 // Is there a way to this address from here? 0; -EAFNOSUPPORT: this build or system knows no such
 // addresses; -ENETUNREACH and the like. Nothing is sent.
 int pmg_io_route(struct pmg_mgr *m, const struct mg_addr *a);

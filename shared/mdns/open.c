@@ -155,7 +155,10 @@ static int listens(struct mg_connection *c, const pmg_opening_t *o) {
     c->loc.port = mg_htons(PMG_MDNS_PORT);
     pmg_mdns_names(md);
     md->tokens = PMG_MDNS_UNICASTS;
-    int err = pmg_io_mcast_open(c);
+    int err;
+    do {
+        err = pmg_io_mcast_open(c);
+    } while (pmg_no_descriptor(pmg_m(c), err));
     if (err < 0) {
         return err;
     }

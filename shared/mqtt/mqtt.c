@@ -102,6 +102,7 @@ static void end(struct mg_connection *c) {
         pmg_mqtt_ids_free(&q->own.published);
         pmg_mqtt_ids_free(&q->own.subscribed);
         pmg_mqtt_ids_free(&q->own.unreleased);
+        pmg_mqtt_alias_free(q);
         pmg_free(q);
     }
 }
@@ -140,7 +141,7 @@ static bool eof(struct mg_connection *c) {
     // In the middle of a packet it was cut, by whomever.
     if (q->session != NULL && q->state == PMG_MQTT_OPEN && !pmg_x(c)->cut && c->recv.len == 0 &&
         q->skip == 0) {
-        pmg_mqtt_session_dismissed(q->session, 0);
+        pmg_mqtt_session_dismissed(q->session, 0, false);
     }
     no_more(c);
     return false;
@@ -203,23 +204,18 @@ static size_t unreleased_most(struct mg_connection *c) {
 static void message(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
     pmg_mqtt_t *q = pmg_mqtt_of(c);
     uint16_t id = (uint16_t)msg->id;
-    if (msg->qos == 2 && pmg_mqtt_ids_has(&q->flow->unreleased, id)) { // delivered before
-        if (!pmg_mqtt_put_id(c, MQTT_CMD_PUBREC, 0, id, 0)) {
-            no_memory(c);
-        }
-        return;
-    }
-    if (msg->qos == 2 && q->flow->unreleased.len >= unreleased_most(c)) {
+    bool lasting = q->session != NULL, lasts = lasting && msg->qos == 2;
+    bool is_open = msg->qos == 2 && pmg_mqtt_ids_has(&q->flow->unreleased, id);
+    if (msg->qos == 2 && !is_open && q->flow->unreleased.len >= unreleased_most(c)) {
         fail(c, PMG_MQTT_RECEIVE_MAX, "MQTT: too many messages with QoS 2 at a time");
         return;
     }
-    if (msg->qos == 2 && !pmg_mqtt_ids_add(&q->flow->unreleased, id)) {
+    if (msg->qos == 2 && !is_open && !pmg_mqtt_ids_add(&q->flow->unreleased, id)) {
         no_memory(c);
         return;
     }
-    bool lasts = msg->qos == 2 && q->session != NULL;
     uint32_t hash = lasts ? pmg_mqtt_session_hash(msg) : 0;
-    if (lasts && msg->dup && pmg_mqtt_session_knows(q->session, id, hash)) {
+    if (lasts ? pmg_mqtt_session_had(q->session, msg, hash, is_open) : is_open) {
         if (!pmg_mqtt_put_id(c, MQTT_CMD_PUBREC, 0, id, 0)) {
             no_memory(c);
         }
@@ -228,7 +224,7 @@ static void message(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
     q->answered = 0;
     pmg_x(c)->handler_failed = 0;
     bool good = fire(c, MG_EV_MQTT_MSG, msg);
-    if (good && !c->is_closing) {
+    if (good && !c->is_closing && !lasting) { // a session has nothing to add that could fail
         good = fire(c, MG_EV_MQTT_CMD, msg);
     }
     if (msg->qos == 2 && (!good || pmg_m(c)->stop)) {
@@ -331,11 +327,14 @@ static void client_packet(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
             break;
         case MQTT_CMD_PINGRESP:
             q->ping_out = 0;
+            if (q->session != NULL) {
+                pmg_mqtt_session_ponged(q->session);
+            }
             fire_cmd(c, msg);
             break;
         case MQTT_CMD_DISCONNECT:
             if (q->session != NULL) {
-                pmg_mqtt_session_dismissed(q->session, msg->ack);
+                pmg_mqtt_session_dismissed(q->session, msg->ack, true);
             }
             q->state = PMG_MQTT_DONE;
             fire_cmd(c, msg);
@@ -434,6 +433,7 @@ static void packet(struct mg_connection *c, const uint8_t *p, size_t len, size_t
     pmg_mqtt_msg_t msg;
     const char *why;
     int err = pmg_mqtt_parse(p, len, head_len, !c->is_client, q->version, &msg, &why);
+    q->heard = 1;
     if (err != 0) {
         if (msg.cmd == MQTT_CMD_CONNECT && q->state == PMG_MQTT_WAIT && !c->is_client) {
             refuse(c, err, msg.version, why);
@@ -511,6 +511,7 @@ static void skipped(struct mg_connection *c) {
     pmg_mqtt_t *q = pmg_mqtt_of(c);
     pmg_mqtt_ids_t *ids = &q->flow->unreleased;
     bool ok = true;
+    q->heard = 1;
     if (q->skip_qos == 1) {
         ok = pmg_mqtt_put_id(c, MQTT_CMD_PUBACK, 0, q->skip_id, 0);
     } else if (q->skip_qos == 2) {
@@ -601,12 +602,17 @@ static void read_input(struct mg_connection *c) {
     }
 }
 
+static void oversized(struct mg_connection *c) {
+    fail(c, PMG_MQTT_QUOTA, pmg_no_budget);
+}
+
 const pmg_protocol_t pmg_mqtt = {
     .name = "MQTT",
     .only_by = "mqtt_connect()",
     .start = start,
     .opened = await,
     .read = read_input,
+    .oversized = oversized,
     .send = send_by_hand,
     .eof = eof,
     .gone = gone,

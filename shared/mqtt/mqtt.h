@@ -45,11 +45,12 @@ bool pmg_mqtt_match(struct mg_str filter, struct mg_str topic);
 // what MQTT does not allow.
 typedef struct {
     struct mg_str client_id;          // empty: a random one
-    struct mg_str username, password; // empty: none
+    struct mg_str username, password; // a password that is empty: none
     struct mg_str will_topic, will_message;
     struct mg_str props, will_props; // encoded
     int version, keepalive, will_qos;
     bool clean_session, will_retain;
+    bool has_username; // which may be empty
 } pmg_mqtt_login_t;
 // These queue a packet. Of the first three the result is the packet's id, 0 with QoS 0. -EINVAL:
 // MQTT does not allow it, or not for this role; -ENOTCONN before CONNECT or after a refusal;

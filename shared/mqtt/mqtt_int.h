@@ -16,16 +16,21 @@
 // Messages of the peer with QoS 2 that it has not released: told to it in MQTT 5. A client takes more,
 // since mosquitto sends more when it resumes a session: to end that would only have it sent again.
 // Properties and topics of one packet, each of which becomes objects for the program.
+// Topic aliases of a session's connection. What a session's queue takes at most, unless told otherwise.
 #ifdef PMG_BOARD
 #define PMG_MQTT_INFLIGHT 64
 #define PMG_MQTT_UNRELEASED 32
 #define PMG_MQTT_UNRELEASED_CLIENT 128
 #define PMG_MQTT_ITEMS 64
+#define PMG_MQTT_ALIASES 8
+#define PMG_MQTT_QUEUE_BYTES 65536
 #else
 #define PMG_MQTT_INFLIGHT 65535
 #define PMG_MQTT_UNRELEASED 1024
 #define PMG_MQTT_UNRELEASED_CLIENT 2048
 #define PMG_MQTT_ITEMS 4096
+#define PMG_MQTT_ALIASES 32
+#define PMG_MQTT_QUEUE_BYTES (16 << 20)
 #endif
 
 // Reason codes of MQTT 5 (section 2.4) that we send.
@@ -62,6 +67,8 @@ enum {
     PMG_MQTT_DONE // refused, or one of the two has said that it leaves
 };
 
+typedef struct pmg_mqtt_alias pmg_mqtt_alias_t;
+
 typedef struct {
     uint8_t version; // 4 or 5; 0: a server that has no CONNECT yet
     uint8_t state;
@@ -74,16 +81,18 @@ typedef struct {
     uint8_t auth;     // CONNECT named an authentication method
     uint8_t clean;    // CONNECT asked for no session from before
     uint8_t skip_qos; // of the message that is skipped
+    uint8_t heard;    // a packet came since a session's message went out alone
     uint16_t skip_id;
     uint16_t answered; // bit 1 << command: sent while busy
     uint16_t keepalive;
     uint16_t receive_max; // messages with QoS above 0 that the peer takes at a time
-    uint16_t alias_max;
+    uint16_t alias_max, num_aliases;
     uint32_t packet_max; // bytes of a packet that the peer takes
     uint64_t last_in, last_out, pinged;
     size_t skip;                 // bytes of a message above max_message that are to come
     pmg_mqtt_flow_t own, *flow;  // `flow` is `own`, or the session's
     pmg_mqtt_session_t *session; // or NULL
+    pmg_mqtt_alias_t *aliases;   // of a session's topics
     const char *assigned;        // the id that a server gave a client without one, during CONNECT
 } pmg_mqtt_t;
 
@@ -111,6 +120,20 @@ bool pmg_mqtt_has_prop(struct mg_str props, int id);
 bool pmg_mqtt_topic_ok(struct mg_str topic);
 bool pmg_mqtt_filter_ok(struct mg_str filter);
 const char *pmg_mqtt_reason(int version, int code);
+
+// FNV-1a, begun with PMG_MQTT_HASH.
+#define PMG_MQTT_HASH 2166136261u
+uint32_t pmg_mqtt_hash(uint32_t hash, struct mg_str s);
+
+// alias.c
+
+// Empties `topic` where an alias stands for it, or is to announce a new one with it; writes the
+// property and returns its length, 0 for none. A new one is made ahead of the packet and added when
+// that is queued.
+size_t pmg_mqtt_alias_use(const pmg_mqtt_t *q, struct mg_str *topic, uint8_t *dst, bool *is_new);
+pmg_mqtt_alias_t *pmg_mqtt_alias_new(struct mg_str topic);
+void pmg_mqtt_alias_add(pmg_mqtt_t *q, pmg_mqtt_alias_t *a);
+void pmg_mqtt_alias_free(pmg_mqtt_t *q);
 
 // put.c: begin, put, finish; false means that there was no memory and nothing is queued.
 #define PMG_MQTT_PACKET_MAX 268435455 // what four bytes of length can say
@@ -158,12 +181,14 @@ void pmg_mqtt_session_opened(pmg_mqtt_session_t *s, bool present);
 // PUBACK, PUBREC, PUBCOMP. False: not what this id waits for.
 bool pmg_mqtt_session_acked(pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg);
 void pmg_mqtt_session_suback(pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg);
-// The server ended the connection in order, by DISCONNECT (its reason) or without a word (0).
-void pmg_mqtt_session_dismissed(pmg_mqtt_session_t *s, int reason);
-// A message with QoS 2 was handled; has one that comes as a duplicate been?
+// The server ended the connection in order, by DISCONNECT (`said`, its reason) or without a word (0).
+void pmg_mqtt_session_dismissed(pmg_mqtt_session_t *s, int reason, bool said);
+void pmg_mqtt_session_ponged(pmg_mqtt_session_t *s);
+// A message with QoS 2 was handled; has this one been, whose id was not released (`is_open`) or was?
 uint32_t pmg_mqtt_session_hash(const pmg_mqtt_msg_t *msg);
 void pmg_mqtt_session_handled(pmg_mqtt_session_t *s, uint16_t id, uint32_t hash);
-bool pmg_mqtt_session_knows(const pmg_mqtt_session_t *s, uint16_t id, uint32_t hash);
+bool pmg_mqtt_session_had(const pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg, uint32_t hash,
+    bool is_open);
 void pmg_mqtt_session_skipped(pmg_mqtt_session_t *s);
 // The connection says nothing more for its session.
 void pmg_mqtt_session_detach(struct mg_connection *c);

@@ -577,4 +577,11 @@ const char *pmg_mqtt_reason(int version, int code) {
     return "reason";
 }
 
+uint32_t pmg_mqtt_hash(uint32_t hash, struct mg_str s) {
+    for (size_t i = 0; i < s.len; i++) {
+        hash = (hash ^ (uint8_t)s.buf[i]) * 16777619u;
+    }
+    return hash;
+}
+
 #endif

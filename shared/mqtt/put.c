@@ -176,7 +176,7 @@ int pmg_mqtt_check_login(pmg_mgr_t *m, const pmg_mqtt_login_t *l) {
         why = "keepalive is 0 to 65535 seconds";
     } else if (!five && (l->props.len > 0 || l->will_props.len > 0)) {
         why = "properties need version=5";
-    } else if (!five && l->password.len > 0 && l->username.len == 0) {
+    } else if (!five && l->password.len > 0 && !l->has_username) {
         why = "a password needs a username, or version=5";
     } else if (l->client_id.len > 65535 || l->username.len > 65535 || l->password.len > 65535 ||
                l->will_message.len > 65535) {
@@ -219,7 +219,7 @@ int pmg_mqtt_put_connect(struct mg_connection *c, const pmg_mqtt_login_t *l) {
     head[6] = (uint8_t)l->version;
     head[7] = (uint8_t)((l->clean_session ? 2 : 0) | (will ? 4 : 0) | l->will_qos << 3 |
                         (l->will_retain ? 0x20 : 0) | (l->password.len > 0 ? 0x40 : 0) |
-                        (l->username.len > 0 ? 0x80 : 0));
+                        (l->has_username ? 0x80 : 0));
     head[8] = (uint8_t)(l->keepalive >> 8);
     head[9] = (uint8_t)l->keepalive;
     size_t rest = sizeof(head) + pmg_mqtt_props_len(l->version, l->props.len + own) + 2 + id.len;
@@ -227,7 +227,7 @@ int pmg_mqtt_put_connect(struct mg_connection *c, const pmg_mqtt_login_t *l) {
         rest += pmg_mqtt_props_len(l->version, l->will_props.len) + 4 + l->will_topic.len +
                 l->will_message.len;
     }
-    rest += l->username.len > 0 ? 2 + l->username.len : 0;
+    rest += l->has_username ? 2 + l->username.len : 0;
     rest += l->password.len > 0 ? 2 + l->password.len : 0;
     pmg_mqtt_out_t o;
     pmg_mqtt_begin(&o, c, MQTT_CMD_CONNECT, 0, rest);
@@ -239,7 +239,7 @@ int pmg_mqtt_put_connect(struct mg_connection *c, const pmg_mqtt_login_t *l) {
         pmg_mqtt_put_data(&o, l->will_topic);
         pmg_mqtt_put_data(&o, l->will_message);
     }
-    if (l->username.len > 0) {
+    if (l->has_username) {
         pmg_mqtt_put_data(&o, l->username);
     }
     if (l->password.len > 0) {

@@ -13,12 +13,20 @@ static int no_memory(struct mg_connection *c) {
     return pmg_fail(pmg_m(c), -ENOMEM, "no memory for an MQTT packet");
 }
 
+// A listener of another protocol: cymongoose lets it send, and the bytes go nowhere. So they do here.
+static bool to_nobody(struct mg_connection *c) {
+    return c->is_listening && pmg_x(c)->speaks != &pmg_mqtt;
+}
+
 // Is this an MQTT connection that may send now?
 static int check(struct mg_connection *c, bool early) {
     pmg_mgr_t *m = pmg_m(c);
     if (pmg_x(c)->speaks != &pmg_mqtt || c->is_listening) {
         return pmg_fail(m, -EINVAL,
-            "this connection does not speak MQTT: it is made by mqtt_connect() or mqtt_listen()");
+            c->is_listening
+                ? "a listener cannot send: use the accepted connection"
+                : "this connection does not speak MQTT: it is made by mqtt_connect() or "
+                  "mqtt_listen()");
     }
     int err = pmg_can_send(c);
     if (err < 0) {
@@ -67,6 +75,9 @@ const char *pmg_mqtt_bad_publish(int version, const pmg_mqtt_msg_t *msg, uint32_
 int pmg_mqtt_pub(struct mg_connection *c, struct mg_str topic, struct mg_str message, int qos,
     bool retain, int id, struct mg_str props) {
     pmg_mgr_t *m = pmg_m(c);
+    if (to_nobody(c)) {
+        return 0;
+    }
     int err = check(c, true);
     if (err < 0) {
         return err;
@@ -161,6 +172,9 @@ static int subscribe(struct mg_connection *c, int cmd, struct mg_str filter, int
 
 int pmg_mqtt_sub(struct mg_connection *c, struct mg_str filter, int qos, int options,
     struct mg_str props) {
+    if (to_nobody(c)) {
+        return 0;
+    }
     int err = check(c, true);
     if (err < 0) {
         return err;
@@ -177,11 +191,17 @@ int pmg_mqtt_sub(struct mg_connection *c, struct mg_str filter, int qos, int opt
 }
 
 int pmg_mqtt_unsub(struct mg_connection *c, struct mg_str filter) {
+    if (to_nobody(c)) {
+        return 0;
+    }
     int err = check(c, true);
     return err < 0 ? err : subscribe(c, MQTT_CMD_UNSUBSCRIBE, filter, 0, mg_str_n(NULL, 0));
 }
 
 int pmg_mqtt_ping(struct mg_connection *c) {
+    if (to_nobody(c)) {
+        return 0;
+    }
     int err = check(c, true);
     if (err < 0) {
         return err;
@@ -193,6 +213,9 @@ int pmg_mqtt_ping(struct mg_connection *c) {
 }
 
 int pmg_mqtt_pong(struct mg_connection *c) {
+    if (to_nobody(c)) {
+        return 0;
+    }
     int err = check(c, false);
     if (err < 0) {
         return err;
@@ -205,6 +228,9 @@ int pmg_mqtt_pong(struct mg_connection *c) {
 }
 
 int pmg_mqtt_disconnect(struct mg_connection *c, int reason) {
+    if (to_nobody(c)) {
+        return 0;
+    }
     if (pmg_x(c)->speaks == &pmg_mqtt && !c->is_listening && (c->is_draining || c->is_closing)) {
         return 0; // it leaves already
     }

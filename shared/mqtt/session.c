@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // An MQTT session: what a program asks of it. A message is checked, copied and queued whatever the
-// network does; session_flow.c sends it.
+// network does; session_send.c sends it.
 
 #include <stddef.h>
 
@@ -11,11 +11,11 @@
 
 #define TOKEN_MAX ((1u << 30) - 1) // a small integer on every Python
 
-static void free_entries(pmg_mqtt_entry_t *e) {
-    while (e != NULL) {
-        pmg_mqtt_entry_t *next = e->next;
-        pmg_free(e);
-        e = next;
+static void forget_results(pmg_mqtt_session_t *s) {
+    while (s->done != NULL) {
+        pmg_mqtt_entry_t *next = s->done->next;
+        pmg_mqtt_entry_free(s, s->done);
+        s->done = next;
     }
 }
 
@@ -40,8 +40,7 @@ static void finish(pmg_mqtt_session_t *s) {
         pmg_mqtt_session_detach(s->c);
     }
     pmg_mqtt_session_close(s);
-    free_entries(s->done);
-    s->done = NULL;
+    forget_results(s);
     s->m = NULL;
 }
 
@@ -56,6 +55,7 @@ pmg_mqtt_session_t *pmg_mqtt_session_init(pmg_mqtt_session_room_t *room, pmg_mgr
     pmg_mqtt_session_t *s = (pmg_mqtt_session_t *)(void *)room;
     memset(s, 0, sizeof(*s));
     s->opts = *opts;
+    s->opts.queue_bytes = opts->queue_bytes > 0 ? opts->queue_bytes : PMG_MQTT_QUEUE_BYTES;
     s->m = m;
     s->attached.end = manager_ends;
     pmg_attach(m, &s->attached);
@@ -77,7 +77,7 @@ int pmg_mqtt_session_attach(pmg_mqtt_session_t *s, struct mg_connection *c) {
     }
     pmg_mqtt_t *q = pmg_mqtt_of(c);
     s->c = c;
-    s->open = s->dismissed = s->progress = false;
+    s->open = s->dismissed = s->progress = s->asked = s->answered = false;
     q->session = s;
     q->flow = &s->flow;
     return 0;
@@ -94,28 +94,48 @@ uint32_t pmg_mqtt_session_count(const pmg_mqtt_session_t *s, int which) {
 // ---------------------------------------------------------------------------------------------
 // Messages
 
+static bool fits(const pmg_mqtt_session_t *s, size_t size) {
+    return s->counts[PMG_MQTT_COUNT_QUEUED] < s->opts.queue_max && size <= s->opts.queue_bytes &&
+           s->bytes <= s->opts.queue_bytes - size;
+}
+
 // A message whose exchange has begun is never dropped: the server may have it.
-static bool make_room(pmg_mqtt_session_t *s) {
-    if (s->counts[PMG_MQTT_COUNT_QUEUED] < s->opts.queue_max) {
-        return true;
-    }
-    pmg_mqtt_session_expire(s);
-    if (s->counts[PMG_MQTT_COUNT_QUEUED] < s->opts.queue_max) {
-        return true;
-    }
-    pmg_mqtt_entry_t *e = NULL;
-    if (s->opts.policy == PMG_MQTT_DROP_OLDEST) {
-        for (e = s->unsent; e != NULL && e->id != 0;) {
-            e = e->next;
-        }
-    } else if (s->opts.policy == PMG_MQTT_DROP_NEWEST) {
-        e = s->last;
-    }
-    if (e == NULL || e->id != 0) {
+static pmg_mqtt_entry_t *victim(const pmg_mqtt_session_t *s) {
+    return s->fresh == NULL || s->opts.policy == PMG_MQTT_REFUSE ? NULL
+           : s->opts.policy == PMG_MQTT_DROP_OLDEST              ? s->fresh
+                                                                 : s->last;
+}
+
+// What is dropped and to be told of keeps its bytes until then. Nothing goes where it does not help.
+static bool helps(const pmg_mqtt_session_t *s, size_t size) {
+    if (size > s->opts.queue_bytes || s->opts.queue_max == 0) {
         return false;
     }
-    pmg_mqtt_entry_done(s, e, PMG_MQTT_DROPPED, 0);
-    return true;
+    size_t most = s->opts.queue_bytes - size, rest = s->bytes;
+    bool oldest = s->opts.policy == PMG_MQTT_DROP_OLDEST;
+    for (pmg_mqtt_entry_t *e = s->opts.tell_messages ? NULL : victim(s); e != NULL && rest > most;
+        e = oldest          ? e->next
+            : e == s->fresh ? NULL
+                            : e->prev) {
+        rest -= e->size;
+    }
+    return rest <= most;
+}
+
+static bool make_room(pmg_mqtt_session_t *s, size_t size) {
+    if (!fits(s, size)) {
+        pmg_mqtt_session_expire(s);
+    }
+    if (fits(s, size)) {
+        return true;
+    }
+    if (victim(s) == NULL || !helps(s, size)) {
+        return false;
+    }
+    while (!fits(s, size) && victim(s) != NULL) {
+        pmg_mqtt_entry_done(s, victim(s), PMG_MQTT_DROPPED, 0);
+    }
+    return fits(s, size);
 }
 
 static uint32_t next_token(pmg_mqtt_session_t *s) {
@@ -139,15 +159,19 @@ static size_t copy_props(char *dst, struct mg_str props) {
 }
 
 static int queue(pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg, uint32_t expiry) {
-    if (!make_room(s)) {
+    pmg_mqtt_entry_t *e;
+    size_t len = msg->topic.len + msg->props.len + msg->data.len;
+    if (!make_room(s, sizeof(*e) + len)) {
         return 0;
     }
-    size_t len = msg->topic.len + msg->props.len + msg->data.len;
-    pmg_mqtt_entry_t *e = pmg_alloc(sizeof(*e) + len);
+    bool room = pmg_budget_take(s->m, sizeof(pmg_mqtt_entry_t) + len);
+    e = room ? pmg_alloc(sizeof(*e) + len) : NULL;
     if (e == NULL) {
+        pmg_budget_give(s->m, room ? sizeof(*e) + len : 0);
         return pmg_fail(s->m, -ENOMEM, "publish(): no memory for a message of %zu bytes", len);
     }
     memset(e, 0, sizeof(*e));
+    e->size = sizeof(*e) + len;
     e->topic_len = (uint16_t)msg->topic.len;
     e->data_len = (uint32_t)msg->data.len;
     e->qos = (uint8_t)msg->qos;
@@ -167,6 +191,11 @@ static int queue(pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg, uint32_t expi
     }
     s->last = e;
     s->unsent = s->unsent == NULL ? e : s->unsent;
+    s->fresh = s->fresh == NULL ? e : s->fresh;
+    if (e->expires > 0 && (s->expiry_due == 0 || e->expires < s->expiry_due)) {
+        s->expiry_due = e->expires;
+    }
+    s->bytes += e->size;
     s->counts[PMG_MQTT_COUNT_QUEUED]++;
     int token = (int)e->token;
     if (s->c != NULL) {
@@ -199,8 +228,11 @@ int pmg_mqtt_session_pub(pmg_mqtt_session_t *s, struct mg_str topic, struct mg_s
     if (s->c == NULL || !s->open) {
         return 0;
     }
-    int err = pmg_mqtt_pub(s->c, topic, message, 0, retain, 0, props);
-    return err == -ENOMEM ? err : err < 0 ? 0 : (int)next_token(s);
+    int err = pmg_mqtt_session_send(s, &msg);
+    if (err == -ENOMEM) {
+        return pmg_fail(s->m, err, "publish(): no memory for a message of %zu bytes", message.len);
+    }
+    return err < 0 ? 0 : (int)next_token(s);
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -248,6 +280,7 @@ static int ask(pmg_mqtt_session_t *s, struct mg_str filter, int qos, int options
     sub->qos = (uint8_t)qos;
     sub->options = (uint8_t)options;
     sub->ends = ends;
+    sub->again = 0;
     pmg_mqtt_session_pump(s);
     return 0;
 }
@@ -271,7 +304,7 @@ bool pmg_mqtt_session_result(pmg_mqtt_session_t *s, pmg_mqtt_result_t *out) {
         out->what = e->what;
         out->reason = e->reason;
         out->token = e->token;
-        pmg_free(e);
+        pmg_mqtt_entry_free(s, e);
         return true;
     }
     for (pmg_mqtt_sub_t *sub = s->telling > 0 ? s->subs : NULL; sub != NULL; sub = sub->next) {

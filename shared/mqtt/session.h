@@ -12,13 +12,13 @@
 #if PMG_HAS_MQTT
 typedef struct pmg_mqtt_session pmg_mqtt_session_t;
 // Its place, in the binding's object: what is left of a closed session is no memory of the core's.
-#define PMG_MQTT_SESSION_SIZE (sizeof(void *) == 8 ? 352 : 224)
+#define PMG_MQTT_SESSION_SIZE (sizeof(void *) == 8 ? 384 : 256)
 typedef union {
     uint64_t aligned;
     unsigned char bytes[PMG_MQTT_SESSION_SIZE];
 } pmg_mqtt_session_room_t;
 
-// What becomes of a message when queue_max of them wait.
+// What becomes of a message when the queue is full.
 enum { PMG_MQTT_REFUSE, PMG_MQTT_DROP_OLDEST, PMG_MQTT_DROP_NEWEST };
 
 // What became of a message, and of a subscription.
@@ -40,7 +40,8 @@ enum {
 };
 
 typedef struct {
-    uint32_t queue_max;
+    uint32_t queue_max; // messages
+    size_t queue_bytes; // of memory that they and what is to be told of them take; 0: the default
     int version, policy;
     bool tell_messages, tell_filters; // keep results for pmg_mqtt_session_result()
 } pmg_mqtt_session_opts_t;

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // What the files of a session share: session.c (what the program asks of it), session_flow.c (what its
-// connection tells it, and what it sends) and below both session_state.c (how its parts end).
+// connection tells it), session_send.c (what it sends) and below them session_state.c (how its parts
+// end).
 #ifndef PMG_MQTT_SESSION_INT_H
 #define PMG_MQTT_SESSION_INT_H
 
@@ -14,6 +15,7 @@
 typedef struct pmg_mqtt_entry {
     struct pmg_mqtt_entry *prev, *next;
     uint64_t expires; // by pmg_port_millis(); 0: never
+    size_t size;      // of this, with its bytes
     uint32_t token;
     uint32_t props_len, data_len;
     uint16_t topic_len;
@@ -36,6 +38,7 @@ typedef struct pmg_mqtt_sub {
     uint8_t state;
     uint8_t ends; // to be unsubscribed, then it goes
     uint8_t tell;
+    uint8_t again; // the server has confirmed it, and should have it
     char filter[];
 } pmg_mqtt_sub_t;
 
@@ -53,24 +56,38 @@ struct pmg_mqtt_session {
     pmg_mqtt_flow_t flow;
     pmg_mqtt_entry_t *first, *last;
     pmg_mqtt_entry_t *unsent; // the first one that was not sent on this connection
+    pmg_mqtt_entry_t *fresh;  // the first one without an id: none behind it has one
     pmg_mqtt_entry_t *done, *done_last;
     pmg_mqtt_sub_t *subs;
-    pmg_mqtt_handled_t *handled; // a ring of PMG_MQTT_UNRELEASED_CLIENT messages with QoS 2
-    uint32_t handled_next;
-    uint32_t token, sent;     // sent: on this connection, not acknowledged
+    pmg_mqtt_handled_t *handled; // the last PMG_MQTT_UNRELEASED_CLIENT messages with QoS 2
+    uint32_t handled_next;       // of that ring
+    uint32_t token, sent;        // sent: on this connection, not acknowledged
     uint32_t careful;         // so many go one by one: one of them may be what the server dislikes
     uint32_t needed, telling; // subscriptions that are to be asked for, and told of
     uint32_t releases;        // PUBRELs that are to be sent
     uint32_t counts[PMG_MQTT_COUNTS];
-    uint8_t fruitless; // times in a row that the server ended a connection and took nothing
+    uint64_t expiry_due; // no message without an id expires before this; 0: none does at all
+    size_t bytes;        // of the entries, those that are to be told of, too
+    uint8_t fruitless;   // times in a row that the server ended a connection and took nothing
     bool open, closed, dismissed, progress;
+    bool missed; // a connection has ended before the server took it: it may have been restarted
+    // Ping before a message that goes alone: so that what the server had for us is not on its way then.
+    bool ask_first, asked, answered;
 };
 
 // Ends an entry and takes it out of the queue.
 void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, int reason);
 void pmg_mqtt_session_expire(pmg_mqtt_session_t *s);
-void pmg_mqtt_session_forget_ids(pmg_mqtt_session_t *s); // no connection uses them
+void pmg_mqtt_session_forget_ids(pmg_mqtt_session_t *s);              // no connection uses them
+void pmg_mqtt_entry_free(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e); // which is in no list
 void pmg_mqtt_sub_remove(pmg_mqtt_session_t *s, pmg_mqtt_sub_t *sub);
+void pmg_mqtt_sub_answered(pmg_mqtt_session_t *s, pmg_mqtt_sub_t *sub, int code);
+
+// session_send.c
+
+// With QoS 0, on an open connection. 0; -ENOMEM; or < 0: it cannot be sent now, or not to this server.
+int pmg_mqtt_session_send(pmg_mqtt_session_t *s, pmg_mqtt_msg_t *msg);
+void pmg_mqtt_session_wait(pmg_mqtt_session_t *s, bool waits); // for room in the send buffer
 
 #endif
 #endif

@@ -14,6 +14,12 @@ void pmg_mqtt_session_forget_ids(pmg_mqtt_session_t *s) {
     s->handled = NULL;
 }
 
+void pmg_mqtt_entry_free(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e) {
+    s->bytes -= e->size;
+    pmg_budget_give(s->m, e->size);
+    pmg_free(e);
+}
+
 void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, int reason) {
     if (e->prev != NULL) {
         e->prev->next = e->next;
@@ -28,6 +34,9 @@ void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, i
     if (s->unsent == e) {
         s->unsent = e->next;
     }
+    if (s->fresh == e) {
+        s->fresh = e->next;
+    }
     if (e->id != 0) {
         pmg_mqtt_ids_remove(&s->flow.published, e->id);
     }
@@ -40,7 +49,7 @@ void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, i
     s->counts[PMG_MQTT_COUNT_DROPPED] += what == PMG_MQTT_DROPPED;
     s->counts[PMG_MQTT_COUNT_EXPIRED] += what == PMG_MQTT_EXPIRED;
     if (!s->opts.tell_messages) {
-        pmg_free(e);
+        pmg_mqtt_entry_free(s, e);
         return;
     }
     e->what = (uint8_t)what;
@@ -55,13 +64,19 @@ void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, i
 }
 
 void pmg_mqtt_session_expire(pmg_mqtt_session_t *s) {
-    uint64_t now = pmg_port_millis();
-    for (pmg_mqtt_entry_t *e = s->unsent, *next; e != NULL; e = next) {
+    uint64_t now = pmg_port_millis(), due = 0;
+    if (s->expiry_due == 0 || now < s->expiry_due) {
+        return; // without a look at each
+    }
+    for (pmg_mqtt_entry_t *e = s->fresh, *next; e != NULL; e = next) {
         next = e->next;
-        if (e->id == 0 && e->expires > 0 && e->expires <= now) {
+        if (e->expires > 0 && e->expires <= now) {
             pmg_mqtt_entry_done(s, e, PMG_MQTT_EXPIRED, 0);
+        } else if (e->expires > 0 && (due == 0 || e->expires < due)) {
+            due = e->expires;
         }
     }
+    s->expiry_due = due;
 }
 
 void pmg_mqtt_sub_remove(pmg_mqtt_session_t *s, pmg_mqtt_sub_t *sub) {
@@ -73,6 +88,17 @@ void pmg_mqtt_sub_remove(pmg_mqtt_session_t *s, pmg_mqtt_sub_t *sub) {
     s->needed -= sub->state == PMG_SUB_NEEDED;
     s->telling -= sub->tell;
     pmg_free(sub);
+}
+
+void pmg_mqtt_sub_answered(pmg_mqtt_session_t *s, pmg_mqtt_sub_t *sub, int code) {
+    s->needed -= sub->state == PMG_SUB_NEEDED;
+    sub->state = code >= 0x80 ? PMG_SUB_FAILED : PMG_SUB_DONE;
+    sub->code = (uint8_t)code;
+    sub->id = 0;
+    if (s->opts.tell_filters && !sub->tell) {
+        sub->tell = 1;
+        s->telling++;
+    }
 }
 
 void pmg_mqtt_session_skipped(pmg_mqtt_session_t *s) {

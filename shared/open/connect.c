@@ -59,7 +59,13 @@ static void close_socket(struct mg_connection *c) {
 static void start_connect(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
     for (;;) {
-        int err = pmg_io_connect(c, x->is_unix ? x->host : NULL);
+        int err;
+        if (x->everyone != NULL) {
+            *x->everyone = c->rem;
+        }
+        do {
+            err = pmg_io_connect(c, x->is_unix ? x->host : NULL);
+        } while (pmg_no_descriptor(pmg_m(c), err));
         if (err == 0 && c->is_udp) {
             connected(c);
             return;
@@ -109,19 +115,26 @@ static void connect_late(struct mg_connection *c) {
 
 static const pmg_search_for_t search = {resolved, connect_late};
 
+// A listener stays what it is: it hears of the address, which is its remote address then.
+static void told(struct mg_connection *c) {
+    pmg_search_end(c);
+    pmg_call(c, MG_EV_RESOLVE, NULL);
+}
+
+static const pmg_search_for_t telling = {told, NULL};
+
 int pmg_resolve(struct mg_connection *c, const char *url) {
     pmg_mgr_t *m = pmg_m(c);
     pmg_conn_t *x = pmg_x(c);
     pmg_url_t u;
-    if (c->is_listening || x->is_unix) {
-        return pmg_fail(m, -EINVAL, "%s looks up no name: resolve() is for a client",
-            c->is_listening ? "a listener" : "a unix socket");
+    if (x->is_unix) {
+        return pmg_fail(m, -EINVAL, "a unix socket looks up no name: resolve() is for a client");
     }
     int err = pmg_conn_alive(c);
     if (err < 0) {
         return err;
     }
-    if (x->connected || c->is_connecting) {
+    if (!c->is_listening && (x->connected || c->is_connecting)) {
         return pmg_fail(m, -EISCONN,
             "the peer is known already: resolve() in MG_EV_OPEN, or after resolve_cancel()");
     }
@@ -138,8 +151,13 @@ int pmg_resolve(struct mg_connection *c, const char *url) {
     if (u.has_port) {
         c->rem.port = u.addr.port;
     }
-    err = pmg_search_start(c, &search, u.host, u.literal ? &u.addr : NULL);
+    err = pmg_search_start(c, c->is_listening ? &telling : &search, u.host,
+        u.literal ? &u.addr : NULL);
     return err < 0 ? pmg_fail(m, err, "no memory for a name lookup") : 0;
+}
+
+void pmg_open_broadcast(pmg_mgr_t *m) {
+    m->broadcast = true;
 }
 
 void pmg_resolve_cancel(struct mg_connection *c) {
@@ -160,6 +178,7 @@ static int new_client(pmg_mgr_t *m, const pmg_url_t *u, const pmg_protocol_t *sp
     }
     pmg_conn_t *x = pmg_x(c);
     struct mg_str host = u->is_unix ? u->host : u->authority;
+    size_t before = u->zone.len > 0 ? (size_t)(u->zone.buf - host.buf) : host.len;
     pmg_opening_t o = {u->target, state};
     c->is_client = 1;
     c->is_udp = u->is_udp;
@@ -170,6 +189,10 @@ static int new_client(pmg_mgr_t *m, const pmg_url_t *u, const pmg_protocol_t *sp
     x->internal = 1;
     x->speaks = speaks;
     x->host = pmg_strndup(host.buf, host.len);
+    if (x->host != NULL && before < host.len) { // the zone is nobody else's to know
+        memmove(x->host + before, x->host + before + u->zone.len,
+            host.len - before - u->zone.len + 1);
+    }
     int err = x->host == NULL ? -ENOMEM : speaks->start != NULL ? speaks->start(c, &o) : 0;
     if (err < 0) {
         pmg_conn_free(c);
@@ -193,14 +216,19 @@ static void set_out(struct mg_connection *c, const pmg_url_t *u) {
 int pmg_connect(pmg_mgr_t *m, const char *url, const pmg_protocol_t *speaks, const void *state,
     void *arg, struct mg_connection **out) {
     pmg_url_t u;
+    bool broadcast = m->broadcast;
     struct mg_connection *victim, *c = NULL;
     *out = NULL;
+    m->broadcast = false;
     int err = pmg_mgr_alive(m);
     if (err == 0) {
         err = pmg_url_parse_as(m, url, speaks, false, &u);
     }
     if (err == 0 && speaks->only_by != NULL && state == NULL) {
         err = pmg_fail(m, -EINVAL, "URL %.*s: is for %s", PMG_CUT(url), speaks->only_by);
+    }
+    if (err == 0) {
+        err = pmg_url_broadcast(m, url, &u, broadcast);
     }
     if (err == 0) {
         m->depth++; // so that it reads from nobody: a handler might change what `state` points to
@@ -213,7 +241,11 @@ int pmg_connect(pmg_mgr_t *m, const char *url, const pmg_protocol_t *speaks, con
     if (err < 0) {
         return err;
     }
-    err = m->hooks.open(c, NULL, arg);
+    if (broadcast) {
+        pmg_x(c)->broadcast = 1;
+        pmg_x(c)->everyone = pmg_alloc(sizeof(struct mg_addr));
+    }
+    err = broadcast && pmg_x(c)->everyone == NULL ? -ENOMEM : m->hooks.open(c, NULL, arg);
     if (err < 0) {
         pmg_conn_free(c);
         return pmg_fail(m, err, "no memory for a connection");

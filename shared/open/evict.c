@@ -7,19 +7,20 @@
 // One whose peer owes us something may be new, slow or dead: after so long it is taken for dead.
 #define STILL_MS 5000
 
-// A keep-alive connection between two requests.
+// A keep-alive connection between two requests, and not in a handler of its own.
 static bool idle(struct mg_connection *c) {
     const pmg_conn_t *x = pmg_x(c);
     return c->is_accepted && x->speaks->idle != NULL && !c->is_closing && !c->is_draining &&
-           !c->is_resp && !c->is_tls_hs && !c->is_full && !x->eof && x->source == NULL &&
-           pmg_send_len(c) == 0 && x->speaks->idle(c);
+           x->in_hook == 0 && !c->is_resp && !c->is_tls_hs && !c->is_full && !x->eof &&
+           x->source == NULL && pmg_send_len(c) == 0 && x->speaks->idle(c);
 }
 
 // For how long nothing has moved though the peer owes us something; -1: it does not, or the program
 // is at work with it.
 static long owing(struct mg_connection *c) {
     const pmg_conn_t *x = pmg_x(c);
-    return c->is_accepted && x->speaks->owes != NULL && !c->is_closing && !x->in_read
+    return c->is_accepted && x->speaks->owes != NULL && !c->is_closing && !x->in_read &&
+                   x->in_hook == 0
                ? pmg_watch_still(c)
                : -1;
 }
@@ -89,16 +90,6 @@ static struct mg_connection *candidate(pmg_mgr_t *m) {
     return found != NULL ? found : owing_longest(m);
 }
 
-struct mg_connection *pmg_evict_victim(pmg_mgr_t *m) {
-    for (int i = 0; i < EVICT_TRIES && !m->stop; i++) {
-        struct mg_connection *found = candidate(m);
-        if (found == NULL || goes(found)) {
-            return found;
-        }
-    }
-    return NULL;
-}
-
 int pmg_evict_room(pmg_mgr_t *m, struct mg_connection **victim) {
     size_t max = m->limits.max_conns;
     *victim = NULL;
@@ -124,4 +115,28 @@ void pmg_evict(struct mg_connection *victim) {
         leaves(victim);
         pmg_close(victim);
     }
+}
+
+// Its descriptor is wanted now, and the rest of it ends with this turn.
+static void give_descriptor(struct mg_connection *c) {
+    const pmg_layer_t *layer = pmg_x(c)->layer;
+    if (layer != NULL && layer->goodbye != NULL && pmg_send_len(c) == 0 && !pmg_x(c)->eof) {
+        layer->goodbye(c);
+    }
+    pmg_io_close(c);
+}
+
+bool pmg_evict_descriptor(pmg_mgr_t *m) {
+    for (struct mg_connection *c = m->first; c != NULL; c = pmg_x(c)->next) {
+        if (c->is_closing && c->fd != (void *)(size_t)-1) { // nobody need go
+            give_descriptor(c);
+            return true;
+        }
+    }
+    struct mg_connection *victim = candidate(m);
+    pmg_evict(victim);
+    if (victim != NULL) {
+        give_descriptor(victim);
+    }
+    return victim != NULL;
 }

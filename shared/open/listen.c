@@ -82,16 +82,14 @@ static void look_again(struct mg_connection *listener) {
 
 static void accept_ready(struct mg_connection *listener, int mask, bool error) {
     pmg_mgr_t *m = pmg_m(listener);
-    struct mg_connection *victim;
     (void)mask, (void)error;
     for (int i = 0; i < ACCEPT_BURST && !listener->is_closing && !m->stop; i++) {
         int err = accept_one(listener);
         if (err == -EAGAIN) {
             return;
         }
-        if ((err == -EMFILE || err == -ENFILE) && (victim = pmg_evict_victim(m)) != NULL) {
-            pmg_evict(victim); // its descriptor is free in the next turn
-            return;
+        if (pmg_no_descriptor(m, err)) {
+            continue;
         }
         if (err == -EMFILE || err == -ENFILE || err == -ENOMEM || err == -ENOBUFS) {
             // The peer stays in the backlog, readiness would spin: look away for a while.
@@ -118,6 +116,7 @@ static int new_listener(pmg_mgr_t *m, const pmg_protocol_t *speaks, struct mg_co
     if (c == NULL) {
         return pmg_fail(m, -ENOMEM, "no memory for a listener");
     }
+    m->spare_descriptor = pmg_evict_descriptor;
     c->is_listening = 1;
     pmg_x(c)->internal = 1;
     pmg_x(c)->speaks = speaks;
@@ -153,12 +152,17 @@ static int finish(struct mg_connection *c, int err, const char *what, struct mg_
 int pmg_listen(pmg_mgr_t *m, const char *url, const pmg_protocol_t *speaks, int fd, void *arg,
     struct mg_connection **out) {
     pmg_url_t u;
+    bool broadcast = m->broadcast;
     char what[96];
     struct mg_connection *victim = NULL, *c = NULL;
     *out = NULL;
+    m->broadcast = false;
     int err = pmg_mgr_alive(m);
     if (err == 0) {
         err = pmg_url_parse_as(m, url, speaks, true, &u);
+    }
+    if (err == 0) {
+        err = pmg_url_broadcast(m, url, &u, broadcast);
     }
     if (err == 0) {
         err = new_listener(m, u.is_udp ? &pmg_raw : speaks, &victim, &c);
@@ -170,12 +174,15 @@ int pmg_listen(pmg_mgr_t *m, const char *url, const pmg_protocol_t *speaks, int 
     c->is_udp = u.is_udp;
     c->loc = u.addr;
     x->is_unix = u.is_unix;
+    x->broadcast = broadcast;
     x->url_tls = u.is_tls;
     c->is_tls = u.is_tls;
     if (u.is_unix && (x->host = pmg_strndup(u.host.buf, u.host.len)) == NULL) {
         err = -ENOMEM;
     } else {
-        err = pmg_io_listen(c, x->host, fd);
+        do {
+            err = pmg_io_listen(c, x->host, fd);
+        } while (pmg_no_descriptor(m, err));
     }
     pmg_snprintf(what, sizeof(what), "on %.*s", PMG_CUT(url));
     return finish(c, err, what, victim, arg, out);

@@ -15,6 +15,8 @@
 // a socket that is listening; -1: none; -2: others may listen on the same port, -ENOTSUP where none may.
 int pmg_listen(pmg_mgr_t *m, const char *url, const pmg_protocol_t *speaks, int fd, void *arg,
     struct mg_connection **out);
+// What pmg_listen() or pmg_connect() opens next is UDP that may send to all of a network; else -EINVAL.
+void pmg_open_broadcast(pmg_mgr_t *m);
 // The same for a protocol that opens its socket by itself, of `state`, which it takes (even if this
 // fails): pmg_mdns of a draft.
 int pmg_listen_for(pmg_mgr_t *m, const pmg_protocol_t *speaks, void *state, void *arg,

@@ -35,6 +35,9 @@ bool pmg_secure_room(pmg_mgr_t *m, struct mg_connection **victim);
 void pmg_secure_accepted(struct mg_connection *listener, struct mg_connection *c);
 void pmg_secure_connected(struct mg_connection *c);
 
+// url.c: may it broadcast, if that was asked for? -EINVAL: a stream.
+int pmg_url_broadcast(pmg_mgr_t *m, const char *url, const pmg_url_t *u, bool broadcast);
+
 // resolve.c: a search for a name's addresses, then through them
 typedef struct {
     void (*found)(struct mg_connection *c); // there is an address, in c->rem
@@ -51,8 +54,9 @@ void pmg_search_end(struct mg_connection *c);     // it is not needed any more
 // Is there room for another connection? If *victim is set, then by closing that one: pmg_evict().
 // -ENOBUFS with its text. May read from the one that is to go, so that Python may run.
 int pmg_evict_room(pmg_mgr_t *m, struct mg_connection **victim);
-// The one that would have to go now, or NULL. As pmg_evict_room().
-struct mg_connection *pmg_evict_victim(pmg_mgr_t *m);
+// The system has no descriptor left: takes that of the one that would have to go. False: there is
+// none. One that is closing already gives its own. Reads from nobody.
+bool pmg_evict_descriptor(pmg_mgr_t *m);
 void pmg_evict(struct mg_connection *victim); // NULL is accepted
 
 #endif

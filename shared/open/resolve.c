@@ -36,13 +36,16 @@ static void found(pmg_dns_ask_t *ask, const pmg_dns_addrs_t *addrs, const char *
     if (c->is_closing) {
         return;
     }
-    if (addrs == NULL) {
+    if (addrs == NULL && c->is_listening) {
+        pmg_search_end(c);
+        pmg_call(c, MG_EV_ERROR, (void *)(size_t)error);
+    } else if (addrs == NULL) {
         pmg_fatal(c, error);
-        return;
+    } else {
+        s->addrs = *addrs;
+        take_addr(s);
+        s->by->found(c);
     }
-    s->addrs = *addrs;
-    take_addr(s);
-    s->by->found(c);
 }
 
 void pmg_search_end(struct mg_connection *c) {

@@ -81,6 +81,38 @@ static bool is_name(struct mg_str s) {
     return true;
 }
 
+// RFC 6874: behind a percent sign, which URLs write as %25, stands an interface, by name or number. It
+// matters to this host alone.
+static const char *take_zone(pmg_url_t *out) {
+    const char *at = memchr(out->host.buf, '%', out->host.len);
+    char name[32];
+    if (at == NULL) {
+        return NULL;
+    }
+    out->zone = mg_str_n((char *)(size_t)at, (size_t)(pmg_str_end(out->host) - at));
+    out->host.len -= out->zone.len;
+    size_t skip = out->zone.len > 3 && memcmp(at, "%25", 3) == 0 ? 3 : 1, n = out->zone.len - skip;
+    memcpy(name, at + skip, n < sizeof(name) ? n : 0);
+    name[n < sizeof(name) ? n : 0] = '\0';
+    int zone = pmg_io_zone(name);
+    if (zone < 0) {
+        return "behind the % of an IPv6 address stands a network interface of this host, by name "
+               "or "
+               "by number up to 255: [fe80::1%eth0]";
+    }
+    out->addr.scope_id = (uint8_t)zone;
+    return NULL;
+}
+
+static bool is_ascii(struct mg_str s) {
+    for (size_t i = 0; i < s.len; i++) {
+        if ((unsigned char)s.buf[i] >= 0x80) {
+            return false;
+        }
+    }
+    return true;
+}
+
 static const char *check_host(const reading_t *r, pmg_url_t *out, bool in_brackets) {
     if (out->host.len == 0 && !r->listening) {
         return "has no host";
@@ -89,6 +121,14 @@ static const char *check_host(const reading_t *r, pmg_url_t *out, bool in_bracke
         return "the host name is too long";
     }
     uint16_t port = out->addr.port;
+    const char *why = in_brackets ? take_zone(out) : NULL;
+    uint8_t zone = out->addr.scope_id;
+    if (why != NULL) {
+        return why;
+    }
+    if (!is_ascii(out->host)) {
+        return "the host name is not ASCII: write its xn-- form, such as xn--bcher-kva.example";
+    }
     out->literal = mg_aton(out->host, &out->addr);
     if (!r->listening && mg_strcasecmp(out->host, mg_str("localhost")) == 0) {
         out->literal = false; // two addresses: the resolver knows both
@@ -97,6 +137,7 @@ static const char *check_host(const reading_t *r, pmg_url_t *out, bool in_bracke
         memset(&out->addr, 0, sizeof(out->addr));
     }
     out->addr.port = port;
+    out->addr.scope_id = zone;
     if (in_brackets && !(out->literal && out->addr.is_ip6)) {
         return "no valid IPv6 address in the brackets";
     }
@@ -180,6 +221,10 @@ static int parse(pmg_mgr_t *m, const char *url, const reading_t *r, pmg_url_t *o
     out->is_udp = scheme->is_udp;
     const char *why = take_rest(r, out, p, scheme->port);
     return why != NULL ? bad(m, url, why) : 0;
+}
+
+int pmg_url_broadcast(pmg_mgr_t *m, const char *url, const pmg_url_t *u, bool broadcast) {
+    return broadcast && !u->is_udp ? bad(m, url, "broadcast is for udp://") : 0;
 }
 
 int pmg_url_parse(pmg_mgr_t *m, const char *url, bool listening, pmg_url_t *out) {

@@ -15,6 +15,8 @@ typedef struct pmg_url {
     struct mg_str authority;    // as written: host[:port]
     struct mg_addr addr;        // port always, the address if `literal`
     bool literal;
+    struct mg_str
+        zone; // of an IPv6 address: "%eth0", as written; what `authority` has beside the host
     char path[3 * PMG_URL_PATH + 1]; // of a unix socket, decoded: `host` points here
 } pmg_url_t;
 

@@ -4,6 +4,7 @@
 //
 //   memory   pmg_port_alloc    uninitialized or zeroed, NULL when there is none; never raises
 //            pmg_port_free     accepts NULL
+//            pmg_port_heap     bytes that it has in all, 0: not known. Not asked on a unix
 //   clock    pmg_port_millis   monotonic, 64 bits, never wraps
 //            pmg_port_wall     the time of day: milliseconds since 1970, anything where nobody set it
 //   random   pmg_port_random   cryptographically strong; false if the source failed
@@ -11,7 +12,14 @@
 //                              bracket the one call that blocks (release and retake the GIL)
 //   log      pmg_port_log      a line with its newline for whoever looks after the program; never
 //                              raises
-//   files    pmg_port_fs       the file system that serve_dir and serve_file read
+//   files    pmg_port_stat     what a path names: 0, of what is not there too; a negative errno when
+//                              the file system itself fails
+//            pmg_port_list     calls fn for each name in a folder; 0 or a negative errno
+//            pmg_port_loose_from
+//                              from which byte of the path on its file system finds a name by other
+//                              spellings, too (FAT: letters of any case, "NAME~1.EXT",
+//                              "name.ext."); SIZE_MAX: it does not
+//            pmg_port_fs       op, rd, sk and cl: reading a file; op opens regular files alone
 //            pmg_port_file_*   files that http_stream_body() writes: 0 or a negative errno.
 //                              create() gets a name that nothing has; write() writes all;
 //                              rename() replaces what stands there. Not called in a finalizer's
@@ -33,14 +41,31 @@
 
 struct mg_fs;
 
+enum { PMG_IS_NOTHING, PMG_IS_FILE, PMG_IS_FOLDER, PMG_IS_OTHER }; // other: a FIFO, a device ...
+enum {
+    PMG_TIME_NONE,   // the file system keeps no times
+    PMG_TIME_YOUNG,  // the file may change again, and bear the same time
+    PMG_TIME_SETTLED // if it changes again, so will its time
+};
+typedef struct {
+    uint8_t kind, time;
+    uint64_t size;
+    uint64_t stamp; // another one when the file has changed, unless it is young or without times
+} pmg_stat_t;
+#define PMG_SECOND 1000000000LL // of the system's times
+
 void *pmg_port_alloc(size_t size);
 void pmg_port_free(void *p);
+size_t pmg_port_heap(void);
 uint64_t pmg_port_millis(void);
 uint64_t pmg_port_wall(void);
 bool pmg_port_random(void *buf, size_t len);
 void pmg_port_wait_begin(void **state);
 void pmg_port_wait_end(void **state);
 void pmg_port_log(const char *line, size_t len);
+int pmg_port_stat(const char *path, pmg_stat_t *out);
+int pmg_port_list(const char *path, void (*fn)(const char *name, void *arg), void *arg);
+size_t pmg_port_loose_from(const char *path);
 struct mg_fs *pmg_port_fs(void);
 int pmg_port_file_create(const char *path, void **file);
 int pmg_port_file_write(void *file, const void *buf, size_t len);

@@ -173,6 +173,29 @@ static int refused(const out_t *out, const char *what, const char *is_no, int er
     return bad(out, "%s is no %s: %s", what, is_no, why);
 }
 
+// Somebody gave what open() takes. A key is not repeated: it might be one, badly written.
+static bool is_path(struct mg_str s) {
+    static const char *const ends[] = {".pem", ".crt", ".cer", ".key", ".der"};
+    if (s.len < 5 || s.len > 200 || memchr(s.buf, '\n', s.len) != NULL) {
+        return false;
+    }
+    for (size_t i = 0; i < s.len; i++) {
+        if ((unsigned char)s.buf[i] < ' ') {
+            return false;
+        }
+    }
+    for (size_t i = 0; i < sizeof(ends) / sizeof(ends[0]); i++) {
+        if (mg_strcasecmp(mg_str_n(s.buf + s.len - 4, 4), mg_str(ends[i])) == 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+static int not_a_path(const out_t *out, const char *what) {
+    return bad(out, "%s is a file's name: give what stands in the file, open(...).read()", what);
+}
+
 static bool is_pem(struct mg_str s) {
     for (size_t i = 0; i + 10 < s.len; i++) {
         if (s.buf[i] == '-' && memcmp(s.buf + i, "-----BEGIN", 10) == 0) {
@@ -207,13 +230,18 @@ static int count(const char *text, const char *mark) {
     return n;
 }
 
-// DER is one certificate, PEM as many as there are; all of them must be right.
-static int parse_cert(const out_t *out, const char *what, struct mg_str s, mbedtls_x509_crt *crt) {
+// DER is one certificate, PEM as many as there are. `all`: each of them must be right; else one, and
+// none may be cut.
+static int parse_cert(const out_t *out, const char *what, struct mg_str s, bool all,
+    mbedtls_x509_crt *crt) {
     char *text = NULL;
     if (s.len == 0) {
         return bad(out, "%s is empty", what);
     }
     if (!is_pem(s)) {
+        if (is_path(s)) {
+            return not_a_path(out, what);
+        }
         int r = mbedtls_x509_crt_parse_der(crt, (const unsigned char *)s.buf, s.len);
         if (r != 0) {
             return refused(out, what, "certificate, neither PEM nor DER", r);
@@ -225,6 +253,7 @@ static int parse_cert(const out_t *out, const char *what, struct mg_str s, mbedt
         return err;
     }
     int want = count(text, "-----BEGIN CERTIFICATE-----"), have = 0, r = 0;
+    int whole = count(text, "-----END CERTIFICATE-----");
     if (want == 0) {
         err = bad(out, "%s holds no certificate%s", what,
             strstr(text, "PRIVATE KEY-----") != NULL ? " but a private key" : "");
@@ -237,7 +266,7 @@ static int parse_cert(const out_t *out, const char *what, struct mg_str s, mbedt
             err = refused(out, what, "valid certificate", r);
         } else if (r == MBEDTLS_ERR_X509_ALLOC_FAILED) {
             err = refused(out, what, "", r);
-        } else if (have < want) {
+        } else if (have < want && (all || whole < want)) {
             err = bad(out, "%s: %d of its %d certificates cannot be read", what, want - have, want);
         }
     }
@@ -252,6 +281,9 @@ static int parse_key(const out_t *out, struct mg_str s, mbedtls_pk_context *key)
         return bad(out, "key is empty");
     }
     bool pem = is_pem(s);
+    if (!pem && is_path(s)) {
+        return not_a_path(out, "key");
+    }
     if (pem) {
         err = pem_text(out, "key", s, &text);
         if (err < 0) {
@@ -323,13 +355,16 @@ static int roles(pmg_tls_conf_t *conf) {
         r = mbedtls_ssl_config_defaults(&conf->server, MBEDTLS_SSL_IS_SERVER,
             MBEDTLS_SSL_TRANSPORT_STREAM, MBEDTLS_SSL_PRESET_DEFAULT);
     }
+    mbedtls_ssl_conf_ciphersuites(&conf->client, pmg_tls_suites(conf->legacy));
+    mbedtls_ssl_conf_ciphersuites(&conf->server, pmg_tls_suites(false));
     mbedtls_ssl_conf_rng(&conf->client, pmg_tls_rng, NULL);
     mbedtls_ssl_conf_rng(&conf->server, pmg_tls_rng, NULL);
     mbedtls_ssl_conf_authmode(&conf->client,
         conf->skip ? MBEDTLS_SSL_VERIFY_NONE : MBEDTLS_SSL_VERIFY_REQUIRED);
-    mbedtls_ssl_conf_authmode(&conf->server, !conf->has_ca ? MBEDTLS_SSL_VERIFY_NONE
-                                             : conf->skip  ? MBEDTLS_SSL_VERIFY_OPTIONAL
-                                                           : MBEDTLS_SSL_VERIFY_REQUIRED);
+    conf->server_auth = !conf->has_ca ? MBEDTLS_SSL_VERIFY_NONE
+                        : conf->skip  ? MBEDTLS_SSL_VERIFY_OPTIONAL
+                                      : MBEDTLS_SSL_VERIFY_REQUIRED;
+    mbedtls_ssl_conf_authmode(&conf->server, conf->server_auth);
 #if defined(MBEDTLS_SSL_PROTO_TLS1_3) && defined(MBEDTLS_SSL_SESSION_TICKETS)
     mbedtls_ssl_conf_tls13_enable_signal_new_session_tickets(&conf->client,
         MBEDTLS_SSL_TLS1_3_SIGNAL_NEW_SESSION_TICKETS_ENABLED);
@@ -359,6 +394,11 @@ static int roles(pmg_tls_conf_t *conf) {
         mbedtls_ssl_conf_session_tickets_cb(&conf->server, mbedtls_ssl_ticket_write,
             mbedtls_ssl_ticket_parse, &conf->tickets);
     }
+#if defined(MBEDTLS_SSL_PROTO_TLS1_3)
+    if (conf->has_ca) { // a ticket of 1.3 would not say who the client is
+        mbedtls_ssl_conf_new_session_tickets(&conf->server, 0);
+    }
+#endif
 #endif
     return r;
 }
@@ -378,16 +418,37 @@ static void destroy(pmg_tls_conf_t *conf) {
     pmg_free(conf);
 }
 
+// The message that carries it is one record at least, and mbedTLS writes no message of several.
+#define CHAIN_ROOM (MBEDTLS_SSL_OUT_CONTENT_LEN - 64)
+static int look_at_chain(pmg_tls_conf_t *conf, const out_t *out) {
+    size_t size = 0;
+    for (const mbedtls_x509_crt *p = &conf->cert; p != NULL; p = p->next) {
+        int64_t end = pmg_tls_millis(&p->valid_to);
+        if (conf->not_after == 0 || end < conf->not_after) {
+            conf->not_after = end;
+        }
+        size += p->raw.len + 5;
+    }
+    return size <= CHAIN_ROOM ? 0
+                              : bad(out, "cert has %u bytes with its chain: %u can be sent here",
+                                    (unsigned)size, (unsigned)CHAIN_ROOM);
+}
+
 static int fill(pmg_tls_conf_t *conf, const pmg_tls_opts_t *opts, const out_t *out) {
     int err = 0;
     conf->skip = opts->skip_verification;
+    conf->legacy = opts->legacy;
+    if (opts->legacy && pmg_tls_suites(true) == NULL) {
+        return bad(out, "legacy: no board has these ciphers");
+    }
     conf->has_ca = opts->ca.buf != NULL;
     conf->has_cert = opts->cert.buf != NULL;
     if (conf->has_cert != (opts->key.buf != NULL)) {
         return bad(out,
             conf->has_cert ? "cert is given without its key" : "key is given without a cert");
     }
-    if (opts->name != NULL && (opts->name[0] == '\0' || strlen(opts->name) > 253)) {
+    if (opts->name != NULL &&
+        (opts->name[0] == '\0' || strcmp(opts->name, ".") == 0 || strlen(opts->name) > 253)) {
         return bad(out, "name has 1 to 253 characters");
     }
     if (opts->name != NULL && (conf->name = pmg_strndup(opts->name, strlen(opts->name))) == NULL) {
@@ -397,10 +458,13 @@ static int fill(pmg_tls_conf_t *conf, const pmg_tls_opts_t *opts, const out_t *o
         err = copy_alpn(conf, opts, out);
     }
     if (err == 0 && conf->has_ca) {
-        err = parse_cert(out, "ca", opts->ca, &conf->ca);
+        err = parse_cert(out, "ca", opts->ca, false, &conf->ca);
     }
     if (err == 0 && conf->has_cert) {
-        err = parse_cert(out, "cert", opts->cert, &conf->cert);
+        err = parse_cert(out, "cert", opts->cert, true, &conf->cert);
+        if (err == 0) {
+            err = look_at_chain(conf, out);
+        }
         if (err == 0) {
             err = parse_key(out, opts->key, &conf->key);
         }
@@ -470,6 +534,10 @@ pmg_tls_conf_t *pmg_tls_conf_default(void) {
     pmg_tls_conf_t *conf = default_conf;
     pmg_tls_unlock();
     return conf;
+}
+
+long long pmg_tls_conf_not_after(const pmg_tls_conf_t *conf) {
+    return conf->not_after;
 }
 
 void pmg_tls_conf_ref(pmg_tls_conf_t *conf) {

@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // How mbedTLS is built where it is ours alone (CPython): a TLS 1.2 and 1.3 client and server, X.509,
-// PEM, and the algorithms that today's peers choose. No CBC, no static RSA key exchange, no DTLS.
+// PEM, and the algorithms that today's peers choose; CBC and static RSA for who asks for them (tls/suites.c).
+// No DTLS.
 // On MicroPython the firmware's own configuration holds, see boards/.
 #ifndef PMG_MBEDTLS_CONFIG_H
 #define PMG_MBEDTLS_CONFIG_H
@@ -33,6 +34,9 @@ void pmg_tls_dealloc(void *p);
 #define MBEDTLS_POLY1305_C
 #define MBEDTLS_CHACHAPOLY_C
 #define MBEDTLS_CIPHER_C
+#define MBEDTLS_CIPHER_MODE_CBC // of TlsOpts(legacy=True), with the next
+#define MBEDTLS_KEY_EXCHANGE_RSA_ENABLED
+#define MBEDTLS_SSL_ENCRYPT_THEN_MAC
 #define MBEDTLS_MD_C
 #define MBEDTLS_SHA1_C // old roots are signed with it; no chain is trusted by it
 #define MBEDTLS_SHA224_C

@@ -24,8 +24,8 @@
 struct pmg_tls_session {
     struct pmg_tls_session *next;
     uint16_t port;
-    size_t host_len, len;
-    unsigned char data[]; // the host, then the session as mbedTLS writes it
+    size_t host_len, len, cert_len;
+    unsigned char data[]; // the host, the session as mbedTLS writes it, then the certificate of 1.3
 };
 
 typedef struct pmg_tls_session session_t;
@@ -51,6 +51,26 @@ static session_t *take(pmg_tls_t *t) {
     return NULL;
 }
 
+// In TLS 1.3 mbedTLS's session does not hold the certificate: so who the peer is would be forgotten.
+static void keep_cert(pmg_tls_t *t, const session_t *s) {
+    if (s->cert_len > 0 && (t->peer_der = pmg_alloc(s->cert_len)) != NULL) {
+        memcpy(t->peer_der, s->data + s->host_len + s->len, s->cert_len);
+        t->peer_der_len = s->cert_len;
+    }
+}
+
+static struct mg_str cert_of(pmg_tls_t *t) {
+    struct mg_str der = mg_str_n((char *)t->peer_der, t->peer_der_len);
+#if defined(MBEDTLS_SSL_KEEP_PEER_CERTIFICATE)
+    const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&t->ssl);
+    if (crt != NULL && crt->raw.p != NULL) {
+        der = mg_str_n((char *)crt->raw.p, crt->raw.len);
+    }
+#endif
+    bool needed = mbedtls_ssl_get_version_number(&t->ssl) != MBEDTLS_SSL_VERSION_TLS1_2;
+    return needed ? der : mg_str_n(NULL, 0);
+}
+
 void pmg_tls_session_resume(pmg_tls_t *t) {
     if (pmg_x(t->c)->host == NULL) {
         return;
@@ -64,6 +84,7 @@ void pmg_tls_session_resume(pmg_tls_t *t) {
         // If it fails the handshake is a whole one.
         if (mbedtls_ssl_session_load(&session, s->data + s->host_len, s->len) == 0) {
             (void)mbedtls_ssl_set_session(&t->ssl, &session);
+            keep_cert(t, s);
         }
         mbedtls_ssl_session_free(&session);
         release(s);
@@ -86,14 +107,19 @@ void pmg_tls_session_keep(pmg_tls_t *t) {
         return;
     }
     size_t host_len = strlen(host);
-    session_t *s = pmg_alloc(sizeof(*s) + host_len + len);
+    struct mg_str cert = cert_of(t);
+    session_t *s = pmg_alloc(sizeof(*s) + host_len + len + cert.len);
     if (s == NULL) {
         return;
     }
     s->port = t->c->rem.port;
     s->host_len = host_len;
     s->len = len;
+    s->cert_len = cert.len;
     memcpy(s->data, host, host_len);
+    if (cert.len > 0) {
+        memcpy(s->data + host_len + len, cert.buf, cert.len);
+    }
     if (mbedtls_ssl_session_save(session, s->data + host_len, len, &len) != 0) {
         release(s);
         return;

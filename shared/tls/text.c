@@ -50,6 +50,8 @@ static void verification(const pmg_tls_t *t, uint32_t flags, char *buf, size_t s
     }
 }
 
+#define KEY_UPDATE 24 // RFC 8446, section 4
+
 // RFC 8446, section 6; the words of what usually is behind it.
 static const char *alert_text(int alert) {
     static const struct {
@@ -114,6 +116,19 @@ void pmg_tls_explain(const pmg_tls_t *t, int err, char *buf, size_t size) {
             t->c->is_client ? "server" : "client", alert_text(alert), alert);
         return;
     }
+    if (t->unknown_name && err == MBEDTLS_ERR_SSL_UNRECOGNIZED_NAME) {
+        fixed = "the client asks for a name that is not in sni";
+    }
+    if (hs && t->ssl.in_hslen > MBEDTLS_SSL_IN_CONTENT_LEN && fixed == NULL) {
+        pmg_snprintf(buf, size,
+            "TLS: a handshake message of %u bytes, such as a chain of certificates: %u are taken "
+            "here",
+            (unsigned)t->ssl.in_hslen, (unsigned)MBEDTLS_SSL_IN_CONTENT_LEN);
+        return;
+    }
+    if (!hs && err == MBEDTLS_ERR_SSL_UNEXPECTED_MESSAGE && t->ssl.in_msg[0] == KEY_UPDATE) {
+        fixed = "the peer wants new keys (KeyUpdate), which Mbed TLS 3.6 does not know";
+    }
     switch (fixed != NULL ? 0 : err) {
         case 0: break;
         case MBEDTLS_ERR_SSL_CONN_EOF:
@@ -132,7 +147,8 @@ void pmg_tls_explain(const pmg_tls_t *t, int err, char *buf, size_t size) {
             break;
         case MBEDTLS_ERR_SSL_INVALID_RECORD:
             if (hs) {
-                fixed = "the peer does not speak TLS";
+                fixed = t->early ? "bytes that came before tls_init() and were not read are no TLS"
+                                 : "the peer does not speak TLS";
             }
             break;
         case MBEDTLS_ERR_SSL_INVALID_MAC: fixed = "a record was damaged on its way"; break;

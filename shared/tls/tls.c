@@ -12,7 +12,6 @@
 
 // What one connection may move before the others have their turn.
 #define WRITE_BURST (8 * 16384)
-#define READS_MAX 4 // of PMG_TLS_AHEAD
 // Handshake steps that take no time share a turn; a step of cryptography ends it.
 #define STEP_MS 1
 
@@ -29,7 +28,8 @@ static void fail(struct mg_connection *c, int err) {
         (void)pmg_io_write(c, answer, sizeof(answer) - 1);
     }
     pmg_tls_explain(t, err, text, sizeof(text));
-    t->closed = true; // no goodbye: mbedTLS has sent its alert
+    pmg_tls_alert(t, err);
+    t->closed = true; // no goodbye behind an alert
     if (c->is_tls_hs && t->io_err == 0) {
         // A close with unread bytes would reset the connection, and the alert be lost.
         char junk[512];
@@ -44,190 +44,6 @@ static void fail(struct mg_connection *c, int err) {
 }
 
 // ---------------------------------------------------------------------------------------------
-// What mbedTLS calls
-
-static int bio_send(void *ctx, const unsigned char *buf, size_t len) {
-    pmg_tls_t *t = ctx;
-    long n = pmg_io_write(t->c, buf, len);
-    if (n > 0) {
-        t->moved += (uint32_t)n;
-        return (int)n;
-    }
-    if (n == 0 || n == -EAGAIN) {
-        return MBEDTLS_ERR_SSL_WANT_WRITE;
-    }
-    t->io_err = (int)n;
-    if (t->c->is_tls_hs) { // its alert may lie there to be read, and says more
-        return (int)len;
-    }
-    return PMG_TLS_IO_FAILED;
-}
-
-// The first bytes of a TLS connection are no letters.
-static bool is_http(const unsigned char *p, size_t len) {
-    static const char starts[][5] = {
-        "GET ", "HEAD", "POST", "PUT ", "DELE", "OPTI", "PATC", "CONN", "PRI ", "HTTP"};
-    for (size_t i = 0; i < sizeof(starts) / sizeof(starts[0]); i++) {
-        if (len >= 4 && memcmp(p, starts[i], 4) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-#if PMG_TLS_AHEAD > 0
-// A manager's connections take turns with one buffer.
-typedef struct {
-    pmg_attached_t attached;
-    unsigned char bytes[PMG_TLS_AHEAD];
-} ahead_t;
-
-static void free_ahead(pmg_mgr_t *m, pmg_attached_t *a) {
-    (void)m;
-    pmg_free(a);
-}
-
-static unsigned char *ahead_of(pmg_mgr_t *m) {
-    ahead_t *a = (ahead_t *)(void *)pmg_attached(m, free_ahead);
-    return a != NULL ? a->bytes : NULL;
-}
-
-// NULL: there is no memory, reading goes without.
-static unsigned char *new_ahead(pmg_mgr_t *m) {
-    ahead_t *a = pmg_alloc(sizeof(*a));
-    if (a != NULL) {
-        a->attached.end = free_ahead;
-        pmg_attach(m, &a->attached);
-    }
-    return a != NULL ? a->bytes : NULL;
-}
-
-static long take_ahead(pmg_tls_t *t, unsigned char *buf, size_t len) {
-    size_t left = t->ahead_len - t->ahead_pos;
-    len = len < left ? len : left;
-    memcpy(buf, t->ahead + t->ahead_pos, len);
-    t->ahead_pos += len;
-    if (len == left) {
-        if (t->ahead != ahead_of(pmg_m(t->c))) {
-            pmg_free(t->ahead);
-        }
-        t->ahead = NULL;
-    }
-    return (long)len;
-}
-
-static long read_ahead(pmg_tls_t *t, unsigned char *buf, size_t len) {
-    pmg_mgr_t *m = pmg_m(t->c);
-    if (t->ahead != NULL) {
-        return take_ahead(t, buf, len);
-    }
-    if (t->drained) {
-        return -EAGAIN; // if more has come meanwhile, the socket will say so
-    }
-    unsigned char *ahead = ahead_of(m);
-    if (ahead == NULL) {
-        ahead = new_ahead(m);
-    }
-    if (!t->reading || ahead == NULL) {
-        return pmg_io_read(t->c, buf, len);
-    }
-    long n = pmg_io_read(t->c, ahead, PMG_TLS_AHEAD);
-    if (n <= 0) {
-        return n;
-    }
-    t->drained = n < PMG_TLS_AHEAD || ++t->reads == READS_MAX;
-    t->ahead = ahead;
-    t->ahead_pos = 0;
-    t->ahead_len = (size_t)n;
-    return take_ahead(t, buf, len);
-}
-
-// The buffer is another connection's next: what is left gets a block of its own.
-static bool keep_ahead(pmg_tls_t *t) {
-    t->reading = t->drained = false;
-    if (t->ahead == NULL || t->ahead != ahead_of(pmg_m(t->c))) {
-        return true;
-    }
-    size_t left = t->ahead_len - t->ahead_pos;
-    t->ahead = pmg_alloc(left);
-    if (t->ahead == NULL) {
-        return false;
-    }
-    memcpy(t->ahead, ahead_of(pmg_m(t->c)) + t->ahead_pos, left);
-    t->ahead_pos = 0;
-    t->ahead_len = left;
-    return true;
-}
-#else
-#define read_ahead(t, buf, len) pmg_io_read((t)->c, buf, len)
-#define keep_ahead(t) true
-#endif
-
-static int bio_recv(void *ctx, unsigned char *buf, size_t len) {
-    pmg_tls_t *t = ctx;
-    long n = read_ahead(t, buf, len);
-    if (n > 0) {
-        t->moved += (uint32_t)n;
-        if (!t->heard && is_http(buf, (size_t)n)) {
-            t->plain_http = true;
-            return MBEDTLS_ERR_SSL_INVALID_RECORD;
-        }
-        t->heard = true;
-        return (int)n;
-    }
-    if (n == 0) {
-        t->eof = true;
-        return MBEDTLS_ERR_SSL_CONN_EOF;
-    }
-    if (n == -EAGAIN) {
-        return MBEDTLS_ERR_SSL_WANT_READ;
-    }
-    t->io_err = (int)n;
-    return PMG_TLS_IO_FAILED;
-}
-
-static bool names_address(const mbedtls_x509_crt *crt, const pmg_tls_t *t) {
-    for (const mbedtls_x509_sequence *s = &crt->subject_alt_names; s != NULL; s = s->next) {
-        if ((s->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK) == MBEDTLS_X509_SAN_IP_ADDRESS &&
-            s->buf.len == t->address_len && memcmp(s->buf.p, t->address, s->buf.len) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
-static void note_name(pmg_tls_t *t, const mbedtls_x509_crt *crt) {
-    for (const mbedtls_x509_sequence *s = &crt->subject_alt_names; s != NULL; s = s->next) {
-        if ((s->buf.tag & MBEDTLS_ASN1_TAG_VALUE_MASK) == MBEDTLS_X509_SAN_DNS_NAME) {
-            pmg_snprintf(t->named, sizeof(t->named), "%.*s", (int)s->buf.len, (char *)s->buf.p);
-            return;
-        }
-    }
-    if (mbedtls_x509_dn_gets(t->named, sizeof(t->named), &crt->subject) < 0) {
-        t->named[0] = '\0';
-    }
-}
-
-// Called from the root down to the peer's own certificate, depth 0.
-static int verify(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t *flags) {
-    pmg_tls_t *t = ctx;
-    if (*flags & MBEDTLS_X509_BADCERT_EXPIRED) {
-        t->bad_time = crt->valid_to;
-    } else if (*flags & MBEDTLS_X509_BADCERT_FUTURE) {
-        t->bad_time = crt->valid_from;
-    }
-    if (depth == 0) {
-        t->self_signed = crt->issuer_raw.len == crt->subject_raw.len &&
-                         memcmp(crt->issuer_raw.p, crt->subject_raw.p, crt->issuer_raw.len) == 0;
-        note_name(t, crt);
-        if (t->is_address && !names_address(crt, t)) {
-            *flags |= MBEDTLS_X509_BADCERT_CN_MISMATCH;
-        }
-    }
-    return 0;
-}
-
-// ---------------------------------------------------------------------------------------------
 // Beginning and end
 
 static void drop(struct mg_connection *c) {
@@ -237,12 +53,11 @@ static void drop(struct mg_connection *c) {
         x->layer = NULL;
         x->layer_state = NULL;
         pmg_tls_count(t, false);
-#if PMG_TLS_AHEAD > 0
-        if (t->ahead != ahead_of(pmg_m(c))) {
-            pmg_free(t->ahead);
-        }
-#endif
-        mbedtls_ssl_free(&t->ssl);
+        pmg_tls_ahead_free(t);
+        pmg_tls_cert_free(t->peer);
+        pmg_free(t->peer_der);
+        mbedtls_ssl_free(&t->ssl); // which looks at its configuration, so that goes after it
+        pmg_tls_sni_unref(t->sni);
         pmg_tls_conf_unref(t->conf);
         pmg_free(t);
     }
@@ -263,17 +78,28 @@ static void end(struct mg_connection *c) {
     if (pmg_send_len(c) == 0 && !t->eof) {
         goodbye(c);
     }
+    if (c->is_tls_hs && t->begun && !t->eof && !t->closed) { // by the program, or it took too long
+        pmg_tls_alert(t, 0);
+    }
     drop(c);
 }
 
 // What a listener holds for those that it accepts.
+typedef struct {
+    pmg_tls_conf_t *conf;
+    pmg_tls_sni_t *sni;
+} held_t;
+
 static bool never(struct mg_connection *c) {
     (void)c;
     return false;
 }
 
 static void end_listener(struct mg_connection *c) {
-    pmg_tls_conf_unref(pmg_x(c)->layer_state);
+    held_t *held = pmg_x(c)->layer_state;
+    pmg_tls_conf_unref(held->conf);
+    pmg_tls_sni_unref(held->sni);
+    pmg_free(held);
     pmg_x(c)->layer = NULL;
     pmg_x(c)->layer_state = NULL;
 }
@@ -300,37 +126,24 @@ int pmg_tls_free(struct mg_connection *c) {
     return 0;
 }
 
-// The name that the server must have: of the options, else of the URL.
-static int set_name(struct mg_connection *c, pmg_tls_t *t) {
-    pmg_conn_t *x = pmg_x(c);
-    char host[256];
-    struct mg_addr a;
-    const char *name = t->conf->name != NULL ? t->conf->name : x->host;
-    if (name == NULL || (x->is_unix && t->conf->name == NULL)) {
-        return t->conf->skip ? 0 : -EDESTADDRREQ;
+// A second call before the handshake changes the options, not where TLS begins.
+static void inherit(pmg_tls_t *t, pmg_tls_t *old) {
+    if (old != NULL) {
+        t->was_plain = old->was_plain;
+        t->clear = old->clear;
+        t->early = old->early;
+        t->ahead = old->ahead;
+        t->ahead_pos = old->ahead_pos;
+        t->ahead_len = old->ahead_len;
+        old->ahead = NULL;
     }
-    struct mg_str s = mg_str(name);
-    if (t->conf->name == NULL) { // host[:port] or [v6]:port
-        const char *end = name[0] == '[' ? strchr(name, ']') : strchr(name, ':');
-        s.buf += name[0] == '[';
-        s.len = end != NULL ? (size_t)(end - s.buf) : strlen(s.buf);
-    }
-    pmg_snprintf(host, sizeof(host), "%.*s", (int)s.len, s.buf);
-    pmg_snprintf(t->wanted, sizeof(t->wanted), "%s", host);
-    memset(&a, 0, sizeof(a));
-    // An address is no server name (RFC 6066, section 3): it is looked for in the certificate alone.
-    // ("localhost" is one to Mongoose, but a name here.)
-    bool digits = strspn(host, "0123456789.") == strlen(host) || strchr(host, ':') != NULL;
-    t->is_address = digits && mg_aton(mg_str(host), &a);
-    if (t->is_address) {
-        t->address_len = a.is_ip6 ? 16 : 4;
-        memcpy(t->address, a.addr.ip, t->address_len);
-    }
-    return mbedtls_ssl_set_hostname(&t->ssl, t->is_address ? NULL : host) == 0 ? 0 : -ENOMEM;
 }
 
+// Its own record and mbedTLS's two buffers; a handshake's are gone soon.
+#define TLS_HELD (sizeof(pmg_tls_t) + MBEDTLS_SSL_IN_CONTENT_LEN + MBEDTLS_SSL_OUT_CONTENT_LEN)
+
 // On failure there is no TLS: the caller closes the connection.
-static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf) {
+static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf, pmg_tls_sni_t *sni) {
     pmg_conn_t *x = pmg_x(c);
     pmg_mgr_t *m = pmg_m(c);
     int err = c->is_client ? pmg_tls_conf_client(conf) : 0;
@@ -338,45 +151,54 @@ static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf) {
         return pmg_fail(m, -EINVAL,
             "no CA to verify the server with: give TlsOpts(ca=...), or skip_verification=True");
     }
-    pmg_tls_t *t = pmg_alloc(sizeof(*t));
+    pmg_tls_t *t = pmg_budget(c, TLS_HELD, false) ? pmg_alloc(sizeof(*t)) : NULL;
     if (t == NULL) {
-        return pmg_fail(m, -ENOMEM, "no memory for TLS");
+        return pmg_fail(m, -ENOMEM, "no memory for TLS: a connection takes %u bytes",
+            (unsigned)TLS_HELD);
     }
     memset(t, 0, sizeof(*t));
     mbedtls_ssl_init(&t->ssl);
     t->c = c;
     t->conf = conf;
+    t->sni = sni;
     pmg_tls_conf_ref(conf);
+    pmg_tls_sni_ref(sni);
+    inherit(t, pmg_tls_of(c));
     drop(c);
     x->layer = &pmg_tls_layer;
     x->layer_state = t;
-    err =
-        mbedtls_ssl_setup(&t->ssl, c->is_client ? &conf->client : &conf->server) == 0 ? 0 : -ENOMEM;
+    const mbedtls_ssl_config *which = c->is_client  ? &conf->client
+                                      : sni != NULL ? pmg_tls_sni_config(sni)
+                                                    : &conf->server;
+    err = mbedtls_ssl_setup(&t->ssl, which) == 0 ? 0 : -ENOMEM;
     if (err == 0 && c->is_client) {
-        err = set_name(c, t);
+        err = pmg_tls_set_name(c, t);
     }
     if (err < 0) {
         drop(c);
         return err == -EDESTADDRREQ
                    ? pmg_fail(m, -EINVAL, "no server name to verify: give TlsOpts(name=...)")
                    : pmg_fail(m, err, "no memory for TLS: a connection takes %u bytes",
-                         (unsigned)(sizeof(*t) + MBEDTLS_SSL_IN_CONTENT_LEN +
-                                    MBEDTLS_SSL_OUT_CONTENT_LEN));
+                         (unsigned)TLS_HELD);
     }
-    mbedtls_ssl_set_bio(&t->ssl, t, bio_send, bio_recv, NULL);
-    mbedtls_ssl_set_verify(&t->ssl, verify, t);
+    pmg_budget_note(c);
+    mbedtls_ssl_set_user_data_p(&t->ssl, t);
+    mbedtls_ssl_set_bio(&t->ssl, t, pmg_tls_send, pmg_tls_recv, NULL);
+    mbedtls_ssl_set_verify(&t->ssl, pmg_tls_verify, t);
     c->is_tls = c->is_tls_hs = 1;
     return 0;
 }
 
 // Connected, and told how: the handshake begins.
 static void begin(struct mg_connection *c) {
+    pmg_tls_t *t = pmg_tls_of(c);
     if (c->is_client) {
-        pmg_tls_session_resume(pmg_tls_of(c));
+        pmg_tls_session_resume(t);
     }
+    t->want_write = pmg_x(c)->in_read; // it is not queued then: the socket brings us back
     pmg_deadline(c, handshake_late, pmg_m(c)->limits.handshake_timeout);
     if (c->is_accepted) {
-        pmg_tls_count(pmg_x(c)->layer_state, true);
+        pmg_tls_count(t, true);
         pmg_watch(c);
     }
     pmg_work(c);
@@ -397,7 +219,52 @@ void pmg_tls_failed(struct mg_connection *c, const char *why) {
     }
 }
 
-static int give(struct mg_connection *c, pmg_tls_conf_t *conf) {
+// What was in the clear becomes TLS. What is queued leaves as it is; what came and was not read was
+// sent by who knows whom, ahead of any key: it is the beginning of TLS, or it is refused.
+static int upgrade(struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c);
+    pmg_tls_t *t = pmg_tls_of(c);
+    t->was_plain = true;
+    t->clear = pmg_send_len(c);
+    if (x->speaks->read == NULL) { // of what has a framing the handshake takes the rest
+        struct mg_str rest = pmg_recv_peek(c);
+        if (pmg_tls_early(t, rest.buf, rest.len) < 0) {
+            return pmg_fail(pmg_m(c), -ENOMEM, "no memory for TLS");
+        }
+        (void)pmg_recv_consume(c, rest.len);
+    }
+    if (c->is_client && !x->is_unix && t->conf->name != NULL) { // beyond a proxy, for example
+        char *host = pmg_strndup(t->conf->name, strlen(t->conf->name));
+        if (host == NULL) {
+            return pmg_fail(pmg_m(c), -ENOMEM, "no memory for TLS");
+        }
+        pmg_free(x->host);
+        x->host = host;
+    }
+    return 0;
+}
+
+static int give_listener(struct mg_connection *c, pmg_tls_conf_t *conf, pmg_tls_sni_t *sni) {
+    pmg_conn_t *x = pmg_x(c);
+    held_t *held = pmg_alloc(sizeof(*held));
+    if (held == NULL) {
+        return pmg_fail(pmg_m(c), -ENOMEM, "no memory for TLS");
+    }
+    if (x->layer != NULL) {
+        x->layer->end(c);
+    }
+    held->conf = conf;
+    held->sni = sni;
+    pmg_tls_conf_ref(conf);
+    pmg_tls_sni_ref(sni);
+    x->layer = &listener_layer;
+    x->layer_state = held;
+    x->insecure = 0;
+    c->is_tls = 1;
+    return 0;
+}
+
+static int give(struct mg_connection *c, pmg_tls_conf_t *conf, pmg_tls_sni_t *sni) {
     pmg_conn_t *x = pmg_x(c);
     pmg_mgr_t *m = pmg_m(c);
     if (c->is_udp) {
@@ -407,30 +274,45 @@ static int give(struct mg_connection *c, pmg_tls_conf_t *conf) {
     if (err < 0) {
         return err;
     }
-    if (!c->is_client && !conf->has_cert) {
+    // What a listener accepts may bring its own; but one that it has is not lost by mistake.
+    const held_t *had = c->is_listening ? x->layer_state : NULL;
+    if (!c->is_client && !conf->has_cert &&
+        (!c->is_listening || (had != NULL && had->conf->has_cert))) {
         return pmg_fail(m, -EINVAL, "TlsOpts has no cert: a TLS server needs cert and key");
     }
+    if (c->is_client && sni != NULL) {
+        return pmg_fail(m, -EINVAL, "sni is a server's: a client says TlsOpts(name=...)");
+    }
+    if (sni != NULL) {
+        pmg_tls_sni_bind(sni, conf);
+    }
     if (c->is_listening) {
-        pmg_tls_conf_ref(conf);
-        pmg_tls_conf_unref(x->layer_state);
-        x->layer = &listener_layer;
-        x->layer_state = conf;
-        x->insecure = 0;
-        c->is_tls = 1;
-        return 0;
+        return give_listener(c, conf, sni);
     }
     if (has_begun(c)) {
         return pmg_fail(m, -EALREADY, "TLS has begun on this connection already");
     }
-    err = set_up(c, conf);
+    bool plain = x->connected && !c->is_tls;
+    if (plain && (x->source != NULL || x->hold)) {
+        return pmg_fail(m, -EBUSY, "what is being sent is not complete: tls_init() comes after it");
+    }
+    if (plain && x->has_read && x->speaks->read != NULL &&
+        (x->speaks->upgrades == NULL || !x->speaks->upgrades(c))) {
+        return pmg_fail(m, -EINVAL, "%s has begun in the clear: give it TLS before it begins",
+            x->speaks->name);
+    }
+    err = set_up(c, conf, sni);
+    if (err == 0 && plain) {
+        err = upgrade(c);
+    }
     if (err == 0 && x->connected) {
         begin(c);
     }
     return err;
 }
 
-int pmg_tls_init(struct mg_connection *c, pmg_tls_conf_t *conf) {
-    int err = give(c, conf);
+int pmg_tls_init(struct mg_connection *c, pmg_tls_conf_t *conf, pmg_tls_sni_t *sni) {
+    int err = give(c, conf, sni);
     if (err < 0) {
         char why[sizeof(pmg_m(c)->err_text)]; // a handler of MG_EV_ERROR may fail at other things
         pmg_snprintf(why, sizeof(why), "%s", pmg_m(c)->err_text);
@@ -442,12 +324,13 @@ int pmg_tls_init(struct mg_connection *c, pmg_tls_conf_t *conf) {
 
 void pmg_tls_accepted(struct mg_connection *listener, struct mg_connection *c) {
     pmg_conn_t *lx = pmg_x(listener);
-    if (c->is_closing || pmg_x(c)->layer != NULL || !(lx->url_tls || lx->layer_state != NULL)) {
+    const held_t *held = lx->layer_state;
+    if (c->is_closing || pmg_x(c)->layer != NULL || !(lx->url_tls || held != NULL)) {
         return;
     }
-    if (lx->layer_state == NULL) {
+    if (held == NULL || !held->conf->has_cert) {
         pmg_fatal(c, "TLS: no certificate: call tls_init() on the listener, or in MG_EV_ACCEPT");
-    } else if (set_up(c, lx->layer_state) < 0) {
+    } else if (set_up(c, held->conf, held->sni) < 0) {
         pmg_fatal(c, pmg_m(c)->err_text);
     } else {
         begin(c);
@@ -461,7 +344,7 @@ void pmg_tls_connected(struct mg_connection *c) {
     }
     if (x->layer == NULL && x->url_tls) {
         pmg_tls_conf_t *conf = pmg_tls_conf_default();
-        if (conf == NULL || set_up(c, conf) < 0) {
+        if (conf == NULL || set_up(c, conf, NULL) < 0) {
             pmg_fatal(c, conf != NULL ? pmg_m(c)->err_text : "no memory for TLS");
         }
         pmg_tls_conf_unref(conf); // the connection has its own reference
@@ -493,24 +376,80 @@ static void finished(struct mg_connection *c) {
     if (x->speaks->opened != NULL) {
         x->speaks->opened(c);
     }
+    if (c->is_closing) {
+        return;
+    }
     pmg_call(c, MG_EV_TLS_HS, NULL);
     pmg_update(c);
 }
 
-static void handshake(struct mg_connection *c) {
+// Has what was queued ahead of TLS left? Then what a framing has not taken is the handshake's.
+static bool left_the_clear(struct mg_connection *c) {
     pmg_tls_t *t = pmg_x(c)->layer_state;
+    while (t->clear > 0) {
+        long n = pmg_flush_plain(c, t->clear);
+        if (n == -EAGAIN) {
+            t->want_write = true;
+            pmg_wants(c);
+            return false;
+        }
+        if (n <= 0) {
+            t->io_err = (int)n;
+            fail(c, PMG_TLS_IO_FAILED);
+            return false;
+        }
+        size_t count = (size_t)n;
+        t->clear -= count;
+        pmg_call(c, MG_EV_WRITE, &count);
+        t = pmg_tls_of(c); // Python may have ended it
+        if (t == NULL || c->is_closing) {
+            return false;
+        }
+    }
+    if (c->recv.len > 0) {
+        struct mg_str rest = pmg_recv_peek(c);
+        if (pmg_tls_early(t, rest.buf, rest.len) < 0) {
+            fail(c, MBEDTLS_ERR_SSL_ALLOC_FAILED);
+            return false;
+        }
+        pmg_buf_free(&c->recv);
+        pmg_x(c)->recv_off = 0;
+        c->is_full = 0;
+    }
+    return true;
+}
+
+static void handshake(struct mg_connection *c) {
+    pmg_tls_t *t = pmg_tls_of(c);
     pmg_mgr_t *m = pmg_m(c);
     if (t->turn == m->turn || !pmg_tls_may_step(m)) { // it had its step, or all had theirs
         pmg_work(c);
         return;
+    }
+    if (t->was_plain && !t->begun) {
+        if (!left_the_clear(c)) {
+            return;
+        }
+        t = pmg_tls_of(c);
     }
     uint64_t start = pmg_port_millis();
     unsigned used = 1;
     t->begun = true;
     t->waiting = false;
     for (;;) {
-        int r = mbedtls_ssl_handshake_step(&t->ssl);
+        // What has not left must, before other keys are taken: with output pending, this only sends that.
+        int r = t->ssl.out_left > 0
+                    ? mbedtls_ssl_send_alert_message(&t->ssl, MBEDTLS_SSL_ALERT_LEVEL_WARNING, 0)
+                    : 0;
+        if (r == 0) {
+            pmg_tls_application_keys(t);
+            r = mbedtls_ssl_handshake_step(&t->ssl);
+        }
         if (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE) {
+            if (t->ssl.in_hslen > MBEDTLS_SSL_IN_CONTENT_LEN) { // it would wait for all of that
+                fail(c, MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER);
+                return;
+            }
             t->want_write = r == MBEDTLS_ERR_SSL_WANT_WRITE;
             t->waiting = true;
             pmg_wants(c);
@@ -572,14 +511,14 @@ static long read_end(struct mg_connection *c, int err) {
     return -EPROTO;
 }
 
-static long tls_read(struct mg_connection *c, void *buf, size_t len) {
-    pmg_tls_t *t = pmg_x(c)->layer_state;
+// Up to `len` bytes of data; *result: 0, or why there are no more.
+static size_t read_data(pmg_tls_t *t, unsigned char *buf, size_t len, int *result) {
     size_t total = 0;
     int r = t->read_err;
     t->reading = true;
     t->reads = 0;
     while (r == 0 && total < len) {
-        r = mbedtls_ssl_read(&t->ssl, (unsigned char *)buf + total, len - total);
+        r = mbedtls_ssl_read(&t->ssl, buf + total, len - total);
         if (r > 0) {
             total += (size_t)r;
             r = 0;
@@ -592,9 +531,17 @@ static long tls_read(struct mg_connection *c, void *buf, size_t len) {
             r = MBEDTLS_ERR_SSL_CONN_EOF;
         }
     }
-    if (!keep_ahead(t)) {
+    if (!pmg_tls_ahead_keep(t)) {
         r = MBEDTLS_ERR_SSL_ALLOC_FAILED;
     }
+    *result = r;
+    return total;
+}
+
+static long tls_read(struct mg_connection *c, void *buf, size_t len) {
+    pmg_tls_t *t = pmg_x(c)->layer_state;
+    int r;
+    size_t total = read_data(t, buf, len, &r);
     if (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE) {
         return total > 0 ? (long)total : -EAGAIN;
     }
@@ -604,6 +551,20 @@ static long tls_read(struct mg_connection *c, void *buf, size_t len) {
     }
     t->read_err = 0;
     return read_end(c, r);
+}
+
+static bool early(struct mg_connection *c) {
+    pmg_tls_t *t = pmg_x(c)->layer_state;
+    unsigned char byte;
+    int r;
+    if (c->is_tls_hs || read_data(t, &byte, 1, &r) > 0) {
+        return !c->is_tls_hs;
+    }
+    if (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE) {
+        return false;
+    }
+    t->read_err = r; // to be told by who reads
+    return true;
 }
 
 static long tls_write(struct mg_connection *c, const void *buf, size_t len) {
@@ -616,6 +577,8 @@ static long tls_write(struct mg_connection *c, const void *buf, size_t len) {
         if (r > 0) {
             t->pending_write = 0;
             total += (size_t)r;
+        } else if (r == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
+            pmg_tls_session_keep(t); // a read has met its beginning, and the rest comes first
         } else if (r == MBEDTLS_ERR_SSL_WANT_WRITE || r == MBEDTLS_ERR_SSL_WANT_READ) {
             t->pending_write = n;
             break;
@@ -633,13 +596,21 @@ static long tls_write(struct mg_connection *c, const void *buf, size_t len) {
     return total > 0 ? (long)total : -EAGAIN;
 }
 
+static size_t held(struct mg_connection *c) {
+    const pmg_tls_t *t = pmg_x(c)->layer_state;
+    return TLS_HELD + t->peer_der_len + pmg_tls_cert_size(t->peer) +
+           (t->ahead != NULL ? t->ahead_len : 0);
+}
+
 const pmg_layer_t pmg_tls_layer = {
     .read = tls_read,
     .write = tls_write,
+    .early = early,
     .pending = pending,
     .wants_write = wants_write,
     .handshake = handshake,
     .heard = heard,
+    .held = held,
     .goodbye = goodbye,
     .end = end,
 };

@@ -15,6 +15,9 @@
 #include "mbedtls/ssl.h"
 #include "mbedtls/ssl_ticket.h"
 #include "mbedtls/x509_crt.h"
+#if defined(MBEDTLS_ECDH_VARIANT_EVEREST_ENABLED)
+#error "Mbed TLS's Everest is under Apache-2.0 alone, which does not go with GPL-2.0"
+#endif
 #ifdef MBEDTLS_PSA_CRYPTO_C
 #include "psa/crypto.h"
 #endif
@@ -31,7 +34,9 @@
 // Parsed once, then read only, so that connections of several threads may share it.
 struct pmg_tls_conf {
     int refs;
-    bool has_ca, has_cert, skip, client_ready;
+    bool has_ca, has_cert, skip, legacy, client_ready;
+    int64_t not_after;
+    int server_auth; // MBEDTLS_SSL_VERIFY_ ...
     char *name;
     const char **alpn;                // ends with NULL; one block with its texts
     struct pmg_tls_session *sessions; // that clients may resume, the latest first
@@ -55,6 +60,11 @@ typedef struct pmg_tls {
     mbedtls_ssl_context ssl;
     struct mg_connection *c;
     pmg_tls_conf_t *conf;
+    pmg_tls_sni_t *sni;      // of a server, or NULL
+    pmg_tls_conf_t *site;    // what that has for its client, once it asked; NULL: `conf`
+    pmg_tls_cert_t *peer;    // what its certificate says, once it was asked for
+    unsigned char *peer_der; // of a client that resumes in TLS 1.3, where no certificate is sent
+    size_t peer_der_len;
     size_t pending_write; // mbedTLS took so much into a record that is not all sent yet
     int read_err;         // found while there was data to give first
     int io_err;           // what the socket said, a negative errno
@@ -67,6 +77,11 @@ typedef struct pmg_tls {
     bool counted;   // among those of pmg_mgr_t
     bool waiting;   // the peer has the next word in the handshake
     bool begun, heard, want_write, plain_http, eof, closed;
+    bool asked, unknown_name;
+    bool alerted;   // the peer has been told
+    bool was_plain; // TLS began on a connection that was in use
+    bool early;     // with bytes that nobody had read
+    size_t clear;   // bytes that are queued and leave ahead of it
     // Of the peer's certificates, for the error's text.
     mbedtls_x509_time bad_time;
     bool self_signed, is_address;
@@ -82,6 +97,9 @@ static inline pmg_tls_t *pmg_tls_of(struct mg_connection *c) {
     return pmg_x(c)->layer == &pmg_tls_layer ? pmg_x(c)->layer_state : NULL;
 }
 
+// suites.c: the same for each version of TLS, wherever it was built
+const int *pmg_tls_suites(bool legacy); // with the lock held; NULL: not in this build
+
 // conf.c
 // Guards what the confs of several threads share; nothing where mbedTLS serves one thread.
 void pmg_tls_lock(void);
@@ -91,6 +109,36 @@ int pmg_tls_rng(void *ctx, unsigned char *buf, size_t len);
 int pmg_tls_conf_client(pmg_tls_conf_t *conf);
 // The conf of clients that gave none, with a reference; or NULL.
 pmg_tls_conf_t *pmg_tls_conf_default(void);
+
+// bio.c: what mbedTLS calls, and what was read ahead of it
+int pmg_tls_send(void *ctx, const unsigned char *buf, size_t len);
+int pmg_tls_recv(void *ctx, unsigned char *buf, size_t len);
+int pmg_tls_early(pmg_tls_t *t, const void *buf, size_t len); // read already: comes first. -ENOMEM
+bool pmg_tls_ahead_keep(pmg_tls_t *t);                        // false: no memory
+void pmg_tls_ahead_free(pmg_tls_t *t);
+
+// verify.c
+int pmg_tls_set_name(struct mg_connection *c,
+    pmg_tls_t *t); // -EDESTADDRREQ: there is none, -ENOMEM
+int pmg_tls_verify(void *ctx, mbedtls_x509_crt *crt, int depth, uint32_t *flags);
+
+// sni.c
+void pmg_tls_sni_ref(pmg_tls_sni_t *sni);                              // NULL is accepted
+void pmg_tls_sni_bind(pmg_tls_sni_t *sni, const pmg_tls_conf_t *conf); // beside this, which stays
+const mbedtls_ssl_config *pmg_tls_sni_config(const pmg_tls_sni_t *sni);
+
+// alert.c
+void pmg_tls_alert(pmg_tls_t *t, int err); // tells the peer, unless it was told
+void pmg_tls_note_alert(pmg_tls_t *t, const unsigned char *record, size_t len);
+void pmg_tls_application_keys(pmg_tls_t *t);
+
+// cert.c: what certificates say, for a program to read
+int64_t pmg_tls_millis(const mbedtls_x509_time *t);             // since 1970
+pmg_tls_cert_t *pmg_tls_cert_read(const mbedtls_x509_crt *crt); // NULL: no memory
+void pmg_tls_cert_free(pmg_tls_cert_t *cert);                   // NULL is accepted
+size_t pmg_tls_cert_size(const pmg_tls_cert_t *cert);           // bytes that it holds; NULL: 0
+// A host name, or as much as there is room for: what could be none is written as "?".
+void pmg_tls_name_text(char *out, size_t size, const unsigned char *p, size_t len);
 
 // session.c: of clients, one for each host, in the conf
 void pmg_tls_session_resume(pmg_tls_t *t); // before the handshake

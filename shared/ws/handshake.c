@@ -17,23 +17,33 @@ static void accept_key(struct mg_str key, char out[29]) {
     out[28] = '\0';
 }
 
-static int refuse_upgrade(pmg_head_t *h, int status, const char *name, const char *value,
-    const char *text) {
-    int err = pmg_reply_begin(h, h->c, status);
-    if (err == 0 && name != NULL) {
-        err = pmg_head_header(h, mg_str(name), mg_str(value));
+// Answers to what is no handshake; pmg_head_t.refused is one of them.
+enum { NO_UPGRADE = 1, OTHER_VERSION, BAD_HANDSHAKE };
+
+int pmg_ws_upgrade_refuse(pmg_head_t *h) {
+    static const struct {
+        int status;
+        const char *name, *value, *text;
+    } answers[] = {
+        [NO_UPGRADE] = {426, "Upgrade", "websocket", "WebSocket handshake expected\n"},
+        [OTHER_VERSION] = {426, "Sec-WebSocket-Version", "13", "WebSocket version 13 expected\n"},
+        [BAD_HANDSHAKE] = {400, NULL, NULL, "Bad WebSocket handshake\n"},
+    };
+    int why = h->refused;
+    if (why < 0) {
+        return why;
     }
-    if (err == 0) {
-        err = pmg_reply_end(h, mg_str(text));
+    int err = pmg_reply_begin(h, h->c, answers[why].status);
+    if (err == 0 && answers[why].name != NULL) {
+        err = pmg_head_text(h, answers[why].name, answers[why].value);
     }
-    h->c = NULL; // tells pmg_ws_upgrade_end and pmg_head_header that all is said
-    return err;
+    return err == 0 ? pmg_reply_end(h, mg_str(answers[why].text)) : err;
 }
 
 int pmg_ws_upgrade_begin(pmg_head_t *h, struct mg_connection *c, const pmg_http_msg_t *hm) {
     // The checks of a reply serve here, too.
     int err = pmg_reply_begin(h, c, 200);
-    if (err < 0) {
+    if (err < 0 || h->refused != 0) {
         return err;
     }
     pmg_head_abort(h);
@@ -44,11 +54,10 @@ int pmg_ws_upgrade_begin(pmg_head_t *h, struct mg_connection *c, const pmg_http_
     struct mg_str version = pmg_http_header(hm, mg_str("Sec-WebSocket-Version"));
     if (!pmg_http_header_has(hm, "upgrade", "websocket") ||
         !pmg_http_header_has(hm, "connection", "upgrade")) {
-        return refuse_upgrade(h, 426, "Upgrade", "websocket", "WebSocket handshake expected\n");
+        return pmg_head_refused(h, c, NO_UPGRADE);
     }
     if (!pmg_str_is(version, "13")) {
-        return refuse_upgrade(h, 426, "Sec-WebSocket-Version", "13",
-            "WebSocket version 13 expected\n");
+        return pmg_head_refused(h, c, OTHER_VERSION);
     }
     char decoded[32];
     // In MG_EV_HTTP_HDRS the body is still to come: it must not be read as frames.
@@ -56,7 +65,7 @@ int pmg_ws_upgrade_begin(pmg_head_t *h, struct mg_connection *c, const pmg_http_
                 (pmg_http_in_head(c) && pmg_http_of(c)->state != PMG_HTTP_LENGTH);
     if (!pmg_str_is(hm->method, "GET") || pmg_http_of(c)->http10 || body || key.len != KEY_LEN ||
         pmg_base64_decode(key, decoded) != 16) {
-        return refuse_upgrade(h, 400, NULL, NULL, "Bad WebSocket handshake\n");
+        return pmg_head_refused(h, c, BAD_HANDSHAKE);
     }
     char accept[29];
     accept_key(key, accept);
@@ -114,11 +123,11 @@ static struct mg_str line_value(const char *p, const char *end, const char *name
 }
 
 int pmg_ws_upgrade_protocol(pmg_head_t *h, struct mg_str name) {
-    if (h->c == NULL) {
-        return 0; // the client was refused
-    }
     if (!pmg_http_is_token(name)) {
         return pmg_fail(pmg_m(h->c), -EINVAL, "a subprotocol is a token, such as mqtt or chat.v2");
+    }
+    if (h->refused != 0) {
+        return 0;
     }
     for (int i = 0; i < h->hm->num_headers; i++) {
         const pmg_header_t *offer = &h->hm->headers[i];

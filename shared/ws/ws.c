@@ -163,8 +163,8 @@ static void is_open(struct mg_connection *c, const pmg_http_msg_t *hm) {
 
 int pmg_ws_upgrade_end(pmg_head_t *h) {
     struct mg_connection *c = h->c;
-    if (c == NULL) {
-        return 0; // the client was refused
+    if (h->refused != 0) {
+        return pmg_ws_upgrade_refuse(h);
     }
     char *protocol;
     int err = pmg_ws_upgrade_finish(h, &protocol);
@@ -360,6 +360,10 @@ static void process(struct mg_connection *c) {
 // ---------------------------------------------------------------------------------------------
 // What the core calls
 
+static void oversized(struct mg_connection *c) {
+    fail(c, PMG_WS_TOO_BIG, pmg_no_budget);
+}
+
 static void read_input(struct mg_connection *c) {
     pmg_ws_t *w = pmg_ws_of(c);
     if (w->handshake != PMG_WS_OPEN && (c->recv.len == 0 || !pmg_ws_read_handshake(c, is_open))) {
@@ -412,6 +416,7 @@ const pmg_protocol_t pmg_ws = {
     .start = pmg_ws_start,
     .begin = pmg_ws_ask,
     .read = read_input,
+    .oversized = oversized,
     .credentials = credentials,
     .gone = gone,
     .drain = drain,

@@ -57,6 +57,7 @@ int pmg_ws_check(pmg_mgr_t *m, const void *buf, size_t len, int op, bool checked
 pmg_ws_words_t *pmg_ws_words(struct mg_connection *c); // makes them; NULL: no memory
 void pmg_ws_words_free(struct mg_connection *c);
 // Ends the head of a server's answer. *protocol: what it agrees to, to be freed, or NULL.
+int pmg_ws_upgrade_refuse(pmg_head_t *h); // of a head that was refused: answers the client
 int pmg_ws_upgrade_finish(pmg_head_t *h, char **protocol);
 int pmg_ws_start(struct mg_connection *c, const pmg_opening_t *o);
 void pmg_ws_ask(struct mg_connection *c); // a client's request

@@ -32,7 +32,7 @@ CLASSES = {
     "Manager": ("PMG_MANAGER_METHODS", "PMG_MANAGER_PROPS"),
     "Connection": ("PMG_CONN_METHODS", "PMG_CONN_PROPS", "PMG_CONN_OBJECT_PROPS"),
     "Timer": ("PMG_TIMER_METHODS", "PMG_TIMER_PROPS"),
-    "TlsOpts": ("PMG_TLS_OPTS_PROPS",),
+    "TlsOpts": ("PMG_TLS_OPTS_PROPS", "PMG_TLS_OPTS_FACTS"),
 }
 MESSAGES = rows("PMG_MESSAGES")
 for _name in MESSAGES:
@@ -49,14 +49,21 @@ def public(x):
     return sorted(name for name in dir(x) if name[:1] != "_")
 
 def handler(c, ev, data):
-    if type(data).__name__[:4] in ("Http", "WsMe", "Modb", "Mqtt", "Mdns"):
+    if type(data).__name__[:4] in ("Http", "Form", "WsMe", "Modb", "Mqtt", "Mdns"):
         seen.setdefault(type(data).__name__, (public(data), [type(getattr(data, n)).__name__ for n in public(data)]))
     if ev == MG_EV_HTTP_MSG and not c.is_client:
         c.ws_upgrade(data)
+    elif ev == MG_EV_HTTP_HDRS and data.method == "POST":
+        c.http_stream_form(max_size=0)
     elif ev == MG_EV_WS_OPEN and c.is_client:
         c.ws_send("x")
     elif ev == MG_EV_MODBUS_REQ:
         c.modbus_reply(error=1)
+
+def form(m, port):
+    m.connect(url("http", port)).http_request(
+        "POST", "/", '--X\\r\\nContent-Disposition: form-data; name="x"\\r\\n\\r\\n\\r\\n--X--',
+        {"Host": "d", "Content-Type": "multipart/form-data; boundary=X"})
 
 def mdns(m):
     if not hasattr(m, "mdns_listen"):
@@ -72,9 +79,11 @@ def modbus(m):
 def look():
     with Manager(handler) as m:
         timer = m.timer_add(1000, lambda: None)
-        c = m.ws_connect(url("ws", port_of(m.listen(url("http")))))
+        port = port_of(m.listen(url("http")))
+        c = m.ws_connect(url("ws", port))
+        form(m, port)
         modbus(m)
-        wanted = ("WsMessage", "ModbusResponse", "MqttMessage") + mdns(m)[:2]
+        wanted = ("FormPart", "WsMessage", "ModbusResponse", "MqttMessage") + mdns(m)[:2]
         m.mqtt_connect(url("mqtt", port_of(m.mqtt_listen(url("mqtt")))))
         poll_until(m, lambda: all(name in seen for name in wanted))
         for each in (m, c, timer, TlsOpts()):
@@ -98,6 +107,8 @@ def data_kinds():
             c.modbus_reply(error=1)
         elif ev == MG_EV_HTTP_HDRS and data.method == "PUT":
             c.http_stream_body(max_size=0)
+        elif ev == MG_EV_HTTP_HDRS and data.method == "POST":
+            c.http_stream_form(max_size=0)
         elif ev == MG_EV_MQTT_OPEN:
             c.mqtt_pub("x", "x")
     def clock(c, ev, data):
@@ -107,19 +118,15 @@ def data_kinds():
         port = port_of(m.listen(url("http")))
         m.ws_connect(url("ws", port))
         m.connect(url("http", port)).send(get(method="PUT", body="x"))
+        form(m, port)
+        wanted = ("MG_EV_ERROR", "MG_EV_WAKEUP", "MG_EV_HTTP_BODY", "MG_EV_HTTP_PART")
+        poll_until(m, lambda: all(name in kinds for name in wanted))
+    with Manager(note) as m:  # together they are more than a board has sockets for
         modbus(m)
-        more = mdns(m)[2:]
+        wanted = ("MG_EV_SNTP_TIME", "MG_EV_MODBUS_RESP", "MG_EV_MQTT_MSG") + mdns(m)[2:]
         m.mqtt_connect(url("mqtt", port_of(m.mqtt_listen(url("mqtt")))))
         m.sntp_connect(url("udp", port_of(m.listen(url("udp"), clock))))
-        wanted = (
-            "MG_EV_SNTP_TIME",
-            "MG_EV_ERROR",
-            "MG_EV_WAKEUP",
-            "MG_EV_HTTP_BODY",
-            "MG_EV_MODBUS_RESP",
-            "MG_EV_MQTT_MSG",
-        )
-        poll_until(m, lambda: all(name in kinds for name in wanted + more))
+        poll_until(m, lambda: all(name in kinds for name in wanted))
     return kinds
 
 serve()
@@ -127,9 +134,11 @@ serve()
 
 PROPERTY_TYPES = {
     "BOOL": "bool",
+    "KEPT": "bool",
     "INT": "int",
     "ADDR": "tuple",
     "OPT_TEXT": "NoneType",
+    "CERT": "NoneType",
     "HEAD": "str",
     "TEXT": "str",
     "WS_TEXT": "str",

@@ -23,15 +23,17 @@ CLASSES = {
         ["PMG_CONN_PROPS", "PMG_CONN_OBJECT_PROPS"],
     ),
     "HttpMessage": ("messages", ["PMG_METHODS_HttpMessage"], ["PMG_PROPS_HttpMessage"]),
+    "FormPart": ("messages", ["PMG_METHODS_FormPart"], ["PMG_PROPS_FormPart"]),
     "WsMessage": ("messages", [], ["PMG_PROPS_WsMessage"]),
     "MqttMessage": ("mqtt", ["PMG_METHODS_MqttMessage"], ["PMG_PROPS_MqttMessage"]),
-    "TlsOpts": ("tls", [], ["PMG_TLS_OPTS_PROPS"]),
+    "TlsOpts": ("tls", [], ["PMG_TLS_OPTS_PROPS", "PMG_TLS_OPTS_FACTS"]),
     "MdnsRequest": ("mdns", [], ["PMG_PROPS_MdnsRequest"]),
     "MdnsResponse": ("mdns", [], ["PMG_PROPS_MdnsResponse"]),
     "ModbusRequest": ("modbus", [], ["PMG_PROPS_ModbusRequest"]),
     "ModbusResponse": ("modbus", [], ["PMG_PROPS_ModbusResponse"]),
     "Timer": ("timer", ["PMG_TIMER_METHODS"], ["PMG_TIMER_PROPS"]),
     "Error": ("errors", [], []),
+    "DecodeError": ("errors", [], []),
 }
 
 
@@ -254,7 +256,7 @@ def test_troubleshooting():
         if text == "what is said" or text.startswith(ours):
             continue
         for part in text.split(": "):
-            assert part.removesuffix(" REASON") in said, text
+            assert part.removesuffix(" REASON").removeprefix("HOST ") in said, text
 
 
 # ---- Links -------------------------------------------------------------------------------------

@@ -90,3 +90,17 @@ def test_what_is_missing(build, others, words):
     result = build(**others)
     assert result.returncode == 1 and "BUILDS" not in result.stdout
     assert words in result.stderr and "git clone" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("lacking", "words"),
+    [
+        ("lib/berkeley-db-1.xx/README", "lacks the submodules of ports/esp32"),
+        ("ports/esp32/esp32_common.cmake", "there is no MicroPython in"),
+    ],
+)
+def test_half_a_tree(build, tmp_path, lacking, words):
+    (tmp_path / "micropython" / lacking).unlink()
+    result = build()
+    assert result.returncode == 1 and "BUILDS" not in result.stdout
+    assert words in result.stderr and "ports/esp32 submodules" in result.stderr

@@ -103,3 +103,9 @@ def test_no_such_board(tree):
     assert result.returncode == 1
     assert "there is no board RPI_PICO9; BOARD= one of: " in result.stderr
     assert "RPI_PICO2 " in result.stderr
+
+
+def test_no_such_variant(tree):
+    result = build(tree, "RPI_PICO2", "RISCV")
+    assert result.returncode == 1
+    assert "RPI_PICO2 has no variant RISCV: build it without VARIANT=" in result.stderr

@@ -59,8 +59,6 @@ CALLS = {
     "send": lambda c: c.send("x"),
     "recv": lambda c: c.recv(),
     "recv_into": lambda c: c.recv_into(bytearray(1)),
-    "recv_data": lambda c: c.recv_data(),
-    "send_data": lambda c: c.send_data(),
     "reply": lambda c: c.reply(200, "x"),
     "reply_json": lambda c: c.reply_json({}),
     "http_chunk": lambda c: c.http_chunk("x"),
@@ -68,6 +66,7 @@ CALLS = {
     "tls_init": lambda c: c.tls_init(TlsOpts()),
     "tls_free": lambda c: c.tls_free(),
     "http_stream_body": lambda c: c.http_stream_body(max_size=0),
+    "http_stream_form": lambda c: c.http_stream_form(max_size=0),
     "http_request": lambda c: c.http_request("GET", "/"),
     "mdns_query": lambda c: c.mdns_query("a.local"),
     "http_basic_auth": lambda c: c.http_basic_auth("a", "b"),
@@ -88,9 +87,10 @@ CALLS = {
     "error": lambda c: c.error("x"),
 }
 NEED_A_MESSAGE = ("serve_dir", "serve_file", "ws_upgrade", "mqtt_ack")  # case_message_methods_on_a_closed...
-HARMLESS = ("drain", "close")
-FLAGS = ("is_listening", "is_client", "is_tls", "is_udp", "is_websocket", "is_readable",
-         "is_writable", "is_closing", "is_full", "is_draining")
+HARMLESS = ("drain", "close", "recv_data", "send_data")
+FLAGS = ("is_listening", "is_tls", "is_websocket", "is_readable", "is_writable", "is_closing",
+         "is_full", "is_draining")
+KEPT = ("is_client", "is_udp", "local_addr", "remote_addr")
 SIZES = ("recv_len", "send_len", "recv_size", "send_size")
 
 
@@ -102,7 +102,8 @@ def assert_closed(c):
         eq(e.errno, EBADF, name)
     eq(c.drain(), None)
     eq(c.close(), None)
-    eq((c.alpn, getattr(c, "mdns_name", None)), (None, None))
+    eq((c.recv_data(), c.send_data(1)), (b"", b""))
+    eq((c.alpn, c.peer_cert, getattr(c, "mdns_name", None)), (None, None, None))
     for name in FLAGS:
         eq(getattr(c, name), False, name)
     for name in SIZES:

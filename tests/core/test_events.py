@@ -165,6 +165,51 @@ def case_a_body_in_pieces_needs_its_event():
         eq("MG_EV_HTTP_BODY" in said[0], True)
 
 
+# A form with one part.
+def post_form(m, port, seen):
+    c = m.connect(url("http", port), noter(seen, "client"))
+    body = '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nhello\r\n--x--\r\n'
+    c.http_request("POST", "/", body, {"Content-Type": "multipart/form-data; boundary=x"})
+    poll_until(m, lambda: ("client", "HTTP_MSG") in seen)
+    c.close()
+    m.poll(0)
+
+
+def case_a_form_in_pieces_needs_its_event():
+    said, seen = [], []
+    def serve_form(c, ev, data):
+        if ev == MG_EV_HTTP_HDRS:
+            said.append(str(raises(ValueError, c.http_stream_form, max_size=0)))
+        answer(c, ev, data)
+    with Manager() as m:
+        events = (MG_EV_HTTP_HDRS, MG_EV_HTTP_BODY, MG_EV_HTTP_MSG)
+        listener = m.listen(url("http"), serve_form, events=events)
+        post_form(m, port_of(listener), seen)
+        del seen[:]
+        # Whatever the body is: what the program has wrong does not hang on who sends.
+        fetch(m, port_of(listener), lambda: ("client", "HTTP_MSG") in seen,
+              handler=noter(seen, "client"))
+    eq([text for text in said if "MG_EV_HTTP_PART" not in text], [])
+    eq(len(said), 2)
+
+
+def case_a_form_whose_pieces_nobody_wants():
+    seen = []
+    def serve_form(c, ev, data):
+        if ev == MG_EV_HTTP_HDRS:
+            c.http_stream_form(max_size=0)
+        elif ev == MG_EV_HTTP_PART:
+            seen.append(data.name)
+        answer(c, ev, data)
+    with Manager() as m:
+        events = (MG_EV_HTTP_HDRS, MG_EV_HTTP_PART, MG_EV_HTTP_MSG)
+        listener = m.listen(url("http"), noter(seen, "server", serve_form), events=events)
+        post_form(m, port_of(listener), seen)
+    eq(heard([entry for entry in seen if entry != "a"], "server"),
+       ["HTTP_HDRS", "HTTP_MSG", "HTTP_PART"])
+    eq(seen.count("a"), 1)
+
+
 def case_what_is_no_event():
     with Manager() as m:
         calls = [

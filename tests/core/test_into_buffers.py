@@ -112,6 +112,81 @@ def case_no_buffer_to_write_to():
         eq(seen, [b"body"])
 
 
+def case_a_form_behind_a_body_in_a_buffer():
+    got, buffer = [], bytearray(4)
+    def then(c, ev, data):
+        if c.is_client:
+            return
+        if ev == MG_EV_HTTP_HDRS and data.uri == "/form":
+            c.http_stream_form(max_size=0)
+        elif ev == MG_EV_HTTP_HDRS:
+            c.http_stream_body(max_size=0, into=buffer)
+        elif ev == MG_EV_HTTP_PART:
+            got.append(data.name)
+        elif ev == MG_EV_HTTP_BODY:
+            got.append(data)
+        elif ev == MG_EV_HTTP_MSG:
+            c.reply(200, "x")
+    with Loop("http", then) as loop:
+        c = loop.client()
+        c.http_request("POST", "/", "abcd")
+        loop.until_seen("client", "HTTP_MSG")
+        form = '--x\r\nContent-Disposition: form-data; name="a"\r\n\r\nhello\r\n--x--\r\n'
+        c.http_request("POST", "/form", form, {"Content-Type": "multipart/form-data; boundary=x"})
+        loop.until(lambda: loop.count("client", "HTTP_MSG") == 2)
+    eq(got[:2], [4, "a"])
+    eq(b"".join(got[2:]), b"hello")
+    eq(bytes(buffer), b"abcd")
+
+
+def case_an_exception_that_leaves_poll_keeps_the_place():
+    # On a client: a server's request is answered with 500.
+    got, buffer = bytearray(), bytearray(100)
+    left = [3]
+    def then(c, ev, data):
+        if not c.is_client:
+            if ev == MG_EV_HTTP_MSG:
+                c.reply(200, BODY)
+        elif ev == MG_EV_HTTP_HDRS:
+            c.http_stream_body(max_size=0, into=buffer)
+        elif ev == MG_EV_HTTP_BODY:
+            got.extend(memoryview(buffer)[:data])
+            if left[0]:
+                left[0] -= 1
+                raise KeyboardInterrupt
+    with Loop("http", then) as loop:
+        loop.client().http_request("GET", "/")
+        interrupts = 0
+        while ("client", "HTTP_MSG") not in loop.seen:
+            try:
+                loop.until_seen("client", "HTTP_MSG")
+            except KeyboardInterrupt:
+                interrupts += 1
+        eq(interrupts, 3)
+    eq(bytes(got), BODY)
+
+
+def case_an_answer_between_two_pieces():
+    got, buffer = [], bytearray(10)
+    def then(c, ev, data):
+        if c.is_client:
+            return
+        if ev == MG_EV_HTTP_HDRS:
+            c.http_stream_body(max_size=0, into=buffer)
+        elif ev == MG_EV_HTTP_BODY:
+            got.append(data)
+            if len(got) == 2:
+                c.reply(403, "no")
+        elif ev == MG_EV_HTTP_MSG:
+            got.append("whole")
+            c.reply(200, "x")
+    with Loop("http", then) as loop:
+        c = loop.client()
+        c.http_request("POST", "/", "x" * 50)
+        c.http_request("POST", "/", "y" * 5)  # on the same connection, which goes on
+        loop.until(lambda: loop.count("client", "HTTP_MSG") == 2)
+    eq(got, [10, 10, 5, "whole"])
+
 
 def case_a_buffer_that_shrinks_meanwhile():
     raised = []

@@ -174,10 +174,9 @@ def test_every_method_is_called_on_a_closed_connection(shared):
     script = shared(SCRIPT)
     known = set(script.eval("list(CALLS) + list(NEED_A_MESSAGE) + list(HARMLESS)"))
     assert known == set(rows("PMG_CONN_METHODS"))
-    assert set(script.eval("FLAGS + SIZES")) | {
+    assert set(script.eval("FLAGS + SIZES + KEPT")) | {
         "alpn",
         "mdns_name",
+        "peer_cert",
         "ws_protocol",
-        "local_addr",
-        "remote_addr",
     } == set(rows("PMG_CONN_PROPS"))

@@ -11,8 +11,8 @@ import pytest
 from targets import ROOT
 
 SOURCES = """
-base/form base/hash base/mem base/text base/utf8 dns/msg dns/wire http/chunk http/head
-http/multipart modbus/frame mqtt/ids mqtt/packet util/json util/match util/url_parts ws/frame
+base/form base/hash base/mem base/text base/utf8 dns/msg dns/wire http/chunk http/follow
+http/head http/multipart modbus/frame mqtt/ids mqtt/packet util/json util/match util/url_join util/url_parts ws/frame
 """.split()
 WRAPPED = "memcpy memmove memset memcmp memchr strlen".split()
 #: A bit more than twice: a buffer grows, a number has another digit.
@@ -174,6 +174,19 @@ CASES = {
     "json: no end": ("json", 50000, lambda n: b'["' + b"a" * n),
     "url: long": ("url", 20000, lambda n: b"http://u:p@h:1/" + b"%41" * n),
     "url: colons": ("url", 20000, lambda n: b"http://" + b"a:@" * n),
+    "url join: dots": ("url_join", 10000, lambda n: b"../." * n + b"x"),
+    "url join: segments": ("url_join", 10000, lambda n: b"/a/./b/.." * n),
+    "by hand: replies": (
+        "replies",
+        1000,
+        lambda n: b"HTTP/1.1 200 OK\r\nContent-Length: 3\r\n\r\nabc" * n,
+    ),
+    "by hand: chunks": (
+        "replies",
+        5000,
+        lambda n: b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n" + b"1\r\nx\r\n" * n,
+    ),
+    "by hand: a long line": ("requests", 20000, lambda n: b"GET / HTTP/1.1\r\nX: " + b"a" * n),
     "form: variables": ("form", 10000, lambda n: b"a=b&" * n),
     "form: encoded names": ("form", 10000, lambda n: b"%6eone%41=b&" * n),
     "match: almost": ("match", 2000, lambda n: b"ab" * n),

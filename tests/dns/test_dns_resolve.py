@@ -5,7 +5,7 @@ import socket
 import threading
 
 import pytest
-from peers.names import LOOKUPS, A, NameServer, answer, one, record
+from peers.names import LOOKUPS, NXDOMAIN, A, NameServer, answer, one, record
 
 RESOLVE = LOOKUPS.replace(
     "serve(m)",
@@ -94,10 +94,6 @@ def test_where_resolve_is_refused(script):
         """
 EPIPE, EISCONN, EALREADY = 32, 106, 114  # of Linux; the errno module of MicroPython lacks them
 listener = m.listen(url("tcp"))
-udp = m.listen(url("udp"))
-for each in (listener, udp):
-    raises(ValueError, each.resolve, "example.test", text="listener")
-    eq(each.resolve_cancel(), None)
 c = m.connect("tcp://example.test:9")
 eq(raises(Error, c.resolve, "example.test").errno, EALREADY)
 for bad in ("", "a b", "http://", "x://y", "a:99999", "unix:///x", "1.2.3"):
@@ -120,6 +116,48 @@ for each in m.connections:
 """
     )
     script.exec("[m.poll(5) for n in range(5)]")
+
+
+LISTENER = """
+heard = []
+
+def listening(c, ev, data):
+    if ev in (MG_EV_RESOLVE, MG_EV_ERROR, MG_EV_CLOSE):
+        heard.append((event_name(ev)[6:], data, c.remote_addr[0]))
+
+listener = m.listen(url(PARAMS["scheme"]), listening)
+"""
+
+
+@pytest.mark.parametrize("scheme", ["tcp", "udp"])
+def test_resolve_on_a_listener(device, scheme):
+    """It hears of the address and goes on listening; nothing else comes of it, as in cymongoose."""
+
+    def answers(query):
+        return one()(query) if query.name == "there.test" else [answer(query, rcode=NXDOMAIN)]
+
+    with NameServer(answers) as names:
+        script = device(RESOLVE, dns=[names.port], scheme=scheme)
+        script.expect("SERVING")
+        script.exec(
+            LISTENER + "listener.resolve('there.test')\n"
+            "raises(Error, listener.resolve, 'there.test', text='under way')"
+        )
+        script.until("heard")
+        script.exec("listener.resolve('gone.test')")
+        script.until("len(heard) == 2")
+        script.exec("listener.resolve('203.0.113.5')")
+        script.until("len(heard) == 3")
+        script.exec("listener.resolve('there.test'); listener.resolve_cancel()")
+        script.exec("[m.poll(1) for n in range(20)]")
+        assert script.eval("listener.is_listening, listener.is_closing") == (True, False)
+        script.exec("listener.resolve('other.test'); listener.close()")
+        script.until("heard[-1][0] == 'CLOSE'")
+        log = script.eval("heard")
+    assert log[0] == ("RESOLVE", None, "192.0.2.1")
+    assert log[1][0] == "ERROR" and "gone.test" in log[1][1]
+    assert log[2] == ("RESOLVE", None, "203.0.113.5")
+    assert [entry[0] for entry in log[3:]] == ["CLOSE"]
 
 
 def test_resolve_cancel(device):

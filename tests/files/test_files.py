@@ -298,14 +298,27 @@ RANGES = {
     "bytes=14-": (416, None, "bytes */14"),
     "bytes=100-200": (416, None, "bytes */14"),
     "bytes=-0": (416, None, "bytes */14"),
-    "bytes=99999999999999999999-": ((200, 416), None, None),
+    "bytes=99999999999999999999-": (416, None, "bytes */14"),
     "bytes=4-2": (200, HELLO, None),
     "bytes=": (200, HELLO, None),
     "bytes=a-b": (200, HELLO, None),
     "bytes=--1": (200, HELLO, None),
     "bytes 0-4": (200, HELLO, None),
     "lines=0-4": (200, HELLO, None),
-    "bytes=0-1,3-4": (200, HELLO, None),
+    "bytes=0-18446744073709551615": (206, HELLO, "bytes 0-13/14"),
+    "bytes=0-99999999999999999999": (206, HELLO, "bytes 0-13/14"),
+    "bytes=-99999999999999999999": (206, HELLO, "bytes 0-13/14"),
+    "bytes=9223372036854775808-": (416, None, "bytes */14"),
+    "bytes=18446744073709551616-": (416, None, "bytes */14"),
+    "Bytes=0-4": (206, HELLO[:5], "bytes 0-4/14"),
+    "BYTES= 0-4 ": (206, HELLO[:5], "bytes 0-4/14"),
+    "bytes=,,0-4,": (206, HELLO[:5], "bytes 0-4/14"),
+    "bytes=0-4,14-": (206, HELLO[:5], "bytes 0-4/14"),
+    "bytes=14-,20-30": (416, None, "bytes */14"),
+    "bytes=0-4,x": (200, HELLO, None),
+    "bytes=0-4 5-6": (200, HELLO, None),
+    "bytes=0-8,3-13": (200, HELLO, None),
+    "bytes=" + ",".join(["0-0"] * 17): (200, HELLO, None),
 }
 
 
@@ -328,7 +341,8 @@ def test_range_of_an_empty_file(server):
 def test_if_range(server):
     etag = raw_get(server, "/hello.txt").headers["etag"]
     answer = raw_get(server, "/hello.txt", f"Range: bytes=0-4\r\nIf-Range: {etag}\r\n")
-    assert answer.status == 206
+    # A weak one is none to go on by: where no clock is set, for example.
+    assert answer.status == (200 if etag.startswith("W/") else 206)
     answer = raw_get(server, "/hello.txt", 'Range: bytes=0-4\r\nIf-Range: "other"\r\n')
     assert (answer.status, answer.body) == (200, HELLO)
 

@@ -43,6 +43,8 @@ class File(io.IOBase):
         return len(buf)
 
     def ioctl(self, op, arg):
+        if op == 2:
+            meanwhile("seek")
         if op == 4:
             meanwhile("close")
         return 0
@@ -87,9 +89,17 @@ def handler(c, ev, data):
             c.http_stream_body("/py" + data.uri, max_size=0)
         except Error as e:
             errors.append(str(e))
+    elif ev == MG_EV_HTTP_HDRS and data.method == "POST":
+        conn, message = c, data
+        c.http_stream_form(max_size=0)
+    elif ev == MG_EV_HTTP_PART:
+        try:
+            data.save("/py/" + data.filename)
+        except Error as e:
+            errors.append(str(e))
     elif ev == MG_EV_HTTP_MSG:
         conn, message = c, data
-        if data.method == "PUT":
+        if data.method in ("PUT", "POST"):
             c.reply(201, "stored")
         elif data.uri == "/fine":
             c.reply(200, "fine")
@@ -199,6 +209,43 @@ def test_python_runs_in_an_upload(shared, act):
         assert running.eval("done") == ([at] if at != "remove" else [])
         if act.startswith("reply"):
             assert got.startswith(b"HTTP/1.1 299 ") or at == "remove", got[:80]
+        if act in ("connect", "garbage"):
+            assert got.startswith(b"HTTP/1.1 201 ")
+        running.exec("todo = None; [c.close() for c in m.connections if c.is_client]")
+        assert raw_get(running, "/fine").body == b"fine"
+
+
+@pytest.mark.parametrize("act", ACTS.split())
+def test_python_runs_between_ranges(shared, act):
+    running = shared(SCRIPT)
+    for at in ("seek", "read", "close"):
+        running.exec(f"at, todo = {at!r}, {act}; done.clear(); errors.clear()")
+        lines = "Range: bytes=0-9,100000-200009,5-6\r\n"
+        got = transfer(running, f"GET /file HTTP/1.1\r\nHost: d\r\n{lines}\r\n")
+        assert running.eval("done") == [at]
+        if act in ("connect", "garbage"):
+            head, _, body = got.partition(b"\r\n\r\n")
+            assert head.startswith(b"HTTP/1.1 206 ") and b"x" * 100010 in body
+            assert body.rstrip().endswith(b"--")
+        running.exec("todo = None; [c.close() for c in m.connections if c.is_client]")
+        assert raw_get(running, "/fine").body == b"fine"
+
+
+@pytest.mark.parametrize("act", ACTS.split())
+def test_python_runs_in_a_form(shared, act):
+    running = shared(SCRIPT)
+    piece = (
+        b'--X\r\nContent-Disposition: form-data; name="f"; filename="file"\r\n\r\n' + b"z" * 100000
+    )
+    data = piece + b"\r\n" + piece + b"\r\n--X--\r\n"
+    kind = "Content-Type: multipart/form-data; boundary=X\r\n"
+    for at in ("open", "write", "close", "rename"):
+        running.exec(f"at, todo = {at!r}, {act}; done.clear(); errors.clear()")
+        head = f"POST / HTTP/1.1\r\nHost: d\r\n{kind}Content-Length: {len(data)}\r\n\r\n"
+        got = transfer(running, head, data)
+        assert running.eval("done") == [at]
+        if act.startswith("reply"):
+            assert got.startswith(b"HTTP/1.1 299 "), got[:80]
         if act in ("connect", "garbage"):
             assert got.startswith(b"HTTP/1.1 201 ")
         running.exec("todo = None; [c.close() for c in m.connections if c.is_client]")

@@ -10,6 +10,14 @@ import pytest
 from peers.clients import Raw, Server, frame, ws_open
 
 SERVER = r"""
+CHUNKED = "Transfer-Encoding: chunked\r\n"
+PICTURES = "multipart/x-mixed-replace; boundary=frame"
+STREAMS = {
+    "/hand": ("text/event-stream", ""),
+    "/hand-chunks": ("text/event-stream; charset=utf-8", CHUNKED),
+    "/hand-pictures": (PICTURES, ""),
+    "/hand-page": ("text/html", ""),
+}
 log = []
 held = []
 ticks = [0]
@@ -27,6 +35,16 @@ def handler(c, ev, data):
         elif data.uri == "/events":
             c.reply(200, headers={"Content-Type": "text/event-stream"})
             c.send("data: %s\n\n" % big)
+        elif data.uri in STREAMS:
+            kind, how = STREAMS[data.uri]
+            c.send("HTTP/1.1 200 OK\r\nContent-Type: %s\r\n%s\r\n" % (kind, how))
+            if how:
+                c.http_chunk(big)
+            else:
+                c.send(big)
+        elif data.uri == "/pictures":
+            c.reply(200, headers={"Content-Type": PICTURES, "Transfer-Encoding": "chunked"})
+            c.http_chunk(big)
         elif data.uri == "/hold":
             held.append(c)
         else:
@@ -257,6 +275,28 @@ def test_what_never_counts(start):
     running.exec("held[0].reply(200, 'late')")
     assert late.response().body == b"late"
     assert idle.ask(request("/")).body == b"ok"
+
+
+@FILLS
+@pytest.mark.parametrize("path", ["/hand", "/hand-chunks", "/hand-pictures", "/pictures"])
+def test_streams_without_an_end_never_count(start, path):
+    """By send() and http_chunk() as by http_sse(): neither who is slow to take them, nor silence."""
+    running, client = start(limits={"idle_timeout": 200, "send_timeout": 0, **RATE})
+    raw = client(receive_buffer=4096)
+    raw.send(request(path))
+    running.until("any(c.userdata and c.send_len > 0 for c in m.connections)")
+    pass_time(running, 30)
+    assert running.eval("log") == []
+    assert running.eval("sum(c.send_len > 0 for c in m.connections)") == 1
+
+
+@FILLS
+def test_other_pages_by_hand_do(start):
+    running, client = start(limits=RATE)
+    raw = client(receive_buffer=4096)
+    raw.send(request("/hand-page"))
+    running.until("log")
+    assert "min_rate" in running.eval("log[0]")
 
 
 CLIENT = r"""

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Real proxies: curl that takes our server for one, tinyproxy under our client, nginx on both sides."""
 
+import os
 import shutil
 import subprocess
 import time
@@ -91,7 +92,8 @@ def tinyproxy(tmp_path):
 
 @pytest.fixture
 def nginx(tmp_path, device):
-    if not shutil.which("nginx"):
+    # A user's PATH need not have it.
+    if not (program := shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")):
         pytest.skip("there is no nginx here")
     port = free_port()
     conf = tmp_path / "nginx.conf"
@@ -108,7 +110,7 @@ def nginx(tmp_path, device):
         "location / { proxy_pass http://us; proxy_http_version 1.1;"
         ' proxy_set_header Connection ""; proxy_set_header Host named; } } }\n'
     )
-    process = running(["nginx", "-p", str(tmp_path), "-c", str(conf)], port)
+    process = running([program, "-p", str(tmp_path), "-c", str(conf)], port)
     yield port
     process.terminate()
     process.wait(20)

@@ -14,12 +14,16 @@ log = []
 held = []
 
 def handler(c, ev, data):
-    if ev == MG_EV_HTTP_MSG:
+    if ev == MG_EV_HTTP_HDRS and data.uri == "/upload":
+        c.http_stream_body(PARAMS["new"], max_size=0)
+    elif ev == MG_EV_HTTP_MSG:
         c.userdata = data.uri
         if data.uri == "/ws":
             c.ws_upgrade(data)
         elif data.uri == "/hold":
             held.append(c)
+        elif data.uri == "/file":
+            c.serve_file(data, PARAMS["file"])
         elif data.uri.startswith("/big"):
             c.reply(200, "x" * PARAMS["size"])
         else:
@@ -96,6 +100,33 @@ def test_the_latest_makes_room_while_all_have_moved_lately(start, stall):
     running.exec("held[0].reply(200, 'late')")
     assert waiting.response().body == b"late"
     assert first.socket.fileno() > 0 and running.eval("not any('ERROR' in str(e) for e in log)")
+
+
+OWN = r"""
+log = []
+event = {"ACCEPT": MG_EV_ACCEPT, "WRITE": MG_EV_WRITE}[PARAMS["event"]]
+
+def handler(c, ev, data):
+    if ev == MG_EV_HTTP_MSG:
+        c.reply(200, "ok")
+    elif ev == event and not log:
+        e = raises(Error, lambda: m.connect(peer("tcp", 1)))
+        log.append((e.errno, c.is_closing))
+
+m = Manager(handler, max_conns=2)
+announce("PORT", m.listen(url("http")))
+serve(m)
+"""
+
+
+@pytest.mark.parametrize("event", ["ACCEPT", "WRITE"])
+def test_who_calls_does_not_make_room_itself(device, event):
+    """Between two requests, too: it is the one that the program works for."""
+    running = device(OWN, event=event)
+    running.expect("SERVING")
+    with Raw(running.reach(running.port())) as client:
+        assert client.ask(GET % "").body == b"ok"
+        assert running.eval("log") == [(errno.ENOBUFS, False)]
 
 
 @pytest.mark.cost(40)
@@ -182,8 +213,8 @@ def test_the_healthy_survive_a_thousand_connects(start, target):
                     if kind is None:
                         answers += raw.response().status == 200
             assert answers > 0
-            running.until("len(m.connections) == 15")
-            assert running.eval("sorted(c.id for c in m.connections)") == before
+            # One of the thousand may still wait to be accepted, and come and go.
+            running.until(f"sorted(c.id for c in m.connections) == {before}")
             for raw in sockets:
                 raw.send(frame(1, b"still here?"))
                 while (got := read_frame(raw))[0] == 9:  # a ping
@@ -233,8 +264,146 @@ def test_descriptors_that_run_out_make_room(start, target):
         resource.prlimit(running.pid, resource.RLIMIT_NOFILE, before)
 
 
+@contextlib.contextmanager
+def no_descriptor_left(running):
+    """With what is open now, and nothing more."""
+    used = {int(name) for name in os.listdir(f"/proc/{running.pid}/fd")}
+    before = resource.prlimit(running.pid, resource.RLIMIT_NOFILE)
+    # The first gap is closed by the limit, too.
+    gap = min(set(range(max(used) + 2)) - used)
+    running.exec(
+        "holes = []\n"
+        f"for n in range({max(used) + 1 - gap}):\n"
+        "  holes.append(open(PARAMS['file'], 'rb'))\n"
+    )
+    last = max(int(name) for name in os.listdir(f"/proc/{running.pid}/fd"))
+    resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (last + 1, before[1]))
+    try:
+        yield
+    finally:
+        resource.prlimit(running.pid, resource.RLIMIT_NOFILE, before)
+        running.exec("[f.close() for f in holes]")
+
+
+#: What a program does that takes a descriptor, and what tells that it got one.
+TAKES = {
+    "connect": "c = m.connect(peer('tcp', PARAMS['port']))",
+    "connect by name": "c = m.connect('tcp://localhost:%d' % PARAMS['port'])",
+    "listen": "c = m.listen(url('tcp'))",
+    "udp": "c = m.listen(url('udp'))",
+}
+
+
 @pytest.mark.needs("process")
-def test_the_default_fits_the_descriptors(device):
+@pytest.mark.parametrize("what", TAKES)
+def test_what_a_program_opens_takes_the_place_of_who_stalls(start, tmp_path, what):
+    (tmp_path / "file").write_text("there")
+    with listen() as there:
+        running, client = start(file=str(tmp_path / "file"), port=there.getsockname()[1])
+        waiting = client(GET % "hold")
+        running.until("len(held)")
+        stalled = client(STALLS["head"])
+        running.until("len(m.connections) == 3")
+        with no_descriptor_left(running):
+            running.exec(TAKES[what])
+            if "connect" in what:
+                there.accept()[0].close()
+            assert stalled.closed()
+            running.exec("held[0].reply(200, 'late')")
+            assert waiting.response().body == b"late"
+        assert running.eval("log.count(None)") >= 1
+        assert running.eval("[e for e in log if 'ERROR' in str(e)]") == []
+
+
+@pytest.mark.needs("process")
+def test_who_closes_gives_its_descriptor_first(start, tmp_path):
+    (tmp_path / "file").write_text("there")
+    running, client = start(file=str(tmp_path / "file"))
+    idle, other = client(GET % "idle"), client(GET % "other")
+    for one in (idle, other):
+        assert one.response().body == b"ok"
+    running.until("len(m.connections) == 3")
+    with no_descriptor_left(running):
+        running.exec(
+            "[c.close() for c in m.connections if c.userdata == '/other']\n"
+            "c = m.listen(url('tcp'))\n"
+        )
+        assert other.closed()
+        idle.send(GET % "idle")
+        assert idle.response().body == b"ok"
+
+
+@pytest.mark.needs("process")
+@pytest.mark.parametrize("what", TAKES)
+def test_without_one_that_stalls_it_is_refused(start, tmp_path, what):
+    (tmp_path / "file").write_text("there")
+    with listen() as there:
+        running, client = start(file=str(tmp_path / "file"), port=there.getsockname()[1])
+        waiting = client(GET % "hold")
+        running.until("len(held)")
+        with no_descriptor_left(running):
+            if "connect" in what:
+                running.exec(TAKES[what])
+                running.until("any('ERROR' in str(e) for e in log)")
+            else:
+                running.exec(f"e = raises(Error, lambda: exec({TAKES[what]!r}))")
+                assert running.eval("e.errno") in (errno.EMFILE, errno.ENFILE)
+            running.exec("held[0].reply(200, 'late')")
+            assert waiting.response().body == b"late"
+
+
+@pytest.mark.needs("process")
+def test_files_take_the_place_of_who_stalls(start, tmp_path):
+    (tmp_path / "file").write_text("there")
+    running, client = start(file=str(tmp_path / "file"), new=str(tmp_path / "new"))
+    waiting = client(GET % "hold")
+    running.until("len(held)")
+    serve = client()
+    running.until("len(m.connections) == 3")
+    with no_descriptor_left(running):
+        # Nobody stalls: what is there cannot be read now, which is no 404.
+        serve.send(GET % "file")
+        assert serve.response().status == 503
+    stalls = [client(STALLS["head"]) for _ in range(2)]
+    running.until("len(m.connections) == 5")
+    with no_descriptor_left(running):
+        serve.send(GET % "file")
+        assert serve.response().body == b"there"
+        serve.send(f"POST /upload HTTP/1.1\r\n{H}Content-Length: 3\r\n\r\nabc")
+        assert serve.response().body == b"ok"
+        running.exec("held[0].reply(200, 'late')")
+        assert waiting.response().body == b"late"
+    assert (tmp_path / "new").read_text() == "abc"
+    assert len(stalls) == 2
+
+
+@pytest.mark.needs("process")
+def test_who_comes_when_the_program_has_them_all_waits(start):
+    """lwIP's accept() would take the peer and lose it."""
+    running, client = start()
+    before = resource.prlimit(running.pid, resource.RLIMIT_NOFILE)
+    resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (60, before[1]))
+    try:
+        running.exec(
+            "other = Manager(max_conns=0)\n"
+            "try:\n"
+            "  while True:\n"
+            "    other.listen(url('udp'))\n"
+            "except Error as e:\n"
+            "  number = e.errno\n"
+        )
+        assert running.eval("number") in (errno.EMFILE, errno.ENFILE)
+        raw = client(GET % "")
+        running.exec("[m.poll(10) for _ in range(5)]")
+        assert running.eval("len(m.connections)") == 1
+        running.exec("other.close()")
+        assert raw.response().body == b"ok"
+    finally:
+        resource.prlimit(running.pid, resource.RLIMIT_NOFILE, before)
+
+
+@pytest.mark.needs("process")
+def test_the_default_fits_the_descriptors(device, target):
     """More than there are could not be opened: the limit says no, and not the system."""
     running = device(
         "from_host = []\n"
@@ -254,6 +423,8 @@ def test_the_default_fits_the_descriptors(device):
         resource.prlimit(running.pid, resource.RLIMIT_NOFILE, (200, before[1]))
         number, opened, named = running.eval("fill()", 30)
         assert (number, named) == (errno.ENOBUFS, True)
-        assert 100 < opened < 190
+        # Of an ESP32's sockets two are left for others.
+        low, high = target.sockets(100, 13), target.sockets(190, 15)
+        assert low < opened < high
     finally:
         resource.prlimit(running.pid, resource.RLIMIT_NOFILE, before)

@@ -309,6 +309,19 @@ def test_heads_by_hand(server):
     assert body_of(ask(server, "/plain-events")) == b"event: tick\ndata: a\n\n"
 
 
+def test_heads_by_hand_to_head(server):
+    """They are the whole of the answer, and the program need not know."""
+    server.exec("del log[:]")
+    with Raw(server.reach(server.port())) as raw:
+        for target in ("/split", "/events", "/split"):
+            raw.send(f"HEAD {target} HTTP/1.1\r\n{H}\r\n")
+            head = raw.recv_exactly_head()
+            assert head.startswith("HTTP/1.1 200 OK") and head.lower().endswith("chunked\r\n\r\n")
+        answer = raw.ask(f"GET /status?205 HTTP/1.1\r\n{H}\r\n")
+        assert (answer.status, answer.body) == (205, b"")
+    assert server.eval("[entry for entry in log if entry[0] != 'close']") == []
+
+
 def test_curl_reads_heads_by_hand(server):
     host, port = server.reach(server.port())
     base = f"http://{host}:{port}"
@@ -368,6 +381,7 @@ def test_nothing_comes_as_a_traceback(server):
 # ---- The client ------------------------------------------------------------------------------
 
 CLIENT = """
+import time
 log = []
 conns = []
 
@@ -376,6 +390,9 @@ def handler(c, ev, m):
         log.append(("msg", m.status(), m.body_bytes))
         if c.userdata == "again":
             again(c)
+        elif c.userdata == "busy" and len(log) == 1:
+            time.sleep(0.3) # what comes meanwhile lies in the socket
+            again(c, "send")
     elif ev == MG_EV_READ and c.userdata == "tunnel" and log and log[-1][0] == "msg":
         data = c.recv()
         if data:
@@ -385,9 +402,12 @@ def handler(c, ev, m):
     elif ev == MG_EV_CLOSE:
         log.append(("close",))
 
-def again(c):
+def again(c, how="http_request"):
     try:
-        c.http_request("GET", "/again")
+        if how == "send":
+            c.send("GET /again HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+        else:
+            c.http_request("GET", "/again")
         log.append(("sent",))
     except Error as e:
         log.append(("refused", str(e)))
@@ -467,6 +487,25 @@ def test_what_came_early_is_no_answer(client):
     assert client.eval("log")[0] == ("error", "HTTP response that no request asked for")
     log = served(client, answer + "hi" + answer + "no", "again")
     assert [entry[0] for entry in log if entry[0] != "sent"] == ["msg", "error", "close"]
+
+
+def test_what_came_early_is_no_answer_to_what_was_sent_by_hand(client):
+    answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+
+    def talk(raw):
+        raw.recv_exactly_head()
+        raw.send(answer + "hi")
+        time.sleep(0.05)
+        raw.send(answer + "no")
+        return raw.closed()
+
+    with Server(talk) as server:
+        client.exec(f"start({server.port}, 'busy')")
+        client.until("('close',) in log")
+    assert server.results == [True]
+    log = client.eval("log")
+    assert [entry[0] for entry in log] == ["msg", "refused", "close"]
+    assert "nobody asked for" in log[1][1]
 
 
 def test_connect_is_raw_afterwards(client):

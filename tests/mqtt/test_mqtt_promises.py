@@ -11,6 +11,8 @@ from peers.mqtt_peers import (
     CONNACK,
     CONNECT,
     DISCONNECT,
+    PINGREQ,
+    PINGRESP,
     PUBACK,
     PUBCOMP,
     PUBLISH,
@@ -27,6 +29,7 @@ from peers.mqtt_peers import (
     packet,
     publish,
     read_packet,
+    text,
 )
 
 NEW, KEPT = packet(CONNACK, b"\0\0"), packet(CONNACK, b"\1\0")
@@ -63,6 +66,10 @@ def fails(what):
 
 m = Manager()
 serve(m)
+"""
+
+RESTORE = """
+KEEP.update(dict(on_delivery=lambda *a: told.append(a), on_subscribed=lambda *a: answers.append(a)))
 """
 
 
@@ -162,6 +169,44 @@ def test_what_does_not_fit_on_resume_follows_in_order(script):
     )
     assert results[0] == [b"%d" % n for n in range(5)]
     assert results[1] == [(b"%d" % n, n + 1, 10) for n in range(5)]
+
+
+def announced(got):
+    """The receive maximum in a CONNECT of MQTT 5; lengths and numbers there are short."""
+    props = got[2][11 : 11 + got[2][10]]
+    while props[0] != 33:
+        props = props[{17: 5, 39: 5}[props[0]] :]
+    return int.from_bytes(props[1:3], "big")
+
+
+def test_more_at_a_time_than_announced(script):
+    """mosquitto does so when it resumes a session: to end the connection would only bring it again."""
+    most = []
+
+    def talk(raw):
+        most.append(announced(read_packet(raw)) + 8)
+        if len(most) == 1:
+            raw.send(connack())
+            raw.send(b"".join(publish("t", b"%d" % n, 2, n, version=5) for n in range(1, 9)))
+            answers = [read_packet(raw) for _ in range(8)]
+            raw.reset()
+            return [got[:1] + got[2:] for got in answers] == [
+                (PUBREC, n.to_bytes(2, "big")) for n in range(1, 9)
+            ]
+        raw.send(connack(present=True))
+        for n in range(1, most[0] + 1):
+            raw.send(publish("t", b"%d" % n, 2, n, dup=n < 9, version=5))
+        answers = [read_packet(raw) for _ in range(most[0])]
+        raw.send(b"".join(ack(PUBREL, n) for n in range(1, most[0] + 1)))
+        answers += [read_packet(raw) for _ in range(most[0])]
+        return {got[0] for got in answers if got[2][2:] in (b"", b"\0")}, len(answers)
+
+    with Server(talk, count=2) as host:
+        script.exec(f"s = start({host.port}, version=5); s.on_message = lambda d: got.append(d.id)")
+        script.until("states.count((True, '')) == 2 and not s.connected", 30)
+        script.exec("s.close()")
+    assert host.results == [True, ({PUBREC, PUBCOMP}, 2 * most[0])]
+    assert script.eval("got == list(range(1, len(got) + 1)) and len(got)") == most[0]
 
 
 # ---- Subscriptions -------------------------------------------------------------------------------
@@ -360,9 +405,150 @@ def test_a_cut_is_no_evidence(script):
         raw.send(ack(PUBACK, mid(got)))
         return payload(got)
 
-    results = conversation(script, [cut] * 6 + [good], "s.publish('t', 'x', 1)", "told")
-    assert results == [b"x"] * 7
+    def ended(raw):
+        raw.send(KEPT)
+        got = read_packet(raw)
+        raw.half_close()
+        raw.recv(100)
+        return payload(got)
+
+    # A proxy may cut in order, too: three in a row are evidence, and nothing else.
+    talks = [cut] * 6 + [ended, ended, cut] * 3 + [good]
+    results = conversation(script, talks, "s.publish('t', 'x', 1)", "told", retry_max=40)
+    assert results == [b"x"] * 16
     assert script.eval("told") == [(1, "acknowledged", 0)]
+
+
+def test_a_cut_in_order_while_messages_come_is_no_evidence(script):
+    """The server has messages on their way when the link ends: another look, behind a ping."""
+
+    def ended(raw):
+        raw.send(KEPT)
+        got = read_packet(raw)
+        if got[0] == PUBLISH:
+            raw.send(publish("t", b"x", 1, 9))
+            raw.half_close()
+            raw.recv(100)
+            return payload(got)
+        raw.send(packet(PINGRESP) + publish("t", b"x", 1, 9))
+        raw.half_close()
+        raw.recv(100)
+        return got[0]
+
+    def good(raw):
+        raw.send(KEPT)
+        assert read_packet(raw)[0] == PINGREQ
+        raw.send(packet(PINGRESP))
+        got = read_packet(raw)
+        raw.send(ack(PUBACK, mid(got)))
+        return payload(got)
+
+    results = conversation(
+        script, [ended] * 8 + [good], "s.publish('t', 'x', 1)", "told", retry_max=40
+    )
+    assert results == [b"x"] * 2 + [PINGREQ] * 6 + [b"x"]
+    assert script.eval("told") == [(1, "acknowledged", 0)]
+
+
+def test_a_server_that_always_has_more_to_say_may_dislike_a_message(script):
+    """Its ends are evidence at last: else the queue would stand for good."""
+
+    def ended(raw):
+        raw.send(KEPT)
+        if read_packet(raw)[0] == PINGREQ:
+            raw.send(packet(PINGRESP))
+            assert read_packet(raw)[0] == PUBLISH
+        raw.send(publish("t", b"x", 1, 9))
+        raw.half_close()
+        raw.recv(100)
+
+    def good(raw):
+        raw.send(KEPT)
+        got = read_packet(raw)
+        if got[0] == PINGREQ:
+            raw.send(packet(PINGRESP))
+            got = read_packet(raw)
+        raw.send(ack(PUBACK, mid(got)))
+        return payload(got)
+
+    results = conversation(
+        script,
+        [ended] * 18 + [good],
+        "s.publish('t', 'bad', 1); s.publish('t', 'next', 1)",
+        "len(told) == 2",
+        retry_max=40,
+    )
+    assert results[-1] == b"next"
+    assert script.eval("told") == [(1, "refused", 0), (2, "acknowledged", 0)]
+
+
+def test_an_open_id_with_another_message(script):
+    """The server went back in time, and what it sent first under that id was lost with a link."""
+
+    def first(raw):
+        raw.send(NEW + publish("t", b"old", 2, 5))
+        return read_packet(raw)
+
+    def second(raw):
+        raw.send(KEPT + publish("t", b"old", 2, 5, dup=True))
+        answers = [read_packet(raw)]
+        raw.send(publish("t", b"new", 2, 5, dup=True) + publish("t", b"new", 2, 5, dup=True))
+        answers += [read_packet(raw), read_packet(raw)]
+        raw.send(publish("t", b"end", 1, 6))
+        return [*answers, read_packet(raw)]
+
+    results = conversation(script, [first, second], "pass", "('t', b'end') in got")
+    record = (PUBREC, 0, b"\0\5")
+    assert results == [record, [record, record, record, (PUBACK, 0, b"\0\6")]]
+    assert script.eval("got") == [("t", b"old"), ("t", b"new"), ("t", b"end")]
+
+
+@pytest.mark.parametrize("version", [4, 5])
+def test_asks_again_where_the_server_may_have_gone_back(script, version):
+    """In MQTT 5 always, without the retained messages; in 3.1.1 only when a try has failed in between."""
+    more = b"\0" if version == 5 else b""
+
+    def talk(raw, kept):
+        raw.send(packet(CONNACK, bytes([kept, 0]) + more))
+        got = read_packet(raw)
+        if got[0] == SUBSCRIBE:
+            raw.send(ack(SUBACK, mid(got), more + b"\1"))
+            return got[0], got[2][-1]
+        return got[0]
+
+    def first(raw):
+        return talk(raw, 0)
+
+    def live(raw):
+        raw.send(packet(CONNACK, b"\1\0" + more) + publish("t", b"here", version=version))
+
+    def kept(raw):
+        return talk(raw, 1)
+
+    def fails(raw):
+        return None
+
+    talks = [first, kept if version == 5 else live, fails, kept]
+    results = conversation(
+        script, talks, "s.subscribe('t', 1)", "len(answers) == " + str(version - 2), version=version
+    )
+    again = (SUBSCRIBE, 0x11 if version == 5 else 1)
+    assert results == [(SUBSCRIBE, 1), again if version == 5 else None, None, again]
+
+
+def test_a_program_that_finds_a_session_from_before(script):
+    """Its ids are not those with which the one before it began, and which may be open on the server."""
+
+    def talk(raw):
+        raw.send(KEPT)
+        got = read_packet(raw)
+        raw.send(ack(PUBACK, mid(got)))
+        return mid(got)
+
+    ids = set()
+    for _ in range(3):
+        ids.update(conversation(script, [talk], "s.publish('t', 'x', 1)", "s.queued == 0"))
+    assert len(ids) > 1 and 0 not in ids, ids
 
 
 def test_a_broker_that_breaks_the_protocol(script):
@@ -437,6 +623,44 @@ def test_expired_messages(script):
     assert 98 <= int.from_bytes(results[0][7:11], "big") <= 100
 
 
+def test_queue_of_so_many_bytes(script):
+    """What does not fit is refused, or as much is dropped as makes room; never what would not help."""
+    script.exec(f"KEEP.clear(); s = start({free_port()}, queue_bytes=2000)")
+    assert script.eval("[bool(s.publish('t', bytes(800), 1)) for n in range(3)]") == [
+        True,
+        True,
+        False,
+    ]
+    assert script.eval("s.publish('t', 'x', 1) > 0, s.queued, s.rejected") == (True, 3, 1)
+    for policy, left in (("drop_oldest", [4, 5]), ("drop_newest", [1, 5])):
+        script.exec(
+            f"s.close(); s = start({free_port()}, queue_bytes=2000, queue_policy={policy!r})"
+        )
+        script.exec("sent = [s.publish('t', bytes(500), 1) for n in range(2)]")
+        script.exec("sent += [s.publish('t', bytes(n), 1) for n in (1, 2, 900)]")
+        assert script.eval(
+            "sent, s.queued, s.publish('t', bytes(2000), 1), s.queued, s.dropped"
+        ) == (
+            [1, 2, 3, 4, 5],
+            {"drop_oldest": 4, "drop_newest": 2}[policy],
+            0,
+            {"drop_oldest": 4, "drop_newest": 2}[policy],
+            {"drop_oldest": 1, "drop_newest": 3}[policy],
+        ), left
+    assert script.eval("fails(lambda: start(1, queue_bytes=-1))") == "ValueError"
+    script.exec(RESTORE)
+
+
+def test_results_that_nobody_fetched_count(script):
+    """A program that publishes for ever inside a handler does not fill the memory with what was dropped."""
+    script.exec(
+        f"s = start({free_port()}, queue_max=2, queue_policy='drop_oldest', queue_bytes=1000)\n"
+        "n = 0\nwhile s.publish('t', bytes(50), 1):\n    n += 1\n"
+    )
+    assert 3 <= script.eval("n") <= 18
+    script.until("len(told) == n - 2 and s.publish('t', 'x', 1)")
+
+
 def test_bytearray_is_copied(script):
     def talk(raw):
         raw.send(NEW)
@@ -472,6 +696,93 @@ def test_a_full_send_buffer_empties(script):
         script.until("s.queued == 0", 30)
         script.exec("s.close(); big = None")
     assert host.results == [60]
+
+
+# ---- Topic aliases, and the empty user name ------------------------------------------------------
+
+
+def test_topic_aliases(script):
+    """The server takes two: the first two topics are sent once, later ones and short ones as they are."""
+
+    def talk(raw):
+        raw.send(connack(b"\x22\0\2"))
+        seen = []
+        while len(seen) < 9:
+            got = read_packet(raw)
+            size = int.from_bytes(got[2][:2], "big")
+            rest = got[2][2 + size :]
+            if got[1] & 6:
+                raw.send(ack(PUBACK, int.from_bytes(rest[:2], "big")))
+                rest = rest[2:]
+            props = rest[1 : 1 + rest[0]]
+            seen.append((got[2][2 : 2 + size].decode(), props.hex(), rest[1 + rest[0] :].decode()))
+        return seen
+
+    results = conversation(
+        script,
+        [talk, talk],
+        "turns = [0]\n"
+        "def state(up, text):\n"
+        "    if up:\n"
+        "        turns[0] += 1\n"
+        "        for n, t in enumerate(('first', 'abc', 'second', 'first', 'third', 'second', 'abc', 'first')):\n"
+        "            assert s.publish(t, str(n), n % 2)\n"
+        "        assert s.publish('first', 'e', 1, expiry=9)\n"
+        "s.on_state = state",
+        "turns[0] == 2 and s.queued == 0 and not s.connected",
+        version=5,
+    )
+    one, two = "230001", "230002"
+    wanted = [
+        ("first", one, "0"),
+        ("abc", "", "1"),
+        ("second", two, "2"),
+        ("", one, "3"),
+        ("third", "", "4"),
+        ("", two, "5"),
+        ("abc", "", "6"),
+        ("", one, "7"),
+    ]
+    for seen in results:
+        assert seen[:8] == wanted
+        assert seen[8][0] == "" and seen[8][1].endswith(one) and seen[8][2] == "e"
+
+
+def test_topic_aliases_of_a_server(script, tmp_path):
+    """mosquitto takes ten: whoever subscribes sees the topics."""
+    broker = Broker(tmp_path)
+    try:
+        with Client(("127.0.0.1", broker.port)) as other:
+            other.listen("#", 1)
+            script.exec(f"s = start({broker.port}, version=5)")
+            script.until("s.connected")
+            script.exec(
+                "for n in range(40):\n    assert s.publish('topic/%d' % (n % 13), str(n), n % 3)"
+            )
+            script.until("s.queued == 0")
+            seen = sorted((int(m[1]), m[0]) for m in (other.next() for _ in range(40)))
+            script.exec("s.close()")
+    finally:
+        broker.stop()
+    assert seen == [(n, f"topic/{n % 13}") for n in range(40)]
+
+
+@pytest.mark.parametrize("version", [4, 5])
+@pytest.mark.parametrize("name, flag", [(None, 0), ("", 0x80), ("x", 0x80)])
+def test_user_name_may_be_empty(script, name, flag, version):
+    seen = []
+
+    def talk(raw):
+        seen.append(read_packet(raw)[2])
+        raw.send(NEW if version == 4 else connack())
+        read_packet(raw)
+
+    with Server(talk) as host:
+        script.exec(f"s = start({host.port}, username={name!r}, version={version})")
+        script.until("s.connected")
+        script.exec("s.close()")
+    assert seen[0][7] & 0xC0 == flag
+    assert seen[0].endswith(b"\0\3dev" + (text(name) if flag else b""))
 
 
 # ---- Skipping ------------------------------------------------------------------------------------

@@ -382,7 +382,7 @@ CALLS = [
     ("s.mqtt_ping()", "mqtt_ping() is a client's"),
     ("s.mqtt_disconnect(4)", "reason is 0 to 255"),
     ("s.mqtt_ack('a')", "message must be the MqttMessage"),
-    ("m.connections[0].mqtt_pub('a', 'b')", "does not speak MQTT"),
+    ("m.connections[0].mqtt_pub('a', 'b')", "a listener cannot send"),
     ("m.mqtt_connect('http://127.0.0.1:1')", "an MQTT URL starts with"),
     ("m.mqtt_listen('udp://127.0.0.1:0')", "an MQTT URL starts with"),
     ("m.connect('mqtt://127.0.0.1:1')", "is for mqtt_connect()"),

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import random
 import select
@@ -12,6 +13,7 @@ import struct
 import subprocess
 import threading
 import time
+from pathlib import Path
 
 import paho.mqtt.client as paho
 from paho.mqtt.enums import CallbackAPIVersion
@@ -24,18 +26,17 @@ SUBSCRIBE, SUBACK, UNSUBSCRIBE, UNSUBACK, PINGREQ, PINGRESP, DISCONNECT, AUTH = 
 
 
 class Broker:
-    """A mosquitto of our own, plain and with TLS: whoever gives a name is user/secret."""
+    """A mosquitto of our own, plain and with TLS: whoever gives a name is one of `users`, with "secret"."""
 
-    def __init__(self, folder, port=0, more=""):
+    def __init__(self, folder, port=0, more="", users=("user",)):
         self.folder = folder
         self.port = port or free_port()
         self.tls = free_port()
         files = {"ca": pki()["ca"].cert, "cert": pki()["ec"].cert, "key": pki()["ec"].key}
         for name, text in files.items():
             (folder / f"{name}.pem").write_bytes(text)
-        subprocess.run(
-            ["mosquitto_passwd", "-b", "-c", str(folder / "passwd"), "user", "secret"], check=True
-        )
+        (folder / "passwd").write_text("".join(f"{name}:secret\n" for name in users))
+        subprocess.run(["mosquitto_passwd", "-U", str(folder / "passwd")], check=True)
         (folder / "mosquitto.conf").write_text(
             f"""
 user root
@@ -76,6 +77,56 @@ keyfile {folder}/key.pem
     def publish(self, topic, message, *options):
         run = ["mosquitto_pub", "-p", str(self.port), "-t", topic, "-m", message, *options]
         subprocess.run(run, check=True, timeout=seconds())
+
+
+EJABBERD = """
+hosts: [localhost]
+loglevel: 3
+auth_method: [anonymous]
+anonymous_protocol: login_anon
+allow_multiple_connections: true
+listen:
+  - {{port: {port}, ip: "127.0.0.1", module: mod_mqtt}}
+modules:
+  mod_mqtt: {{max_queue: 100000, session_expiry: 3600}}
+"""
+
+
+class Ejabberd:
+    """Another server that grants QoS 2; whoever gives a name is let in. Its sessions end with it."""
+
+    def __init__(self, folder):
+        self.port = free_port()
+        self.folder = folder
+        (folder / "ejabberd.yml").write_text(EJABBERD.format(port=self.port))
+        files = {
+            "mnesia": ("dir", folder / "db"),
+            "ejabberd": ("config", folder / "ejabberd.yml"),
+            "ejabberd ": ("log_path", folder / "ejabberd.log"),
+        }
+        command = ["erl", "+sbwt", "none", "+S", "1", "-noinput", "-s", "ejabberd"]
+        for name, (option, path) in files.items():
+            command += [f"-{name.strip()}", option, f'"{path}"']
+        libraries = next(Path("/usr/lib").glob("*/ejabberd-*")).parent
+        env = {**os.environ, "HOME": str(folder), "ERL_LIBS": str(libraries)}
+        self.log = open(folder / "out", "wb")
+        self.process = subprocess.Popen(
+            command, env=env, cwd=folder, stdout=self.log, stderr=subprocess.STDOUT
+        )
+        deadline = time.monotonic() + seconds(60)
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", self.port), 1).close()
+                return
+            except ConnectionRefusedError:
+                assert self.process.poll() is None, (folder / "out").read_text()
+                assert time.monotonic() < deadline, "ejabberd does not come up"
+                time.sleep(0.05)
+
+    def stop(self):
+        self.process.kill()
+        self.process.wait()
+        self.log.close()
 
 
 class Client(paho.Client):
@@ -128,15 +179,15 @@ class Client(paho.Client):
 class Cutter:
     """A proxy before a server that cuts its connections, each after a random number of bytes.
 
-    The bytes of both directions count together. `cuts` of them are cut, by RST or FIN, what was
-    relayed by then may end anywhere; later ones live.
+    The bytes of both directions count together. `cuts` of them are cut, `resets` of four by RST and the
+    rest by FIN, what was relayed by then may end anywhere; later ones live.
     """
 
-    def __init__(self, port, seed, cuts, most=1500):
+    def __init__(self, port, seed, cuts, most=1500, resets=3):
         self.port = free_port()
         self.to = port
         self.random = random.Random(seed)
-        self.cuts, self.most, self.done = cuts, most, 0
+        self.cuts, self.most, self.done, self.resets = cuts, most, 0, resets
         self.listener = socket.create_server(("127.0.0.1", self.port))
         self.thread = threading.Thread(target=self.run, daemon=True)
         self.thread.start()
@@ -167,7 +218,7 @@ class Cutter:
                     if left is not None and len(data) >= left:
                         pairs[one].sendall(data[:left])
                         self.done += 1
-                        if self.random.randrange(4):
+                        if self.random.randrange(4) < self.resets:
                             for end in pairs:
                                 linger = struct.pack("ii", 1, 0)
                                 end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)

@@ -11,6 +11,7 @@
 #include "dns/dns_int.h"
 #include "dns/wire.h"
 #include "http/chunk.h"
+#include "http/follow.h"
 #include "http/http_int.h"
 #include "http/multipart.h"
 #include "modbus/modbus_int.h"
@@ -179,7 +180,7 @@ static void multipart(void) {
     const char *why;
     char *name = malloc(len);
     while (pmg_multipart_next(mg_str_n(in, len), &offset, mg_str(""), &part, &why) > 0) {
-        (void)pmg_multipart_unquote(part.name, name);
+        (void)pmg_multipart_text(part.name, part.name_form, name);
         (void)pmg_multipart_filename(part.filename, name);
     }
     free(name);
@@ -207,6 +208,29 @@ static void url(void) {
     (void)pmg_url_encode(mg_str_n(in, len), room);
     (void)pmg_url_decode(mg_str_n(in, len), room);
     free(room);
+}
+
+static void url_join(void) {
+    char *room = malloc(len + 32);
+    (void)pmg_url_join(mg_str("http://host/a/b"), mg_str_n(in, len), room);
+    free(room);
+}
+
+static void follow(bool response) {
+    pmg_follow_t f;
+    const char *p = in;
+    memset(&f, 0, sizeof(f));
+    f.response = response;
+    while (pmg_follow(&f, &p, in + len) != 0) {
+    }
+}
+
+static void replies(void) {
+    follow(true);
+}
+
+static void requests(void) {
+    follow(false);
 }
 
 static void form(void) {
@@ -238,7 +262,7 @@ static const struct {
 } parsers[] = {
 #define P(name) {#name, name}
     P(head), P(chunks), P(ws), P(mqtt), P(ids), P(ids_one), P(dns), P(wire), P(modbus),
-    P(multipart), P(json), P(url), P(form), P(match), P(utf8), P(base64),
+    P(multipart), P(json), P(url), P(url_join), P(replies), P(requests), P(form), P(match), P(utf8), P(base64),
 };
 
 int main(int argc, char **argv) {

@@ -331,7 +331,7 @@ def test_next_has_results_of_its_own(environment):
     chosen = fill_next(environment)
     assert deps(chosen, "--results").stdout == "build/mp-1.26.1\n"
     # Without a network, what was fetched before serves, and that is said.
-    result = deps(chosen, "micropython")
+    result = deps(chosen, "--anew", "micropython")
     assert result.returncode == 0, result.stderr
     assert f"{environment['PYMONGOOSE_CACHE']}/next-micropython-1.26.1" in result.stdout
     assert "MicroPython stays as it was fetched before: " in result.stderr

@@ -42,6 +42,8 @@ def make(tmp_path):
 
 
 BAD = [
+    (["tests"], "tests is a folder; make test runs the tests"),
+    (["test", "TARGET=unix,cpython"], "spaces are between them"),
     (["demo", "TARGET=amiga"], "TARGET=amiga: demo knows unix, cpython, pico"),
     (["demo", "TARGET=unix cpython"], "one target"),
     (["demo", "TARGET=/dev/ttyNONE"], "no serial port /dev/ttyNONE"),
@@ -116,6 +118,7 @@ def test_lists_and_packages_come_once(tmp_path):
     environment = fakes(
         tmp_path / "bin", id="echo 0", dpkg_query="exit 1", apt_get=f'echo "$*" >>{log}'
     )
+    environment["http_proxy"] = "http://127.0.0.1:9"  # a network is not asked for
     run = [ROOT / "tools" / "deps" / "apt-needs.sh", "build", "test", "pico", "rig"]
     subprocess.run(run, env=environment, check=True, capture_output=True)
     calls = [line for line in log.read_text().splitlines() if "--assume-no" not in line]
@@ -154,7 +157,9 @@ def test_full_disk(tmp_path):
     )
     run = ready("unix", **environment)
     assert run.returncode == 2
-    assert re.fullmatch(r"make: 12 MB are free .* about \d+ MB are needed: .*\n", run.stderr)
+    assert re.fullmatch(
+        r"make: 12 MB are free .* about \d+ MB are needed: make room, .*\n", run.stderr
+    )
 
 
 def test_python_without_venv(tmp_path):
@@ -177,12 +182,99 @@ exec(sys.stdin.read())'""",
     assert "is Python 3.9; 3.10 or newer is needed" in run.stderr
 
 
-def test_no_network(tmp_path):
-    """Lists that cannot be fetched: what to do, and no further attempt."""
+# ---- The network -------------------------------------------------------------------------------
+
+NETWORK = str(ROOT / "tools" / "deps" / "network.sh")
+NO_NETWORK = ["unshare", "--map-root-user", "--net"]
+alone = pytest.mark.skipif(
+    subprocess.run([*NO_NETWORK, "true"], stderr=subprocess.DEVNULL).returncode != 0,
+    reason="no network of one's own may be had here",
+)
+
+
+def network(*command, home, **environment):
+    """As on a machine where nothing is set up for pip and npm."""
+    environment = {"PATH": "/usr/bin:/bin", "HOME": str(home)} | environment
+    environment = {"PIP_CONFIG_FILE": os.devnull} | environment
+    return subprocess.run(command, env=environment, capture_output=True, text=True)
+
+
+@pytest.mark.parametrize("url", ["http://127.0.0.1:{}/simple", "http://user:key@127.0.0.1:{}"])
+def test_network_that_is_there(tmp_path, url):
+    with socket.create_server(("127.0.0.1", 0)) as index:
+        url = url.format(index.getsockname()[1])
+        run = network(NETWORK, "pip", "thing", home=tmp_path, PIP_INDEX_URL=url)
+    assert (run.returncode, run.stdout, run.stderr) == (0, "", "")
+
+
+def test_index_that_is_not_reached(tmp_path):
+    """The host and the reason are named, and what to do."""
+    (tmp_path / "pip.conf").write_text("[global]\nindex-url = http://127.0.0.1:9/simple\n")
+    run = network(
+        NETWORK, "pip", "thing", home=tmp_path, PIP_CONFIG_FILE=str(tmp_path / "pip.conf")
+    )
+    assert run.returncode == 1
+    first, second = run.stderr.splitlines()
+    assert first == "thing: no network: 127.0.0.1 is not reached (Connection refused)"
+    assert second.startswith("thing: run make again when it is; it goes on from here.")
+
+
+@alone
+@pytest.mark.parametrize("kind", ["pip", "apt"])
+def test_machine_without_a_network(tmp_path, kind):
+    run = network(*NO_NETWORK, NETWORK, kind, "thing", home=tmp_path)
+    assert run.returncode == 1
+    assert re.match(r"thing: no network: \S+ is not reached \(.+\)\n", run.stderr), run.stderr
+
+
+@alone
+@pytest.mark.parametrize(
+    "own",
+    [
+        {"https_proxy": "http://127.0.0.1:9"},
+        {"PIP_PROXY": "http://127.0.0.1:9"},
+        {"PIP_INDEX_URL": "file:///packages"},
+        {"PIP_NO_INDEX": "1"},
+        {"PIP_FIND_LINKS": "/packages"},
+    ],
+    ids=lambda own: next(iter(own)),
+)
+def test_own_ways_to_packages_are_not_judged(tmp_path, own):
+    run = network(*NO_NETWORK, NETWORK, "pip", "thing", home=tmp_path, **own)
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+@alone
+def test_network_is_asked_before_apt(tmp_path):
+    """No list and no package is tried."""
+    environment = fakes(
+        tmp_path / "bin", id="echo 0", dpkg_query="exit 1", apt_get=f"echo $* >>{tmp_path}/calls"
+    )
+    needs = ROOT / "tools" / "deps" / "apt-needs.sh"
+    run = network(*NO_NETWORK, needs, "build", home=tmp_path, PATH=environment["PATH"])
+    assert run.returncode == 1
+    assert "apt-needs: no network: " in run.stderr and "goes on from here" in run.stderr
+    assert "--assume-no" in (tmp_path / "calls").read_text()
+    assert not re.search("--yes|update", (tmp_path / "calls").read_text())
+
+
+@alone
+def test_network_is_asked_before_pip_and_sources(tmp_path):
+    deps = [sys.executable, str(ROOT / "tools" / "deps" / "deps.py"), "mongoose", "uplot"]
+    run = network(*NO_NETWORK, *deps, home=tmp_path)
+    assert run.returncode == 1
+    assert run.stderr.startswith("deps: no network: pypi.org is not reached (")
+    assert run.stderr.count("error:") == 1 and "MONGOOSE_DIR=/path" in run.stderr
+
+
+def test_lists_that_do_not_come(tmp_path):
+    """apt fails all the same: what to do, and no further attempt."""
     said = "E: Could not resolve host; Temporary failure resolving"
     environment = fakes(
         tmp_path / "bin", id="echo 0", dpkg_query="exit 1", apt_get=f'echo "{said}" >&2; exit 100'
     )
+    # Whether this machine has a network does not matter here.
+    environment["http_proxy"] = "http://127.0.0.1:9"
     run = subprocess.run(
         [ROOT / "tools" / "deps" / "apt-needs.sh", "build"],
         env=environment,
@@ -237,6 +329,17 @@ def test_failed_step_shows_the_errors_and_the_log(tmp_path):
 def test_failed_step_says_what_to_do(tmp_path, said, words):
     run = step(tmp_path, f'echo "{said}"; exit 1')
     assert f"thing: {words}" in run.stderr and "goes on" in run.stderr
+
+
+def test_what_is_too_large_for_a_chip_is_told_with_its_size(tmp_path):
+    """A linker has it in another line than its error."""
+    run = step(
+        tmp_path,
+        'echo "ld: region \\`RAM\' overflowed by 1234 bytes"; '
+        "echo 'collect2: error: ld returned 1 exit status'; exit 1",
+    )
+    assert "region `RAM' overflowed by 1234 bytes" in run.stderr
+    assert "thing: too large for the chip: leave features out, docs/size.md" in run.stderr
 
 
 def test_verbose_step(tmp_path):

@@ -15,6 +15,7 @@ from __future__ import annotations
 import ast
 import queue
 import re
+import shutil
 import time
 from pathlib import Path
 from typing import Any
@@ -319,6 +320,12 @@ class Device:
         return line
 
 
+def servers_here() -> set[str]:
+    """What a test may need of this computer, for whatever target."""
+    ejabberd = shutil.which("erl") and any(Path("/usr/lib").glob("*/ejabberd-*"))
+    return {"ejabberd"} if ejabberd else set()
+
+
 class Target:
     """A Python that runs scripts."""
 
@@ -372,7 +379,7 @@ class Target:
             device.expect("LIVE", 30)
             device.finish()
             found |= {line[4:] for line in device.console.splitlines() if line.startswith("CAN ")}
-            self.capabilities = frozenset(found)
+            self.capabilities = frozenset(found | servers_here())
         except DeviceError as e:
             raise DeviceError(f"probing target {self.name}: {e}\n{device.console}") from None
         finally:

@@ -6,6 +6,7 @@ from __future__ import annotations
 import ctypes
 import functools
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -143,6 +144,8 @@ class ProcessTarget(Target):
         found = {"signals", "process", "host-files", "host-network", "demo"}
         if _can_unshare():
             found.add("namespaces")
+        if shutil.which("systemd-socket-activate"):
+            found.add("systemd")
         if self.name in ("cpython", "unix", "unix-next"):
             found.add("epoll")
         return found | {"native-speed"} if ProcessDevice.slowness == 1 else found

@@ -39,6 +39,81 @@ def test_client(script, tmp_path, version, kind):
     assert [e[1] for e in script.eval("log")] == events
 
 
+EARLY = """
+import time
+
+def busy(c, ev, data):
+    # What the server sends meanwhile lies in the socket, unread.
+    handler(c, ev, data)
+    if ev != by or EARLY_DONE:
+        return
+    EARLY_DONE.append(1)
+    time.sleep(0.3)
+    try:
+        if hand:
+            c.send("GET /again HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
+        else:
+            c.http_request("GET", "/again")
+        note(c, "SENT")
+    except Error as e:
+        note(c, "REFUSED", str(e))
+
+EARLY_DONE = []
+"""
+
+
+def connect_busy(script, server, first=True):
+    options = f"ca={pki()['ca'].cert!r}, name='localhost'"
+    script.exec(
+        f"c = m.connect('https://{script.peer}:{server.port}/', busy); "
+        f"c.tls_init(make('busy', {options})); {f'c.send({REQUEST!r})' if first else ''}"
+    )
+
+
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda v: v.name)
+@pytest.mark.parametrize("hand", [False, True], ids=["http_request", "send"])
+@pytest.mark.parametrize("first", [False, True], ids=["after-one", "first"])
+def test_what_came_early_is_no_answer(script, tmp_path, version, hand, first):
+    """Of the socket alone nobody can tell it from a ticket (RFC 9112, section 9.2)."""
+    answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+
+    def talk(raw):
+        if not first:
+            raw.recv_until(b"\r\n\r\n")
+            raw.send(answer + "ok")
+        time.sleep(0.05)  # the device sleeps longer
+        raw.send(answer + "no")
+        return raw.closed()
+
+    by = "MG_EV_TLS_HS" if first else "MG_EV_HTTP_MSG"
+    script.exec(EARLY + f"by, hand = {by}, {hand}")
+    with TlsServer(talk, context(True, version, own="ec", tmp_path=tmp_path)) as server:
+        connect_busy(script, server, first=not first)
+        script.until("log[-1][1] == 'CLOSE'")
+    assert server.results[0] is True or isinstance(server.results[0], OSError)
+    kinds = [e[1] for e in script.eval("log") if e[1] not in ("CONNECT", "TLS_HS")]
+    assert kinds == ([] if first else ["MSG"]) + ["REFUSED", "CLOSE"]
+    assert "nobody asked for" in script.eval("log[-2][2]")
+
+
+def test_no_answer_is_awaited_before_it_is_asked_for(script, tmp_path):
+    """Tickets come before the answer, and are none of it."""
+
+    def talk(raw):
+        for _ in range(2):
+            raw.recv_until(b"\r\n\r\n")
+            raw.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
+        raw.closed()
+
+    script.exec(EARLY + "by, hand = MG_EV_HTTP_MSG, False")
+    with TlsServer(talk, context(True, own="ec", tmp_path=tmp_path)) as server:
+        connect_busy(script, server)
+        script.until("[e[1] for e in log].count('MSG') == 2")
+        script.exec("c.drain()")
+        script.until("log[-1][1] == 'CLOSE'")
+    assert not script.eval("errors('client')")
+
+
 def test_client_by_address(script, tmp_path):
     own = make("localhost", pki()["ca"], (*LOCAL, IPAddress(ip_address(script.peer))))
     with TlsServer(lambda raw: raw.recv(), context(True, own=own, tmp_path=tmp_path)) as server:

@@ -71,7 +71,7 @@ def test_ports_that_are_none(device):
     bad = ["65536", "99999999999999999999", "80x", "-1", "+1", " 80", "8 0", "0x50"]
     urls = [f"http://host:{port}/" for port in bad] + ["http://[::1]x/", "http://[::1]80"]
     for answer in ask(device, [("url_port", url) for url in urls]):
-        assert answer == ("ValueError", "the port of this URL is no number from 0 to 65535")
+        assert answer == ("DecodeError", "the port of this URL is no number from 0 to 65535")
     assert ask(device, [("url_port", "http://host:/")]) == [80]
 
 
@@ -122,7 +122,7 @@ def test_decoding_of_bytes_that_are_no_text(device):
     assert ask(device, [("url_decode", text) for text in texts]) == known
     for bad in "%", "%4", "%4g", "a%", "%%41", "%+1", "% 1":
         kind, text = ask(device, [("url_decode", bad)])[0]
-        assert (kind, "two hex digits" in text) == ("ValueError", True)
+        assert (kind, "two hex digits" in text) == ("DecodeError", True)
     assert ask_kw(device, "url_decode", "a+b", plus=True) == "a b"
 
 
@@ -160,7 +160,7 @@ def test_forms_as_they_come(device):
         ("ab=1", "a", None),
     ]
     assert ask(device, [("http_var", *case[:2]) for case in cases]) == [case[2] for case in cases]
-    assert ask(device, [("http_var", "a=%z", "a")])[0][0] == "ValueError"
+    assert ask(device, [("http_var", "a=%z", "a")])[0][0] == "DecodeError"
 
 
 # ---- Patterns ------------------------------------------------------------------------------------

@@ -21,6 +21,10 @@ case $board in ESP32*) exec "$top/tools/build/esp32.sh" ${check:+--check} "$boar
 [ -f "$top/boards/$board/mpconfigboard.cmake" ] ||
     die "there is no board $board; BOARD= one of: $boards"
 case ${1:-} in
+    '' | *[!A-Z0-9_]*) ;;
+    *) die "$board has no variant $1: build it without VARIANT=" ;;
+esac
+case ${1:-} in
     '' | -*) build=$top/$("$python" "$top/tools/deps/deps.py" --results)/firmware/$board ;;
     *) build=$1; shift ;;
 esac

@@ -26,6 +26,7 @@ else
     tree=$cache/rp2040js-$version
 fi
 if [ -z "${RP2040JS_DIR:-}" ] && [ ! -e "$tree/package.json" ]; then
+    tools/deps/network.sh npm build-rig
     echo "build-rig: fetching rp2040js $version with npm (0.3 MB) into $cache" >&2
     mkdir -p "$cache"
     work=$(mktemp -d -p "$cache" tmp-npm-XXXXXX)

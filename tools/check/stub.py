@@ -34,9 +34,11 @@ PROPERTIES = {
 }
 TYPES = {
     "BOOL": "bool",
+    "KEPT": "bool",
     "INT": "int",
     "ADDR": "_Address",
     "OPT_TEXT": "str | None",
+    "CERT": "_Cert | None",
     "HEAD": "str",
     "TEXT": "str",
     "WS_TEXT": "str",

@@ -47,20 +47,31 @@ if [ "$(id -u)" -ne 0 ]; then
 fi
 here=$(dirname "$0")
 log=$here/../../build/log/apt
-# How apt is called, for step.sh; Debian's mirrors sometimes lose a connection.
+# How apt is called, for step.sh. Debian's mirrors sometimes lose a connection; what was installed
+# need not lie there as packages, too.
 run="$root env DEBIAN_FRONTEND=noninteractive apt-get -q -o DPkg::Lock::Timeout=300 -o Acquire::Retries=2"
+run="$run -o APT::Keep-Downloaded-Packages=false"
 update() {
     # shellcheck disable=SC2086
     "$here/step.sh" "$log" "apt-needs: fetching the package lists (about 10 MB)" $run update || exit 1
 }
+# A word before apt counts: that takes seconds.
+echo "apt-needs: Debian's packages are missing:$missing" >&2
 fetch_and_install() {
     # shellcheck disable=SC2086
     size=$($run install --assume-no --no-install-recommends $missing 2>/dev/null |
         sed -n 's/^Need to get \([^/ ]* [kMG]*B\).*/\1/p') || true
     # shellcheck disable=SC2086
-    "$here/step.sh" "$log" "apt-needs: installing$missing (${size:-size unknown}, some minutes)" \
+    "$here/step.sh" "$log" "apt-needs: installing them (${size:-size unknown}, some minutes)" \
         $run install --yes --no-install-recommends $missing
 }
+
+if ! "$here/network.sh" apt apt-needs; then
+    # What a run that was interrupted has fetched is installed all the same.
+    # shellcheck disable=SC2086
+    $run install --assume-no --no-install-recommends $missing 2>/dev/null | grep -q '^Need to get 0 B' || exit 1
+    echo "apt-needs: all of them are here already: going on" >&2
+fi
 
 fresh=$(find /var/lib/apt/lists -name '*_Packages*' -mtime -7 2>/dev/null | head -n 1)
 [ -n "$fresh" ] || update

@@ -8,8 +8,8 @@
     deps.py --results       the folder, below this repository, of what is built with it
 
 MICROPYTHON=next in the environment means what Debian's next release has of MicroPython, pico-sdk
-and Mbed TLS. It is fetched once, and asked for anew by the first form; results have a folder of
-their own, build/mp-VERSION. --moved names what of it is not of the version that is known to be good.
+and Mbed TLS. It is fetched once; --anew, as make deps has it, asks whether there are newer ones. Results
+have a folder of their own, build/mp-VERSION. --moved names what of it is not of the version that is known to be good.
 
 Inputs come from Debian and PyPI by package name, through this machine's own apt and pip
 (so its mirrors, proxies and keys hold), into a cache outside the work tree. Nothing is
@@ -22,6 +22,7 @@ from __future__ import annotations
 import argparse
 import os
 import shutil
+import subprocess
 import sys
 from pathlib import Path
 from typing import NoReturn
@@ -79,6 +80,13 @@ def place(item: Input, cache: Path) -> Path:
     return folder.resolve() if item.moving else folder
 
 
+def is_offline(missing: list[Input]) -> bool:
+    """It is told at once: apt and pip find it out in a minute."""
+    way = "apt" if any(item.needs_apt for item in missing) else "pip"
+    probe = Path(__file__).with_name("network.sh")
+    return subprocess.run([probe, way, "deps"], stdout=sys.stderr, check=False).returncode != 0
+
+
 def fetch(missing: list[Input], cache: Path, anew: bool = False) -> dict[str, Exception]:
     """Bring `missing` into the cache; returns the reason by name for each that failed.
 
@@ -101,6 +109,8 @@ def fetch(missing: list[Input], cache: Path, anew: bool = False) -> dict[str, Ex
         missing = [item for item in missing if cached(item, cache) is None or anew]
         if not missing:
             return {}
+        if is_offline(missing):
+            return dict.fromkeys([item.name for item in missing], DepsError("no network"))
         if anew:
             say(f"asking Debian {missing[0].suites[0]} for its versions: {INDEX_MEGABYTES} MB")
             with Fetcher(cache, say) as fetcher:
@@ -291,6 +301,7 @@ def main() -> None:
     parser.add_argument(
         "--path", metavar="NAME", choices=[*names, RP2_TREE], help="print this input's folder"
     )
+    parser.add_argument("--anew", action="store_true", help="ask whether Debian has newer ones")
     parser.add_argument("--results", action="store_true", help="print the folder of results")
     parser.add_argument("--moved", action="store_true", help="print what MICROPYTHON=next moved to")
     args = parser.parse_args()
@@ -302,14 +313,17 @@ def main() -> None:
     elif args.moved:
         print(moved(cache))
     else:
-        show(args.names, names, parser, cache)
+        if unknown := set(args.names) - set(names):
+            parser.error(
+                f"unknown input {', '.join(sorted(unknown))} (there are {', '.join(names)})"
+            )
+        items = [item for item in inputs.chosen() if not args.names or item.name in args.names]
+        if args.anew:
+            refresh(items, cache)
+        show(items, cache)
 
 
-def show(wanted: list[str], names: list[str], parser: argparse.ArgumentParser, cache: Path) -> None:
-    if unknown := set(wanted) - set(names):
-        parser.error(f"unknown input {', '.join(sorted(unknown))} (there are {', '.join(names)})")
-    items = [item for item in inputs.chosen() if not wanted or item.name in wanted]
-    refresh(items, cache)
+def show(items: list[Input], cache: Path) -> None:
     found = ensure(items, cache)
     for item in items:
         folder, version = found[item.name]

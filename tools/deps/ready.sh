@@ -38,7 +38,7 @@ if wanted test test-long soak; then
     for name in ${TARGET:-}; do
         case $name in
         unix | cpython | pico | unix-esp32 | cpython-poll | unix-next | pico-next) ;;
-        *) device "$name" || die "TARGET=$name: known are cpython, unix, pico and a board's serial port" ;;
+        *) device "$name" || die "TARGET=$name: known are cpython, unix, pico and a board's serial port; spaces are between them" ;;
         esac
     done
 fi
@@ -66,14 +66,32 @@ if wanted demo pico; then
 fi
 
 # ---- Room ----------------------------------------------------------------------------------------
+# What is built comes into this folder, the sources into the cache, which may be on another disk; of
+# what apt installs apt itself says whether it fits.
 cache=${PYMONGOOSE_CACHE:-${XDG_CACHE_HOME:-$HOME/.cache}/pymongoose}
-need=20
-[ -e .venv/ready ] || need=$((need + 230))
-[ -e build/unix/micropython ] || need=$((need + 60))
-[ -e "$cache/deps.json" ] || need=$((need + 150))
-free=$(df -Pk . | awk 'NR == 2 { print int($4 / 1024) }')
-[ "$free" -ge "$need" ] ||
-    die "$free MB are free on the disk of $PWD, about $need MB are needed: make room first"
+while [ ! -d "$cache" ]; do cache=$(dirname "$cache"); done
+here=20 there=0
+case "$goals ${TARGET:-unix}" in
+"demo unix" | "unix "*) ;;
+*) [ -e .venv/ready ] || here=$((here + 230)) ;;
+esac
+built=0 # by a run that did not end
+[ ! -d build/unix ] || built=$(du -sm build/unix | cut -f1)
+[ -e build/unix/micropython ] || [ "$built" -ge 90 ] || here=$((here + 90 - built))
+case " $groups " in *" pico "*) [ -d build/firmware ] || here=$((here + 130)) ;; esac
+[ -z "$sources" ] || [ -e "$cache/deps.json" ] || there=250
+disk() { df -Pk "$1" | awk -v "what=$2" 'NR == 2 { print what == "free" ? int($4 / 1024) : $1 " " $6 }'; }
+room() { # FOLDER MEGABYTES WORD
+    free=$(disk "$1" free)
+    [ "$free" -ge "$2" ] ||
+        die "$free MB are free on the disk of $1, about $2 MB are needed: make room${3:-}, then run make again"
+}
+if [ "$(disk . name)" = "$(disk "$cache" name)" ]; then
+    room "$PWD" $((here + there))
+else
+    room "$PWD" "$here"
+    room "$cache" "$there" ", or name another place, PYMONGOOSE_CACHE="
+fi
 
 # ---- What the machine lacks ----------------------------------------------------------------------
 case $python in

@@ -47,13 +47,16 @@ hush
 
 if [ "$status" -ne 0 ]; then
     {
-        grep -E '(^|[^-[:alnum:]])(error|Error|ERROR|E):' "$log" || tail -n 20 "$log"
+        grep -E '(^|[^-[:alnum:]])(error|Error|ERROR|E):|overflowed by [0-9]|undefined reference to' "$log" ||
+            tail -n 20 "$log"
     } | cut -c1-300 | tail -n 20 >&2
     name=${what%%:*}
     if grep -q 'No space left on device' "$log"; then
         echo "$name: the disk is full: make room, then run make again; it goes on from here" >&2
     elif grep -qE 'Temporary failure (in|resolving)|Could not resolve|Network is unreachable|Failed to establish a new connection' "$log"; then
         echo "$name: no network, or no way to the packages: run make again when there is; it goes on from here" >&2
+    elif grep -q 'overflowed by [0-9]* bytes' "$log"; then
+        echo "$name: too large for the chip: leave features out, docs/size.md says what each takes" >&2
     fi
     echo "$name: failed; all of it: $log" >&2
 elif [ "$(seconds)" -gt 2 ]; then

@@ -17,6 +17,9 @@ esac
 mkdir -p .venv
 exec 9>.venv/lock
 flock 9
+tools/deps/network.sh pip venv
+# Of the network it was seen that it is there: pip's five retries would be half a minute of silence.
+export PIP_RETRIES="${PIP_RETRIES:-2}"
 if [ ! -e .venv/ready ]; then
     echo "venv: creating .venv with ${PYTHON:=/usr/bin/python3}" >&2
     "$PYTHON" -m venv .venv >&2 ||

@@ -184,8 +184,9 @@ def main() -> int:
     signal.signal(signal.SIGTERM, interrupted)
     signal.signal(signal.SIGINT, interrupted)
     LOGS.mkdir(parents=True, exist_ok=True)
-    # Tests of the demo want them, and might find no network to fetch them from.
-    scripts = [sys.executable, str(ROOT / "tools" / "deps" / "deps.py"), "uplot", "axe"]
+    # Tests want them, and might find no network to fetch them from.
+    inputs = ["uplot", "axe", "cymongoose-tests"]
+    scripts = [sys.executable, str(ROOT / "tools" / "deps" / "deps.py"), *inputs]
     subprocess.run(scripts, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     apart = can_have_own_network()
     alone = [] if "--only" in options else [ALONE]

@@ -11,8 +11,8 @@ _Property = tuple[int, int | str | bytes | tuple[str, str]]
 _Properties = dict[int, int | str | bytes | tuple[str, str]] | Iterable[_Property]
 
 class MqttSession:
-    """Messages with QoS 1 and 2 wait in a queue of `queue_max` until the server has them. Messages
-    with QoS 0 are not kept.
+    """Messages with QoS 1 and 2 wait in a queue of `queue_max`, and of `queue_bytes` of memory (0: 64
+    KB on a board, 16 MB elsewhere), until the server has them. Messages with QoS 0 are not kept.
 
     `url` may be several, of which the next is tried when one has failed. `on_message(message)` is
     given each message; if it raises, the message is not acknowledged and comes again.
@@ -20,7 +20,7 @@ class MqttSession:
     `on_delivery(token, state, reason)` hears once what became of each message with QoS 1 or 2,
     `on_subscribed(topic_filter, qos, reason)` of each answer to a subscription. After a failure the
     next try comes after `retry_min` milliseconds, doubled each time up to `retry_max`, of which a
-    random part of up to a half is taken off. What follows `queue_policy` goes to
+    random part of up to a half is taken off. What follows `queue_bytes` goes to
     Manager.mqtt_connect().
 
     Raises ValueError without a `client_id`, and as Manager.mqtt_connect().
@@ -57,8 +57,9 @@ class MqttSession:
         on_delivery: Callable[[int, str, int], object] | None = None,
         on_subscribed: Callable[[str, int, int], object] | None = None,
         queue_policy: Literal["refuse", "drop_oldest", "drop_newest"] = "refuse",
+        queue_bytes: int = 0,
         # Of Manager.mqtt_connect():
-        username: str = ...,
+        username: str | None = ...,
         password: _Data = ...,
         keepalive: int = ...,
         will_topic: str = ...,

@@ -5,6 +5,25 @@
 #ifndef PMG_RP2_LWIPOPTS_H
 #define PMG_RP2_LWIPOPTS_H
 
+#include_next "lwipopts.h"
+
+// What the port may say of these, too, is another matter in each of its versions.
+#undef MEM_SIZE
+#undef TCP_MSS
+#undef TCP_WND
+#undef TCP_SND_BUF
+#undef MEMP_NUM_TCP_SEG
+#undef MEMP_NUM_TCP_PCB
+#undef MEMP_NUM_TCP_PCB_LISTEN
+#undef MEMP_NUM_UDP_PCB
+#undef PBUF_POOL_SIZE
+#undef TCP_MSL
+#undef LWIP_HAVE_LOOPIF
+#undef LWIP_NETIF_LOOPBACK
+#undef LWIP_NETIF_LOOPBACK_MULTITHREADING
+#undef PPP_MD5_RANDM
+#undef LWIP_HOOK_TCP_ISN
+
 // An RP2350 has twice the RAM.
 #if PICO_RP2350
 #define PMG_RAMS (2)
@@ -12,8 +31,7 @@
 #define PMG_RAMS (1)
 #endif
 
-// The port sets these five together or not at all. Data under way to peers lies in MEM_SIZE, what
-// came from them in the pool.
+// Data under way to peers lies in MEM_SIZE, what came from them in the pool.
 #define MEM_SIZE (PMG_RAMS * 16000)
 #define TCP_MSS (800)
 #define TCP_WND (8 * TCP_MSS)
@@ -24,6 +42,7 @@
 // The Manager's max_conns is 16 on a board, 32 with twice the RAM; the rest is for `socket`.
 #define MEMP_NUM_TCP_PCB (PMG_RAMS * 16 + 4)
 #define MEMP_NUM_TCP_PCB_LISTEN (6)
+#define MEMP_NUM_UDP_PCB (PMG_RAMS * 8 + LWIP_MDNS_RESPONDER)
 #define PBUF_POOL_SIZE (PMG_RAMS * 20)
 
 // Seconds, instead of 60: half of the table may otherwise be asleep.
@@ -48,10 +67,5 @@ unsigned int pmg_tcp_isn(const void *local, unsigned short local_port, const voi
     unsigned short remote_port);
 #define LWIP_HOOK_TCP_ISN(local, local_port, remote, remote_port) \
     pmg_tcp_isn(local, local_port, remote, remote_port)
-
-#include_next "lwipopts.h"
-
-#undef MEMP_NUM_UDP_PCB
-#define MEMP_NUM_UDP_PCB (PMG_RAMS * 8 + LWIP_MDNS_RESPONDER)
 
 #endif

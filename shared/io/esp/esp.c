@@ -83,6 +83,25 @@ static void disarm(pmg_mgr_t *m, sys_sem_t *waker) {
     }
 }
 
+// lwIP's accept() takes a peer, and drops it if it finds no socket for it then.
+int pmg_sock_may_accept(int fd) {
+    struct timeval none = {0};
+    fd_set reads, others[2];
+    memset(&reads, 0, sizeof(reads));
+    memset(others, 0, sizeof(others));
+    FD_SET(fd, &reads);
+    int n = select(fd + 1, &reads, &others[0], &others[1], &none);
+    if (n <= 0) {
+        return n == 0 ? -EAGAIN : -errno;
+    }
+    int trial = pmg_sock_new(AF_INET, SOCK_DGRAM);
+    if (trial < 0) {
+        return trial;
+    }
+    close(trial);
+    return 0;
+}
+
 int pmg_io_watch(struct mg_connection *c, int mask) {
     (void)mask; // the sets are built anew for each wait
     pmg_x(c)->watched = 1;
@@ -113,6 +132,15 @@ static void fill(pmg_mgr_t *m, sets_t *s) {
         }
         FD_SET(fd, &s->errors);
         s->end = fd >= s->end ? fd + 1 : s->end;
+    }
+}
+
+void pmg_sock_closed(pmg_mgr_t *m, int fd) {
+    sets_t *s = pmg_io_of(m)->sets;
+    if (s != NULL) {
+        FD_CLR(fd, &s->reads);
+        FD_CLR(fd, &s->writes);
+        FD_CLR(fd, &s->errors);
     }
 }
 
@@ -161,7 +189,8 @@ int pmg_io_wait(pmg_mgr_t *m, int ms) {
     if (r <= 0) {
         return r;
     }
-    // Hooks make connections, whose descriptors are others, and free none.
+    // Hooks make connections, whose descriptors are in no set, and free none.
+    pmg_io_of(m)->sets = &s;
     for (struct mg_connection *c = m->first; c != NULL && !m->stop; c = pmg_x(c)->next) {
         int fd = fd_of(c), want = pmg_x(c)->io_mask;
         if (fd < 0 || fd >= s.end || !pmg_x(c)->watched) {
@@ -174,6 +203,7 @@ int pmg_io_wait(pmg_mgr_t *m, int ms) {
             pmg_ready(c, mask, error);
         }
     }
+    pmg_io_of(m)->sets = NULL;
     return r;
 }
 

@@ -136,7 +136,7 @@ static long read_datagram(pmg_lwip_sock_t *s, struct mg_connection *c, void *buf
     long n = -EAGAIN;
     if (d != NULL) {
         n = pbuf_copy_partial(d->p, buf, (u16_t)(len < 0xffff ? len : 0xffff), 0);
-        if (c->is_listening) {
+        if (c->is_listening || pmg_x(c)->everyone != NULL) {
             pmg_lwip_from_ip(&d->addr, d->port, &c->rem);
         }
         s->dgram_first = (u8_t)((s->dgram_first + 1) % PMG_LWIP_DATAGRAMS);
@@ -252,10 +252,11 @@ static long write_datagram(pmg_lwip_sock_t *s, struct mg_connection *c, const vo
     struct pbuf *p = pbuf_alloc(PBUF_TRANSPORT, (u16_t)len, PBUF_RAM);
     if (p != NULL) {
         (void)pbuf_take(p, buf, (u16_t)len);
-        if (c->is_listening) {
+        const struct mg_addr *all = pmg_x(c)->everyone, *to = all != NULL ? all : &c->rem;
+        if (c->is_listening || all != NULL) {
             ip_addr_t ip;
-            pmg_lwip_to_ip(&c->rem, &ip);
-            err = udp_sendto(s->pcb.udp, p, &ip, mg_ntohs(c->rem.port));
+            pmg_lwip_to_ip(to, &ip);
+            err = udp_sendto(s->pcb.udp, p, &ip, mg_ntohs(to->port));
         } else {
             err = udp_send(s->pcb.udp, p);
         }

@@ -180,7 +180,7 @@ static err_t bind_anywhere(struct udp_pcb *pcb, const u16_t *ports, size_t count
     return err;
 }
 
-static int open_udp(pmg_lwip_sock_t *s, const struct mg_addr *a, bool connect) {
+static int open_udp(pmg_lwip_sock_t *s, const struct mg_addr *a, bool connect, bool broadcast) {
     ip_addr_t ip;
     err_t err = ERR_MEM;
     u16_t ports[4];
@@ -194,7 +194,10 @@ static int open_udp(pmg_lwip_sock_t *s, const struct mg_addr *a, bool connect) {
         udp_recv(s->pcb.udp, pmg_lwip_on_datagram, s);
         err = connect ? bind_anywhere(s->pcb.udp, ports, LWIP_ARRAYSIZE(ports))
                       : udp_bind(s->pcb.udp, &ip, mg_ntohs(a->port));
-        if (connect && err == ERR_OK) {
+        if (broadcast) {
+            ip_set_option(s->pcb.udp, SOF_BROADCAST);
+        }
+        if (connect && !broadcast && err == ERR_OK) { // else it hears whoever answers
             err = udp_connect(s->pcb.udp, &ip, mg_ntohs(a->port));
         }
     }
@@ -241,7 +244,8 @@ int pmg_io_listen(struct mg_connection *c, const char *path, int fd) {
     }
     s->c = c;
     s->is_listener = !c->is_udp;
-    int result = c->is_udp ? open_udp(s, &c->loc, false) : listen_tcp(s, &c->loc);
+    int result =
+        c->is_udp ? open_udp(s, &c->loc, false, pmg_x(c)->broadcast) : listen_tcp(s, &c->loc);
     if (result < 0) {
         free_sock(s);
         return result;
@@ -334,7 +338,7 @@ int pmg_io_refuse(struct mg_connection *listener, const char *text) {
 // Connecting
 
 static int connect_udp(pmg_lwip_sock_t *s, struct mg_connection *c) {
-    int result = open_udp(s, &c->rem, true);
+    int result = open_udp(s, &c->rem, true, pmg_x(c)->everyone != NULL);
     if (result == 0) {
         PMG_LWIP_ENTER
         struct udp_pcb *pcb = s->pcb.udp;
@@ -411,6 +415,21 @@ int pmg_io_route(pmg_mgr_t *m, const struct mg_addr *a) {
     bool found = ip_route(IP_ADDR_ANY, &ip) != NULL;
     PMG_LWIP_EXIT
     return found ? 0 : -ENETUNREACH;
+}
+
+int pmg_io_zone(const char *name) {
+    unsigned n = 0;
+    const char *p = name;
+    while (*p >= '0' && *p <= '9' && n <= UINT8_MAX) {
+        n = n * 10 + (unsigned)(*p++ - '0');
+    }
+    if (*p != '\0') {
+        PMG_LWIP_ENTER
+        struct netif *found = netif_find(name);
+        n = found != NULL ? netif_get_index(found) : 0;
+        PMG_LWIP_EXIT
+    }
+    return n > 0 && n <= UINT8_MAX ? (int)n : -ENODEV;
 }
 
 int pmg_io_dns_servers(struct mg_addr *out, int max) {

@@ -39,6 +39,9 @@ void pmg_lwip_to_ip(const struct mg_addr *a, ip_addr_t *ip) {
         u32_t w[4];
         memcpy(w, a->addr.ip, 16);
         IP_ADDR6(ip, w[0], w[1], w[2], w[3]);
+#if LWIP_IPV6_SCOPES
+        ip6_addr_set_zone(ip_2_ip6(ip), a->scope_id);
+#endif
         return;
     }
 #endif
@@ -52,6 +55,9 @@ void pmg_lwip_from_ip(const ip_addr_t *ip, u16_t port, struct mg_addr *a) {
     if (IP_IS_V6(ip)) {
         a->is_ip6 = true;
         memcpy(a->addr.ip, ip_2_ip6(ip)->addr, 16);
+#if LWIP_IPV6_SCOPES
+        a->scope_id = ip6_addr_zone(ip_2_ip6(ip));
+#endif
         return;
     }
 #endif

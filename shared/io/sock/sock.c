@@ -7,6 +7,10 @@
 
 #include "sock.h"
 
+#if !defined(PMG_IO_ESP)
+#include <net/if.h>
+#endif
+
 #define BACKLOG 1024 // the kernel cuts it to its own limit
 #ifndef MSG_NOSIGNAL
 #define MSG_NOSIGNAL 0 // macOS: SO_NOSIGPIPE instead
@@ -49,7 +53,7 @@ static void from_sock(const addr_t *s, struct mg_addr *a) {
     if (s->sa.sa_family == AF_INET6) {
         a->is_ip6 = true;
         a->port = s->in6.sin6_port;
-        a->scope_id = (uint8_t)s->in6.sin6_scope_id;
+        a->scope_id = s->in6.sin6_scope_id <= UINT8_MAX ? (uint8_t)s->in6.sin6_scope_id : 0;
         memcpy(a->addr.ip, &s->in6.sin6_addr, 16);
     } else if (s->sa.sa_family == AF_INET) {
         a->port = s->in.sin_port;
@@ -69,6 +73,22 @@ static socklen_t unix_sock(const char *path, addr_t *s) {
 #define unix_sock(path, s) ((s)->sa.sa_family = AF_UNSPEC, (socklen_t)0) // no socket() takes it
 #define IS_UNIX(family) false
 #endif
+
+int pmg_io_zone(const char *name) {
+    unsigned long n = 0;
+    const char *p = name;
+    while (*p >= '0' && *p <= '9' && n <= UINT8_MAX) {
+        n = n * 10 + (unsigned long)(*p++ - '0');
+    }
+    if (*p != '\0') {
+#if defined(PMG_IO_ESP) // names are ESP-IDF's own, and not to be asked for by any thread
+        n = 0;
+#else
+        n = if_nametoindex(name);
+#endif
+    }
+    return n > 0 && n <= UINT8_MAX ? (int)n : -ENODEV;
+}
 
 static void read_local(struct mg_connection *c) {
     addr_t s;
@@ -186,6 +206,9 @@ int pmg_io_listen(struct mg_connection *c, const char *path, int fd) {
         close(fd);
         return -ENOTSUP;
     }
+    if (pmg_x(c)->broadcast) {
+        (void)setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on));
+    }
     if (s.sa.sa_family == AF_INET6) { // [::] and 0.0.0.0 are two listeners, on every system
         (void)setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof(on));
     }
@@ -213,7 +236,10 @@ static bool nobody_waits(struct mg_connection *listener) {
 
 static int take(struct mg_connection *listener, addr_t *s) {
     socklen_t len = sizeof(*s);
-    int fd;
+    int fd = pmg_sock_may_accept(fd_of(listener));
+    if (fd < 0) {
+        return fd;
+    }
     memset(s, 0, sizeof(*s));
     do {
 #if defined(SOCK_CLOEXEC) && defined(SOCK_NONBLOCK)
@@ -279,6 +305,18 @@ int pmg_io_connect(struct mg_connection *c, const char *path) {
     if (!c->is_udp) {
         tune(fd, path != NULL);
     }
+    if (pmg_x(c)->everyone != NULL) { // who is connected hears only that address, and nobody has it
+        int on = 1;
+        addr_t any;
+        memset(&any, 0, sizeof(any));
+        any.sa.sa_family = s.sa.sa_family;
+        int bad = setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on)) < 0 ||
+                  bind(fd, &any.sa, len) < 0;
+        int watch = bad ? -errno : pmg_io_watch(c, PMG_IO_READ);
+        pmg_x(c)->io_mask = PMG_IO_READ;
+        read_local(c);
+        return watch;
+    }
     int err = connect(fd, &s.sa, len) == 0 ? 0 : -errno;
     if (err == -EINTR) {
         err = -EINPROGRESS;
@@ -334,6 +372,9 @@ size_t pmg_io_max_conns(void) {
         size_t n = r.rlim_cur < INT_MAX ? (size_t)r.rlim_cur : INT_MAX;
         return n > 2 * FDS_LEFT ? n - n / 16 - FDS_LEFT : 1;
     }
+#elif defined(PMG_IO_ESP)
+    // One is for who comes at the limit, be it to be refused, and one for a name's look-up.
+    return CONFIG_LWIP_MAX_SOCKETS > 3 ? (size_t)CONFIG_LWIP_MAX_SOCKETS - 2 : 1;
 #endif
     return 0;
 }
@@ -362,6 +403,7 @@ void pmg_io_close(struct mg_connection *c) {
     }
 #endif
     close(fd);
+    pmg_sock_closed(pmg_m(c), fd);
     set_fd(c, -1);
 }
 
@@ -400,7 +442,7 @@ long pmg_io_read(struct mg_connection *c, void *buf, size_t len) {
             socklen_t slen = sizeof(s);
             memset(&s, 0, sizeof(s.in6));
             n = recvfrom(fd_of(c), buf, len, 0, &s.sa, &slen);
-            if (n >= 0 && c->is_listening) {
+            if (n >= 0 && (c->is_listening || pmg_x(c)->everyone != NULL)) {
                 from_sock(&s, &c->rem);
             }
         } else {
@@ -414,8 +456,9 @@ long pmg_io_write(struct mg_connection *c, const void *buf, size_t len) {
     addr_t s;
     ssize_t n;
     do {
-        if (c->is_udp && c->is_listening) {
-            socklen_t slen = to_sock(&c->rem, &s);
+        const struct mg_addr *all = pmg_x(c)->everyone;
+        if (c->is_udp && (c->is_listening || all != NULL)) {
+            socklen_t slen = to_sock(all != NULL ? all : &c->rem, &s);
             n = sendto(fd_of(c), buf, len, MSG_NOSIGNAL, &s.sa, slen);
         } else {
             n = send(fd_of(c), buf, len, MSG_NOSIGNAL);

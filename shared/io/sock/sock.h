@@ -40,6 +40,7 @@ typedef struct {
     portMUX_TYPE lock;
     volatile bool woken;
     volatile bool giving; // somebody is about to give `waker`'s semaphore
+    void *sets;           // what select() found, while that is looked at
     void *waker;          // what ends the wait that goes on, once
 #else
     int poll_fd;    // epoll descriptor, or -1 where poll() serves
@@ -67,5 +68,20 @@ extern unsigned pmg_io_forks; // of this process
 int pmg_sock_new(int family, int type); // -EMFILE, -EAFNOSUPPORT ...
 int pmg_sock_checked(int fd);           // one that select() cannot hold is closed: -EMFILE
 void pmg_sock_flags(int fd);            // of one that another call made
+
+// May a listener accept? 0; -EAGAIN: nobody waits; -ENFILE and the like: who waits would be lost.
+#if defined(PMG_IO_ESP)
+int pmg_sock_may_accept(int fd); // esp.c
+// Another connection may get its number, in the middle of telling who is ready.
+void pmg_sock_closed(pmg_mgr_t *m, int fd); // esp.c
+#else
+static inline void pmg_sock_closed(pmg_mgr_t *m, int fd) {
+    (void)m, (void)fd;
+}
+static inline int pmg_sock_may_accept(int fd) {
+    (void)fd;
+    return 0; // without a descriptor left accept() takes nobody
+}
+#endif
 
 #endif

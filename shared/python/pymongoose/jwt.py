@@ -5,6 +5,7 @@ import json
 import time
 
 from pymongoose import (
+    DecodeError,
     base64_decode,
     base64_encode,
     compare_digest,
@@ -27,10 +28,10 @@ def _encode(data):
 
 def _decode(text):
     if "+" in text or "/" in text or "=" in text:
-        raise ValueError("not base64url")
+        raise DecodeError("not base64url")
     data = base64_decode(text.replace("-", "+").replace("_", "/") + "=" * (-len(text) % 4))
     if _encode(data) != text:
-        raise ValueError("not base64url")
+        raise DecodeError("not base64url")
     return data
 
 
@@ -73,12 +74,13 @@ def _date(claims, name):
     if value is None and name not in claims:
         return None
     if isinstance(value, bool) or not isinstance(value, (int, float)) or value - value != 0:
-        raise ValueError("token: %s is no date" % name)
+        raise DecodeError("token: %s is no date" % name)
     return value
 
 
 def jwt_verify(token, key, now=None, leeway=0):
-    """The claims of a token that the key signed and that is valid now, else ValueError.
+    """The claims of a token that the key signed and that is valid now, else DecodeError, a
+    ValueError.
 
     now, seconds since 1970, is the clock's time by default; exp and nbf may be missed by leeway
     seconds. All other claims (aud, iss ...) are the program's to check.
@@ -90,41 +92,41 @@ def jwt_verify(token, key, now=None, leeway=0):
     try:  # both ways: a str of MicroPython, and a surrogate in one of CPython, may be no UTF-8
         token = (token.encode() if isinstance(token, str) else token).decode()
     except ValueError:
-        raise ValueError("token: malformed")
+        raise DecodeError("token: malformed")
     parts = token.split(".")
     if len(parts) != 3:
-        raise ValueError("token: malformed")
+        raise DecodeError("token: malformed")
     signature = hmac_sha256(_key(key), parts[0] + "." + parts[1])
     try:
         header = _decode(parts[0])
         given = _decode(parts[2])
     except ValueError:
-        raise ValueError("token: malformed")
+        raise DecodeError("token: malformed")
     # The header says how to verify, so it is read first, and only one way is known.
     names = [name for name, _ in json_items(header) or ()]
     if json_get_str(header, "$.alg") != "HS256" or names.count("alg") != 1:
-        raise ValueError("token: not signed by HS256")
+        raise DecodeError("token: not signed by HS256")
     if "crit" in names:
-        raise ValueError("token: asks for what is not known here")
+        raise DecodeError("token: asks for what is not known here")
     if not compare_digest(given, signature):
-        raise ValueError("token: wrong signature")
+        raise DecodeError("token: wrong signature")
     try:
         payload = _decode(parts[1])
     except ValueError:
-        raise ValueError("token: malformed")
+        raise DecodeError("token: malformed")
     text = json_get(payload, "$")
     if text is None or text[0] != "{":
-        raise ValueError("token: the claims are no JSON object")
+        raise DecodeError("token: the claims are no JSON object")
     try:
         claims = _load(text)
     except RuntimeError:  # nested too deep for this runtime
-        raise ValueError("token: malformed")
+        raise DecodeError("token: malformed")
     if now is None:
         now = int(time.time()) + _EPOCH
     expires = _date(claims, "exp")
     if expires is not None and now >= expires + leeway:
-        raise ValueError("token: expired")
+        raise DecodeError("token: expired")
     starts = _date(claims, "nbf")
     if starts is not None and now < starts - leeway:
-        raise ValueError("token: not yet valid")
+        raise DecodeError("token: not yet valid")
     return claims

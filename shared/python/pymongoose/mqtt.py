@@ -15,7 +15,6 @@ from pymongoose import (
     MG_EV_MQTT_CMD,
     MG_EV_MQTT_MSG,
     MQTT_CMD_CONNACK,
-    MQTT_CMD_PUBLISH,
     Error,
 )
 
@@ -29,8 +28,8 @@ _NEVER = 1 << 29  # milliseconds
 
 
 class MqttSession:
-    """Messages with QoS 1 and 2 wait in a queue of `queue_max` until the server has them. Messages
-    with QoS 0 are not kept.
+    """Messages with QoS 1 and 2 wait in a queue of `queue_max`, and of `queue_bytes` of memory (0: a
+    default), until the server has them. Messages with QoS 0 are not kept.
 
     `on_message(message)` is given each message. `on_state(up, text)` hears of every change, with the
     reason of an end. `on_delivery(token, state, reason)` hears once what became of each message with
@@ -56,6 +55,7 @@ class MqttSession:
         on_delivery=None,
         on_subscribed=None,
         queue_policy="refuse",
+        queue_bytes=0,
         **options,
     ):
         if not client_id:
@@ -93,7 +93,7 @@ class MqttSession:
         self._closed = False
         tells = on_delivery is not None, on_subscribed is not None
         policy = _POLICIES.index(queue_policy)
-        self._core = _MqttSession(manager, queue_max, version, policy, *tells)
+        self._core = _MqttSession(manager, queue_max, queue_bytes, version, policy, *tells)
         # It is only ever put off and back, which needs no memory and cannot fail; and it comes again
         # by itself should a call of it fail.
         self._timer = manager.timer_add(max(retry_max, 1000), self._tick, repeat=True)
@@ -250,8 +250,7 @@ class MqttSession:
                 self.connected = True
                 self._core.later(self._timer, self._retry[1])
                 self._tell(True, "")
-            if cmd != MQTT_CMD_PUBLISH:
-                self._results()
+            self._results()
         elif ev == MG_EV_ERROR:
             if self._skipped != self.skipped:
                 self._skipped = self.skipped

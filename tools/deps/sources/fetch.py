@@ -23,6 +23,8 @@ from .inputs import (
     AXE_FILE,
     AXE_SHA256,
     AXE_VERSION,
+    CYMONGOOSE_SHA256,
+    CYMONGOOSE_VERSION,
     MONGOOSE_SHA256,
     UPLOT_FILE,
     UPLOT_SHA256,
@@ -39,7 +41,7 @@ TRIES = int(os.environ.get("PYMONGOOSE_TRIES", "3"))
 BACK_OFF_S = 2  # before the second try; doubled each time
 
 MONGOOSE_SUITES = ("trixie-backports", "sid")
-MONGOOSE_SDIST = "cymongoose==0.2.5"
+MONGOOSE_SDIST = f"cymongoose=={CYMONGOOSE_VERSION}"
 UPLOT_WHEEL = "youplot==1.0.0"
 AXE_WHEEL = "axe-playwright-python==0.1.8"
 
@@ -198,6 +200,7 @@ class Fetcher:
         if suite not in self.apts:
             try:
                 private = PrivateApt(self.work, suite)
+                self.say(f"lists of Debian {suite}, {INDEX_MEGABYTES} MB")
                 retried(lambda: self.updated(private))
                 self.apts[suite] = private
             except DepsError as err:
@@ -395,6 +398,18 @@ class Fetcher:
     def fetch_uplot(self, item: Input, new: Path) -> tuple[Path, str]:
         package = f"uplot@{UPLOT_VERSION}"
         return self.script(new, UPLOT_FILE, UPLOT_SHA256, package, UPLOT_WHEEL)
+
+    def fetch_cymongoose_tests(self, item: Input, new: Path) -> tuple[Path, str]:
+        archive = retried(lambda: self.sdist(MONGOOSE_SDIST))
+        if (found := sha256(archive)) != CYMONGOOSE_SHA256:
+            raise DepsError(
+                f"{archive.name} has the sha256 {found}; expected sha256 {CYMONGOOSE_SHA256}"
+            )
+        tree = self.work / "sdist-tests"
+        unpack(archive, tree)
+        for name in ("tests", "PKG-INFO", "LICENSE"):
+            shutil.move(str(tree / name), new)
+        return archive, f"PyPI {MONGOOSE_SDIST}"
 
     def fetch_axe(self, item: Input, new: Path) -> tuple[Path, str]:
         return self.script(new, AXE_FILE, AXE_SHA256, f"axe-core@{AXE_VERSION}", AXE_WHEEL)

@@ -45,6 +45,9 @@ AXE_SHA256 = (
     "66a8aaa95a8b044a7fd74a5435873bf04ff65a1ca75567c921b7509742085a14",  # npm's
     "84494fec757e4710dc751c8d7a636e457f4532f08f85c86dc9070133fbff53bc",  # the wheel's
 )
+# The tests of the source distribution that Mongoose comes from, too.
+CYMONGOOSE_VERSION = "0.2.5"
+CYMONGOOSE_SHA256 = "8c0ec19752d493702c566735a28918f1b81a756197f78e4931c566dbad849a8f"
 VERSION_PARTS = ("MAJOR", "MINOR", "REVISION")
 
 
@@ -188,6 +191,14 @@ def of_axe(folder: Path) -> str:
     return of_script(folder, AXE_FILE, "axe")
 
 
+def of_cymongoose(folder: Path) -> str:
+    text = (folder / "PKG-INFO").read_text(encoding="utf-8", errors="replace")
+    match = re.search(r"^Version: (\S+)", text, re.M)
+    if not match:
+        raise DepsError("PKG-INFO does not tell its version")
+    return match.group(1)
+
+
 ALL = (
     Input(
         name="mongoose",
@@ -283,6 +294,18 @@ ALL = (
         needs_apt=False,
         files=(AXE_FILE,),
         read_version=of_axe,
+    ),
+    Input(
+        name="cymongoose-tests",
+        title="cymongoose's tests",
+        variable="CYMONGOOSE_DIR",
+        folder=f"cymongoose-{CYMONGOOSE_VERSION}",
+        package="source of cymongoose on PyPI",
+        megabytes=0.8,
+        needs_apt=False,
+        files=("PKG-INFO", "tests/conftest.py"),
+        read_version=of_cymongoose,
+        wanted=CYMONGOOSE_VERSION,
     ),
 )
 

@@ -34,15 +34,19 @@
 
 __attribute__((weak)) int pmg_esp_sockets; // in use
 
+static inline int pmg_esp_most(void) {
+    const char *given = getenv("PMG_ESP_SOCKETS");
+    return given != NULL ? atoi(given) : 16;
+}
+#define CONFIG_LWIP_MAX_SOCKETS pmg_esp_most()
+
 static inline int pmg_esp_made(int fd) {
     int size = PMG_ESP_BUFFER;
-    const char *given = getenv("PMG_ESP_SOCKETS");
-    int most = given != NULL ? atoi(given) : 16;
     pmg_esp_call();
     if (fd < 0) {
         return fd;
     }
-    if (__atomic_add_fetch(&pmg_esp_sockets, 1, __ATOMIC_SEQ_CST) > most) {
+    if (__atomic_add_fetch(&pmg_esp_sockets, 1, __ATOMIC_SEQ_CST) > pmg_esp_most()) {
         __atomic_sub_fetch(&pmg_esp_sockets, 1, __ATOMIC_SEQ_CST);
         close(fd);
         errno = ENFILE;

@@ -1,0 +1,185 @@
+// SPDX-License-Identifier: GPL-2.0-only
+//
+// The memory of a manager: what its connections hold, against max_memory. It is counted where a
+// buffer grows and where a watch looks, never per read or write. A count may be high by what was
+// freed since; so before anybody is turned away all are counted anew.
+//
+// When it is short, the accepted connection that holds the most of an unfinished message ends: what
+// has come of it is freed at once, and the work queue tells it so, since no Python may run here.
+
+#include "core_int.h"
+
+// This share of it is for heads and for what is said in few bytes: pongs, acknowledgments, refusals.
+#define KEPT_SHARE 16
+
+const char pmg_no_budget[] = "no memory left of what max_memory allows";
+
+static size_t own_input(struct mg_connection *c) {
+    return c->recv.buf != pmg_m(c)->scratch ? c->recv.size : 0;
+}
+
+void pmg_budget_note(struct mg_connection *c) {
+    pmg_mgr_t *m = pmg_m(c);
+    pmg_conn_t *x = pmg_x(c);
+    size_t n = own_input(c) + (x->ousted == PMG_OUSTED_OUT ? 0 : c->send.size);
+    if (x->layer != NULL && x->layer->held != NULL) {
+        n += x->layer->held(c);
+    }
+    if (x->speaks->held != NULL) {
+        n += x->speaks->held(c);
+    }
+    m->held += n - x->held;
+    x->held = n;
+}
+
+void pmg_budget_forget(struct mg_connection *c) {
+    pmg_m(c)->held -= pmg_x(c)->held;
+    pmg_x(c)->held = 0;
+}
+
+// What it holds of a message that its peer has not sent, or not taken, to the end.
+static size_t unfinished(struct mg_connection *c, bool *in) {
+    pmg_conn_t *x = pmg_x(c);
+    pmg_owed_t o;
+    *in = false;
+    if (!c->is_accepted || c->is_closing || c->is_draining || c->is_udp || c->is_tls_hs ||
+        x->in_read || x->in_hook > 0 || x->ousted) {
+        return 0;
+    }
+    pmg_owed(c, &o);
+    *in = pmg_recv_len(c) > 0 && !c->is_full && !x->reparse &&
+          (x->speaks->owes == NULL || o.unfinished);
+    return (*in ? own_input(c) : 0) + (o.taking ? c->send.size : 0);
+}
+
+static struct mg_connection *hog(pmg_mgr_t *m, size_t *most) {
+    struct mg_connection *found = NULL;
+    bool in;
+    *most = 0;
+    for (struct mg_connection *c = m->first; c != NULL; c = pmg_x(c)->next) {
+        size_t n = unfinished(c, &in);
+        if (n > *most) {
+            *most = n;
+            found = c;
+        }
+    }
+    return found;
+}
+
+static void oust(struct mg_connection *c) {
+    bool in;
+    (void)unfinished(c, &in);
+    pmg_x(c)->ousted = in ? PMG_OUSTED_IN : PMG_OUSTED_OUT;
+    if (in) {
+        pmg_buf_free(&c->recv);
+        pmg_x(c)->recv_off = 0;
+        c->is_full = 1; // nothing is read until it was told
+    }
+    pmg_work(c);
+    pmg_budget_note(c);
+}
+
+void pmg_budget_tell(struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c);
+    bool in = x->ousted == PMG_OUSTED_IN;
+    x->ousted = 0;
+    c->is_full = 0;
+    if (c->is_closing || c->is_draining) {
+        return;
+    }
+    if (in && x->speaks->oversized != NULL) {
+        x->speaks->oversized(c);
+    } else {
+        pmg_fatal(c, pmg_no_budget);
+    }
+}
+
+static bool fits(const pmg_mgr_t *m, size_t more, size_t most) {
+    return more <= most && m->held <= most - more;
+}
+
+// Was no less refused in this turn, and nothing given back since? Then nobody need be counted: who
+// sends to thousands would count them all for each.
+static bool refused_already(const pmg_mgr_t *m, size_t claim, size_t room) {
+    return m->refused.turn == m->turn && m->refused.claim > 0 && claim >= m->refused.claim &&
+           room <= m->refused.room && m->held >= m->refused.held;
+}
+
+bool pmg_budget(struct mg_connection *c, size_t more, bool small) {
+    pmg_mgr_t *m = pmg_m(c);
+    size_t max = m->limits.max_memory, most = small ? max : max - max / KEPT_SHARE;
+    bool in;
+    pmg_budget_note(c);
+    if (max == 0 || fits(m, more, most)) {
+        return true;
+    }
+    size_t claim = unfinished(c, &in) + more, room = more < most ? most - more : 0;
+    if (refused_already(m, claim, room)) {
+        return false;
+    }
+    for (struct mg_connection *i = m->first; i != NULL; i = pmg_x(i)->next) {
+        pmg_budget_note(i);
+    }
+    while (!fits(m, more, most)) {
+        size_t held;
+        struct mg_connection *victim = hog(m, &held);
+        // Who holds little need not go for one who wants much.
+        if (victim == NULL || held < claim / 2) {
+            m->refused.turn = m->turn;
+            m->refused.claim = claim;
+            m->refused.room = room;
+            m->refused.held = m->held;
+            return false;
+        }
+        if (victim == c) {
+            return false;
+        }
+        oust(victim);
+    }
+    return true;
+}
+
+// Doubles as long as there is room for that, so that a byte is moved a few times at most; then by an
+// eighth; and at the end by what is needed.
+bool pmg_grow(struct mg_connection *c, struct mg_iobuf *b, size_t more) {
+    pmg_mgr_t *m = pmg_m(c);
+    size_t max = m->limits.max_memory, most = max - max / KEPT_SHARE, have = b->size;
+    if (have - b->len >= more) {
+        return true;
+    }
+    m->short_of_budget = pmg_x(c)->ousted != 0; // it ends, and what it holds counts no more
+    if (m->short_of_budget || more > SIZE_MAX / 4 || b->len > SIZE_MAX / 4) {
+        return false;
+    }
+    size_t need = b->len + more, size = have > 0 ? have * 2 : 256;
+    size = size < need ? need : size;
+    if (max > 0 && !fits(m, size - have, most)) {
+        size_t eighth = have + have / 8;
+        size = eighth > need && fits(m, eighth - have, most) ? eighth : need;
+        m->short_of_budget = !pmg_budget(c, size - have, size <= PMG_SPARE_MAX);
+        if (m->short_of_budget) {
+            return false;
+        }
+    }
+    bool grown = pmg_buf_resize(b, size) || (size > need && pmg_buf_resize(b, need));
+    pmg_budget_note(c);
+    return grown;
+}
+
+bool pmg_budget_take(pmg_mgr_t *m, size_t n) {
+    size_t max = m->limits.max_memory;
+    if (max > 0 && !fits(m, n, max - max / KEPT_SHARE)) {
+        for (struct mg_connection *c = m->first; c != NULL; c = pmg_x(c)->next) {
+            pmg_budget_note(c);
+        }
+        if (!fits(m, n, max - max / KEPT_SHARE)) {
+            return false;
+        }
+    }
+    m->held += n;
+    return true;
+}
+
+void pmg_budget_give(pmg_mgr_t *m, size_t n) {
+    m->held -= n;
+}
