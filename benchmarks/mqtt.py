@@ -3,8 +3,8 @@
 
 A client publishes N messages with QoS 0, 1 or 2, sixteen at a time, or takes N with QoS 0; then, a
 new one, 3N. The difference of both totals over 2N is the cost of a message. The server is a few lines
-of ours that answer sixteen at a time. `queue1` and `queue1000`: publish() of a session without a connection that
-has so many messages waiting, and drops the oldest.
+of ours that answer sixteen at a time. `queue1` and `queue1000`: publish() of a session without a
+connection that has so many messages waiting, and drops the oldest.
 """
 
 from __future__ import annotations
@@ -85,12 +85,10 @@ class Sink:
         self.listener.close()
 
 
-def total(peer: Peer, case: str, count: int) -> int:
-    out = WORK / "callgrind.out"
-    out.unlink(missing_ok=True)
+def talk(peer: Peer, case: str, count: int, under: tuple[str, ...] = ()) -> None:
+    """Runs a client to its end, with so many messages; `under` is what it runs under."""
     sink = Sink(count)
-    command = ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"]
-    command += [*peer.command(sink.port), case, str(count)]
+    command = [*under, *peer.command(sink.port), case, str(count)]
     if peer.name.startswith("MqttSession"):
         command.append("session")
     try:
@@ -106,6 +104,12 @@ def total(peer: Peer, case: str, count: int) -> int:
         sink.close()
     if done.returncode != 0:
         raise BenchError(f"the client ended with {done.returncode}: {done.stderr[-300:]}")
+
+
+def total(peer: Peer, case: str, count: int) -> int:
+    out = WORK / "callgrind.out"
+    out.unlink(missing_ok=True)
+    talk(peer, case, count, ("valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"))
     return collected(out)
 
 

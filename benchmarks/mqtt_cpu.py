@@ -7,14 +7,12 @@ the median.
 
 from __future__ import annotations
 
-import os
 import resource
-import subprocess
 from statistics import median
 
-from mqtt import C_MONGOOSE, CASES, PATIENCE, TABLE, Sink
+from mqtt import C_MONGOOSE, CASES, TABLE, talk
 from peers import Peer
-from runner import SERVER_CORE, BenchError, Run
+from runner import Run
 
 NAME = "mqtt_cpu"
 TITLE = "CPU time per MQTT message of 64 bytes, client, us; ratio over C Mongoose"
@@ -22,24 +20,8 @@ N = 16_000
 
 
 def seconds(peer: Peer, case: str, count: int) -> float:
-    sink = Sink(count)
-    command = [*peer.command(sink.port), case, str(count)]
-    if peer.name.startswith("MqttSession"):
-        command.append("session")
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    try:
-        done = subprocess.run(
-            command,
-            capture_output=True,
-            text=True,
-            timeout=PATIENCE,
-            env={**os.environ, "PYTHONHASHSEED": "0", "PYTHONDONTWRITEBYTECODE": "1"},
-            preexec_fn=lambda: os.sched_setaffinity(0, {SERVER_CORE}),
-        )
-    finally:
-        sink.close()
-    if done.returncode != 0:
-        raise BenchError(f"the client ended with {done.returncode}: {done.stderr[-300:]}")
+    talk(peer, case, count)
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
 

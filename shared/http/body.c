@@ -84,11 +84,13 @@ static int took(struct mg_connection *c, char *base, size_t n) {
         n -= fits;
         step(h, fits);
         size_t rest = fits - pmg_http_stream_piece(c, p, fits);
+        if (!pmg_is_http(c)) { // answered by a tunnel: what follows is not ours
+            return PMG_HTTP_BODY_STOPPED;
+        }
         h->pos -= rest; // it comes again
         h->left += rest;
         h->body_len -= rest;
-        // What speaks now may be another protocol, whose state is not ours to count in.
-        if (c->is_closing || c->is_draining || pmg_m(c)->stop || !pmg_is_http(c)) {
+        if (c->is_closing || c->is_draining || pmg_m(c)->stop) {
             return PMG_HTTP_BODY_STOPPED;
         }
     }

@@ -38,6 +38,7 @@ void pmg_http_body_drop(struct mg_connection *c) {
 }
 
 void pmg_http_leave(struct mg_connection *c) {
+    pmg_http_stream_abort(c); // a body that another protocol cuts off
     pmg_conn_speak(c, &pmg_raw);
     pmg_no_deadline(c);
 }

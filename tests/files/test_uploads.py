@@ -50,7 +50,8 @@ except OSError:
 
 def handler(c, ev, data):
     if ev == MG_EV_HTTP_HDRS:
-        c.http_stream_body(root + (data.uri if not c.is_client else "/got"), max_size=PARAMS.get("max_size", 0))
+        name = "/got" if c.is_client else "/tunnel" if data.method == "CONNECT" else data.uri
+        c.http_stream_body(root + name, max_size=PARAMS.get("max_size", 0))
         if act.get("hdrs"):
             act["hdrs"](c)
     elif ev == MG_EV_HTTP_BODY:
@@ -112,6 +113,22 @@ def start(device, root):
 def large(target):
     """Bytes of a file that comes in many pieces."""
     return target.size(256000, 48000)
+
+
+@pytest.mark.parametrize("early", [True, False])
+def test_a_tunnel_cuts_a_body_off(start, early):
+    """A 2xx to CONNECT ends HTTP on the connection (RFC 9110, section 9.3.6): no file is left."""
+    server = start()
+    if early:
+        server.exec("act['hdrs'] = lambda c: c.reply(200, '')")
+    with connect(server) as raw:
+        raw.send("CONNECT a:1 HTTP/1.1\r\nHost: a:1\r\nContent-Length: 50\r\n\r\nhello")
+        if not early:
+            server.until("len(names()) == 1")
+            server.exec("[c.reply(200, '') for c in m.connections if not c.is_listening]")
+        assert b" 200 " in raw.recv()
+        server.until("names() == []")
+    server.until("len(m.connections) == 1")
 
 
 def test_upload_appears_when_it_is_whole(start, large):

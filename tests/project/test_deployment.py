@@ -68,7 +68,8 @@ def start(request):
     started = request.node.devices = []
 
     def run(*command):
-        started.append(ProcessDevice([str(word) for word in command], dict(os.environ)))
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
+        started.append(ProcessDevice([str(word) for word in command], environment))
         return started[-1]
 
     yield run
