@@ -399,6 +399,17 @@ int pmg_io_connect_result(struct mg_connection *c) {
     return s->connected ? 0 : -EINPROGRESS;
 }
 
+int pmg_io_give(struct mg_connection *from, struct mg_connection *to) {
+    pmg_lwip_sock_t *s = pmg_lwip_sock(from);
+    to->loc = from->loc;
+    to->fd = s;
+    s->c = to;
+    from->fd = (void *)(size_t)-1;
+    pmg_x(from)->io_mask = 0;
+    pmg_x(to)->io_mask = PMG_IO_WRITE;
+    return pmg_io_watch(to, PMG_IO_WRITE);
+}
+
 // ---------------------------------------------------------------------------------------------
 // The network
 

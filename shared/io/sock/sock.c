@@ -345,6 +345,16 @@ int pmg_io_connect_result(struct mg_connection *c) {
     return -err;
 }
 
+int pmg_io_give(struct mg_connection *from, struct mg_connection *to) {
+    pmg_io_unwatch(from);
+    pmg_x(from)->io_mask = 0;
+    to->loc = from->loc;
+    set_fd(to, fd_of(from));
+    set_fd(from, -1);
+    pmg_x(to)->io_mask = PMG_IO_WRITE;
+    return pmg_io_watch(to, PMG_IO_WRITE);
+}
+
 size_t pmg_io_unsent(struct mg_connection *c) {
     int n = 0;
 #if defined(SIOCOUTQ)
