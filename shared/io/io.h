@@ -44,7 +44,7 @@ int pmg_io_give(struct mg_connection *from, struct mg_connection *to);
 // gives its length, 0 too.
 long pmg_io_read(struct mg_connection *c, void *buf, size_t len);
 long pmg_io_write(struct mg_connection *c, const void *buf, size_t len);
-// The number of a network interface by its name, or by that number: 1 to 255, or -ENODEV.
+// The number of a network interface by its name, or by that number; -ENODEV: there is none.
 int pmg_io_zone(const char *name);
 // Is there a way to this address from here? 0; -EAFNOSUPPORT: this build or system knows no such
 // addresses; -ENETUNREACH and the like. Nothing is sent.

@@ -434,13 +434,13 @@ int pmg_io_zone(const char *name) {
     while (*p >= '0' && *p <= '9' && n <= UINT8_MAX) {
         n = n * 10 + (unsigned)(*p++ - '0');
     }
-    if (*p != '\0') {
-        PMG_LWIP_ENTER
-        struct netif *found = netif_find(name);
-        n = found != NULL ? netif_get_index(found) : 0;
-        PMG_LWIP_EXIT
-    }
-    return n > 0 && n <= UINT8_MAX ? (int)n : -ENODEV;
+    PMG_LWIP_ENTER
+    struct netif *found = *p != '\0'       ? netif_find(name)
+                          : n <= UINT8_MAX ? netif_get_by_index((u8_t)n)
+                                           : NULL;
+    n = found != NULL ? netif_get_index(found) : 0;
+    PMG_LWIP_EXIT
+    return n > 0 ? (int)n : -ENODEV;
 }
 
 int pmg_io_dns_servers(struct mg_addr *out, int max) {
