@@ -112,6 +112,9 @@ static void handshake_late(struct mg_connection *c) {
 
 int pmg_tls_free(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
+    if (pmg_tls_of(c) != NULL) {
+        pmg_tls_give_back(pmg_tls_of(c));
+    }
     if (x->layer != NULL) {
         x->layer->end(c);
     }
@@ -153,6 +156,9 @@ static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf, pmg_tls_sni_t *
     if (err == -ENOENT) {
         return pmg_fail(m, -EINVAL,
             "no CA to verify the server with: give TlsOpts(ca=...), or skip_verification=True");
+    }
+    if (conf->has_13 && !PMG_TLS_MAY_13) {
+        return pmg_fail(m, -EINVAL, "TlsOpts of the first core: make others for this one");
     }
     pmg_tls_t *t = pmg_budget(c, TLS_HELD + TLS_HANDSHAKE, false) ? pmg_alloc(sizeof(*t)) : NULL;
     if (t == NULL) {

@@ -28,6 +28,15 @@
 #define HAS_TICKETS 0
 #endif
 
+// TLS 1.3 keeps its keys in a table of PSA's, which without threads in mbedTLS has no lock: of two
+// cores the first has it.
+#if PMG_CAN_BARE && defined(MBEDTLS_PSA_CRYPTO_C)
+#include "../port/port_lwip.h"
+#define PMG_TLS_MAY_13 (pmg_port_core() == 0)
+#else
+#define PMG_TLS_MAY_13 true
+#endif
+
 // Of our read and write functions, beside mbedTLS's own results: see io_err.
 #define PMG_TLS_IO_FAILED (-0x004C) // MBEDTLS_ERR_NET_RECV_FAILED
 
@@ -35,6 +44,7 @@
 struct pmg_tls_conf {
     int refs;
     bool has_ca, has_cert, skip, legacy, client_ready;
+    bool has_13; // made where that may be, and used there alone
     int64_t not_after;
     int server_auth; // MBEDTLS_SSL_VERIFY_ ...
     char *name;
@@ -114,7 +124,8 @@ pmg_tls_conf_t *pmg_tls_conf_default(void);
 int pmg_tls_send(void *ctx, const unsigned char *buf, size_t len);
 int pmg_tls_recv(void *ctx, unsigned char *buf, size_t len);
 int pmg_tls_early(pmg_tls_t *t, const void *buf, size_t len); // read already: comes first. -ENOMEM
-bool pmg_tls_ahead_keep(pmg_tls_t *t);                        // false: no memory
+void pmg_tls_give_back(pmg_tls_t *t);  // what came early, if there will be no TLS after all
+bool pmg_tls_ahead_keep(pmg_tls_t *t); // false: no memory
 void pmg_tls_ahead_free(pmg_tls_t *t);
 
 // verify.c
