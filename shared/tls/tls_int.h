@@ -151,7 +151,7 @@ size_t pmg_tls_cert_size(const pmg_tls_cert_t *cert);           // bytes that it
 // A host name, or as much as there is room for: what could be none is written as "?".
 void pmg_tls_name_text(char *out, size_t size, const unsigned char *p, size_t len);
 
-// peer.c
+// cert.c, too
 size_t pmg_tls_peer_size(const pmg_tls_t *t); // bytes of what Mbed TLS keeps of its certificates
 
 // session.c: of clients, one for each host, in the conf
