@@ -176,7 +176,10 @@ static int refused(const out_t *out, const char *what, const char *is_no, int er
 
 // Somebody gave what open() takes. A key is not repeated: it might be one, badly written.
 static bool is_path(struct mg_str s) {
-    static const char *const ends[] = {".pem", ".crt", ".cer", ".key", ".der"};
+    static const char *const ends[] = {".pem", ".crt", ".cer", ".key", ".der", ".p12", ".pfx"};
+    while (s.len > 0 && (unsigned char)s.buf[s.len - 1] <= ' ') { // a line that was read
+        s.len--;
+    }
     if (s.len < 5 || s.len > 200 || memchr(s.buf, '\n', s.len) != NULL) {
         return false;
     }
@@ -456,6 +459,12 @@ static int fill(pmg_tls_conf_t *conf, const pmg_tls_opts_t *opts, const out_t *o
     if (opts->name != NULL &&
         (opts->name[0] == '\0' || strcmp(opts->name, ".") == 0 || strlen(opts->name) > 253)) {
         return bad(out, "name has 1 to 253 characters");
+    }
+    for (const char *p = opts->name; p != NULL && *p != '\0'; p++) {
+        if ((unsigned char)*p >= 0x80) {
+            return bad(out,
+                "name is not ASCII: write its xn-- form, such as xn--bcher-kva.example");
+        }
     }
     if (opts->name != NULL && (conf->name = pmg_strndup(opts->name, strlen(opts->name))) == NULL) {
         return -ENOMEM;
