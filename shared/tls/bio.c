@@ -189,6 +189,7 @@ int pmg_tls_recv(void *ctx, unsigned char *buf, size_t len) {
         return MBEDTLS_ERR_SSL_CONN_EOF;
     }
     if (n == -EAGAIN) {
+        t->dry = true;
         return MBEDTLS_ERR_SSL_WANT_READ;
     }
     t->io_err = (int)n;

@@ -83,6 +83,7 @@ typedef struct pmg_tls {
     size_t ahead_pos, ahead_len;
     uint8_t reads;
     bool reading, drained;
+    bool dry;       // the socket had nothing more
     uint32_t moved; // bytes in the handshake
     bool counted;   // among those of pmg_mgr_t
     bool waiting;   // the peer has the next word in the handshake
