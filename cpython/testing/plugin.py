@@ -94,7 +94,7 @@ def _pmg_session(request):
     try:
         from pymongoose.testing.session import Session
     except ImportError as e:
-        pytest.fail(_missing(e), pytrace=False)
+        raise pytest.fail.Exception(_missing(e), pytrace=False) from None
     session = Session(request.config)
     yield session
     session.close()
@@ -136,12 +136,12 @@ def _told(function, *arguments):
     try:
         return function(*arguments)
     except ImportError as e:
-        pytest.fail(_missing(e), pytrace=False)
+        raise pytest.fail.Exception(_missing(e), pytrace=False) from None
     except Exception as e:
         if type(e).__name__ == "BoardAbsent":
-            pytest.skip(str(e))
+            raise pytest.skip.Exception(str(e)) from None
         if type(e).__name__ == "DeviceError":
-            pytest.fail(str(e), pytrace=False)
+            raise pytest.fail.Exception(str(e), pytrace=False) from None
         raise
 
 

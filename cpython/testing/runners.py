@@ -407,8 +407,10 @@ class BoardRunner(Runner):
 
         try:
             return self.target.begin(text)
-        except (OSError, TransportError) as e:
-            raise DeviceError(f"the board at {self.name} does not answer: {e}") from None
+        except (OSError, TransportError, AttributeError):
+            # After sys.exit() a board resets itself softly; or it is gone, which fresh() says.
+            self.fresh()
+            return self.target.begin(text)
 
     def reset(self) -> None:
         run = self.target.in_use

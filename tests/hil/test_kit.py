@@ -200,7 +200,8 @@ def test_a_target_that_is_none(user, name):
 
 def test_what_is_missing_is_named_in_a_run(user):
     run = user("--pmg-target=unix", test_it=NAME.format("unix"))
-    assert run.results == {"failed": 1} and "Run `make unix` in a checkout" in run.text, run.text
+    assert run.results == {"error": 1} and "Run `make unix` in a checkout" in run.text, run.text
+    assert "another exception" not in run.text
 
 
 MISSING = [

@@ -8,6 +8,8 @@ import threading
 from .base import Device, DeviceError
 
 END = b"\x04"
+#: So long at most Ctrl-C may take to end a script, also on a computer that is very busy.
+GRACE_S = 20.0
 
 
 class ReplDevice(Device):
@@ -57,7 +59,7 @@ class ReplDevice(Device):
             if self._over.is_set():
                 return
             self._try_interrupt()
-            self._over.wait(self.slowness)
+            self._over.wait(min(self.slowness, GRACE_S))
         if not self._over.is_set():
             self._hung()
 
