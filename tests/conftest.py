@@ -58,12 +58,16 @@ _about: dict[str, list[str]] = {}
 # ---- Options -----------------------------------------------------------------------------------
 
 
-def pytest_addoption(parser):
+def pytest_addoption(parser, pluginmanager):
+    if not pluginmanager.has_plugin(
+        "pymongoose.testing"
+    ):  # the plugin, if the package is installed
+        parser.addoption("--pmg-target", action="append", help="as --target")
     parser.addoption(
         "--target",
         action="append",
         metavar="NAME",
-        help=f"a Python to test: {', '.join(_all_targets)}, pico (emulated), or the serial port "
+        help=f"or --pmg-target: a Python to test: {', '.join(_all_targets)}, pico (emulated), or the serial port "
         "of a board (/dev/ttyACM0, a0, auto, socket://host:port); repeatable",
     )
     parser.addoption(
@@ -82,7 +86,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "needs(*names): skipped where the target lacks one of them")
     config.addinivalue_line("markers", "cost(seconds): what it takes on an emulated board")
     config.addinivalue_line("markers", "long: left to make test-long")
-    named = config.getoption("target") or list(_all_targets)
+    named = config.getoption("target") or config.getoption("pmg_target") or list(_all_targets)
     for name in named:
         try:
             _all_targets.setdefault(name, find_target(name))
