@@ -157,7 +157,7 @@ int pmg_mqtt_session_send(pmg_mqtt_session_t *s, pmg_mqtt_msg_t *msg) {
     return put(c, msg, &r) ? 0 : -ENOMEM;
 }
 
-static int send_message(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, uint64_t now) {
+static int send_message(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e) {
     struct mg_connection *c = s->c;
     pmg_mqtt_t *q = pmg_mqtt_of(c);
     ready_t r;
@@ -172,6 +172,7 @@ static int send_message(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, uint64_t now
         .id = e->id,
     };
     if (e->expires > 0 && q->version == 5) {
+        uint64_t now = pmg_port_millis();
         expiry = e->expires > now ? (uint32_t)((e->expires - now + 999) / 1000) : 1;
     }
     int reason = make_ready(q, &msg, &r, expiry);
@@ -230,18 +231,17 @@ void pmg_mqtt_session_ponged(pmg_mqtt_session_t *s) {
 
 static int send_messages(pmg_mqtt_session_t *s) {
     pmg_mqtt_t *q = pmg_mqtt_of(s->c);
-    uint64_t now = pmg_port_millis();
     pmg_mqtt_entry_t *e;
     int err = 0;
     while (err == 0 && (e = s->unsent) != NULL) {
         if (e->released) {
             s->unsent = e->next;
-        } else if (e->id == 0 && e->expires > 0 && e->expires <= now) {
+        } else if (e->id == 0 && e->expires > 0 && e->expires <= pmg_port_millis()) {
             pmg_mqtt_entry_done(s, e, PMG_MQTT_EXPIRED, 0);
         } else if (s->sent >= q->receive_max || !may_go(s)) {
             break; // an acknowledgment makes room
         } else {
-            err = send_message(s, e, now);
+            err = send_message(s, e);
         }
     }
     return err;

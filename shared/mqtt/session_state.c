@@ -20,6 +20,12 @@ void pmg_mqtt_entry_free(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e) {
     pmg_free(e);
 }
 
+void pmg_mqtt_session_ring(pmg_mqtt_session_t *s) {
+    if (s->done == NULL && s->telling == 0 && s->opts.ring != NULL) {
+        s->opts.ring(s->opts.ring_arg);
+    }
+}
+
 void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, int reason) {
     if (e->prev != NULL) {
         e->prev->next = e->next;
@@ -52,6 +58,7 @@ void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, i
         pmg_mqtt_entry_free(s, e);
         return;
     }
+    pmg_mqtt_session_ring(s);
     e->what = (uint8_t)what;
     e->reason = (uint8_t)reason;
     e->prev = e->next = NULL;
@@ -94,8 +101,10 @@ void pmg_mqtt_sub_answered(pmg_mqtt_session_t *s, pmg_mqtt_sub_t *sub, int code)
     s->needed -= sub->state == PMG_SUB_NEEDED;
     sub->state = code >= 0x80 ? PMG_SUB_FAILED : PMG_SUB_DONE;
     sub->code = (uint8_t)code;
+    sub->since = pmg_port_millis();
     sub->id = 0;
     if (s->opts.tell_filters && !sub->tell) {
+        pmg_mqtt_session_ring(s);
         sub->tell = 1;
         s->telling++;
     }
