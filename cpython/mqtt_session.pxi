@@ -40,6 +40,8 @@ cdef extern from "pmg.h":
     uint32_t pmg_mqtt_session_count(const pmg_mqtt_session_t *, int)
 
 
+cdef object ZERO = 0  # what is given where nothing is
+
 # What became of a message, by its number.
 cdef tuple MQTT_STATES = ("acknowledged", "refused", "dropped", "expired")
 
@@ -95,15 +97,16 @@ cdef class _MqttSession:
         self.mgr()
         cdef int level = small_int_arg(qos, "qos")
         cdef bint keep = retain
-        pmg_py_size(expiry, "expiry", &seconds)
-        if seconds > 0xffffffff:
-            raise ValueError("expiry must be less than 4294967296 seconds")
-        cdef bytes props = encode_properties(properties, "properties")
+        if expiry is not ZERO:
+            pmg_py_size(expiry, "expiry", &seconds)
+            if seconds > 0xffffffff:
+                raise ValueError("expiry must be less than 4294967296 seconds")
+        cdef bytes props = None if properties is None else encode_properties(properties, "properties")
         pmg_py_str(topic, "topic", &name)
         pmg_py_data(message, "message", &d)
         cdef pmg_mgr_t *m = self.manager.m
         cdef int rc = pmg_mqtt_session_pub(
-            self.s, name, d.s, level, keep, bytes_str(props), <uint32_t>seconds
+            self.s, name, d.s, level, keep, bytes_str(b"" if props is None else props), <uint32_t>seconds
         )
         pmg_py_release(&d)
         return self.checked(m, rc)

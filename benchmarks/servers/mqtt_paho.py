@@ -38,7 +38,7 @@ client.on_publish = on_publish
 client.connect("127.0.0.1", int(sys.argv[1]))
 
 
-def run():
+def run(client, qos):
     sent = 0
     while done < count:
         if opened and not receive and sent == done:
@@ -48,4 +48,4 @@ def run():
         client.loop(0.1)
 
 
-run()
+run(client, qos)

@@ -75,7 +75,7 @@ else:
     publish = client.mqtt_pub
 
 
-def run():
+def run(publish, qos, manager):
     global done
     sent = 0
     while done < count:
@@ -88,4 +88,4 @@ def run():
             done = sent
 
 
-run()
+run(publish, qos, manager)

@@ -291,7 +291,8 @@ static void process(struct mg_connection *c) {
             r = 1;
         }
         if (r > 0 && max > 0 && len > max) {
-            pmg_mqtt_fail(c, PMG_MQTT_TOO_LARGE, "MQTT: packet is larger than the limit max_message");
+            pmg_mqtt_fail(c, PMG_MQTT_TOO_LARGE,
+                "MQTT: packet is larger than the limit max_message");
             break;
         }
         if (r == 0 || len > c->recv.len - pos) {

@@ -84,7 +84,8 @@ static void acknowledgement(struct mg_connection *c, pmg_mqtt_msg_t *msg) {
     bool ok = true;
     if (q->session != NULL && msg->cmd != MQTT_CMD_PUBREL &&
         !pmg_mqtt_session_acked(q->session, msg)) {
-        pmg_mqtt_fail(c, PMG_MQTT_PROTOCOL, "MQTT: an acknowledgment that the message does not wait for");
+        pmg_mqtt_fail(c, PMG_MQTT_PROTOCOL,
+            "MQTT: an acknowledgment that the message does not wait for");
         return;
     }
     if (msg->cmd == MQTT_CMD_PUBREL) {

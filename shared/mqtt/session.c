@@ -181,7 +181,8 @@ static int queue(pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg, uint32_t expi
     e->expires = expiry > 0 ? pmg_port_millis() + expiry * (uint64_t)1000 : 0;
     e->token = next_token(s);
     memcpy(e->bytes, msg->topic.buf, msg->topic.len);
-    e->props_len = msg->props.len > 0 ? (uint32_t)copy_props(e->bytes + e->topic_len, msg->props) : 0;
+    e->props_len =
+        msg->props.len > 0 ? (uint32_t)copy_props(e->bytes + e->topic_len, msg->props) : 0;
     if (msg->data.len > 0) {
         memcpy(e->bytes + e->topic_len + e->props_len, msg->data.buf, msg->data.len);
     }

@@ -75,6 +75,7 @@ void pmg_mqtt_session_detach(struct mg_connection *c) {
         absolve(s);
     }
     s->missed = s->missed || !s->open;
+    s->killed = s->open && c->recv.len == 0 && q->skip == 0 && !q->ping_out;
     s->open = false;
     if (s->closed) {
         pmg_mqtt_session_forget_ids(s);
@@ -111,7 +112,7 @@ void pmg_mqtt_session_opened(pmg_mqtt_session_t *s, bool present) {
         }
     }
     // A server that was killed may have gone back to before a subscription. To ask again costs nothing in
-    // MQTT 5; in 3.1.1 it brings retained messages once more, so there only what may not have been saved.
+    // MQTT 5; in 3.1.1 it brings retained messages once more, so there only where it may have happened.
     bool all = !present || s->missed || s->opts.version == 5;
     uint64_t now = pmg_port_millis();
     s->missed = false;
@@ -121,7 +122,8 @@ void pmg_mqtt_session_opened(pmg_mqtt_session_t *s, bool present) {
         if (!present && sub->ends) {
             pmg_mqtt_sub_remove(s, sub);
         } else if (sub->state != PMG_SUB_NEEDED &&
-                   (all || sub->state == PMG_SUB_FAILED || now - sub->since < SAVED_MS)) {
+                   (all || sub->state == PMG_SUB_FAILED ||
+                       (s->killed && now - sub->since < SAVED_MS))) {
             sub->state = PMG_SUB_NEEDED;
             s->needed++;
         }

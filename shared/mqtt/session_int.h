@@ -38,7 +38,7 @@ typedef struct pmg_mqtt_sub {
     uint8_t state;
     uint8_t ends; // to be unsubscribed, then it goes
     uint8_t tell;
-    uint8_t again; // the server has confirmed it, and should have it
+    uint8_t again;  // the server has confirmed it, and should have it
     uint64_t since; // by pmg_port_millis(): its confirmation
     char filter[];
 } pmg_mqtt_sub_t;
@@ -70,10 +70,13 @@ struct pmg_mqtt_session {
     uint64_t expiry_due; // no message without an id expires before this; 0: none does at all
     size_t bytes;        // of the entries, those that are to be told of, too
     uint8_t fruitless;   // times in a row that the server ended a connection and took nothing
-    uint16_t last_fresh; // id of the last new message of the server's with QoS 2, on this connection
-    bool reuses;         // the server gives ids to new messages as soon as they are free
+    uint16_t
+        last_fresh; // id of the last new message of the server's with QoS 2, on this connection
+    bool reuses;    // the server gives ids to new messages as soon as they are free
     bool open, closed, dismissed, progress;
     bool missed; // a connection has ended before the server took it: it may have been restarted
+    bool
+        killed; // the last one ended between two packets: it may have been killed, and be back already
     // Ping before a message that goes alone: so that what the server had for us is not on its way then.
     bool ask_first, asked, answered;
 };

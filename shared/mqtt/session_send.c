@@ -257,6 +257,10 @@ void pmg_mqtt_session_pump(pmg_mqtt_session_t *s) {
         pmg_mqtt_session_wait(s, false);
         return;
     }
+    if (s->unsent == NULL && s->releases + s->needed == 0) {
+        pmg_mqtt_session_wait(s, false);
+        return;
+    }
     int err = s->releases > 0 ? send_releases(s) : 0;
     if (err == 0 && s->needed > 0) {
         err = send_subscriptions(s);
