@@ -102,9 +102,10 @@ static bool fits(const pmg_mqtt_session_t *s, size_t size) {
 
 // A message whose exchange has begun is never dropped: the server may have it.
 static pmg_mqtt_entry_t *victim(const pmg_mqtt_session_t *s) {
-    return s->fresh == NULL || s->opts.policy == PMG_MQTT_REFUSE ? NULL
-           : s->opts.policy == PMG_MQTT_DROP_OLDEST              ? s->fresh
-                                                                 : s->last;
+    pmg_mqtt_entry_t *e = s->opts.policy == PMG_MQTT_REFUSE        ? NULL
+                          : s->opts.policy == PMG_MQTT_DROP_OLDEST ? s->fresh
+                                                                   : s->last;
+    return e != NULL && e->id == 0 ? e : NULL;
 }
 
 // What is dropped and to be told of keeps its bytes until then. Nothing goes where it does not help.

@@ -8,6 +8,8 @@
 
 #define BLAMES_MAX 3
 #define FRUITLESS_MAX 2 // from then on one message at a time, to find the one that it dislikes
+#define CUTS_MAX 3      // the same, so that the others get through
+#define CUTS_ALONE 6    // from then on the one that was alone waits for the others
 // Ends in a row that may be a proxy's; a server that always has more to say is believed then.
 #define DOUBTS_MAX 16
 // A filter that was confirmed as long ago has been saved: mosquitto does so every half hour.
@@ -61,6 +63,26 @@ static void absolve(pmg_mqtt_session_t *s) {
     }
 }
 
+// mosquitto resets a client of 3.1.1 whose message is larger than it takes. A link does that, too, so it is
+// no evidence; but what is behind the message need not wait for it.
+static void cut(pmg_mqtt_session_t *s) {
+    s->cuts = s->progress || s->sent == 0 ? 0 : s->cuts + (s->cuts < 255);
+    if (s->cuts >= CUTS_MAX) {
+        s->careful = s->sent;
+    }
+    if (s->cuts < CUTS_ALONE || s->sent != 1) {
+        return;
+    }
+    pmg_mqtt_entry_t *e = s->first;
+    while (!e->sent) {
+        e = e->next;
+    }
+    if (!e->released && !e->waits) {
+        e->waits = 1;
+        s->waiting++;
+    }
+}
+
 void pmg_mqtt_session_detach(struct mg_connection *c) {
     pmg_mqtt_t *q = pmg_mqtt_of(c);
     if (q == NULL || q->session == NULL) {
@@ -73,6 +95,7 @@ void pmg_mqtt_session_detach(struct mg_connection *c) {
     s->c = NULL;
     if (s->open && !s->dismissed) {
         absolve(s);
+        cut(s);
     }
     s->missed = s->missed || !s->open;
     s->killed = s->open && c->recv.len == 0 && q->skip == 0 && !q->ping_out;
@@ -197,8 +220,11 @@ bool pmg_mqtt_session_acked(pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg) {
     }
     s->progress = true;
     s->fruitless = 0;
+    s->cuts = 0;
     if (record && !refused) {
         e->released = 1;
+        s->waiting -= e->waits;
+        e->waits = 0;
     } else if (record || msg->cmd == MQTT_CMD_PUBACK) {
         pmg_mqtt_entry_done(s, e, refused ? PMG_MQTT_REFUSED : PMG_MQTT_ACKNOWLEDGED, msg->ack);
     } else {

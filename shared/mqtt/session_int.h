@@ -23,6 +23,7 @@ typedef struct pmg_mqtt_entry {
     uint8_t qos, retain;
     uint8_t released; // PUBREC came: what follows is PUBREL
     uint8_t sent;     // on this connection
+    uint8_t waits;    // for those behind it: the link ends whenever it is sent
     uint8_t blames;   // times that the server ended the connection with this one alone on its way
     uint8_t what, reason; // of one that is done
     char bytes[];
@@ -57,7 +58,7 @@ struct pmg_mqtt_session {
     pmg_mqtt_flow_t flow;
     pmg_mqtt_entry_t *first, *last;
     pmg_mqtt_entry_t *unsent; // the first one that was not sent on this connection
-    pmg_mqtt_entry_t *fresh;  // the first one without an id: none behind it has one
+    pmg_mqtt_entry_t *fresh;  // the first one without an id
     pmg_mqtt_entry_t *done, *done_last;
     pmg_mqtt_sub_t *subs;
     pmg_mqtt_handled_t *handled; // the last PMG_MQTT_UNRELEASED_CLIENT messages with QoS 2
@@ -66,10 +67,12 @@ struct pmg_mqtt_session {
     uint32_t careful;         // so many go one by one: one of them may be what the server dislikes
     uint32_t needed, telling; // subscriptions that are to be asked for, and told of
     uint32_t releases;        // PUBRELs that are to be sent
+    uint32_t waiting;         // entries that wait for those behind them
     uint32_t counts[PMG_MQTT_COUNTS];
     uint64_t expiry_due; // no message without an id expires before this; 0: none does at all
     size_t bytes;        // of the entries, those that are to be told of, too
-    uint8_t fruitless;   // times in a row that the server ended a connection and took nothing
+    uint8_t cuts;      // times in a row that a connection was cut and the server had taken nothing
+    uint8_t fruitless; // times in a row that the server ended a connection and took nothing
     uint16_t
         last_fresh; // id of the last new message of the server's with QoS 2, on this connection
     bool reuses;    // the server gives ids to new messages as soon as they are free
@@ -83,6 +86,7 @@ struct pmg_mqtt_session {
 
 // Ends an entry and takes it out of the queue.
 void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, int reason);
+void pmg_mqtt_session_fresh(pmg_mqtt_session_t *s); // `fresh` is that again
 void pmg_mqtt_session_expire(pmg_mqtt_session_t *s);
 void pmg_mqtt_session_forget_ids(pmg_mqtt_session_t *s);              // no connection uses them
 void pmg_mqtt_entry_free(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e); // which is in no list

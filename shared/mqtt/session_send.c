@@ -199,16 +199,31 @@ static int send_message(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e) {
         }
         return -ENOMEM;
     }
-    if (s->fresh == e) {
-        s->fresh = e->next;
-    }
     e->id = (uint16_t)msg.id;
+    pmg_mqtt_session_fresh(s);
     e->sent = 1;
     if (s->sent++ == 0) {
         q->heard = 0;
     }
-    s->unsent = e->next;
+    if (!e->waits) {
+        s->unsent = e->next;
+    }
     return 0;
+}
+
+// In order, but for those that wait: each of them alone, when the server has all others.
+static pmg_mqtt_entry_t *next_unsent(pmg_mqtt_session_t *s) {
+    while (s->unsent != NULL && s->unsent->waits) {
+        s->unsent = s->unsent->next;
+    }
+    pmg_mqtt_entry_t *e = s->unsent;
+    if (e == NULL && s->waiting > 0 && s->sent == 0) {
+        e = s->first;
+        while (e != NULL && (!e->waits || e->sent)) {
+            e = e->next;
+        }
+    }
+    return e;
 }
 
 static bool may_go(pmg_mqtt_session_t *s) {
@@ -233,7 +248,7 @@ static int send_messages(pmg_mqtt_session_t *s) {
     pmg_mqtt_t *q = pmg_mqtt_of(s->c);
     pmg_mqtt_entry_t *e;
     int err = 0;
-    while (err == 0 && (e = s->unsent) != NULL) {
+    while (err == 0 && (e = next_unsent(s)) != NULL) {
         if (e->released) {
             s->unsent = e->next;
         } else if (e->id == 0 && e->expires > 0 && e->expires <= pmg_port_millis()) {
@@ -257,7 +272,8 @@ void pmg_mqtt_session_pump(pmg_mqtt_session_t *s) {
         pmg_mqtt_session_wait(s, false);
         return;
     }
-    if (s->unsent == NULL && s->releases + s->needed == 0) {
+    bool queued = s->unsent != NULL || s->waiting > 0;
+    if (!queued && s->releases + s->needed == 0) {
         pmg_mqtt_session_wait(s, false);
         return;
     }
@@ -265,7 +281,7 @@ void pmg_mqtt_session_pump(pmg_mqtt_session_t *s) {
     if (err == 0 && s->needed > 0) {
         err = send_subscriptions(s);
     }
-    if (err == 0 && s->unsent != NULL) {
+    if (err == 0 && queued) {
         err = send_messages(s);
     }
     pmg_mqtt_session_wait(s, err == -ENOBUFS);

@@ -26,6 +26,13 @@ void pmg_mqtt_session_ring(pmg_mqtt_session_t *s) {
     }
 }
 
+// Behind one that waits there are some with an id.
+void pmg_mqtt_session_fresh(pmg_mqtt_session_t *s) {
+    while (s->fresh != NULL && s->fresh->id != 0) {
+        s->fresh = s->fresh->next;
+    }
+}
+
 void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, int reason) {
     if (e->prev != NULL) {
         e->prev->next = e->next;
@@ -42,6 +49,7 @@ void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, i
     }
     if (s->fresh == e) {
         s->fresh = e->next;
+        pmg_mqtt_session_fresh(s);
     }
     if (e->id != 0) {
         pmg_mqtt_ids_remove(&s->flow.published, e->id);
@@ -49,6 +57,7 @@ void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, i
     if (e->released && !e->sent && s->releases > 0) {
         s->releases--;
     }
+    s->waiting -= e->waits;
     s->sent -= e->sent;
     s->careful -= e->sent && s->careful > 0;
     s->counts[PMG_MQTT_COUNT_QUEUED]--;
@@ -77,9 +86,10 @@ void pmg_mqtt_session_expire(pmg_mqtt_session_t *s) {
     }
     for (pmg_mqtt_entry_t *e = s->fresh, *next; e != NULL; e = next) {
         next = e->next;
-        if (e->expires > 0 && e->expires <= now) {
+        bool expires = e->expires > 0 && e->id == 0;
+        if (expires && e->expires <= now) {
             pmg_mqtt_entry_done(s, e, PMG_MQTT_EXPIRED, 0);
-        } else if (e->expires > 0 && (due == 0 || e->expires < due)) {
+        } else if (expires && (due == 0 || e->expires < due)) {
             due = e->expires;
         }
     }

@@ -151,6 +151,42 @@ def test_a_cut_is_no_evidence(script):  # noqa: F811
     assert script.eval("told") == [(1, "acknowledged", 0)]
 
 
+@pytest.mark.parametrize("version", [4, 5])
+def test_what_is_behind_a_message_that_is_always_cut_gets_through(script, version):  # noqa: F811
+    """No evidence against it, as it stands: the others go first, and it is tried again behind them."""
+    connected = KEPT if version == 4 else connack(present=True)
+    turns = []
+
+    def talk(raw):
+        turns.append(raw)
+        raw.send(connected)
+        while (got := read_packet(raw)) is not None and got[0] == PUBLISH:
+            if payload(got, version) == b"bad":
+                raw.reset()
+                return
+            if len(turns) > 3:  # until then the answers are lost with the link
+                raw.send(ack(PUBACK, mid(got)))
+
+    def last(raw):
+        raw.send(connected)
+        got = read_packet(raw)
+        raw.send(ack(PUBACK, mid(got)))
+        return payload(got, version), got[1]
+
+    results = conversation(
+        script,
+        [talk] * 11 + [last],
+        "[s.publish('t', x, 1) for x in ('a', 'bad', 'b', 'c')]",
+        "len(told) == 4",
+        version=version,
+        retry_max=40,
+    )
+    assert results[-1] == (b"bad", 10)
+    told = script.eval("told")
+    assert sorted(told) == [(n, "acknowledged", 0) for n in range(1, 5)]
+    assert [t[0] for t in told] == [1, 3, 4, 2]
+
+
 def test_a_cut_in_order_while_messages_come_is_no_evidence(script):  # noqa: F811
     """The server has messages on their way when the link ends: another look, behind a ping."""
 

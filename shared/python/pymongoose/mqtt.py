@@ -24,7 +24,7 @@ _QUEUED, _DROPPED, _EXPIRED, _SKIPPED, _REJECTED, _RESULTS = range(6)
 _NEVER = 1 << 29  # milliseconds
 
 
-class MqttSession(_MqttSession):
+class MqttSession(_MqttSession):  # type: ignore[misc]  # C, without a stub
     """Messages with QoS 1 and 2 wait in a queue of `queue_max`, and of `queue_bytes` of memory (0: a
     default), until the server has them. Messages with QoS 0 are not kept.
 
