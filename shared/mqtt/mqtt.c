@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// An MQTT connection, as client and as server: its beginning and end, the keep-alive, and what comes
-// in, packet by packet. receive.c does what a packet asks for.
+// An MQTT connection, as client and as server: its beginning and end, and what comes in, packet by
+// packet. receive.c does what a packet asks for, alive.c is the keep-alive and how the two part.
 
 #include "mqtt_int.h"
 
@@ -12,63 +12,6 @@
 
 static uint64_t now(struct mg_connection *c) {
     return pmg_now(pmg_m(c));
-}
-
-// ---------------------------------------------------------------------------------------------
-// Keep-alive: one deadline, put off by what is sent (client) or received (server) when it comes up
-
-static void late(struct mg_connection *c);
-
-// CONNECT or CONNACK within the time for it.
-static void await(struct mg_connection *c) {
-    pmg_limits_t *limits = &pmg_m(c)->limits;
-    if (pmg_mqtt_of(c)->state == PMG_MQTT_WAIT) {
-        pmg_deadline(c, late, c->is_client ? limits->connect_timeout : limits->head_timeout);
-    }
-}
-
-// When the peer is given up, in milliseconds after it was last heard of.
-static uint64_t patience(struct mg_connection *c) {
-    uint64_t keepalive = pmg_mqtt_of(c)->keepalive * (uint64_t)1000;
-    return c->is_client ? keepalive : keepalive * 3 / 2;
-}
-
-void pmg_mqtt_opened(struct mg_connection *c) {
-    pmg_mqtt_t *q = pmg_mqtt_of(c);
-    q->state = PMG_MQTT_OPEN;
-    q->last_in = now(c);
-    if (!c->is_draining) {
-        pmg_deadline(c, late, patience(c));
-    }
-}
-
-static void late(struct mg_connection *c) {
-    pmg_mqtt_t *q = pmg_mqtt_of(c);
-    uint64_t wait = patience(c), t = now(c);
-    if (q->state != PMG_MQTT_OPEN) {
-        pmg_fatal(c, c->is_client ? "MQTT: no CONNACK in time" : "MQTT: no CONNECT in time");
-        return;
-    }
-    if (q->last_in > q->pinged) { // whatever came, the server lives
-        q->ping_out = 0;
-    }
-    uint64_t since = q->last_in;
-    if (q->ping_out) {
-        since = q->pinged;
-    } else if (c->is_client && q->last_out < since) {
-        since = q->last_out;
-    }
-    if (t - since < wait) {
-        pmg_deadline(c, late, wait - (t - since));
-    } else if (!c->is_client) {
-        pmg_mqtt_fail(c, PMG_MQTT_KEEPALIVE, "MQTT: nothing came within the keep-alive time");
-    } else if (q->ping_out) {
-        pmg_fatal(c, "MQTT: no answer to a ping within the keep-alive time");
-    } else {
-        q->pinged = t;
-        q->ping_out = pmg_mqtt_put(c, MQTT_CMD_PINGREQ, 0, NULL, 0); // without memory: next time
-        pmg_deadline(c, late, wait);
-    }
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -104,26 +47,6 @@ static void end(struct mg_connection *c) {
     }
 }
 
-// What is queued is sent, and nothing follows: a session has nothing to add.
-static void no_more(struct mg_connection *c) {
-    pmg_mqtt_t *q = pmg_mqtt_of(c);
-    if (q != NULL && q->session != NULL) {
-        pmg_x(c)->source = NULL;
-    }
-}
-
-void pmg_mqtt_say_goodbye(struct mg_connection *c) {
-    pmg_mqtt_t *q = pmg_mqtt_of(c);
-    q->bye = 0;
-    no_more(c);
-    bool open = q->state == PMG_MQTT_OPEN || (c->is_client && q->state == PMG_MQTT_WAIT);
-    if (open && (c->is_client || q->version == 5)) {
-        int reason = q->bye_code == 0 && !c->is_client ? PMG_MQTT_SHUTTING_DOWN : q->bye_code;
-        (void)pmg_mqtt_put_disconnect(c, reason);
-    }
-    q->state = PMG_MQTT_DONE;
-}
-
 static void drain(struct mg_connection *c) {
     pmg_mqtt_t *q = pmg_mqtt_of(c);
     if (q != NULL && q->busy) {
@@ -140,7 +63,7 @@ static bool eof(struct mg_connection *c) {
         q->skip == 0) {
         pmg_mqtt_session_dismissed(q->session, 0, false);
     }
-    no_more(c);
+    pmg_mqtt_no_more(c);
     return false;
 }
 
@@ -158,23 +81,6 @@ static int send_by_hand(struct mg_connection *c, const void *buf, size_t len) {
         q->answered |= len > 0 ? (uint16_t)(1u << (*(const uint8_t *)buf >> 4)) : 0;
     }
     return err;
-}
-
-// The peer broke the protocol: tell it the reason if MQTT has a word for it, and the program.
-void pmg_mqtt_fail(struct mg_connection *c, int reason, const char *why) {
-    pmg_mqtt_t *q = pmg_mqtt_of(c);
-    if (q->state == PMG_MQTT_OPEN && q->version == 5) {
-        (void)pmg_mqtt_put_disconnect(c, reason);
-    } else if (!c->is_client && q->state == PMG_MQTT_CONNECT && q->version == 5) {
-        (void)pmg_mqtt_put_connack(c, reason, false, mg_str_n(NULL, 0));
-    }
-    q->state = PMG_MQTT_DONE;
-    q->bye = 0;
-    pmg_refuse(c, why);
-}
-
-void pmg_mqtt_no_memory(struct mg_connection *c) {
-    pmg_fatal(c, "MQTT: no memory for an answer");
 }
 
 // ---------------------------------------------------------------------------------------------
@@ -335,7 +241,7 @@ const pmg_protocol_t pmg_mqtt = {
     .name = "MQTT",
     .only_by = "mqtt_connect()",
     .start = start,
-    .opened = await,
+    .opened = pmg_mqtt_await,
     .read = read_input,
     .oversized = oversized,
     .send = send_by_hand,

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What the files of MQTT share: mqtt.c (a connection's life), receive.c (what the peer asks for), send.c
+// What the files of MQTT share: mqtt.c (a connection's life), alive.c (the keep-alive, the end), receive.c (what the peer asks for), send.c
 // (what a program sends), put.c (packets of ours) and packet.c (packets of the peer, and nothing but bytes).
 #ifndef PMG_MQTT_INT_H
 #define PMG_MQTT_INT_H
@@ -102,12 +102,14 @@ static inline pmg_mqtt_t *pmg_mqtt_of(struct mg_connection *c) {
 }
 
 // ---------------------------------------------------------------------------------------------
-// mqtt.c
+// alive.c
 
 // The peer broke the protocol: tell it the reason if MQTT has a word for it, and the program.
 void pmg_mqtt_fail(struct mg_connection *c, int reason, const char *why);
 void pmg_mqtt_no_memory(struct mg_connection *c);
-void pmg_mqtt_opened(struct mg_connection *c); // the keep-alive begins
+void pmg_mqtt_await(struct mg_connection *c);   // CONNECT or CONNACK, within the time for it
+void pmg_mqtt_opened(struct mg_connection *c);  // the keep-alive begins
+void pmg_mqtt_no_more(struct mg_connection *c); // what is queued is sent, and nothing follows
 void pmg_mqtt_say_goodbye(struct mg_connection *c);
 
 // ---------------------------------------------------------------------------------------------

@@ -77,8 +77,9 @@ def test_a_server_that_is_killed(script, target, tmp_path):  # noqa: F811
             topic, mid, payload = content(body, flags & 6)
             fresh[topic, payload.decode()] += 1
     assert len(confirmed) == rounds * count
-    # What the server forgot having sent comes as new; a repetition does not count.
-    assert {key: n for key, n in got.items() if n > fresh[key]} == {}
+    # What the server forgot having sent comes as new. A repetition counts once, where a link has taken the
+    # first copy with it.
+    assert {key: n for key, n in got.items() if n > max(fresh[key], 1)} == {}
 
 
 @pytest.mark.parametrize("version", [4, 5])
