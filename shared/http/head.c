@@ -81,8 +81,8 @@ static bool is_hex(char ch) {
 }
 
 // host[:port] (RFC 3986, section 3.2): a name, an IPv4 address, or an IPv6 address in brackets. No
-// host needs no port.
-static bool is_authority(struct mg_str s) {
+// host needs no port. Of CONNECT the port must be there (RFC 9110, section 9.3.6).
+static bool is_authority(struct mg_str s, bool with_port) {
     const char *p = s.buf, *end = p + s.len;
     if (s.len > 0 && *p == '[') {
         const char *close = memchr(p, ']', s.len);
@@ -100,7 +100,7 @@ static bool is_authority(struct mg_str s) {
         }
     }
     if (p == end) {
-        return true;
+        return !with_port;
     }
     if (*p++ != ':' || p - 1 == s.buf) {
         return false;
@@ -109,10 +109,12 @@ static bool is_authority(struct mg_str s) {
         p++;
     }
     const char *port = p;
+    bool zero = true;
     while (p < end && *p >= '0' && *p <= '9') {
-        p++;
+        zero &= *p++ == '0';
     }
-    return p == end && (p - port < 5 || (p - port == 5 && memcmp(port, "65535", 5) <= 0));
+    bool is_port = p - port < 5 || (p - port == 5 && memcmp(port, "65535", 5) <= 0);
+    return p == end && is_port && !(with_port && zero);
 }
 
 // "HTTP/1.x"; others are 505, what is no version at all 400.
@@ -157,7 +159,11 @@ static int request_line(const char *p, const char *end, pmg_http_msg_t *hm, pmg_
     if (refuse != 0) {
         return refuse;
     }
-    if (*p != '/') {
+    if (pmg_str_is(hm->method, "CONNECT")) {
+        if (!is_authority(mg_str_n((char *)(size_t)p, (size_t)(target_end - p)), true)) {
+            return 400;
+        }
+    } else if (*p != '/') {
         struct mg_str target = mg_str_n((char *)(size_t)p, (size_t)(target_end - p));
         size_t skip = has_prefix(target, "http://") ? 7 : has_prefix(target, "https://") ? 8 : 0;
         if (skip > 0) { // absolute-form: its authority takes the place of Host (section 3.2.2)
@@ -166,12 +172,11 @@ static int request_line(const char *p, const char *end, pmg_http_msg_t *hm, pmg_
                 path++;
             }
             f->authority = mg_str_n((char *)(size_t)p, (size_t)(path - p));
-            if (path == p || !is_authority(f->authority)) {
+            if (path == p || !is_authority(f->authority, false)) {
                 return 400;
             }
             p = path;
-        } else if (!(pmg_str_is(target, "*") && pmg_str_is(hm->method, "OPTIONS")) &&
-                   !pmg_str_is(hm->method, "CONNECT")) {
+        } else if (!(pmg_str_is(target, "*") && pmg_str_is(hm->method, "OPTIONS"))) {
             return 400;
         }
     }
@@ -291,7 +296,7 @@ static int framing_header(struct mg_str name, struct mg_str value, pmg_http_fram
             if (!seen->response && pmg_str_ieq(name, "host")) {
                 seen->hosts++;
                 seen->host = seen->n;
-                return is_authority(value) ? 0 : 400;
+                return is_authority(value, false) ? 0 : 400;
             }
             break;
         case 6:
