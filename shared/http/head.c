@@ -159,7 +159,8 @@ static int request_line(const char *p, const char *end, pmg_http_msg_t *hm, pmg_
     if (refuse != 0) {
         return refuse;
     }
-    if (pmg_str_is(hm->method, "CONNECT")) {
+    f->connect = pmg_str_is(hm->method, "CONNECT");
+    if (f->connect) {
         if (!is_authority(mg_str_n((char *)(size_t)p, (size_t)(target_end - p)), true)) {
             return 400;
         }
