@@ -187,13 +187,14 @@ def target(request):
     clients.adapt()
 
 
-@pytest.fixture(autouse=True)
-def _needs(request):
-    wanted = _wanted(request.node)
-    if wanted and "target" in request.fixturenames:
-        target = request.getfixturevalue("target")
-        if lacking := wanted - target.capabilities:
-            pytest.skip(f"{target.name} has no {', '.join(sorted(lacking))}")
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Skips for what is needed before a fixture of any scope is made, which may need it, too."""
+    wanted = _wanted(item)
+    if wanted and "target" in item.fixturenames:
+        found = _probe(_all_targets[item.callspec.params["target"]])
+        if lacking := wanted - found.capabilities:
+            pytest.skip(f"{found.name} has no {', '.join(sorted(lacking))}")
 
 
 def _failed(request):
