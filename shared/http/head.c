@@ -109,12 +109,14 @@ static bool is_authority(struct mg_str s, bool with_port) {
         p++;
     }
     const char *port = p;
-    bool zero = true;
     while (p < end && *p >= '0' && *p <= '9') {
-        zero &= *p++ == '0';
+        p++;
     }
     bool is_port = p - port < 5 || (p - port == 5 && memcmp(port, "65535", 5) <= 0);
-    return p == end && is_port && !(with_port && zero);
+    while (with_port && port < p && *port == '0') {
+        port++;
+    }
+    return p == end && is_port && !(with_port && port == p);
 }
 
 // "HTTP/1.x"; others are 505, what is no version at all 400.
