@@ -81,8 +81,8 @@ static bool is_hex(char ch) {
 }
 
 // host[:port] (RFC 3986, section 3.2): a name, an IPv4 address, or an IPv6 address in brackets. No
-// host needs no port. Of CONNECT the port must be there (RFC 9110, section 9.3.6).
-static bool is_authority(struct mg_str s, bool with_port) {
+// host needs no port.
+static bool is_authority(struct mg_str s) {
     const char *p = s.buf, *end = p + s.len;
     if (s.len > 0 && *p == '[') {
         const char *close = memchr(p, ']', s.len);
@@ -100,7 +100,7 @@ static bool is_authority(struct mg_str s, bool with_port) {
         }
     }
     if (p == end) {
-        return !with_port;
+        return true;
     }
     if (*p++ != ':' || p - 1 == s.buf) {
         return false;
@@ -112,11 +112,17 @@ static bool is_authority(struct mg_str s, bool with_port) {
     while (p < end && *p >= '0' && *p <= '9') {
         p++;
     }
-    bool is_port = p - port < 5 || (p - port == 5 && memcmp(port, "65535", 5) <= 0);
-    while (with_port && port < p && *port == '0') {
-        port++;
+    return p == end && (p - port < 5 || (p - port == 5 && memcmp(port, "65535", 5) <= 0));
+}
+
+// Of an authority: is there a port to connect to (RFC 9110, section 9.3.6)?
+static bool has_port(struct mg_str s) {
+    const char *p = pmg_str_end(s);
+    bool other = false;
+    while (p > s.buf && p[-1] >= '0' && p[-1] <= '9') {
+        other |= *--p != '0';
     }
-    return p == end && is_port && !(with_port && port == p);
+    return other && p > s.buf && p[-1] == ':';
 }
 
 // "HTTP/1.x"; others are 505, what is no version at all 400.
@@ -161,13 +167,12 @@ static int request_line(const char *p, const char *end, pmg_http_msg_t *hm, pmg_
     if (refuse != 0) {
         return refuse;
     }
-    f->connect = pmg_str_is(hm->method, "CONNECT");
-    if (f->connect) {
-        if (!is_authority(mg_str_n((char *)(size_t)p, (size_t)(target_end - p)), true)) {
+    struct mg_str target = mg_str_n((char *)(size_t)p, (size_t)(target_end - p));
+    if (*hm->method.buf == 'C' && pmg_str_is(hm->method, "CONNECT")) { // most are told by a byte
+        if (!is_authority(target) || !has_port(target)) {
             return 400;
         }
     } else if (*p != '/') {
-        struct mg_str target = mg_str_n((char *)(size_t)p, (size_t)(target_end - p));
         size_t skip = has_prefix(target, "http://") ? 7 : has_prefix(target, "https://") ? 8 : 0;
         if (skip > 0) { // absolute-form: its authority takes the place of Host (section 3.2.2)
             const char *path = p += skip;
@@ -175,7 +180,7 @@ static int request_line(const char *p, const char *end, pmg_http_msg_t *hm, pmg_
                 path++;
             }
             f->authority = mg_str_n((char *)(size_t)p, (size_t)(path - p));
-            if (path == p || !is_authority(f->authority, false)) {
+            if (path == p || !is_authority(f->authority)) {
                 return 400;
             }
             p = path;
@@ -299,7 +304,7 @@ static int framing_header(struct mg_str name, struct mg_str value, pmg_http_fram
             if (!seen->response && pmg_str_ieq(name, "host")) {
                 seen->hosts++;
                 seen->host = seen->n;
-                return is_authority(value, false) ? 0 : 400;
+                return is_authority(value) ? 0 : 400;
             }
             break;
         case 6:

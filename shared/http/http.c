@@ -114,7 +114,7 @@ static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p
         h->http10 = p->f.http10;
         h->close_after = p->f.close || (p->f.http10 && !p->f.keep_alive);
         h->is_head = pmg_str_is(p->hm.method, "HEAD");
-        h->is_connect = p->f.connect;
+        h->is_connect = pmg_str_is(p->hm.method, "CONNECT");
         h->resp_started = h->by_hand = h->events = 0;
         h->out = PMG_HTTP_OUT_LENGTH;
     }

@@ -84,7 +84,6 @@ size_t pmg_http_body_left(struct mg_connection *c); // of a body with Content-Le
 // body.c
 typedef struct {
     bool http10, chunked, has_length, close, keep_alive, upgrade, expect_continue;
-    bool connect; // the method of a request
     bool faulty; // chunks in HTTP/1.0: nothing that follows can be trusted
     size_t content_length;
     struct mg_str authority; // of a request's target, or empty
