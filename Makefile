@@ -18,6 +18,8 @@ VENV := .venv/bin
 BUILD := build
 export VERBOSE := $(V)
 export PYTHON
+# A bare environment has none, and the cache is in it.
+export HOME := $(or $(HOME),$(shell getent passwd "$$(id -u)" | cut -d: -f6),/)
 
 # What must be built for a target; a serial port's board brings its own firmware.
 builds = $(filter cpython cpython-poll unix unix-next,$(1)) $(if $(filter pico,$(1)),firmware rig) \

@@ -30,16 +30,10 @@ from targets import ROOT, DeviceError, all_targets, find_target
 SKIPPED = {"cpython": 135, "unix": 26, "pico": 447}
 SKIPPED |= {"cpython-poll": SKIPPED["cpython"] + 1, "unix-next": SKIPPED["unix"]}  # one wants epoll
 
-#: What this computer may lack, rather than a target: skips for want of it are not counted there.
-OF_THIS_COMPUTER = {
-    "namespaces",
-    "link-local address",
-    "systemd",
-    "ejabberd",
-    "initdb",
-    "nats-server",
-    "postgres",
-}
+#: What this computer may lack, rather than a target: skips for want of it are not counted there, nor
+#: any whose reason begins so.
+OF_THIS_COMPUTER = {"namespaces", "systemd", "ejabberd"}
+THIS_COMPUTER = "Skipped: this computer has no "
 
 #: No test may hang; seconds.
 TEST_TIMEOUT = 120
@@ -191,13 +185,14 @@ def target(request):
     clients.adapt()
 
 
-@pytest.fixture(autouse=True)
-def _needs(request):
-    wanted = _wanted(request.node)
-    if wanted and "target" in request.fixturenames:
-        target = request.getfixturevalue("target")
-        if lacking := wanted - target.capabilities:
-            pytest.skip(f"{target.name} has no {', '.join(sorted(lacking))}")
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Skips for what is needed before a fixture of any scope is made, which may need it, too."""
+    wanted = _wanted(item)
+    if wanted and "target" in item.fixturenames:
+        found = _probe(_all_targets[item.callspec.params["target"]])
+        if lacking := wanted - found.capabilities:
+            pytest.skip(f"{found.name} has no {', '.join(sorted(lacking))}")
 
 
 def _failed(request):
@@ -318,8 +313,10 @@ def pytest_runtest_logreport(report):
     _seconds[kind] += report.duration
     if report.skipped and kind != "host alone":
         _outcomes[kind]["skipped"] += 1
-        lacking = report.longrepr[2].rpartition(" has no ")[2].split(", ")
-        _outcomes[kind]["not counted"] += set(lacking) <= OF_THIS_COMPUTER
+        reason = report.longrepr[2]
+        lacking = set(reason.rpartition(" has no ")[2].split(", "))
+        of_this = reason.startswith(THIS_COMPUTER) or lacking <= OF_THIS_COMPUTER
+        _outcomes[kind]["not counted"] += of_this
     elif report.failed:
         _outcomes[kind]["failed"] += 1
     elif report.when == "call":

@@ -163,7 +163,7 @@ def test_cuts_without_memory(faulty, mosquitto):  # noqa: F811
     def droughts(cutter):
         device.exec("dry()")
 
-    run(device, mosquitto, 6, 4, 20, 80, droughts)
+    run(device, mosquitto, 6, 4, 20, 80, droughts, most=700)
     assert device.eval("failures()") > 0
     device.eval("reset()")
 
