@@ -11,6 +11,7 @@ import hashlib
 import http.server
 import os
 import pwd
+import ssl
 import tempfile
 import threading
 import zlib
@@ -19,9 +20,17 @@ from pathlib import Path
 from aiohttp import web
 
 from peers.clients import free_port, here
+from peers.pki import pki
 from peers.tls_servers import program, running, until_left
 
 CODED = {"gzip": gzip.compress, "deflate": zlib.compress, "raw": lambda data: zlib.compress(data)[2:-4]}
+
+
+def own_context(folder, name):
+    """For a server with one of the certificates of pki.py."""
+    made = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    made.load_cert_chain(*pki()[name].files(folder))
+    return made
 
 
 class Site:
@@ -112,7 +121,9 @@ class Site:
         response = web.StreamResponse()
         await response.prepare(request)
         await response.write(b"begun")
-        await asyncio.sleep(600)
+        with contextlib.suppress(asyncio.CancelledError):
+            await asyncio.sleep(600)
+        return response
 
     async def page_coded(self, request, rest):
         how, _, size = rest.partition("/")

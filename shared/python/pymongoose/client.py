@@ -115,9 +115,8 @@ class Response(_Base):
                 piece = fetch.take()
                 if piece:
                     yield piece
-                elif fetch.error:
-                    raise fetch.error
                 elif fetch.phase == END:
+                    fetch.check()
                     break
                 else:
                     self._session._wait(fetch, True)
@@ -302,8 +301,7 @@ class Session:
             pool.manager.poll(0)  # a server may have left meanwhile
         fetch.begin()
         self._wait(fetch, False)
-        if fetch.error:
-            raise fetch.error
+        fetch.check()
         response = fetch.response
         if stream:
             response._session = self
@@ -377,9 +375,11 @@ class Session:
     def close(self):
         """Closes its connections."""
         self._closed = True
+        self.tls = None
         manager, self._pool.manager = self._pool.manager, None
         if manager:
             manager.close()
+            self._pool.close()
 
     def __enter__(self):
         return self

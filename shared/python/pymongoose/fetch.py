@@ -22,6 +22,7 @@ from pymongoose import (
     Error,
     __version__,
     base64_encode,
+    json_get,
     millis,
     url_decode,
     url_encode,
@@ -251,6 +252,7 @@ class Link:
             self.pool.lost(self)
             if self.fetch:
                 self.fetch.broke(self.reason)
+            self.conn = None
 
     def close(self):
         self.fetch = None
@@ -269,7 +271,7 @@ class Pool:
         self.count = 0
         self.idle = []
         self.queue = []
-        self.tls = None
+        self.made = {}
         self.waits = True  # can a request wait for another to end?
 
     def take(self, fetch, key):
@@ -320,26 +322,20 @@ class Pool:
             fetch.ask()
 
     def options(self, tls, name=None):
-        """TlsOpts for a connection; `name` stands beyond a proxy."""
-        from pymongoose import TlsOpts  # which some firmware has not
-
-        if tls is None:
-            if name is None:
-                if self.tls is None:
-                    self.tls = TlsOpts()  # kept: it has the sessions, too
-                return self.tls
-            return TlsOpts(name=name)
-        if name is None or tls.name:
+        """TlsOpts for a connection; `name` stands beyond a proxy. Kept: they have the sessions."""
+        if tls is not None and (name is None or tls.name):
             return tls
-        return TlsOpts(
-            tls.ca or None,
-            tls.cert or None,
-            tls.key or None,
-            name,
-            tls.skip_verification,
-            alpn=tls.alpn,
-            legacy=tls.legacy,
-        )
+        found = self.made.get((tls, name))
+        if found is None:
+            from pymongoose import TlsOpts  # which some firmware has not
+
+            given = {}
+            if tls is not None:
+                given = {each: getattr(tls, each) or None for each in ("ca", "cert", "key")}
+                for each in ("skip_verification", "alpn", "legacy"):
+                    given[each] = getattr(tls, each)
+            found = self.made[(tls, name)] = TlsOpts(name=name, **given)
+        return found
 
     def give(self, link):
         """A request is done with a connection that can take another."""
@@ -375,8 +371,11 @@ class Pool:
             self.queue.pop(0).begin()
 
     def close(self):
-        for link in list(self.idle):
-            self.drop(link)
+        """After its Manager."""
+        for opts in self.made.values():
+            if MICROPYTHON:  # now, whenever its collector comes
+                opts.__del__()
+        self.made.clear()
 
 
 class Response:
@@ -435,7 +434,9 @@ class Response:
         import json
 
         try:
-            return json.loads(content.decode())
+            if MICROPYTHON:  # whose own parser takes what is cut off
+                return json.loads(json_get(content, "$") or "")
+            return json.loads(content)
         except ValueError:
             text = "%s %s: the body is no JSON: %r"
             raise ValueError(text % (self._fetch.method, self.url, content[:60])) from None
@@ -563,6 +564,7 @@ class Fetch:
         link, self.link = self.link, None
         self.phase = END
         self.settled = True
+        self.body = self.tls = None  # a response that is kept shall not keep them
         if link:
             link.close()
         if self.notify:
@@ -574,6 +576,15 @@ class Fetch:
         phase = PHASES[phase]
         text = "%s %s: %s" % (self.method, self.url, text)
         return kind(text, _NUMBERS[number], phase, self.url)
+
+    def check(self):
+        """Raises what it failed with, once: that knows this frame, which must not know it in turn."""
+        e, self.error = self.error, None
+        if e:
+            try:
+                raise e
+            finally:
+                e = None
 
     # What the pool calls
 
@@ -597,6 +608,9 @@ class Fetch:
         """The connection has ended."""
         link, self.link = self.link, None
         link.fetch = None
+        if self.phase in (SEND, FIRST) and "HTTP response" in reason and "before" not in reason:
+            self.got = True
+            self.phase = READ
         if self.moved:
             self._follow()
         elif (
@@ -614,11 +628,11 @@ class Fetch:
                 number = "ECONNREFUSED" if "refused" in reason else "EHOSTUNREACH"
             elif phase == TLS:
                 number = "EPROTO"
-            elif reason.startswith("HTTP"):
+            elif "max_body" in reason:
+                number = "EMSGSIZE"
+                reason += ": take it with stream=True, or raise that"
+            elif phase == READ and "closed" not in reason:
                 number = "EPROTO"
-                if "larger than" in reason:
-                    number = "EMSGSIZE"
-                    reason += ": take it with stream=True, or raise max_body"
             if not reason:
                 reason = "the connection was closed" + _CLOSED.get(phase, "")
             self.fail(self.trouble(SAID[phase] + ": " + reason, number))
@@ -637,7 +651,7 @@ class Fetch:
             fields.append(("User-Agent", USER_AGENT))
         if "accept" not in names:
             fields.append(("Accept", "*/*"))
-        if ENCODINGS and "accept-encoding" not in names:
+        if ENCODINGS and "accept-encoding" not in names and "range" not in names:
             fields.append(("Accept-Encoding", ENCODINGS))
         if self.auth and "authorization" not in names:
             fields.append(("Authorization", self.auth))
