@@ -8,6 +8,7 @@ from client_script import SCRIPT, fetched
 from peers.clients import seconds
 from peers.http_servers import Site, pattern
 from peers.pki import NOW
+from targets import ROOT
 
 
 @pytest.fixture(scope="module")
@@ -38,13 +39,18 @@ def test_a_response(device, base):
     assert device.eval("r.headers['CONTENT-type'], 'content-length' in r.headers, 'x' in r.headers") == (
         "application/json; charset=utf-8", True, False,
     )  # fmt: skip
-    assert device.eval("r.headers.get('none', 7), failed(lambda: r.headers['none'])[0]") == (7, "KeyError")
+    assert device.eval("r.headers.get('none', 7), failed(lambda: r.headers['none'])[0]") == (
+        7,
+        "KeyError",
+    )
     seen = device.eval("r.json()")
     assert (seen["method"], seen["path"], seen["size"]) == ("GET", "/echo/a?x=1", 0)
     assert seen["headers"]["user-agent"].startswith("pymongoose/")
     assert device.eval("json.loads(r.text) == json.loads(r.content) == r.json()")
     device.exec("r.raise_for_status(); r.close()")
-    assert device.eval("[(k.lower(), v) for k, v in r.headers.items() if k.lower() == 'content-type']")
+    assert device.eval(
+        "[(k.lower(), v) for k, v in r.headers.items() if k.lower() == 'content-type']"
+    )
 
 
 @pytest.mark.parametrize("method", ["get", "post", "put", "patch", "delete", "options"])
@@ -56,7 +62,11 @@ def test_methods(device, site, method):
 
 def test_head_and_request(device, base):
     device.exec(f"r = client.head({base + '/echo'!r})")
-    assert device.eval("r.status_code, r.content, int(r.headers['content-length']) > 10") == (200, b"", True)
+    assert device.eval("r.status_code, r.content, int(r.headers['content-length']) > 10") == (
+        200,
+        b"",
+        True,
+    )
     assert device.eval(f"client.request('PURGE', {base + '/echo'!r}).json()")["method"] == "PURGE"
     assert device.eval(f"client.request('get', {base + '/echo'!r}).json()")["method"] == "GET"
 
@@ -106,7 +116,9 @@ def test_bodies(device, site, given, kind, text):
 
 
 def test_headers_and_auth(device, site):
-    seen = fetched(device, site.port, "/echo", "headers={'X-A': 'b', 'user-agent': 'me', 'Accept': None}")
+    seen = fetched(
+        device, site.port, "/echo", "headers={'X-A': 'b', 'user-agent': 'me', 'Accept': None}"
+    )
     assert (seen["headers"]["x-a"], seen["headers"]["user-agent"]) == ("b", "me")
     assert "accept" not in seen["headers"]
     seen = fetched(device, site.port, "/echo", "auth=('me', 'p:w')")
@@ -129,9 +141,12 @@ def test_large_bodies(device, target, site, base, tmp_path):
             f"    yield (b'0123456789abcdef-' * 101)[:n]\n"
             "    left -= n\n"
         )
-        given = "b'0123456789abcdef-' * %d" % (size // 34) if made == "bytes" else "pieces()"
+        whole = f"b'0123456789abcdef-' * {size // 34}"
+        given = whole if made == "bytes" else "pieces()"
         seen = fetched(device, site.port, "/echo", f"data={given}", "put")
-        wanted = data[: size // 34 * 17] if made == "bytes" else pattern(1717)[:1700] * (size // 1700)
+        wanted = (
+            data[: size // 34 * 17] if made == "bytes" else pattern(1717)[:1700] * (size // 1700)
+        )
         assert seen["size"] == (len(wanted) if made == "bytes" else size)
         if made == "bytes":
             assert (seen["size"], seen["sha"]) == digest(wanted)
@@ -173,7 +188,9 @@ def test_a_stream(device, target, base):
     device.exec(f"r = client.get({base + f'/size/{size}'!r}, stream=True)")
     assert device.eval("set([len(p) for p in r.iter_content(1000)])", 60) <= {1000, size % 1000}
     device.exec(f"r = client.get({base + '/chunks/5'!r}, stream=True)")
-    assert device.eval("list(r.iter_lines())") == [b"a line"] + [b"and half a line"] * 4 + [b"and half "]
+    assert device.eval("list(r.iter_lines())") == [b"a line"] + [b"and half a line"] * 4 + [
+        b"and half "
+    ]
     device.exec(f"r = client.get({base + '/chunks/5'!r}, stream=True)")
     assert device.eval("r.content") == b"a line\r\nand half " * 5
     assert device.eval("r.content, r.status_code")[1] == 200  # as often as one likes
@@ -194,7 +211,10 @@ def test_save(device, target, base, tmp_path):
     size = target.size(2_000_000, 20_000)
     path = folder + "/saved.bin"
     device.exec(f"got = []\nr = client.get({base + f'/size/{size}'!r}, stream=True)")
-    assert device.eval(f"r.save({path!r}, progress=lambda done, total: got.append((done, total)))", 60) == size
+    assert (
+        device.eval(f"r.save({path!r}, progress=lambda done, total: got.append((done, total)))", 60)
+        == size
+    )
     assert device.eval("got[-1]") == (size, size)
     assert device.eval("len(got) > 1 and sorted(got) == got")
     assert device.eval(f"check([open({path!r}, 'rb').read()])") == digest(pattern(size))
@@ -212,13 +232,18 @@ def test_coded_bodies(device, target, base, how):
     size = target.size(1_000_000, 5_000)
     url = base + f"/coded/{how}/{size}"
     assert device.eval(f"check([client.get({url!r}).content])", 30) == digest(pattern(size))
-    assert device.eval(f"check(client.get({url!r}, stream=True).iter_content())", 30) == digest(pattern(size))
+    assert device.eval(f"check(client.get({url!r}, stream=True).iter_content())", 30) == digest(
+        pattern(size)
+    )
 
 
 def test_a_coded_body_beyond_the_limit(device, base):
     url = base + "/coded/gzip/50000"
     name, text, _ = device.eval(f"failed(client.get, {url!r}, max_body=9000)")
-    assert (name, "decoded body is larger than max_body, 9000 bytes" in text) == ("RequestError", True)
+    assert (name, "decoded body is larger than max_body, 9000 bytes" in text) == (
+        "RequestError",
+        True,
+    )
 
 
 def test_a_coded_body_that_is_none(device, base, site):
@@ -241,14 +266,19 @@ def test_a_coded_body_that_is_none(device, base, site):
     ],
 )
 def test_text(device, base, data, charset, text):
-    assert device.eval(f"client.get({base + f'/text/{data.hex()}?charset={charset}'!r}).text") == text
+    assert (
+        device.eval(f"client.get({base + f'/text/{data.hex()}?charset={charset}'!r}).text") == text
+    )
 
 
 def test_text_by_a_charset_of_the_program(device, base):
     device.exec(f"r = client.get({base + '/bytes/e9'!r}); r.encoding = 'latin-1'")
     assert device.eval("r.text") == "é"
     device.exec("r.encoding = 'no such'")
-    assert device.eval("failed(lambda: r.text)")[:2] == ("ValueError", "this Python cannot decode no such")
+    assert device.eval("failed(lambda: r.text)")[:2] == (
+        "ValueError",
+        "this Python cannot decode no such",
+    )
 
 
 # ---- Redirects
@@ -307,7 +337,11 @@ def test_a_redirect_to_nowhere(device, base, to):
 
 def test_a_body_that_cannot_be_sent_again(device, base):
     url = base + "/move/307?to=/echo"
-    assert device.eval(f"client.post({url!r}, data=io.BytesIO(b'again')).json()['text']") == "again" if device.exec("import io") is None else 0
+    assert (
+        device.eval(f"client.post({url!r}, data=io.BytesIO(b'again')).json()['text']") == "again"
+        if device.exec("import io") is None
+        else 0
+    )
     name, text, _ = device.eval(f"failed(client.post, {url!r}, data=iter([b'once']))")
     assert (name, "asks for the body again" in text) == ("RequestError", True)
 
@@ -345,7 +379,9 @@ def test_a_session_keeps_a_connection(device, base, site):
 
 
 def test_limits_of_a_pool(device, base):
-    device.exec(f"s = client.Session(pool_size=2); rs = [s.get({base + '/hang'!r}, stream=True) for n in (1, 2)]")
+    device.exec(
+        f"s = client.Session(pool_size=2); rs = [s.get({base + '/hang'!r}, stream=True) for n in (1, 2)]"
+    )
     assert "all 2 connections" in device.eval(f"failed(s.get, {base + '/echo'!r})")[1]
     device.exec("rs[0].close()")
     assert device.eval(f"s.get({base + '/echo'!r}).ok")
@@ -371,14 +407,20 @@ def test_cookies_if_asked(device, site, base):
     device.exec("s = client.Session(cookies=True)")
 
     def page(*lines, path="/cookie"):
-        return device.eval(f"s.get({base + path!r}, params={[('set', line) for line in lines]!r}).text")
+        return device.eval(
+            f"s.get({base + path!r}, params={[('set', line) for line in lines]!r}).text"
+        )
 
-    assert page("a=1; Path=/", "b=2; Max-Age=100", "c=3; Secure", "d=4; Domain=else.test", "bad") == ""
+    assert (
+        page("a=1; Path=/", "b=2; Max-Age=100", "c=3; Secure", "d=4; Domain=else.test", "bad") == ""
+    )
     assert page() == "a=1; b=2"
     assert page("a=; Max-Age=0; Path=/", "p=5; Path=/cookie/deep") == "a=1; b=2"
     assert page() == "b=2"
     assert page(path="/cookie/deep/er") == "p=5; b=2"
-    assert device.eval(f"s.get({base + '/cookie'!r}, headers={{'Cookie': 'own=1'}}).text") == "own=1"
+    assert (
+        device.eval(f"s.get({base + '/cookie'!r}, headers={{'Cookie': 'own=1'}}).text") == "own=1"
+    )
     device.exec("s.close()")
     device.exec("s = client.Session()")
     page("a=1; Path=/")
@@ -388,7 +430,10 @@ def test_cookies_if_asked(device, site, base):
 
 def test_an_early_answer(device, base):
     device.exec("def endless():\n  while True: yield b'x' * 500\n")
-    assert device.eval(f"client.put({base + '/early'!r}, data=endless()).status_code", seconds()) == 413
+    assert (
+        device.eval(f"client.put({base + '/early'!r}, data=endless()).status_code", seconds())
+        == 413
+    )
 
 
 # ---- Wrong arguments
@@ -407,7 +452,11 @@ def test_an_early_answer(device, base):
         ("client.get('http://h', timeout='x')", "TypeError", "timeout must be a number"),
         ("client.get('http://h', timeout=0)", "ValueError", "more than 0"),
         ("client.get('http://h', timeout=(1, 2, 3))", "ValueError", "(connect, read)"),
-        ("client.get('http://h', timeout={'x': 1})", "ValueError", "connect, tls, send, first_byte"),
+        (
+            "client.get('http://h', timeout={'x': 1})",
+            "ValueError",
+            "connect, tls, send, first_byte",
+        ),
         ("client.post('http://h', data=7)", "TypeError", "data must be bytes, str, a dict"),
         ("client.post('http://h', data='x', json=1)", "ValueError", "give one"),
         ("client.get('http://h', nonsense=1)", "TypeError", ""),
@@ -420,3 +469,46 @@ def test_wrong_arguments(device, call, kind, text):
     found = device.eval(f"failed(lambda: {call})")
     assert found[0] == kind and text in found[1]
     assert device.eval("live()") == (0, 0, 0, 0)
+
+
+def test_the_first_example_of_the_docs(device, target, base, site, tmp_path):
+    from aiohttp import web
+
+    async def page(request, rest):
+        if request.method == "POST":
+            return web.json_response((await request.json(), request.headers["Authorization"]))
+        return web.json_response([{"name": "one"}, {"name": "page " + request.query["page"]}])
+
+    site.page_api = page
+    example = (ROOT / "docs/client.md").read_text().partition("```python no-run\n")[2]
+    example = example.partition("```")[0]
+    assert example.count("\n") < 15
+    folder = target.folder(tmp_path)
+    example = example.replace('"firmware.bin"', repr(folder + "/firmware.bin"))
+    example = example.replace("https://example.com/firmware.bin", base + "/size/3000")
+    device.exec(example.replace("https://example.com", base))
+    assert [device.line(), device.line()] == ["one", "page 2"]
+    assert [seen[:2] for seen in site.seen[1:]] == [("POST", "/api/items"), ("GET", "/size/3000")]
+    assert device.eval(f"len(open({folder + '/firmware.bin'!r}, 'rb').read())") == 3000
+
+
+@pytest.mark.needs("process")
+def test_the_example_program(target, site, tmp_path):
+    base = f"http://127.0.0.1:{site.port}"
+
+    def run(*arguments):
+        running = target.run(ROOT / "examples/fetch.py", *arguments)
+        try:
+            return running.exit_code(), running.console
+        finally:
+            running.kill()
+
+    path = str(tmp_path / "got")
+    assert run(base + "/move/302?to=/size/20000", path) == (
+        0,
+        f"stored 20000 bytes of {base}/size/20000",
+    )
+    assert (tmp_path / "got").read_bytes() == pattern(20000)
+    assert run(base + "/chunks/1")[1].startswith("a line")
+    code, text = run(base + "/none", path)
+    assert code == 1 and "the server answers 404" in text

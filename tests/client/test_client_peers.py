@@ -35,12 +35,19 @@ def test_nginx(device, tmp_path):
         device.exec(f"s = client.Session(); base = {base!r}")
         for _ in range(7):  # after five it closes
             assert device.eval("check([s.get(base + '/moved').content])") == digest
-        assert device.eval("s.get(base + '/page.txt', headers={'Accept-Encoding': 'gzip'}).content") == pattern(5000)
+        assert device.eval(
+            "s.get(base + '/page.txt', headers={'Accept-Encoding': 'gzip'}).content"
+        ) == pattern(5000)
         assert device.eval("s.get(base + '/none').status_code") == 404
         assert device.eval("s.get(base + '/private').status_code") == 401
-        assert device.eval("s.get(base + '/private', auth=('me', 'secret word')).status_code") == 404
+        assert (
+            device.eval("s.get(base + '/private', auth=('me', 'secret word')).status_code") == 404
+        )
         assert device.eval("s.post(base + '/page.txt', data=b'x' * 5000).status_code") == 413
-        assert device.eval("s.get(base + '/page.txt', headers={'Range': 'bytes=5-9'}).content") == pattern(10)[5:]
+        assert (
+            device.eval("s.get(base + '/page.txt', headers={'Range': 'bytes=5-9'}).content")
+            == pattern(10)[5:]
+        )
         device.exec("s.close()")
 
 
@@ -75,12 +82,19 @@ def test_tls_of_a_session(device, target, trust, tmp_path):
         assert device.eval("s.get(secure + '/echo').json()")["method"] == "GET"
         size = target.size(500_000, 20_000)
         wanted = (size, hashlib.sha256(pattern(size)).hexdigest())
-        assert device.eval(f"check(s.get(secure + '/size/{size}', stream=True).iter_content())", 30) == wanted
-        assert device.eval(f"s.put(secure + '/echo', data=b'x' * {size}).json()", 30)["size"] == size
+        assert (
+            device.eval(f"check(s.get(secure + '/size/{size}', stream=True).iter_content())", 30)
+            == wanted
+        )
+        assert (
+            device.eval(f"s.put(secure + '/echo', data=b'x' * {size}).json()", 30)["size"] == size
+        )
         assert len(set(safe.peers)) == 1
         found = device.eval("s.get(clear + '/move/302?to=' + secure + '/echo').url")
         assert found == secure + "/echo"
-        assert device.eval("s.get(secure + '/move/302?to=' + clear + '/echo').url") == clear + "/echo"
+        assert (
+            device.eval("s.get(secure + '/move/302?to=' + clear + '/echo').url") == clear + "/echo"
+        )
         for given in ("auth=('a', 'b')", "headers={'Cookie': 'a=b'}"):
             call = f"failed(s.get, secure + '/move/302?to=' + clear + '/echo', {given})"
             name, text, _ = device.eval(call)
@@ -121,7 +135,7 @@ def test_a_proxy(device, proxy, trust, tmp_path):
             assert (seen["path"], seen["text"], seen["method"]) == ("/echo?x=1", str(n), "POST")
             assert "via" in seen["headers"] and seen["headers"]["host"] == f"{here()}:{plain.port}"
         secure = f"https://{here()}:{safe.port}/echo?y=1"
-        for n in range(2):
+        for _ in range(2):
             seen = device.eval(f"s.get({secure!r}).json()")
             assert (seen["path"], "via" in seen["headers"]) == ("/echo?y=1", False)
             assert seen["headers"]["host"] == f"{here()}:{safe.port}"
@@ -129,16 +143,18 @@ def test_a_proxy(device, proxy, trust, tmp_path):
         device.exec("s.close()")
 
 
-def test_a_proxy_that_refuses(device, tmp_path):
-    with tinyproxy(tmp_path, "me word") as port, Site() as site:
-        proxy, url = f"{device.peer}:{port}", f"http://{here()}:{site.port}/echo"
-        given = "proxies={'http': 'http://me:word@%s', 'https': 'http://%s'}" % (proxy, proxy)
-        assert device.eval(f"client.get({url!r}, {given}).json()")["path"] == "/echo"
-        assert device.eval(f"client.get({url!r}, proxies={{'http': 'http://{proxy}'}}).status_code") == 407
-        url = url.replace("http:", "https:")
-        name, text, phase = device.eval(f"failed(client.get, {url!r}, {given})")
+def test_a_proxy_that_wants_a_password(device, trust, tmp_path):
+    tls = own_context(tmp_path, "ec")
+    with tinyproxy(tmp_path, "me word") as port, Site() as plain, Site(tls) as safe:
+        clear, secure = f"http://{here()}:{plain.port}/echo", f"https://{here()}:{safe.port}/echo"
+        bare, known = f"http://{device.peer}:{port}", f"http://me:word@{device.peer}:{port}"
+        device.exec(f"bare, known = [{{'http': p, 'https': p}} for p in {(bare, known)!r}]")
+        for url in (clear, secure):
+            seen = device.eval(f"client.get({url!r}, proxies=known, tls=opts).json()")
+            assert "proxy-authorization" not in seen["headers"]
+        assert device.eval(f"client.get({clear!r}, proxies=bare).status_code") == 407
+        name, text, phase = device.eval(f"failed(client.get, {secure!r}, proxies=bare, tls=opts)")
         assert (name, phase) == ("RequestError", "connect") and "the proxy answers 407" in text
-        device.exec(f"auth = {given.replace('http://%s' % proxy, 'http://me:word@' + proxy)[8:]}")
 
 
 @pytest.mark.needs("process")
@@ -156,7 +172,9 @@ def test_proxies_of_the_environment(device):
     )
     try:
         assert device.eval("setenv()") is None
-        device.exec("p = setenv(HTTP_PROXY='one:3128', HTTPS_PROXY='http://u:p@two', NO_PROXY='a.test, .b.test,c.test:80,10.0.0.1')")
+        device.exec(
+            "p = setenv(HTTP_PROXY='one:3128', HTTPS_PROXY='http://u:p@two', NO_PROXY='a.test, .b.test,c.test:80,10.0.0.1')"
+        )
         assert device.eval("p.find(False, 'x.test', 80)") == (False, "one", 3128, None)
         assert device.eval("p.find(True, 'x.test', 443)") == (False, "two", 80, "Basic dTpw")
         hosts = ["a.test", "sub.a.test", "nota.test", "x.b.test", "c.test", "10.0.0.1", "10.0.0.2"]

@@ -23,7 +23,11 @@ from peers.clients import free_port, here
 from peers.pki import pki
 from peers.tls_servers import program, running, until_left
 
-CODED = {"gzip": gzip.compress, "deflate": zlib.compress, "raw": lambda data: zlib.compress(data)[2:-4]}
+CODED = {
+    "gzip": gzip.compress,
+    "deflate": zlib.compress,
+    "raw": lambda data: zlib.compress(data)[2:-4],
+}
 
 
 def own_context(folder, name):
@@ -102,7 +106,9 @@ class Site:
 
     async def page_move(self, request, rest):
         await request.read()
-        return web.Response(status=int(rest), headers={"Location": request.query["to"]}, text="moved")
+        return web.Response(
+            status=int(rest), headers={"Location": request.query["to"]}, text="moved"
+        )
 
     async def page_loop(self, request, rest):
         return web.Response(status=302, headers={"Location": f"/loop/{int(rest or 0) + 1}"})
@@ -132,7 +138,11 @@ class Site:
         return web.Response(body=data, headers={"Content-Encoding": coding})
 
     async def page_text(self, request, rest):
-        return web.Response(body=bytes.fromhex(rest), content_type="text/plain", charset=request.query.get("charset"))
+        return web.Response(
+            body=bytes.fromhex(rest),
+            content_type="text/plain",
+            charset=request.query.get("charset"),
+        )
 
     async def page_bytes(self, request, rest):
         return web.Response(body=bytes.fromhex(rest))

@@ -1,41 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Requests that wait for their response: get(), post() and others, by the names of requests."""
 
+import os
+
 from _pymongoose import _in_handler
 
 from pymongoose import Error, Manager, millis
 from pymongoose.fetch import (
     END,
-    LONG,
+    MAX_REDIRECTS,
     PIECE,
     Fetch,
-    HTTPError,
+    Headers,  # noqa: F401
+    HTTPError,  # noqa: F401
     Pool,
     RequestError,
-    Timeout,
-    encode,
-    pairs,
+    Timeout,  # noqa: F401
+    body_of,
+    pairs_of,
     times,
     with_params,
 )
-from pymongoose.fetch import MAX_REDIRECTS, TIMES
 from pymongoose.fetch import Response as _Base
-
-__all__ = (
-    "HTTPError",
-    "RequestError",
-    "Response",
-    "Session",
-    "Timeout",
-    "delete",
-    "get",
-    "head",
-    "options",
-    "patch",
-    "post",
-    "put",
-    "request",
-)
 
 _HERE = (
     "client waits for its answers, which a handler, a timer's or a scheduled callback must not: "
@@ -43,41 +29,33 @@ _HERE = (
 )
 
 
-def _check():
-    if _in_handler():
-        raise RequestError(_HERE, 16)  # EBUSY
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
+_LIMITS = {
+    "connect_timeout": 0,
+    "handshake_timeout": 0,
+    "head_timeout": 0,
+    "body_timeout": 0,
+    "send_timeout": 0,
+    "min_rate": 0,
+}
 
 
-def body_of(data, json, files):
-    """(body, Content-Type) of what the program gave."""
-    kind = None
-    if json is not None:
-        from json import dumps
+def _environment():
+    if hasattr(os, "getenv"):  # a board has no environment
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+            if os.getenv(name):
+                from pymongoose.proxies import from_environment
 
-        if data is not None or files:
-            raise ValueError("json= and data= or files= are different bodies: give one")
-        data, kind = dumps(json), "application/json"
-    elif files:
-        from pymongoose.upload import multipart
-
-        return multipart(pairs(data or ()), pairs_of(files))
-    elif data is None:
-        return None, None
-    elif isinstance(data, dict) or (
-        isinstance(data, (list, tuple)) and data and isinstance(data[0], (list, tuple))
-    ):
-        data, kind = encode(data), "application/x-www-form-urlencoded"
-    if isinstance(data, str):
-        data = data.encode()
-    if not isinstance(data, bytes) or len(data) > LONG:
-        from pymongoose.upload import source
-
-        data = source(data)
-    return data, kind
+                return from_environment()
+    return None
 
 
-def pairs_of(files):
-    return list(files.items() if hasattr(files, "items") else files)
+def _proxies(given):
+    if not isinstance(given, dict):
+        return given
+    from pymongoose.proxies import Proxies
+
+    return Proxies(given)
 
 
 class Response(_Base):
@@ -119,7 +97,7 @@ class Response(_Base):
                     fetch.check()
                     break
                 else:
-                    self._session._wait(fetch, True)
+                    self._session._more(fetch)
         except BaseException:
             self.close()
             raise
@@ -158,8 +136,6 @@ class Response(_Base):
         """Writes the body into a file, which appears when it is whole; returns its size.
 
         progress(done, total) is called after each piece; total is None if it is not known."""
-        import os
-
         total = self.headers.get("content-length")
         if self._fetch.decoder or not (total and total.isdigit()):
             total = None
@@ -201,8 +177,18 @@ class Response(_Base):
         self.close()
 
 
-class Session:
+class Session(Pool):
     """Keeps connections, and what all its requests have in common."""
+
+    _kind = Response
+    _waits = False
+    headers = {}  # noqa: RUF012
+    auth = None
+    timeout = None
+    tls = None
+    proxies = None
+    _env = False  # what the environment says of proxies
+    _closed = False
 
     def __init__(
         self,
@@ -226,30 +212,23 @@ class Session:
         self.proxies = proxies
         self.max_redirects = max_redirects
         self.max_body = max_body
-        self.cookies = None
+        self.size = pool_size
+        self.keep = pool_keep
+        self.idle_ms = pool_idle * 1000
         if cookies:
             from pymongoose.cookies import Jar
 
             self.cookies = Jar()
-        self._pool = Pool(pool_size, pool_keep, pool_idle * 1000)
-        self._pool.waits = False
-        self._closed = False
 
     def _open(self):
         if self._closed:
             raise Error("the session is closed")
-        limits = {} if self.max_body is None else {"max_body": self.max_body}
         # Every phase has its time already, and a program may let a response wait.
-        return Manager(
-            None,
-            connect_timeout=0,
-            handshake_timeout=0,
-            head_timeout=0,
-            body_timeout=0,
-            send_timeout=0,
-            min_rate=0,
-            **limits,
-        )
+        limits = _LIMITS
+        if self.max_body is not None:
+            limits = dict(limits)
+            limits["max_body"] = self.max_body
+        self.manager = Manager(None, **limits)
 
     def request(
         self,
@@ -269,39 +248,47 @@ class Session:
         proxies=None,
     ):
         """Sends a request and gives its Response, with stream=True as soon as its head is here."""
-        _check()
-        body, kind = body_of(data, json, files)
+        if _in_handler():
+            raise RequestError(_HERE, 16)  # EBUSY
+        if params:
+            url = with_params(url, params)
         fields = pairs_of(headers) if headers else []
         if self.headers:
             names = [name.lower() for name, _ in fields]
             fields += [f for f in self.headers.items() if f[0].lower() not in names]
-        if kind and "content-type" not in [name.lower() for name, _ in fields]:
-            fields.append(("Content-Type", kind))
-        phases = times(timeout, times(self.timeout))
-        fetch = Fetch(
-            self._pool,
-            Response,
-            method.upper(),
-            with_params(url, params),
-            fields,
-            body,
-            self.auth if auth is None else auth,
-            self.tls if tls is None else tls,
-            stream,
-            phases,
-        )
-        fetch.max_body = self.max_body
-        fetch.redirects = self.max_redirects if allow_redirects else 0
-        fetch.jar = self.cookies
-        fetch.proxies = self._proxies(self.proxies if proxies is None else proxies)
-        pool = self._pool
-        if pool.manager is None:
-            pool.manager = self._open()
-        elif pool.idle:
-            pool.manager.poll(0)  # a server may have left meanwhile
+        if method not in _METHODS:
+            method = method.upper()
+        fetch = Fetch(self, method, url, fields, self.auth if auth is None else auth)
+        if json is not None or data is not None or files:
+            fetch.body, kind = body_of(data, json, files)
+            if kind and "content-type" not in [name.lower() for name, _ in fields]:
+                fields.append(("Content-Type", kind))
+        if timeout is not None or self.timeout is not None:
+            fetch.times = times(timeout, times(self.timeout))
+        if tls is None:
+            tls = self.tls
+        if tls is not None:
+            fetch.tls = tls
+        if stream:
+            fetch.stream = True
+        if not allow_redirects:
+            fetch.follow = False
+        if proxies is None:
+            proxies = self.proxies
+            if proxies is None:
+                proxies = self._env
+                if proxies is False:
+                    proxies = self._env = _environment()
+        if proxies:
+            fetch.proxies = _proxies(proxies)
+        if self.manager is None:
+            self._open()
+        elif self.idle:
+            self.manager.poll(0)  # a server may have left meanwhile
         fetch.begin()
-        self._wait(fetch, False)
-        fetch.check()
+        self._wait(fetch)
+        if fetch.error:
+            fetch.check()
         response = fetch.response
         if stream:
             response._session = self
@@ -309,46 +296,36 @@ class Session:
             response._content = b"".join(response._pieces())
         return response
 
-    def _proxies(self, given):
-        if given is None:
-            from pymongoose.proxies import from_environment
-
-            return from_environment()
-        if not given:
-            return None
-        from pymongoose.proxies import Proxies
-
-        return Proxies(given)
-
-    def _wait(self, fetch, once):
-        """Polls until the fetch is settled; or once, for more of its body."""
-        _check()
-        poll = self._pool.manager.poll
-        if once:
-            fetch.since = millis()  # what the program did meanwhile is not the server's delay
+    def _wait(self, fetch):
+        """Polls until the response is there."""
+        poll = self.manager.poll
         try:
-            while once or not fetch.settled:
-                if fetch.wants():
+            while not fetch.settled:
+                if fetch.unsent and fetch.wants():
                     fetch.push(fetch.body.read(PIECE))
                 else:
                     ms = fetch.left()
-                    if fetch.phase != END:
+                    if ms:
                         poll(ms)
-                if once and (fetch.pieces or fetch.phase == END):
-                    break
         except BaseException:
             fetch.abort()
             self._settle()
             raise
 
+    def _more(self, fetch):
+        """Polls until there is more of the body."""
+        if _in_handler():
+            raise RequestError(_HERE, 16)
+        fetch.since = millis()  # what the program did meanwhile is not the server's delay
+        while not fetch.pieces and fetch.phase != END:
+            ms = fetch.left()
+            if ms:
+                self.manager.poll(ms)
+
     def _settle(self):
         """Lets go of what was closed."""
-        manager = self._pool.manager
-        if manager and not _in_handler():
-            try:
-                manager.poll(0)
-            except Error:  # closed meanwhile
-                pass
+        if self.manager and not _in_handler():
+            self.manager.poll(0)
 
     def get(self, url, **kwargs):
         return self.request("GET", url, **kwargs)
@@ -376,10 +353,10 @@ class Session:
         """Closes its connections."""
         self._closed = True
         self.tls = None
-        manager, self._pool.manager = self._pool.manager, None
+        manager, self.manager = self.manager, None
         if manager:
             manager.close()
-            self._pool.close()
+            Pool.close(self)
 
     def __enter__(self):
         return self
@@ -388,9 +365,20 @@ class Session:
         self.close()
 
 
+class _Once(Session):
+    """For one request."""
+
+    keep = 1
+
+    def __init__(self):
+        pass
+
+
 def request(method, url, *, max_body=None, **kwargs):
     """One request on a connection of its own; the keywords are those of Session.request()."""
-    session = Session(max_body=max_body)
+    session = _Once()
+    if max_body is not None:
+        session.max_body = max_body
     try:
         response = session.request(method, url, **kwargs)
         if response._session:

@@ -19,6 +19,7 @@ class Jar:
 
     def take(self, fetch, headers):
         secure, host, _ = fetch.at
+        host = host.lower()
         for line in headers.get_all("set-cookie"):
             first, _, rest = line.partition(";")
             name, sep, value = first.partition("=")
@@ -66,6 +67,7 @@ class Jar:
     def header(self, fetch):
         """What is sent to this URL, the longest paths first."""
         secure, host, _ = fetch.at
+        host = host.lower()
         path = self._path(fetch.url)
         found = []
         for (domain, under, name), (value, exact, only, until) in list(self._kept.items()):

@@ -37,7 +37,9 @@ from pymongoose import (
 MICROPYTHON = sys.implementation.name == "micropython"
 USER_AGENT = "pymongoose/" + __version__
 # A board has no room for the 32 KB that undoing gzip takes, unless the program asks for it.
-ENCODINGS = None if MICROPYTHON else "gzip, deflate"
+FIELDS = [("User-Agent", USER_AGENT), ("Accept", "*/*")]
+if not MICROPYTHON:
+    FIELDS.append(("Accept-Encoding", "gzip, deflate"))
 # A body that is longer goes out in pieces of PIECE, while less than MARK is queued.
 LONG, PIECE, MARK = (1024, 1024, 2048) if MICROPYTHON else (65536, 65536, 131072)
 MAX_REDIRECTS = 10
@@ -81,7 +83,7 @@ class HTTPError(RequestError):
 class Headers:
     """The header fields of a response, found in any case."""
 
-    def __init__(self, pairs=()):
+    def __init__(self, pairs):
         self._pairs = pairs
 
     def get_all(self, name):
@@ -124,17 +126,23 @@ def split(url):
     """(is it https?, host, port), ValueError for what is no URL of HTTP."""
     if not isinstance(url, str):
         raise TypeError("url must be str, not " + type(url).__name__)
-    scheme, sep, _ = url.partition("://")
-    if not sep:
-        raise ValueError("the URL has no scheme, write http:// or https:// in front: %r" % url)
-    scheme = scheme.lower()
-    if scheme not in ("http", "https"):
-        raise ValueError("the scheme of the URL is neither http nor https: %r" % url)
-    host = url_host(url).lower()
+    if url.startswith("http://"):
+        secure = False
+    elif url.startswith("https://"):
+        secure = True
+    else:
+        scheme, sep, _ = url.partition("://")
+        if not sep:
+            raise ValueError("the URL has no scheme, write http:// or https:// in front: %r" % url)
+        scheme = scheme.lower()
+        if scheme not in ("http", "https"):
+            raise ValueError("the scheme of the URL is neither http nor https: %r" % url)
+        secure = scheme == "https"
+    host = url_host(url)
     if not host:
         raise ValueError("the URL has no host: %r" % url)
     try:
-        return scheme == "https", host, url_port(url)
+        return secure, host, url_port(url)
     except ValueError as e:  # DecodeError, which a server's handler takes for its peer's fault
         raise ValueError(str(e)) from None
 
@@ -157,6 +165,38 @@ def encode(data):
     """A dict or pairs as a query or form."""
     parts = [url_encode(name) + "=" + url_encode(text_of(v)) for name, v in pairs(data)]
     return "&".join(parts)
+
+
+def body_of(data, json, files):
+    """(body, Content-Type) of what the program gave."""
+    kind = None
+    if json is not None:
+        from json import dumps
+
+        if data is not None or files:
+            raise ValueError("json= and data= or files= are different bodies: give one")
+        data, kind = dumps(json), "application/json"
+    elif files:
+        from pymongoose.upload import multipart
+
+        return multipart(pairs(data or ()), pairs_of(files))
+    elif data is None:
+        return None, None
+    elif isinstance(data, dict) or (
+        isinstance(data, (list, tuple)) and data and isinstance(data[0], (list, tuple))
+    ):
+        data, kind = encode(data), "application/x-www-form-urlencoded"
+    if isinstance(data, str):
+        data = data.encode()
+    if not isinstance(data, bytes) or len(data) > LONG:
+        from pymongoose.upload import source
+
+        data = source(data)
+    return data, kind
+
+
+def pairs_of(files):
+    return list(files.items() if hasattr(files, "items") else files)
 
 
 def with_params(url, params):
@@ -222,36 +262,41 @@ def times(timeout, base=TIMES):
     return (base[POOL], connect, connect, read, read, read, base[TOTAL])
 
 
+# What has its usual value stands in the class alone: on MicroPython each attribute of an instance costs
+# as much as some calls do.
+
+
 class Link:
     """One connection of a Pool, for one Fetch at a time."""
 
-    def __init__(self, pool, key, tunnel):
+    conn = None
+    fetch = None
+    tunnel = None  # host:port beyond a proxy, "" while TLS begins there
+    counted = True
+    gone = False
+    reason = ""
+    since = 0
+
+    def __init__(self, pool, key):
         self.pool = pool
         self.key = key
-        self.tunnel = tunnel  # beyond a proxy; None once it stands
-        self.fetch = None
-        self.gone = False
-        self.counted = False
-        self.reason = ""
-        self.since = 0
-        self.conn = None
 
     def event(self, conn, ev, data):
         fetch = self.fetch
-        try:
-            step = _STEPS.get(ev)
-            if step and fetch:
-                step(fetch, data)
-        except Exception as e:
+        step = _STEPS.get(ev)
+        if step:
             if fetch:
-                fetch.fail(e)
-        if ev == MG_EV_ERROR:
+                try:
+                    step(fetch, data)
+                except Exception as e:
+                    fetch.fail(e)
+        elif ev == MG_EV_ERROR:
             self.reason = data
         elif ev == MG_EV_CLOSE:
             self.gone = True
             self.pool.lost(self)
-            if self.fetch:
-                self.fetch.broke(self.reason)
+            if fetch:
+                fetch.broke(self.reason)
             self.conn = None
 
     def close(self):
@@ -263,68 +308,77 @@ class Link:
 class Pool:
     """Connections that are in use or kept, and what all requests of a session have in common."""
 
-    def __init__(self, size, keep, idle):
-        self.manager = None
-        self.size = size
-        self.keep = keep
-        self.idle_ms = idle
-        self.count = 0
-        self.idle = []
-        self.queue = []
-        self.made = {}
-        self.waits = True  # can a request wait for another to end?
+    _kind = None  # of Response
+    manager = None
+    size = 10
+    keep = 4
+    idle_ms = 30000
+    count = 0
+    idle = ()
+    queue = ()
+    made = None
+    _waits = True  # can a request wait for another to end?
+    cookies = None
+    max_body = None
+    max_redirects = MAX_REDIRECTS
 
     def take(self, fetch, key):
         """Gives the fetch a connection, now or when there is one."""
-        oldest = millis() - self.idle_ms
-        for link in list(self.idle):
-            if link.since < oldest or link.gone:
-                self.drop(link)
-            elif link.key == key:
-                self.idle.remove(link)
-                fetch.attach(link)
-                return
+        if self.idle:
+            oldest = millis() - self.idle_ms
+            for link in list(self.idle):
+                if link.since < oldest or link.gone:
+                    self.drop(link)
+                elif link.key == key:
+                    self.idle.remove(link)
+                    fetch.attach(link)
+                    return
         if self.count >= self.size:
             if not self.idle:
-                if not self.waits:
+                if not self._waits:
                     text = "all %d connections of this session are in use: close() some response"
                     raise Error(text % self.size)
+                if not self.queue:
+                    self.queue = []
                 self.queue.append(fetch)
                 return
             self.drop(self.idle[0])
         self.open(fetch, key)
 
     def open(self, fetch, key):
-        secure, host, port, proxy, tls = key
-        tunnel = None
-        url = "%s://%s:%d" % ("https" if secure else "http", host, port)
+        secure, proxy = key[0], key[3]
+        fetch.link = link = Link(self, key)
+        fetch.phase = CONNECT
         if proxy:
             if secure:
-                tunnel = "%s:%d" % (host, port)
-            url = "%s://%s:%d" % ("https" if proxy[0] else "http", proxy[1], proxy[2])
-        link = Link(self, key, tunnel)
-        fetch.link = link
-        fetch.enter(CONNECT)
-        conn = self.manager.connect(url, link.event)
+                link.tunnel = "%s:%d" % (key[1], key[2])
+            secure = proxy[0]
+        conn = None
+        if not proxy:
+            try:
+                conn = self.manager.connect(fetch.url, link.event)
+            except ValueError:  # what is not sent, as a fragment, may be anything
+                pass
+        if not conn:
+            at = proxy or key
+            url = "%s://%s:%d" % ("https" if secure else "http", at[1], at[2])
+            conn = self.manager.connect(url, link.event)
         link.conn = conn
-        link.counted = True
         self.count += 1
-        try:
-            if proxy[0] if proxy else secure:
-                conn.tls_init(self.options(None if proxy else tls))
-        except BaseException:
-            link.fetch = None
-            raise
+        if secure:
+            conn.tls_init(self.tls_for(None if proxy else key[4]))
         link.fetch = fetch
         if link.gone:
             fetch.broke(link.reason)
         else:
             fetch.ask()
 
-    def options(self, tls, name=None):
+    def tls_for(self, tls, name=None):
         """TlsOpts for a connection; `name` stands beyond a proxy. Kept: they have the sessions."""
         if tls is not None and (name is None or tls.name):
             return tls
+        if self.made is None:
+            self.made = {}
         found = self.made.get((tls, name))
         if found is None:
             from pymongoose import TlsOpts  # which some firmware has not
@@ -344,8 +398,12 @@ class Pool:
             return
         if self.queue or len(self.idle) < self.keep:
             link.since = millis()
-            self.idle.append(link)
-            self.next()
+            if self.idle:
+                self.idle.append(link)
+            else:
+                self.idle = [link]
+            if self.queue:
+                self.next()
         else:
             link.close()
 
@@ -364,51 +422,66 @@ class Pool:
         if link in self.idle:
             self.idle.remove(link)
         self.forget(link)
-        self.next()
+        if self.queue:
+            self.next()
 
     def next(self):
-        if self.queue and (self.idle or self.count < self.size):
+        if self.idle or self.count < self.size:
             self.queue.pop(0).begin()
 
     def close(self):
         """After its Manager."""
-        for opts in self.made.values():
-            if MICROPYTHON:  # now, whenever its collector comes
-                opts.__del__()
-        self.made.clear()
+        if self.made:
+            for opts in self.made.values():
+                if MICROPYTHON:  # now, whenever its collector comes
+                    opts.__del__()
+            self.made = None
 
 
 class Response:
     """What both faces show of a response. `history` are the redirects that led to it."""
 
-    def __init__(self, fetch, status, reason, headers):
+    encoding = None
+    _history = ()
+
+    def __init__(self, fetch, status, reason, fields):
         self._fetch = fetch
-        self.status = self.status_code = status
+        self._fields = fields
+        self.status_code = status
         self.reason = reason
-        self.headers = Headers(headers)
         self.url = fetch.url
-        self.history = fetch.history
-        self.encoding = None
+
+    @property
+    def status(self):
+        return self.status_code
+
+    @property
+    def history(self):
+        return list(self._history)
+
+    @property
+    def headers(self):
+        return Headers(self._fields)
 
     @property
     def ok(self):
-        return self.status < 400
+        return self.status_code < 400
 
     @property
     def is_redirect(self):
-        return self.status in _REDIRECTS and "location" in self.headers
+        return self.status_code in _REDIRECTS and "location" in self.headers
 
     def raise_for_status(self):
         """Raises HTTPError for a status from 400 on."""
-        if self.status >= 400:
+        if self.status_code >= 400:
             text = "%s %s: the server answers %d %s"
-            text %= (self._fetch.method, self.url, self.status, self.reason)
+            text %= (self._fetch.method, self.url, self.status_code, self.reason)
             e = HTTPError(text, 0, "", self.url)
             e.response = self
             raise e
 
     def __repr__(self):
-        return "<Response [%d]>" % self.status
+        return "<Response [%d]>" % self.status_code
 
     def _text(self, content):
         charset = self.encoding
@@ -445,69 +518,69 @@ class Response:
 class Fetch:
     """One request, until its response is there, or its head if `stream`."""
 
-    def __init__(self, pool, kind, method, url, headers, body, auth, tls, stream, times):
+    tls = None
+    stream = False
+    times = TIMES
+    auth = None
+    follow = True
+    proxies = None
+    notify = None
+    history = ()
+    link = None
+    response = None
+    error = None
+    pieces = ()
+    settled = False
+    retried = False
+    decoder = None
+    decoded = 0
+    phase = POOL
+    body = None  # bytes, str, None, or a source of upload.py
+    # Of one try:
+    got = False  # a byte of the response
+    reused = False
+    unsent = False  # more of the body is to come
+    moved = None  # where a redirect leads
+
+    def __init__(self, pool, method, url, headers, auth):
         self.pool = pool
-        self.kind = kind  # of Response
         self.method = method
         self.headers = headers  # pairs
-        self.body = body  # bytes, str, None, or a Source of upload.py
-        self.tls = tls
-        self.stream = stream
-        self.times = times
-        self.auth = authorization(auth)
-        self.max_body = None
-        self.redirects = MAX_REDIRECTS  # 0: they are the program's to follow
-        self.proxies = None
-        self.jar = None
-        self.notify = None
-        self.history = []
-        self.link = None
-        self.response = None
-        self.error = None
-        self.pieces = []
-        self.settled = False
-        self.retried = False
-        self.decoder = None
-        self.decoded = 0
-        self.phase = POOL
+        self.at = split(url)
+        if auth is not None:
+            self.auth = authorization(auth)
+        if "@" in url:
+            url = self._own(url)
+        self.url = url
         self.started = self.since = millis()
-        self.url = self._own(url)
-        self._fresh()
 
     def _own(self, url):
         """Takes the credentials out of a URL."""
-        self.at = split(url)
         user = url_user(url)
-        if user or url_pass(url):
-            if self.auth is None:
-                self.auth = basic(url_decode(user), url_decode(url_pass(url)))
-            return _bare(url)
-        return url
-
-    def _fresh(self):
-        self.got = False  # a byte of the response
-        self.reused = False
-        self.unsent = False  # more of the body is to come
-        self.moved = None  # where a redirect leads
+        if self.auth is None and (user or url_pass(url)):
+            self.auth = basic(url_decode(user), url_decode(url_pass(url)))
+        return _bare(url)
 
     # What the faces call
 
     def begin(self):
         """Asks the pool for a connection."""
         try:
-            self._fresh()
-            secure, host, port = self.at
-            proxy = self.proxies.find(secure, host, port) if self.proxies else None
-            self.enter(POOL)
-            self.pool.take(self, (secure, host, port, proxy, self.tls))
+            at = self.at
+            proxy = self.proxies.find(*at) if self.proxies else None
+            self.pool.take(self, (at[0], at[1], at[2], proxy, self.tls))
         except Exception as e:
             self.fail(e)
 
+    def again(self):
+        self.got = self.reused = self.unsent = False
+        self.moved = None
+        self.enter(POOL)
+        self.begin()
+
     def wants(self):
         """Is it time for the next piece of the body?"""
-        return (
-            self.unsent and self.phase == SEND and self.link and self.link.conn.send_len < MARK
-        )
+        return self.unsent and self.phase == SEND and self.link.conn.send_len < MARK
 
     def push(self, piece):
         """Sends a piece of the body; an empty one ends it."""
@@ -597,12 +670,12 @@ class Fetch:
         self.link = link
         link.fetch = self
         self.reused = True
-        self.enter(SEND)
+        self.phase = SEND
         try:
             self.ask()
         except Error:  # its end was not heard of yet; nothing has left
             link.close()
-            self.begin()
+            self.again()
 
     def broke(self, reason):
         """The connection has ended."""
@@ -621,7 +694,7 @@ class Fetch:
             and self._rewound()
         ):
             self.retried = True
-            self.begin()
+            self.again()
         else:
             phase, number = self.phase, "ECONNRESET"
             if phase == CONNECT:
@@ -645,18 +718,20 @@ class Fetch:
 
     def _fields(self):
         given = self.headers
+        jar = self.pool.cookies
+        if not given and not self.auth and not jar:
+            return list(FIELDS)
         names = [name.lower() for name, _ in given]
         fields = [field for field in given if field[1] is not None]
-        if "user-agent" not in names:
-            fields.append(("User-Agent", USER_AGENT))
-        if "accept" not in names:
-            fields.append(("Accept", "*/*"))
-        if ENCODINGS and "accept-encoding" not in names and "range" not in names:
-            fields.append(("Accept-Encoding", ENCODINGS))
+        for field in FIELDS:
+            name = field[0].lower()
+            # A part of what is encoded cannot be decoded.
+            if name not in names and not (name == "accept-encoding" and "range" in names):
+                fields.append(field)
         if self.auth and "authorization" not in names:
             fields.append(("Authorization", self.auth))
-        if self.jar is not None and "cookie" not in names:
-            cookies = self.jar.header(self)
+        if jar and "cookie" not in names:
+            cookies = jar.header(self)
             if cookies:
                 fields.append(("Cookie", cookies))
         return fields
@@ -707,7 +782,8 @@ class Fetch:
             self.enter(CONNECT)
         else:
             self.enter(SEND)
-            self._awake()
+            if self.unsent and self.notify:
+                self.notify()
 
     def _secured(self, _):
         self.enter(SEND)
@@ -715,9 +791,6 @@ class Fetch:
         if link.tunnel == "":
             link.tunnel = None
             self.ask()
-        self._awake()
-
-    def _awake(self):
         if self.unsent and self.notify:
             self.notify()
 
@@ -725,7 +798,8 @@ class Fetch:
         if self.phase == SEND:
             self.since = millis()
             if self.unsent:
-                self._awake()
+                if self.notify:
+                    self.notify()
             elif not self.link.conn.send_len:
                 self.phase = FIRST
 
@@ -737,17 +811,16 @@ class Fetch:
                 self.phase = READ
 
     def _head(self, msg):
-        if self.phase == CONNECT:
+        if not self.stream or self.phase == CONNECT:
             return
         self.got = True
         self.enter(READ)
-        if not self.stream:
-            return
-        if self._moves(msg):
+        status = msg.status()
+        if self._moves(status, msg):
             self.link.conn.http_stream_body(max_size=REDIRECT_BODY)
         else:
-            self.link.conn.http_stream_body(max_size=self.max_body or 0)
-            self._respond(msg, None)
+            self.link.conn.http_stream_body(max_size=self.pool.max_body or 0)
+            self._respond(status, msg, None)
             self.settled = True
             if self.notify:
                 self.notify()
@@ -755,7 +828,10 @@ class Fetch:
     def _body(self, piece):
         self.since = millis()
         if not self.moved:
-            self.pieces.append(piece)
+            if self.pieces:
+                self.pieces.append(piece)
+            else:
+                self.pieces = [piece]
             if self.notify:
                 self.notify()
 
@@ -775,8 +851,9 @@ class Fetch:
         except (ValueError, OSError) as e:
             raise self.trouble("the body cannot be decoded: %s" % e, "EPROTO") from None
         self.decoded += len(piece)
-        if self.max_body and self.decoded > self.max_body:
-            text = "the decoded body is larger than max_body, %d bytes" % self.max_body
+        limit = self.pool.max_body
+        if limit and self.decoded > limit:
+            text = "the decoded body is larger than max_body, %d bytes" % limit
             raise self.trouble(text, "EMSGSIZE")
         return piece
 
@@ -785,9 +862,12 @@ class Fetch:
             self._tunneled(msg)
             return
         self.got = True
-        if not self.stream and not self._moves(msg):
-            self._respond(msg, msg.body_bytes)
-        link, self.link = self.link, None
+        if not self.stream:
+            status = msg.status()
+            if not self._moves(status, msg):
+                self._respond(status, msg, msg.body_bytes)
+        link = self.link
+        self.link = None
         if self.unsent or link.conn.send_len:
             link.close()  # it answered before it had all
         else:
@@ -806,48 +886,53 @@ class Fetch:
             return
         link.tunnel = ""
         self.enter(TLS)
-        link.conn.tls_init(self.pool.options(link.key[4], link.key[1].strip("[]")))
+        link.conn.tls_init(self.pool.tls_for(link.key[4], link.key[1].strip("[]")))
 
-    def _respond(self, msg, content):
-        fields = msg.headers()
-        response = self.kind(self, msg.status(), msg.proto, fields)
-        if self.jar is not None:
-            self.jar.take(self, response.headers)
-        for name, value in fields:
-            if name.lower() == "content-encoding":
-                from pymongoose.inflate import decoder
+    def _respond(self, status, msg, content):
+        pool = self.pool
+        self.response = response = pool._kind(self, status, msg.proto, msg.headers())
+        if self.history:
+            response._history = self.history
+        if pool.cookies is not None:
+            pool.cookies.take(self, response.headers)
+        coding = msg.header("Content-Encoding")
+        if coding:
+            from pymongoose.inflate import decoder
 
-                self.decoder = decoder(value.strip().lower())
+            self.decoder = decoder(coding.strip().lower())
         if content and self.decoder:
             self.pieces = [content]
         elif content is not None:
             response._content = content
-        self.response = response
 
     # Redirects
 
-    def _moves(self, msg):
+    def _moves(self, status, msg):
         """Is it a redirect to follow?"""
         if self.moved:
             return True
-        status = msg.status()
-        if not self.redirects or status not in _REDIRECTS:
+        if status not in _REDIRECTS or not self.follow:
             return False
         place = msg.header("Location")
         if not place:
             return False
         gone = Response(self, status, msg.proto, msg.headers())
-        if self.jar is not None:
-            self.jar.take(self, gone.headers)
-        self.history = self.history + [gone]
+        if self.pool.cookies is not None:
+            self.pool.cookies.take(self, gone.headers)
+        self.history = list(self.history) + [gone]
         self.moved = (status, place)
         return True
+
+    def _same(self, before):
+        (secure, host, port), (was, name, number) = self.at, before
+        return secure == was and port == number and host.lower() == name.lower()
 
     def _follow(self):
         status, place = self.moved
         try:
-            if len(self.history) > self.redirects:
-                raise self.trouble("more than %d redirects" % self.redirects, "ELOOP")
+            most = self.pool.max_redirects
+            if len(self.history) > most:
+                raise self.trouble("more than %d redirects" % most, "ELOOP")
             before, old = self.at, self.url
             url = _bare(quoted(url_join(old, place)))
             try:
@@ -855,7 +940,7 @@ class Fetch:
             except ValueError as e:
                 raise self.trouble("a redirect leads nowhere: %s" % e, "EPROTO") from None
             names = [name.lower() for name, _ in self.headers]
-            if self.at != before:
+            if self.at != before and not self._same(before):
                 known = [name for name in names if name in _OURS]
                 if before[0] and not self.at[0] and (self.auth or known):
                     text = "a redirect leads from https to http, where credentials can be read: "
@@ -873,7 +958,7 @@ class Fetch:
                 raise self.trouble("a redirect asks for the body again, which is gone", "EIO")
             self.url = url
             self.retried = False
-            self.begin()
+            self.again()
         except Exception as e:
             self.fail(e)
 

@@ -12,9 +12,7 @@ def _env(name):
 
 
 def from_environment():
-    """None if there is none; on boards there is no environment."""
-    if not hasattr(os, "getenv"):
-        return None
+    """None if there is none."""
     http = os.getenv("http_proxy") or ""
     if not http and not os.getenv("REQUEST_METHOD"):  # where a CGI's peer sets HTTP_PROXY
         http = os.getenv("HTTP_PROXY") or ""
@@ -39,11 +37,16 @@ class Proxies:
         except ValueError as e:
             raise ValueError("a proxy: %s" % e) from None
         user = url_user(url)
-        return secure, host, port, basic(url_decode(user), url_decode(url_pass(url))) if user else None
+        return (
+            secure,
+            host,
+            port,
+            basic(url_decode(user), url_decode(url_pass(url))) if user else None,
+        )
 
     def find(self, secure, host, port):
         """(is it https?, host, port, Proxy-Authorization), or None."""
-        bare = host.strip("[]")
+        bare = host.strip("[]").lower()
         for each in self._none:
             if each == "*":
                 return None
@@ -57,5 +60,7 @@ class Proxies:
                 return None
         found = self._found["https" if secure else "http"]
         if secure and found and found[0]:
-            raise ValueError("https through a proxy that is itself reached by https is not possible")
+            raise ValueError(
+                "https through a proxy that is itself reached by https is not possible"
+            )
         return found

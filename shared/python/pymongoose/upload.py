@@ -76,7 +76,9 @@ class Pieces:
         for piece in self._pieces:
             piece = _bytes(piece)
             if not isinstance(piece, (bytes, bytearray, memoryview)):
-                raise TypeError("a piece of the body must be bytes or str, not " + type(piece).__name__)
+                raise TypeError(
+                    "a piece of the body must be bytes or str, not " + type(piece).__name__
+                )
             if len(piece):
                 return piece
         return b""
