@@ -16,4 +16,5 @@ else:
             else:
                 print(r.text)
     except (client.RequestError, ValueError) as e:
-        sys.exit(str(e))
+        print(e)
+        sys.exit(1)

@@ -9,6 +9,8 @@ longer than left() says. A Pool keeps the connections.
 import errno
 import sys
 
+from _pymongoose import __version__
+
 from pymongoose import (
     MG_EV_CLOSE,
     MG_EV_CONNECT,
@@ -20,7 +22,6 @@ from pymongoose import (
     MG_EV_TLS_HS,
     MG_EV_WRITE,
     Error,
-    __version__,
     base64_encode,
     json_get,
     millis,
