@@ -14,5 +14,13 @@ if "PMG_HAS_RPC=0" not in options.without and "PMG_HAS_UTIL=0" not in options.wi
 if not any(
     each + "=0" in options.without for each in ("PMG_HAS_CLIENT", "PMG_HAS_UTIL", "PMG_HAS_STREAM")
 ):
-    _files += ["client.py", "cookies.py", "fetch.py", "inflate.py", "proxies.py", "upload.py"]
+    _files += [
+        "client.py",
+        "cookies.py",
+        "fetch.py",
+        "inflate.py",
+        "proxies.py",
+        "saving.py",
+        "upload.py",
+    ]
 package("pymongoose", tuple(_files), base_path="../shared/python")

@@ -18,6 +18,12 @@ def site(target):
 
 
 @pytest.fixture
+def folder(target, tmp_path):
+    """Of the device; asked for ahead of `device`, whose place a board needs to make it."""
+    return target.folder(tmp_path)
+
+
+@pytest.fixture
 def device(shared, site):
     del site.seen[:], site.peers[:]
     return shared(SCRIPT, now=int(NOW.timestamp()))
@@ -206,8 +212,7 @@ def test_a_stream_that_is_left(device, base, target):
     assert device.eval("live()") == (0, 0, 0, 0)
 
 
-def test_save(device, target, base, tmp_path):
-    folder = target.folder(tmp_path)
+def test_save(folder, device, target, base):
     size = target.size(2_000_000, 20_000)
     path = folder + "/saved.bin"
     device.exec(f"got = []\nr = client.get({base + f'/size/{size}'!r}, stream=True)")
@@ -471,7 +476,7 @@ def test_wrong_arguments(device, call, kind, text):
     assert device.eval("live()") == (0, 0, 0, 0)
 
 
-def test_the_first_example_of_the_docs(device, target, base, site, tmp_path):
+def test_the_first_example_of_the_docs(folder, device, base, site):
     from aiohttp import web
 
     async def page(request, rest):
@@ -483,7 +488,6 @@ def test_the_first_example_of_the_docs(device, target, base, site, tmp_path):
     example = (ROOT / "docs/client.md").read_text().partition("```python no-run\n")[2]
     example = example.partition("```")[0]
     assert example.count("\n") < 15
-    folder = target.folder(tmp_path)
     example = example.replace('"firmware.bin"', repr(folder + "/firmware.bin"))
     example = example.replace("https://example.com/firmware.bin", base + "/size/3000")
     device.exec(example.replace("https://example.com", base))

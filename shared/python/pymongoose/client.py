@@ -1,25 +1,18 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# mypy: ignore-errors
 """Requests that wait for their response: get(), post() and others, by the names of requests."""
-
-import os
 
 from _pymongoose import _in_handler
 
 from pymongoose import Error, Manager, millis
 from pymongoose.fetch import (
     END,
-    MAX_REDIRECTS,
     PIECE,
-    Fetch,
     Headers,  # noqa: F401
     HTTPError,  # noqa: F401
     Pool,
     RequestError,
     Timeout,  # noqa: F401
-    body_of,
-    pairs_of,
-    times,
-    with_params,
 )
 from pymongoose.fetch import Response as _Base
 
@@ -29,7 +22,6 @@ _HERE = (
 )
 
 
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _LIMITS = {
     "connect_timeout": 0,
     "handshake_timeout": 0,
@@ -38,24 +30,6 @@ _LIMITS = {
     "send_timeout": 0,
     "min_rate": 0,
 }
-
-
-def _environment():
-    if hasattr(os, "getenv"):  # a board has no environment
-        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-            if os.getenv(name):
-                from pymongoose.proxies import from_environment
-
-                return from_environment()
-    return None
-
-
-def _proxies(given):
-    if not isinstance(given, dict):
-        return given
-    from pymongoose.proxies import Proxies
-
-    return Proxies(given)
 
 
 class Response(_Base):
@@ -136,29 +110,13 @@ class Response(_Base):
         """Writes the body into a file, which appears when it is whole; returns its size.
 
         progress(done, total) is called after each piece; total is None if it is not known."""
-        total = self.headers.get("content-length")
-        if self._fetch.decoder or not (total and total.isdigit()):
-            total = None
-        else:
-            total = int(total)
-        part = path + ".part"
-        done = 0
+        saving = self._saving(path, progress)
         try:
-            with open(part, "wb") as file:
-                for piece in self._pieces():
-                    file.write(piece)
-                    done += len(piece)
-                    if progress:
-                        progress(done, total)
-        except BaseException:
-            self.close()
-            try:
-                os.remove(part)
-            except OSError:
-                pass
-            raise
-        getattr(os, "replace", os.rename)(part, path)
-        return done
+            for piece in self._pieces():
+                saving.write(piece)
+            return saving.end()
+        finally:
+            saving.close()
 
     def close(self):
         """Ends it, and its connection if there is more to come."""
@@ -182,43 +140,6 @@ class Session(Pool):
 
     _kind = Response
     _waits = False
-    headers = {}  # noqa: RUF012
-    auth = None
-    timeout = None
-    tls = None
-    proxies = None
-    _env = False  # what the environment says of proxies
-    _closed = False
-
-    def __init__(
-        self,
-        *,
-        headers=None,
-        auth=None,
-        cookies=False,
-        timeout=None,
-        tls=None,
-        proxies=None,
-        max_redirects=MAX_REDIRECTS,
-        max_body=None,
-        pool_size=10,
-        pool_keep=4,
-        pool_idle=30,
-    ):
-        self.headers = dict(headers or {})
-        self.auth = auth
-        self.timeout = timeout
-        self.tls = tls
-        self.proxies = proxies
-        self.max_redirects = max_redirects
-        self.max_body = max_body
-        self.size = pool_size
-        self.keep = pool_keep
-        self.idle_ms = pool_idle * 1000
-        if cookies:
-            from pymongoose.cookies import Jar
-
-            self.cookies = Jar()
 
     def _open(self):
         if self._closed:
@@ -230,57 +151,11 @@ class Session(Pool):
             limits["max_body"] = self.max_body
         self.manager = Manager(None, **limits)
 
-    def request(
-        self,
-        method,
-        url,
-        *,
-        params=None,
-        json=None,
-        data=None,
-        files=None,
-        headers=None,
-        auth=None,
-        timeout=None,
-        tls=None,
-        stream=False,
-        allow_redirects=True,
-        proxies=None,
-    ):
+    def request(self, method, url, **options):
         """Sends a request and gives its Response, with stream=True as soon as its head is here."""
         if _in_handler():
             raise RequestError(_HERE, 16)  # EBUSY
-        if params:
-            url = with_params(url, params)
-        fields = pairs_of(headers) if headers else []
-        if self.headers:
-            names = [name.lower() for name, _ in fields]
-            fields += [f for f in self.headers.items() if f[0].lower() not in names]
-        if method not in _METHODS:
-            method = method.upper()
-        fetch = Fetch(self, method, url, fields, self.auth if auth is None else auth)
-        if json is not None or data is not None or files:
-            fetch.body, kind = body_of(data, json, files)
-            if kind and "content-type" not in [name.lower() for name, _ in fields]:
-                fields.append(("Content-Type", kind))
-        if timeout is not None or self.timeout is not None:
-            fetch.times = times(timeout, times(self.timeout))
-        if tls is None:
-            tls = self.tls
-        if tls is not None:
-            fetch.tls = tls
-        if stream:
-            fetch.stream = True
-        if not allow_redirects:
-            fetch.follow = False
-        if proxies is None:
-            proxies = self.proxies
-            if proxies is None:
-                proxies = self._env
-                if proxies is False:
-                    proxies = self._env = _environment()
-        if proxies:
-            fetch.proxies = _proxies(proxies)
+        fetch = self.prepare(method, url, **options)
         if self.manager is None:
             self._open()
         elif self.idle:
@@ -290,7 +165,7 @@ class Session(Pool):
         if fetch.error:
             fetch.check()
         response = fetch.response
-        if stream:
+        if fetch.stream:
             response._session = self
         elif response._content is None:
             response._content = b"".join(response._pieces())
@@ -301,7 +176,9 @@ class Session(Pool):
         poll = self.manager.poll
         try:
             while not fetch.settled:
-                if fetch.unsent and fetch.wants():
+                if fetch.due:
+                    fetch.go_on()
+                elif fetch.unsent and fetch.wants():
                     fetch.push(fetch.body.read(PIECE))
                 else:
                     ms = fetch.left()

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# mypy: ignore-errors
 """HTTP requests as states: what `client`, which waits by poll(), and `aio`, which awaits, have in common.
 
 A Fetch is one request with its redirects and tries. The Manager's events drive it, and nothing here
-waits: who does looks at `settled`, gives the next piece of a body while wants() is true, and polls no
-longer than left() says. A Pool keeps the connections.
+waits: who does looks at `settled`, calls go_on() while there is something `due`, gives the next piece
+of a body while wants() is true, and polls no longer than left() says. A Pool keeps the connections.
 """
 
 import errno
+import os
 import sys
 
 from _pymongoose import __version__
@@ -52,6 +54,7 @@ PHASES = ("pool", "connect", "tls", "send", "first_byte", "read", "total")
 SAID = ("waiting for a connection", "connect", "tls", "send", "first byte", "read", "total")
 TIMES = (60000, 15000, 20000, 60000, 60000, 30000, None)
 
+_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _SAFE = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE")  # RFC 9110, 9.2.2
 _OURS = ("authorization", "cookie", "proxy-authorization")
 _REDIRECTS = (301, 302, 303, 307, 308)
@@ -263,6 +266,24 @@ def times(timeout, base=TIMES):
     return (base[POOL], connect, connect, read, read, read, base[TOTAL])
 
 
+def _environment():
+    if hasattr(os, "getenv"):  # a board has no environment
+        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
+            if os.getenv(name):
+                from pymongoose.proxies import from_environment
+
+                return from_environment()
+    return None
+
+
+def _proxies(given):
+    if not isinstance(given, dict):
+        return given
+    from pymongoose.proxies import Proxies
+
+    return Proxies(given)
+
+
 # What has its usual value stands in the class alone: on MicroPython each attribute of an instance costs
 # as much as some calls do.
 
@@ -319,9 +340,99 @@ class Pool:
     queue = ()
     made = None
     _waits = True  # can a request wait for another to end?
+    headers = {}  # noqa: RUF012
+    auth = None
     cookies = None
+    timeout = None
+    tls = None
+    proxies = None
     max_body = None
     max_redirects = MAX_REDIRECTS
+    _env = False  # what the environment says of proxies
+    _closed = False
+
+    def __init__(
+        self,
+        *,
+        headers=None,
+        auth=None,
+        cookies=False,
+        timeout=None,
+        tls=None,
+        proxies=None,
+        max_redirects=MAX_REDIRECTS,
+        max_body=None,
+        pool_size=10,
+        pool_keep=4,
+        pool_idle=30,
+    ):
+        self.headers = dict(headers or {})
+        self.auth = auth
+        self.timeout = timeout
+        self.tls = tls
+        self.proxies = proxies
+        self.max_redirects = max_redirects
+        self.max_body = max_body
+        self.size = pool_size
+        self.keep = pool_keep
+        self.idle_ms = pool_idle * 1000
+        if cookies:
+            from pymongoose.cookies import Jar
+
+            self.cookies = Jar()
+
+    def prepare(
+        self,
+        method,
+        url,
+        *,
+        params=None,
+        json=None,
+        data=None,
+        files=None,
+        headers=None,
+        auth=None,
+        timeout=None,
+        tls=None,
+        stream=False,
+        allow_redirects=True,
+        proxies=None,
+    ):
+        """The Fetch of a request."""
+        if self._closed:
+            raise Error("the session is closed")
+        if params:
+            url = with_params(url, params)
+        fields = pairs_of(headers) if headers else []
+        if self.headers:
+            names = [name.lower() for name, _ in fields]
+            fields += [f for f in self.headers.items() if f[0].lower() not in names]
+        if method not in _METHODS:
+            method = method.upper()
+        fetch = Fetch(self, method, url, fields, self.auth if auth is None else auth)
+        if json is not None or data is not None or files:
+            fetch.body, kind = body_of(data, json, files)
+            if kind and "content-type" not in [name.lower() for name, _ in fields]:
+                fields.append(("Content-Type", kind))
+        if timeout is not None or self.timeout is not None:
+            fetch.times = times(timeout, times(self.timeout))
+        if tls is None:
+            tls = self.tls
+        if tls is not None:
+            fetch.tls = tls
+        if stream:
+            fetch.stream = True
+        if not allow_redirects:
+            fetch.follow = False
+        if proxies is None:
+            proxies = self.proxies
+            if proxies is None:
+                proxies = self._env
+                if proxies is False:
+                    proxies = self._env = _environment()
+        if proxies:
+            fetch.proxies = _proxies(proxies)
+        return fetch
 
     def take(self, fetch, key):
         """Gives the fetch a connection, now or when there is one."""
@@ -428,7 +539,8 @@ class Pool:
 
     def next(self):
         if self.idle or self.count < self.size:
-            self.queue.pop(0).begin()
+            fetch = self.queue.pop(0)
+            fetch.later(fetch.again)
 
     def close(self):
         """After its Manager."""
@@ -481,6 +593,13 @@ class Response:
             e.response = self
             raise e
 
+    def _saving(self, path, progress):
+        from pymongoose.saving import Saving
+
+        total = self.headers.get("content-length", "")
+        known = total.isdigit() and not self._fetch.decoder
+        return Saving(path, progress, int(total) if known else None)
+
     def __repr__(self):
         return "<Response [%d]>" % self.status_code
 
@@ -532,6 +651,7 @@ class Fetch:
     error = None
     pieces = ()
     settled = False
+    due = None
     retried = False
     decoder = None
     decoded = 0
@@ -572,6 +692,16 @@ class Fetch:
             self.pool.take(self, (at[0], at[1], at[2], proxy, self.tls))
         except Exception as e:
             self.fail(e)
+
+    def later(self, step):
+        """Goes on outside of the event: a board's stack is too small for all in one."""
+        self.due = step
+        if self.notify:
+            self.notify()
+
+    def go_on(self):
+        step, self.due = self.due, None
+        step()
 
     def again(self):
         self.got = self.reused = self.unsent = False
@@ -676,7 +806,7 @@ class Fetch:
             self.ask()
         except Error:  # its end was not heard of yet; nothing has left
             link.close()
-            self.again()
+            self.later(self.again)
 
     def broke(self, reason):
         """The connection has ended."""
@@ -686,7 +816,7 @@ class Fetch:
             self.got = True
             self.phase = READ
         if self.moved:
-            self._follow()
+            self.later(self._follow)
         elif (
             self.reused
             and not self.got
@@ -695,7 +825,7 @@ class Fetch:
             and self._rewound()
         ):
             self.retried = True
-            self.again()
+            self.later(self.again)
         else:
             phase, number = self.phase, "ECONNRESET"
             if phase == CONNECT:
@@ -869,14 +999,19 @@ class Fetch:
                 self._respond(status, msg, msg.body_bytes)
         link = self.link
         self.link = None
-        if self.unsent or link.conn.send_len:
-            link.close()  # it answered before it had all
+        # It answered before it had all; or is a proxy that may close without a word.
+        if self.unsent or link.conn.send_len or (link.key[3] and not self._kept(link, msg)):
+            link.close()
         else:
             self.pool.give(link)
         if self.moved:
-            self._follow()
+            self.later(self._follow)
         else:
             self._end()
+
+    def _kept(self, link, msg):
+        said = msg.header("Connection") or msg.header("Proxy-Connection") or ""
+        return link.key[0] or "keep-alive" in said.lower()
 
     def _tunneled(self, msg):
         link = self.link
