@@ -10,6 +10,7 @@ class Saving:
         self._progress = progress
         self._total = total
         self._done = 0
+        self._whole = False
         self._file = open(path + ".part", "wb")
 
     def write(self, piece):
@@ -19,13 +20,13 @@ class Saving:
             self._progress(self._done, self._total)
 
     def end(self):
-        file, self._file = self._file, None
-        file.close()
+        self._file.close()
+        self._whole = True
         getattr(os, "replace", os.rename)(self._path + ".part", self._path)
         return self._done
 
     def close(self):
         """Removes what is not whole."""
-        if self._file:
+        if not self._whole:
             self._file.close()
             os.remove(self._path + ".part")
