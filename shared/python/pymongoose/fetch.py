@@ -46,6 +46,8 @@ if not MICROPYTHON:
 # A body that is longer goes out in pieces of PIECE, while less than MARK is queued.
 LONG, PIECE, MARK = (1024, 1024, 2048) if MICROPYTHON else (65536, 65536, 131072)
 MAX_REDIRECTS = 10
+# The largest body that is read at once, as the core's max_body.
+BODY = 16384 if MICROPYTHON and sys.platform not in ("linux", "darwin") else 16777216
 REDIRECT_BODY = 65536  # of a page that comes with a redirect; after more the connection is left
 
 # Phases, each with its own time; TOTAL is that of all of them.
@@ -468,13 +470,13 @@ class Pool:
         conn = None
         if not proxy:
             try:
-                conn = self.manager.connect(fetch.url, link.event)
+                conn = self.manager.connect(fetch.url, link.event, events=_EVENTS)
             except ValueError:  # what is not sent, as a fragment, may be anything
                 pass
         if not conn:
             at = proxy or key
             url = "%s://%s:%d" % ("https" if secure else "http", at[1], at[2])
-            conn = self.manager.connect(url, link.event)
+            conn = self.manager.connect(url, link.event, events=_EVENTS)
         link.conn = conn
         self.count += 1
         if secure:
@@ -1120,6 +1122,7 @@ _STEPS = {
     MG_EV_HTTP_BODY: Fetch._body,
     MG_EV_HTTP_MSG: Fetch._message,
 }
+_EVENTS = tuple(_STEPS) + (MG_EV_ERROR, MG_EV_CLOSE)  # noqa: RUF005
 _CLOSED = {
     SEND: " before all of the request was sent",
     FIRST: " before the first byte of the response",
