@@ -48,5 +48,5 @@ def test_it_is_unplugged(device, tmp_path):
     os.kill(int(os.environ["PMG_TEST_RIG"]), signal.SIGKILL)
     with pytest.raises(DeviceError, match="has ended: the serial port failed"):
         device.wait_for("ready")
-    with pytest.raises(DeviceError, match="cannot be opened|does not answer|not there any more"):
+    with pytest.raises(DeviceError, match="nothing answers"):
         device.eval("1")
