@@ -13,6 +13,9 @@ from .find import Places
 from .runners import BoardRunner, DeskRunner, PicoRunner, Runner
 from .targets import DeviceError
 
+#: What follows from the kind of device: no script is asked for it.
+OF_THE_KIND = {"pins", "wifi", "desk", "board", "emulator"}
+
 
 class BoardAbsent(Exception):
     """There is no such board: the test is skipped, with this text."""
@@ -124,7 +127,7 @@ class Lease:
         lacking = wanted - runner.capabilities
         if "wifi" in lacking and runner.has_wifi():
             lacking -= {"wifi"}
-        if lacking:
+        if lacking - OF_THE_KIND:
             lacking -= self._session.probed(self.name, runner)
         return lacking
 
