@@ -33,6 +33,9 @@ int pmg_mgr_alive(pmg_mgr_t *m);
 
 // event.c
 void pmg_events_set(struct mg_connection *c, uint32_t events);
+// No Python sees it, and no event of it is fired; until it is shown: the open hook, or why not.
+void pmg_hide(struct mg_connection *c);
+int pmg_show(struct mg_connection *c, void *arg);
 static inline bool pmg_hears(struct mg_connection *c, int ev) {
     return (pmg_x(c)->events & PMG_EVENT_BIT(ev)) != 0;
 }
