@@ -182,7 +182,7 @@ static inline size_t pmg_send_len(struct mg_connection *c) {
 }
 // Milliseconds, of this turn of the loop while it runs.
 static inline uint64_t pmg_now(pmg_mgr_t *m) {
-    return m->polling ? m->now : pmg_port_millis();
+    return m->polling && !m->waiting ? m->now : pmg_port_millis();
 }
 // What a backend calls for a socket that is ready. `error`: the peer is gone though nothing was
 // asked. May run Python.
