@@ -54,18 +54,18 @@ enum {
 // Where the last character that is whole ends, of the whole blocks in [p, end); p if anything in there
 // is no UTF-8. A character begins at p.
 PMG_WIDE_CODE static const uint8_t *valid_wide(const uint8_t *p, const uint8_t *end) {
-    const __m256i high1 = TABLE(TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG,
-        TOO_LONG, TOO_LONG, B(TWO_CONTS), B(TWO_CONTS), B(TWO_CONTS), B(TWO_CONTS),
-        TOO_SHORT | OVERLONG_2, TOO_SHORT, TOO_SHORT | OVERLONG_3 | SURROGATE,
-        TOO_SHORT | TOO_LARGE | OVERLONG_4);
-    const __m256i low1 = TABLE(B(CARRY | OVERLONG_3 | OVERLONG_2 | OVERLONG_4),
-        B(CARRY | OVERLONG_2), B(CARRY), B(CARRY), B(CARRY | TOO_LARGE),
-        B(CARRY | TOO_LARGE | OVERLONG_4), B(CARRY | TOO_LARGE | OVERLONG_4),
-        B(CARRY | TOO_LARGE | OVERLONG_4), B(CARRY | TOO_LARGE | OVERLONG_4),
-        B(CARRY | TOO_LARGE | OVERLONG_4), B(CARRY | TOO_LARGE | OVERLONG_4),
-        B(CARRY | TOO_LARGE | OVERLONG_4), B(CARRY | TOO_LARGE | OVERLONG_4),
-        B(CARRY | TOO_LARGE | OVERLONG_4 | SURROGATE), B(CARRY | TOO_LARGE | OVERLONG_4),
-        B(CARRY | TOO_LARGE | OVERLONG_4));
+    const __m256i high1 =
+        TABLE(TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG, TOO_LONG,
+            B(TWO_CONTS), B(TWO_CONTS), B(TWO_CONTS), B(TWO_CONTS), TOO_SHORT | OVERLONG_2,
+            TOO_SHORT, TOO_SHORT | OVERLONG_3 | SURROGATE, TOO_SHORT | TOO_LARGE | OVERLONG_4);
+    const __m256i low1 =
+        TABLE(B(CARRY | OVERLONG_3 | OVERLONG_2 | OVERLONG_4), B(CARRY | OVERLONG_2), B(CARRY),
+            B(CARRY), B(CARRY | TOO_LARGE), B(CARRY | TOO_LARGE | OVERLONG_4),
+            B(CARRY | TOO_LARGE | OVERLONG_4), B(CARRY | TOO_LARGE | OVERLONG_4),
+            B(CARRY | TOO_LARGE | OVERLONG_4), B(CARRY | TOO_LARGE | OVERLONG_4),
+            B(CARRY | TOO_LARGE | OVERLONG_4), B(CARRY | TOO_LARGE | OVERLONG_4),
+            B(CARRY | TOO_LARGE | OVERLONG_4), B(CARRY | TOO_LARGE | OVERLONG_4 | SURROGATE),
+            B(CARRY | TOO_LARGE | OVERLONG_4), B(CARRY | TOO_LARGE | OVERLONG_4));
     const __m256i high2 = TABLE(TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT, TOO_SHORT,
         TOO_SHORT, TOO_SHORT, B(TOO_LONG | OVERLONG_2 | TWO_CONTS | OVERLONG_3 | OVERLONG_4),
         B(TOO_LONG | OVERLONG_2 | TWO_CONTS | OVERLONG_3 | TOO_LARGE),
@@ -81,11 +81,12 @@ PMG_WIDE_CODE static const uint8_t *valid_wide(const uint8_t *p, const uint8_t *
             continue; // ASCII behind ASCII
         }
         __m256i v1 = BACK(v, before, 1);
-        __m256i found = _mm256_and_si256(
-            _mm256_and_si256(
-                _mm256_shuffle_epi8(high1, _mm256_and_si256(_mm256_srli_epi16(v1, 4), nibble)),
-                _mm256_shuffle_epi8(low1, _mm256_and_si256(v1, nibble))),
-            _mm256_shuffle_epi8(high2, _mm256_and_si256(_mm256_srli_epi16(v, 4), nibble)));
+        __m256i found =
+            _mm256_and_si256(_mm256_and_si256(_mm256_shuffle_epi8(high1,
+                                                  _mm256_and_si256(_mm256_srli_epi16(v1, 4),
+                                                      nibble)),
+                                 _mm256_shuffle_epi8(low1, _mm256_and_si256(v1, nibble))),
+                _mm256_shuffle_epi8(high2, _mm256_and_si256(_mm256_srli_epi16(v, 4), nibble)));
         // The second continuation of three bytes, the third of four: these must be TWO_CONTS.
         __m256i third = _mm256_subs_epu8(BACK(v, before, 2), _mm256_set1_epi8(0xe0 - 0x80));
         __m256i fourth = _mm256_subs_epu8(BACK(v, before, 3), _mm256_set1_epi8(0xf0 - 0x80));

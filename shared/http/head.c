@@ -355,8 +355,7 @@ static int framing_header(struct mg_str name, struct mg_str value, pmg_http_fram
             }
             break;
         case 6:
-            if (begins(name, 'e') && !seen->response && !f->http10 &&
-                pmg_str_ieq(name, "expect")) {
+            if (begins(name, 'e') && !seen->response && !f->http10 && pmg_str_ieq(name, "expect")) {
                 return expectations(value, f);
             }
             break;
