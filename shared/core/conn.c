@@ -183,8 +183,8 @@ void pmg_conn_free(struct mg_connection *c) {
         m->scratch_lent = false;
         c->recv.buf = NULL;
     }
-    pmg_buf_free(&c->recv);
-    pmg_buf_free(&c->send);
+    pmg_buf_give(m, &c->recv);
+    pmg_buf_give(m, &c->send);
     c->next = m->mg.conns; // so that Mongoose finds at the head of its list what it takes out
     m->mg.conns = c;
     mg_close_conn(c);

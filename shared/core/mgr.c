@@ -83,6 +83,10 @@ void pmg_mgr_free(pmg_mgr_t *m, bool silent) {
     pmg_free(m->hash);
     pmg_free(m->scratch);
     pmg_free(m->spare);
+#if PMG_LARGE_MAX > 0
+    pmg_buf_free(&m->large[0]);
+    pmg_buf_free(&m->large[1]);
+#endif
     pmg_free(m);
     pmg_live_add(-1, 0, 0);
 }

@@ -154,6 +154,9 @@ static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p
         refuse(c, 413);
         return HEAD_REFUSED;
     }
+    pmg_expect(c, h->sink == PMG_HTTP_BODY_GATHER && h->state == PMG_HTTP_LENGTH && h->left > 0
+                      ? h->head_len + h->left
+                      : 0);
     if (h->sink != PMG_HTTP_BODY_STREAM || c->is_client) {
         c->is_resp = 0;
     }
