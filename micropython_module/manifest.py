@@ -11,4 +11,16 @@ if "PMG_HAS_MQTT=0" not in options.without:
     _files += ["mqtt.py"]
 if "PMG_HAS_RPC=0" not in options.without and "PMG_HAS_UTIL=0" not in options.without:
     _files += ["jwt.py", "rpc.py"]
+if not any(
+    each + "=0" in options.without for each in ("PMG_HAS_CLIENT", "PMG_HAS_UTIL", "PMG_HAS_STREAM")
+):
+    _files += [
+        "client.py",
+        "cookies.py",
+        "fetch.py",
+        "inflate.py",
+        "proxies.py",
+        "saving.py",
+        "upload.py",
+    ]
 package("pymongoose", tuple(_files), base_path="../shared/python")
