@@ -305,7 +305,7 @@ static inline bool begins(struct mg_str name, char first) {
 
 static void connection_options(struct mg_str value, pmg_http_framing_t *f) {
     struct mg_str member;
-    while (next_member(&value, &member)) {
+    while (pmg_http_next_member(&value, &member)) {
         f->close |= member.len == 5 && pmg_str_ieq(member, "close");
         f->keep_alive |= member.len == 10 && pmg_str_ieq(member, "keep-alive");
     }
