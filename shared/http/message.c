@@ -4,7 +4,7 @@
 
 #include "http_int.h"
 
-bool pmg_http_next_member(struct mg_str *list, struct mg_str *member) {
+static bool next_member(struct mg_str *list, struct mg_str *member) {
     member->len = 0;
     while (member->len == 0 && list->len > 0) {
         const char *p = list->buf, *end = p + list->len, *comma = memchr(p, ',', list->len);
@@ -16,9 +16,13 @@ bool pmg_http_next_member(struct mg_str *list, struct mg_str *member) {
     return member->len > 0;
 }
 
+bool pmg_http_next_member(struct mg_str *list, struct mg_str *member) {
+    return next_member(list, member);
+}
+
 bool pmg_http_list_has(struct mg_str list, const char *token) {
     struct mg_str member;
-    while (pmg_http_next_member(&list, &member)) {
+    while (next_member(&list, &member)) {
         if (pmg_str_ieq(member, token)) {
             return true;
         }
@@ -28,7 +32,7 @@ bool pmg_http_list_has(struct mg_str list, const char *token) {
 
 bool pmg_http_list_has_exactly(struct mg_str list, struct mg_str member) {
     struct mg_str m;
-    while (pmg_http_next_member(&list, &m)) {
+    while (next_member(&list, &m)) {
         if (mg_strcmp(m, member) == 0) {
             return true;
         }
