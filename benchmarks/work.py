@@ -124,7 +124,7 @@ CASES: dict[str, tuple[str, Callable[[socket.socket], Callable[[], None]]]] = {
     "JSON POST": ("json", asks(post(b"/json", VALUES))),
     "upload 1 MB": ("upload", asks(post(b"/upload", bytes(1 << 20)))),
     "WS 64 KB": ("ws", sends_frames(2, os.urandom(LARGE))),
-    "WS text 64 KB": ("ws", sends_frames(1, "\u20ac".encode() * (LARGE // 3))),
+    "WS text 64 KB": ("ws", sends_frames(1, "\u20ac".encode() * (LARGE // 3 + 1))),
     "TCP 64 KB": ("tcp", echoes(bytes(LARGE))),
     "UDP 64 B": ("udp", echoes(bytes(64))),
 }

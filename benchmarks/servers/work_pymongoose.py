@@ -60,6 +60,6 @@ elif case == "ws":
 elif case == "tcp":
     manager.listen("tcp://127.0.0.1:" + port, tcp, events=(MG_EV_READ,))
 else:
-    manager.listen("tcp://127.0.0.1:" + port, events=())
     manager.listen("udp://127.0.0.1:" + port, udp, events=(MG_EV_READ,))
+    manager.listen("tcp://127.0.0.1:" + port, events=())  # who can connect knows that it runs
 manager.run()
