@@ -5,16 +5,15 @@
 from _pymongoose import _in_handler
 
 from pymongoose import Error, Manager, millis
-from pymongoose.fetch import (
-    END,
-    PIECE,
+from pymongoose.pool import Pool
+from pymongoose.request import END, PIECE
+from pymongoose.response import (
     Headers,  # noqa: F401
     HTTPError,  # noqa: F401
-    Pool,
     RequestError,
     Timeout,  # noqa: F401
 )
-from pymongoose.fetch import Response as _Base
+from pymongoose.response import Response as _Base
 
 _HERE = (
     "client waits for its answers, which a handler, a timer's or a scheduled callback must not: "

@@ -4,7 +4,7 @@
 import os
 
 from pymongoose import url_decode, url_pass, url_user
-from pymongoose.fetch import basic, split
+from pymongoose.request import basic, split
 
 
 def _env(name):
