@@ -150,11 +150,11 @@ class Session(Pool):
             limits["max_body"] = self.max_body
         self.manager = Manager(None, **limits)
 
-    def request(self, method, url, **options):
+    def request(self, method, url, **kwargs):
         """Sends a request and gives its Response, with stream=True as soon as its head is here."""
         if _in_handler():
             raise RequestError(_HERE, 16)  # EBUSY
-        fetch = self.prepare(method, url, **options)
+        fetch = self.prepare(method, url, **kwargs)
         if self.manager is None:
             self._open()
         elif self.idle:
