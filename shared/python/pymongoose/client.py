@@ -35,6 +35,7 @@ class Response(_Base):
     """A response. Close it, or read it to its end, if it was asked for with stream=True."""
 
     _content = None
+    _rest = None  # (bytes, how many of them were given) of an iterator that was left
     _session = None
     _ours = False  # the session ends with it
 
@@ -61,6 +62,12 @@ class Response(_Base):
             if self._content:
                 yield self._content
             return
+        if fetch.stream and self._session is None:
+            raise Error("the body was read already, or the response closed")
+        if self._rest:
+            (rest, at), self._rest = self._rest, None
+            if at < len(rest):
+                yield rest[at:]
         try:
             while True:
                 piece = fetch.take()
@@ -71,6 +78,8 @@ class Response(_Base):
                     break
                 else:
                     self._session._more(fetch)
+        except GeneratorExit:  # another iterator may go on
+            raise
         except BaseException:
             self.close()
             raise
@@ -78,15 +87,19 @@ class Response(_Base):
 
     def iter_content(self, chunk_size=None):
         """The body in pieces of `chunk_size` bytes, of any size without."""
+        if chunk_size is not None and chunk_size < 1:
+            raise ValueError("chunk_size must be 1 at least, or None")
         rest = b""
         for piece in self._pieces():
             if chunk_size is None:
                 yield piece
                 continue
-            rest += piece
-            while len(rest) >= chunk_size:
-                yield rest[:chunk_size]
-                rest = rest[chunk_size:]
+            rest, at = rest + piece, 0
+            while len(rest) - at >= chunk_size:
+                at += chunk_size
+                self._rest = rest, at
+                yield rest[at - chunk_size : at]
+            rest, self._rest = rest[at:], None
         if rest:
             yield rest
 
@@ -109,13 +122,16 @@ class Response(_Base):
         """Writes the body into a file, which appears when it is whole; returns its size.
 
         progress(done, total) is called after each piece; total is None if it is not known."""
-        saving = self._saving(path, progress)
+        saving = None
         try:
+            saving = self._saving(path, progress)
             for piece in self._pieces():
                 saving.write(piece)
             return saving.end()
         finally:
-            saving.close()
+            self.close()
+            if saving:
+                saving.close()
 
     def close(self):
         """Ends it, and its connection if there is more to come."""

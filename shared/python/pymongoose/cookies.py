@@ -20,6 +20,7 @@ class Jar:
     def take(self, fetch, headers):
         secure, host, _ = fetch.at
         host = host.lower()
+        number = host.replace(".", "").isdigit()  # an address, which has no domain
         for line in headers.get_all("set-cookie"):
             first, _, rest = line.partition(";")
             name, sep, value = first.partition("=")
@@ -45,8 +46,8 @@ class Jar:
                 elif key == "expires" and until is None and "1970" in word:
                     until = 0
             if not exact and domain == host:
-                exact = "." not in host or host.replace(".", "").isdigit()
-            elif not exact and not (host.endswith("." + domain) and "." in domain):
+                exact = "." not in host or number
+            elif not exact and (number or not (host.endswith("." + domain) and "." in domain)):
                 continue  # another's
             if only and not secure:
                 continue

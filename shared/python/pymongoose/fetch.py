@@ -28,6 +28,7 @@ from pymongoose import (
     url_user,
 )
 from pymongoose.request import (
+    BODY,
     CONNECT,
     END,
     FIELDS,
@@ -53,7 +54,8 @@ from pymongoose.response import REDIRECTS, RequestError, Response, Timeout
 REDIRECT_BODY = 65536  # of a page that comes with a redirect; after more the connection is left
 
 _SAFE = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE")  # RFC 9110, 9.2.2
-_OURS = ("authorization", "cookie", "proxy-authorization")
+_HERE = ("authorization", "cookie", "proxy-authorization", "host")  # not for another origin
+_OURS = _HERE[:3]  # nor for who listens
 
 
 def _number(name, otherwise):
@@ -202,7 +204,7 @@ class Fetch:
     def trouble(self, text, number, kind=RequestError, phase=None):
         if phase is None:
             phase = min(self.phase, READ)
-        phase = PHASES[phase]
+        phase = "" if phase == END else PHASES[phase]
         text = "%s %s: %s" % (self.method, self.url, text)
         return kind(text, _NUMBERS[number], phase, self.url)
 
@@ -307,7 +309,8 @@ class Fetch:
             host = self.url.partition("://")[2]
             for c in "/?#":
                 host = host.partition(c)[0]
-            fields.append(("Host", host))
+            if "host" not in [name.lower() for name, _ in fields]:
+                fields.append(("Host", host))
             if not link.key[0]:
                 uri = "http://" + host + uri
                 if proxy[3]:
@@ -412,6 +415,8 @@ class Fetch:
             raise self.trouble("the body cannot be decoded: %s" % e, "EPROTO") from None
         self.decoded += len(piece)
         limit = self.pool.max_body
+        if limit is None and not self.stream:
+            limit = BODY
         if limit and self.decoded > limit:
             text = "the decoded body is larger than max_body, %d bytes" % limit
             raise self.trouble(text, "EMSGSIZE")
@@ -497,21 +502,22 @@ class Fetch:
         try:
             most = self.pool.max_redirects
             if len(self.history) > most:
-                raise self.trouble("more than %d redirects" % most, "ELOOP")
+                raise self.trouble("more than %d redirects" % most, "ELOOP", phase=END)
             before, old = self.at, self.url
             url = bare(quoted(url_join(old, place)))
             try:
                 self.at = split(url)
             except ValueError as e:
-                raise self.trouble("a redirect leads nowhere: %s" % e, "EPROTO") from None
+                text = "a redirect leads nowhere: %s" % e
+                raise self.trouble(text, "EPROTO", phase=END) from None
             names = [name.lower() for name, _ in self.headers]
             if self.at != before and not self._same(before):
                 known = [name for name in names if name in _OURS]
                 if before[0] and not self.at[0] and (self.auth or known):
                     text = "a redirect leads from https to http, where credentials can be read: "
-                    raise self.trouble(text + url, "EACCES")
+                    raise self.trouble(text + url, "EACCES", phase=END)
                 self.auth = None
-                self.headers = [each for each in self.headers if each[0].lower() not in _OURS]
+                self.headers = [each for each in self.headers if each[0].lower() not in _HERE]
             get = self.method not in ("GET", "HEAD") if status == 303 else self.method == "POST"
             if status < 304 and get:
                 self.method = "GET"
@@ -520,7 +526,8 @@ class Fetch:
                     each for each in self.headers if not each[0].lower().startswith("content-")
                 ]
             elif not self._rewound():
-                raise self.trouble("a redirect asks for the body again, which is gone", "EIO")
+                text = "a redirect asks for the body again, which is gone"
+                raise self.trouble(text, "EIO", phase=END)
             self.url = url
             self.retried = False
             self.again()

@@ -9,7 +9,8 @@ from pymongoose.request import (
     MICROPYTHON,
     body_of,
     environment,
-    pairs_of,
+    fields_of,
+    framed,
     proxies_of,
     times,
     with_params,
@@ -100,7 +101,7 @@ class Pool:
         pool_keep=4,
         pool_idle=30,
     ):
-        self.headers = dict(headers or {})
+        self.headers = dict(fields_of(headers or ()))
         self.auth = auth
         self.timeout = timeout
         self.tls = tls
@@ -137,17 +138,21 @@ class Pool:
             raise Error("the session is closed")
         if params:
             url = with_params(url, params)
-        fields = pairs_of(headers) if headers else []
+        fields = fields_of(headers) if headers else []
         if self.headers:
             names = [name.lower() for name, _ in fields]
             fields += [f for f in self.headers.items() if f[0].lower() not in names]
         if method not in _METHODS:
+            if not isinstance(method, str):
+                raise TypeError("method must be str, not " + type(method).__name__)
             method = method.upper()
         fetch = Fetch(self, method, url, fields, self.auth if auth is None else auth)
         if json is not None or data is not None or files:
             fetch.body, kind = body_of(data, json, files)
             if kind and "content-type" not in [name.lower() for name, _ in fields]:
                 fields.append(("Content-Type", kind))
+        if fields:
+            fetch.body = framed(fields, fetch.body)
         if timeout is not None or self.timeout is not None:
             fetch.times = times(timeout, times(self.timeout))
         if tls is None:

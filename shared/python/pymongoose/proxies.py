@@ -32,6 +32,8 @@ class Proxies:
     def _parse(self, url):
         if not url:
             return None
+        if not isinstance(url, str):
+            raise TypeError("a proxy's URL must be str, not " + type(url).__name__)
         try:
             secure, host, port = split(url if "://" in url else "http://" + url)
         except ValueError as e:

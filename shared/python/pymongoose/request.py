@@ -42,21 +42,29 @@ def split(url):
             raise ValueError("the URL has no scheme, write http:// or https:// in front: %r" % url)
         scheme = scheme.lower()
         if scheme not in ("http", "https"):
-            raise ValueError("the scheme of the URL is neither http nor https: %r" % url)
+            raise ValueError("the scheme of the URL is neither http nor https: %r" % bare(url))
         secure = scheme == "https"
     host = url_host(url)
     if not host:
-        raise ValueError("the URL has no host: %r" % url)
+        raise ValueError("the URL has no host: %r" % bare(url))
     try:
         return secure, host, url_port(url)
     except ValueError as e:  # DecodeError, which a server's handler takes for its peer's fault
         raise ValueError(str(e)) from None
 
 
-def pairs(data):
+def pairs_of(data, what):
+    try:
+        return [(name, value) for name, value in (data.items() if hasattr(data, "items") else data)]
+    except (TypeError, ValueError):
+        text = "%s must be a dict or pairs (name, value), not %s"
+        raise TypeError(text % (what, type(data).__name__)) from None
+
+
+def pairs(data, what):
     """(name, value) of a dict or of pairs, a value that is a list as several; None is left out."""
     found = []
-    for name, value in data.items() if hasattr(data, "items") else data:
+    for name, value in pairs_of(data, what):
         for each in value if isinstance(value, (list, tuple)) else (value,):
             if each is not None:
                 found.append((str(name), each))
@@ -67,9 +75,9 @@ def text_of(value):
     return value if isinstance(value, (str, bytes)) else str(value)
 
 
-def encode(data):
+def encode(data, what):
     """A dict or pairs as a query or form."""
-    parts = [url_encode(name) + "=" + url_encode(text_of(v)) for name, v in pairs(data)]
+    parts = [url_encode(name) + "=" + url_encode(text_of(v)) for name, v in pairs(data, what)]
     return "&".join(parts)
 
 
@@ -85,13 +93,13 @@ def body_of(data, json, files):
     elif files:
         from pymongoose.upload import multipart
 
-        return multipart(pairs(data or ()), pairs_of(files))
+        return multipart(pairs(data or (), "data beside files"), pairs_of(files, "files"))
     elif data is None:
         return None, None
     elif isinstance(data, dict) or (
         isinstance(data, (list, tuple)) and data and isinstance(data[0], (list, tuple))
     ):
-        data, kind = encode(data), "application/x-www-form-urlencoded"
+        data, kind = encode(data, "data"), "application/x-www-form-urlencoded"
     if isinstance(data, str):
         data = data.encode()
     if not isinstance(data, bytes) or len(data) > LONG:
@@ -101,14 +109,40 @@ def body_of(data, json, files):
     return data, kind
 
 
-def pairs_of(files):
-    return list(files.items() if hasattr(files, "items") else files)
+def fields_of(headers):
+    fields = pairs_of(headers, "headers")
+    for name, _ in fields:
+        if not isinstance(name, str):
+            raise TypeError("the name of a header must be str, not " + type(name).__name__)
+    return fields
+
+
+def framed(fields, body):
+    """The body, of the length that its fields give. What frames it is written with it, not twice."""
+    length = getattr(body, "length", 0)  # None: it goes out in chunks
+    for field in list(fields):
+        name, value = field[0].lower(), field[1]
+        if name == "transfer-encoding" and value is not None:
+            if length is not None or value.lower() != "chunked":
+                raise ValueError(
+                    "leave Transfer-Encoding out: an iterator as data is sent in chunks"
+                )
+            fields.remove(field)
+        elif name == "content-length" and value is not None and hasattr(body, "length"):
+            if length is None:
+                from pymongoose.upload import Sized
+
+                body = Sized(body, int(value))
+            elif int(value) != length:
+                raise ValueError("Content-Length says %s, the body has %d bytes" % (value, length))
+            fields.remove(field)
+    return body
 
 
 def with_params(url, params):
     if not params:
         return url
-    query = params if isinstance(params, str) else encode(params)
+    query = params if isinstance(params, str) else encode(params, "params")
     url, sep, fragment = url.partition("#")
     if query:
         url += ("&" if "?" in url else "?") + query
@@ -132,6 +166,9 @@ def authorization(auth):
         return None
     if not isinstance(auth, (tuple, list)) or len(auth) != 2:
         raise TypeError("auth must be a tuple (user, password)")
+    for each in auth:
+        if not isinstance(each, str):
+            raise TypeError("auth must be two str, not " + type(each).__name__)
     if ":" in auth[0]:
         raise ValueError("a user's name has no colon")
     return basic(auth[0], auth[1])
@@ -179,8 +216,11 @@ def environment():
 
 
 def proxies_of(given):
-    if not isinstance(given, dict):
+    if hasattr(given, "find") and not isinstance(given, str):
         return given
+    if not hasattr(given, "get"):
+        text = "proxies must be a dict such as {'http': 'http://host:3128'}, not "
+        raise TypeError(text + type(given).__name__)
     from pymongoose.proxies import Proxies
 
     return Proxies(given)
