@@ -7,16 +7,9 @@ import socket
 import threading
 
 import pytest
-from client_script import SCRIPT
 from peers.clients import Server, free_port, here, seconds
-from peers.pki import NOW
 
 OK = "HTTP/1.1 200 OK\r\n"
-
-
-@pytest.fixture
-def device(shared):
-    return shared(SCRIPT, now=int(NOW.timestamp()))
 
 
 @pytest.fixture

@@ -89,31 +89,41 @@ class Response(_Base):
         """The body in pieces of `chunk_size` bytes, of any size without."""
         if chunk_size is not None and chunk_size < 1:
             raise ValueError("chunk_size must be 1 at least, or None")
-        rest = b""
+        parts, have = [], 0
         for piece in self._pieces():
             if chunk_size is None:
                 yield piece
                 continue
-            rest, at = rest + piece, 0
-            while len(rest) - at >= chunk_size:
-                at += chunk_size
-                self._rest = rest, at
-                yield rest[at - chunk_size : at]
-            rest, self._rest = rest[at:], None
-        if rest:
-            yield rest
+            at = 0
+            while have + len(piece) - at >= chunk_size:
+                end = at + chunk_size - have
+                parts.append(piece[at:end])
+                self._rest = piece, end
+                yield b"".join(parts)
+                parts, have, at = [], 0, end
+            self._rest = None
+            if at < len(piece):
+                parts.append(piece[at:])
+                have += len(piece) - at
+        if parts:
+            yield b"".join(parts)
 
     def iter_lines(self, chunk_size=None, decode_unicode=False):
         """The lines of the body, without their ends."""
-        rest = b""
+        parts = []
         for piece in self._pieces():
-            lines = (rest + piece).split(b"\n")
-            rest = lines.pop()
+            lines = piece.split(b"\n")
+            parts.append(lines[0])
+            if len(lines) == 1:
+                continue
+            lines[0] = b"".join(parts)
+            parts = [lines.pop()]
             for line in lines:
                 line = line[:-1] if line.endswith(b"\r") else line
-                yield line.decode() if decode_unicode else line
+                yield self._text(line) if decode_unicode else line
+        rest = b"".join(parts)
         if rest:
-            yield rest.decode() if decode_unicode else rest
+            yield self._text(rest) if decode_unicode else rest
 
     def __iter__(self):
         return self.iter_content()
