@@ -45,11 +45,14 @@ def start(port, userdata=None, method="GET", target="/"):
     if method:
         conns[0].http_request(method, target)
 
-def by_hand(port, end, *lines):
+def by_hand(port, ahead, end, *lines):
     start(port, None, None)
+    if ahead:
+        conns[0].http_basic_auth("me", "secret")
     for line in lines:
         conns[0].send(line + end)
-    conns[0].http_basic_auth("me", "secret")
+    if not ahead:
+        conns[0].http_basic_auth("me", "secret")
     conns[0].send(end)
 
 def two(port):
@@ -212,8 +215,9 @@ HEADS = {
 }
 
 
+@pytest.mark.parametrize("ahead", [False, True])
 @pytest.mark.parametrize("case", HEADS)
-def test_credentials_complete_a_head_by_hand(client, case):
+def test_credentials_complete_a_head_by_hand(client, case, ahead):
     end = HEADS[case][0]
 
     def talk(raw):
@@ -225,7 +229,7 @@ def test_credentials_complete_a_head_by_hand(client, case):
         raw.closed()
 
     with Server(talk) as server:
-        client.exec(f"by_hand({server.port}, *{HEADS[case]!r})")
+        client.exec(f"by_hand({server.port}, {ahead}, *{HEADS[case]!r})")
         client.until("('close',) in log")
     head = client.eval("log")[0][2].decode()
     assert head.lstrip().startswith("GET / HTTP/1.1" + end)
