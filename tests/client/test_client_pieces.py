@@ -2,6 +2,7 @@
 """Bodies of responses: in pieces, into files, decoded, as text."""
 
 import gzip
+import zlib
 
 import pytest
 from client_script import digest
@@ -42,7 +43,42 @@ def test_small_pieces_of_a_large_body(device, base, target):
     """The rest is not copied for each of them, which would take minutes."""
     size = target.size(3_000_000, 8_000)
     device.exec(f"r = client.get({base + f'/size/{size}'!r})", 30)
-    assert device.eval("check(r.iter_content(100))", 30) == digest(pattern(size))
+    assert device.eval("check(r.iter_content(10))", 30) == digest(pattern(size))
+
+
+def test_a_stream_that_is_taken_up_again(device, base):
+    """By another iterator, by `content`: nothing is lost, nothing comes twice."""
+    device.exec(f"r = client.get({base + '/chunks/3'!r}, stream=True)")
+    pieces = device.eval("next(r.iter_content(2)), next(r.iter_content(20)), r.content, r.text")
+    whole = b"a line\r\nand half " * 3
+    assert pieces[0] + pieces[1] + pieces[2] == whole
+    assert pieces[3] == pieces[2].decode() and [len(p) for p in pieces[:2]] == [2, 20]
+    device.exec(f"r = client.get({base + '/chunks/3'!r}, stream=True)")
+    assert device.eval("b''.join(r.iter_content(5))") == whole
+    assert device.eval("failed(lambda: list(r))")[:2] == (
+        "Error",
+        "the body was read already, or the response closed",
+    )
+    assert device.eval("live()") == (0, 0, 0, 0)
+
+
+def test_lines(device, base, site):
+    async def page(request, rest):
+        from aiohttp import web
+
+        response = web.StreamResponse(headers={"Content-Type": "text/plain; charset=latin-1"})
+        await response.prepare(request)
+        for piece in (b"one\r", b"\n\n", b"\xe9", b"l", b"an\nlast"):
+            await response.write(piece)
+        return response
+
+    site.page_lines = page
+    url = base + "/lines"
+    for stream in (True, False):
+        device.exec(f"r = client.get({url!r}, stream={stream})")
+        assert device.eval("list(r.iter_lines())") == [b"one", b"", b"\xe9lan", b"last"]
+    lines = device.eval(f"list(client.get({url!r}).iter_lines(decode_unicode=True))")
+    assert lines == ["one", "", "élan", "last"]
 
 
 def test_a_stream_that_is_left(device, base, target):
@@ -69,6 +105,29 @@ def test_save(folder, device, target, base):
     assert device.eval(f"client.get({base + '/chunks/1'!r}).save({path!r})") == 17
     assert device.eval(f"open({path!r}, 'rb').read()") == b"a line\r\nand half "
     device.exec(f"import os; os.remove({path!r})")
+    assert device.eval(f"os.listdir({folder!r})") == []
+
+
+def test_a_file_stays_until_the_new_one_is_whole(folder, device, base, site):
+    path = folder + "/kept.bin"
+    device.exec(f"path = {path!r}\nwith open(path, 'wb') as f: f.write(b'old')")
+    device.exec("def stop(done, total): raise KeyError('mine')")
+    url = base + "/size/3000"
+    found = device.eval(f"failed(client.get({url!r}, stream=True).save, path, progress=stop)")
+    assert found[0] == "KeyError"
+    assert device.eval("open(path, 'rb').read()") == b"old"
+    assert device.eval(f"client.get({url!r}, stream=True).save(path)") == 3000
+    if not device.eval("MICROPYTHON"):
+        device.exec("import pathlib")
+        assert device.eval(f"client.get({url!r}).save(pathlib.Path(path))") == 3000
+    for wrong in ("7", "b'name'"):
+        call = f"failed(client.get({url!r}, stream=True).save, {wrong})"
+        assert device.eval(call)[0] == "TypeError"
+    call = f"failed(client.get({url!r}, stream=True).save, {folder + '/none/x'!r})"
+    assert device.eval(call)[0] in ("OSError", "FileNotFoundError")
+    assert device.eval("live()") == (0, 0, 0, 0)
+    device.exec("import os; size = os.stat(path)[6]; os.remove(path)")
+    assert device.eval("size") == 3000
     assert device.eval(f"os.listdir({folder!r})") == []
 
 
@@ -105,6 +164,34 @@ def test_a_coded_body_beyond_the_usual_limit(device, base):
         device.exec("fetch.BODY = usual")
     assert (name, "larger than max_body, 9000 bytes" in text) == ("RequestError", True)
     assert streamed == digest(pattern(50000))
+
+
+DECODABLE = {
+    "members": ("gzip", gzip.compress(b"one ") + gzip.compress(b"two")),
+    "padded": ("gzip", gzip.compress(b"one two") + b"\x00\x00"),
+    "x-gzip": ("X-GZip", gzip.compress(b"one two")),
+    "deflate": ("deflate", zlib.compress(b"one two")),
+    "raw": ("deflate", zlib.compress(b"one two")[2:-4]),
+}
+
+
+@pytest.mark.parametrize("case", DECODABLE)
+def test_a_coded_body_byte_by_byte(device, base, site, case):
+    how, body = DECODABLE[case]
+
+    async def page(request, rest):
+        from aiohttp import web
+
+        response = web.StreamResponse(headers={"Content-Encoding": how})
+        await response.prepare(request)
+        for n in range(len(body)):
+            await response.write(body[n : n + 1])
+        return response
+
+    site.page_bytewise = page
+    for stream in (True, False):
+        call = f"client.get({base + '/bytewise'!r}, stream={stream}).content"
+        assert device.eval(call) == b"one two"
 
 
 GZIP = gzip.compress(b"a body " * 100)

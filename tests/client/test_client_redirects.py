@@ -1,7 +1,10 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Where client follows a redirect, how, and what it takes along."""
 
+import contextlib
+
 import pytest
+from peers.clients import Server
 from peers.http_servers import Site
 
 
@@ -80,3 +83,36 @@ def test_credentials_stay_with_their_origin(device, base, site):
         assert "authorization" not in headers
     headers = device.eval(f"client.get({base + '/move/302?to=/echo'!r}, {given}).json()")["headers"]
     assert headers["authorization"].startswith("Basic ") and headers["cookie"] == "a=b"
+
+
+def test_what_a_redirect_keeps_and_leaves(device, site, base):
+    """The fragment comes along; a Host of the program's goes to its own server alone."""
+    device.exec(f"r = client.get({base + '/move/302?to=/echo#part'!r})")
+    assert device.eval("r.url") == base + "/echo#part"
+    assert device.eval("[(type(h) is type(r), h.content, h.text) for h in r.history]") == [
+        (True, b"", "")
+    ]
+    own = "headers={'Host': 'own.test'}"
+    device.exec(f"r = client.get({base + '/move/302?to=/echo'!r}, {own})")
+    assert device.eval("r.json()")["headers"]["host"] == "own.test"
+    with Site() as other:
+        there = f"{device.peer}:{other.port}"
+        device.exec(f"r = client.get({base + f'/move/302?to=http://{there}/echo'!r}, {own})")
+        assert device.eval("r.json()")["headers"]["host"] == there
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_redirect_with_a_page_of_any_size(device, stream, target, base):
+    """That page is not kept, whatever max_body says."""
+    size = target.size(300_000, 30_000)
+
+    def talk(raw):
+        raw.recv_exactly_head()
+        raw.send(f"HTTP/1.1 302 Found\r\nLocation: {base}/size/9\r\nContent-Length: {size}\r\n\r\n")
+        with contextlib.suppress(OSError):
+            raw.send("x" * size)
+
+    with Server(talk) as server:
+        url = f"http://{device.peer}:{server.port}/"
+        device.exec(f"r = client.get({url!r}, max_body=1000, stream={stream})")
+        assert device.eval("r.url, len(r.content)") == (base + "/size/9", 9)

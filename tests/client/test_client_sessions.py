@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """client.Session: kept connections, cookies, limits."""
 
-from peers.clients import seconds
+from peers.clients import Server, seconds
 
 
 def test_a_session_keeps_a_connection(device, base, site):
@@ -61,6 +61,11 @@ def test_cookies_if_asked(device, site, base):
     assert (
         device.eval(f"s.get({base + '/cookie'!r}, headers={{'Cookie': 'own=1'}}).text") == "own=1"
     )
+    tail = device.peer.partition(".")[2]
+    assert page(f"e=5; Domain={tail}", "f=6; Expires=Thu, 01-Jan-2037 00:00:00 GMT") == "b=2"
+    assert page() == "b=2; f=6"  # an address has no domain
+    assert page("f=; Expires=Mon, 01-Jan-1990 00:00:00 GMT") == "b=2; f=6"
+    assert page() == "b=2"
     device.exec("s.close()")
     device.exec("s = client.Session()")
     page("a=1; Path=/")
@@ -74,3 +79,21 @@ def test_an_early_answer(device, base):
         device.eval(f"client.put({base + '/early'!r}, data=endless()).status_code", seconds())
         == 413
     )
+
+
+def test_a_server_that_says_more_than_it_was_asked(device):
+    """What follows an answer is no answer to the next request; what follows 101 is no HTTP."""
+    ok = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok"
+    for said in (ok + ok.replace("ok", "no"), ok + "more", "HTTP/1.1 101 Other\r\n\r\n"):
+
+        def talk(raw, said=said):
+            raw.recv_exactly_head()
+            raw.send(said)
+            raw.closed()
+
+        with Server(talk, count=2) as server:
+            url = f"http://{device.peer}:{server.port}/"
+            device.exec(f"s = client.Session(); url = {url!r}")
+            found = device.eval("[(r.status_code, r.text) for r in (s.get(url), s.get(url))]")
+            device.exec("s.close()")
+        assert found == [(101, "") if "101" in said else (200, "ok")] * 2

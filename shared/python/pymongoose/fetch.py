@@ -34,6 +34,7 @@ from pymongoose.request import (
     FIELDS,
     FIRST,
     MARK,
+    MICROPYTHON,
     PHASES,
     POOL,
     READ,
@@ -49,7 +50,7 @@ from pymongoose.request import (
     quoted,
     split,
 )
-from pymongoose.response import REDIRECTS, RequestError, Response, Timeout
+from pymongoose.response import REDIRECTS, RequestError, Timeout
 
 REDIRECT_BODY = 65536  # of a page that comes with a redirect; after more the connection is left
 
@@ -374,14 +375,14 @@ class Fetch:
                     self.notify()
 
     def _head(self, msg):
-        if not self.stream or self.phase == CONNECT:
+        if self.phase == CONNECT:
             return
         self.got = True
         self.enter(READ)
         status = msg.status()
         if self._moves(status, msg):
             self.link.conn.http_stream_body(max_size=REDIRECT_BODY)
-        else:
+        elif self.stream:
             self.link.conn.http_stream_body(max_size=self.pool.max_body or 0)
             self._respond(status, msg, None)
             self.settled = True
@@ -411,7 +412,7 @@ class Fetch:
             if not piece and self.phase == END and not self.error:
                 coder.finish()
                 piece = coder.read()
-        except (ValueError, OSError) as e:
+        except ValueError as e:
             raise self.trouble("the body cannot be decoded: %s" % e, "EPROTO") from None
         self.decoded += len(piece)
         limit = self.pool.max_body
@@ -433,8 +434,14 @@ class Fetch:
                 self._respond(status, msg, msg.body_bytes)
         link = self.link
         self.link = None
-        # It answered before it had all; or is a proxy that may close without a word.
-        if self.unsent or link.conn.send_len or (link.key[3] and not self._kept(link, msg)):
+        # It answered before it had all; goes on in another protocol; or is a proxy that may close
+        # without a word.
+        if (
+            self.unsent
+            or link.conn.send_len
+            or msg.status() == 101
+            or (link.key[3] and not self._kept(link, msg))
+        ):
             link.close()
         else:
             self.pool.give(link)
@@ -471,7 +478,10 @@ class Fetch:
 
             self.decoder = decoder(coding.strip().lower())
         if content and self.decoder:
-            self.pieces = [content]
+            step = (
+                len(content) if MICROPYTHON else MARK
+            )  # whose decoder keeps what it has not taken
+            self.pieces = [content[n : n + step] for n in range(0, len(content), step)]
         elif content is not None:
             response._content = content
 
@@ -486,7 +496,8 @@ class Fetch:
         place = msg.header("Location")
         if not place:
             return False
-        gone = Response(self, status, msg.proto, msg.headers())
+        gone = self.pool._kind(self, status, msg.proto, msg.headers())
+        gone._content = b""
         if self.pool.cookies is not None:
             self.pool.cookies.take(self, gone.headers)
         self.history = list(self.history) + [gone]
@@ -505,6 +516,8 @@ class Fetch:
                 raise self.trouble("more than %d redirects" % most, "ELOOP", phase=END)
             before, old = self.at, self.url
             url = bare(quoted(url_join(old, place)))
+            if "#" in old and "#" not in place:  # RFC 9110, 10.2.2
+                url += old[old.find("#") :]
             try:
                 self.at = split(url)
             except ValueError as e:

@@ -15,7 +15,7 @@ class _Zlib:
         self._fed = False
 
     def feed(self, data):
-        self._rest += data
+        self._rest = self._rest + data if self._rest else data
         self._fed = True
 
     def read(self):
@@ -64,7 +64,9 @@ class _Deflate:
             piece = self._stream.read(1024)
         except EOFError:
             raise ValueError("it ends too early") from None
-        if not piece:
+        except OSError:
+            raise ValueError("it is damaged") from None
+        if not piece and self._data:
             rest = self._data.read()
             if rest.startswith(b"\x1f\x8b"):
                 self._start(rest)
@@ -73,7 +75,7 @@ class _Deflate:
 
     def finish(self):
         if self._stream is None and self._pieces:
-            data = b"".join(self._pieces)
+            data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
             self._pieces = []
             self._start(data)
 

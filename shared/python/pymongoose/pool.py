@@ -7,7 +7,9 @@ from pymongoose.fetch import EVENTS, STEPS, Fetch
 from pymongoose.request import (
     CONNECT,
     MICROPYTHON,
+    authorization,
     body_of,
+    check_tls,
     environment,
     fields_of,
     framed,
@@ -101,6 +103,17 @@ class Pool:
         pool_keep=4,
         pool_idle=30,
     ):
+        authorization(auth), times(timeout), check_tls(tls)
+        for name, value, least in (
+            ("max_redirects", max_redirects, 0),
+            ("pool_size", pool_size, 1),
+            ("pool_keep", pool_keep, 0),
+            ("pool_idle", pool_idle, 0),
+        ):
+            if not isinstance(value, (int, float)):
+                raise TypeError("%s must be a number, not %s" % (name, type(value).__name__))
+            if value < least:
+                raise ValueError("%s must be %d at least" % (name, least))
         self.headers = dict(fields_of(headers or ()))
         self.auth = auth
         self.timeout = timeout
@@ -158,7 +171,7 @@ class Pool:
         if tls is None:
             tls = self.tls
         if tls is not None:
-            fetch.tls = tls
+            fetch.tls = check_tls(tls)
         if stream:
             fetch.stream = True
         if not allow_redirects:

@@ -119,22 +119,30 @@ def fields_of(headers):
 
 def framed(fields, body):
     """The body, of the length that its fields give. What frames it is written with it, not twice."""
-    length = getattr(body, "length", 0)  # None: it goes out in chunks
+    # None: it goes out in chunks
+    length = 0 if body is None else len(body) if isinstance(body, bytes) else body.length
     for field in list(fields):
         name, value = field[0].lower(), field[1]
-        if name == "transfer-encoding" and value is not None:
-            if length is not None or value.lower() != "chunked":
-                raise ValueError(
-                    "leave Transfer-Encoding out: an iterator as data is sent in chunks"
-                )
+        if value is None:
+            continue
+        if name == "transfer-encoding":
+            if length is not None or value != "chunked":
+                text = "leave Transfer-Encoding out: an iterator as data is sent in chunks"
+                raise ValueError(text)
             fields.remove(field)
-        elif name == "content-length" and value is not None and hasattr(body, "length"):
+        elif name == "content-length":
+            try:
+                given = int(value)
+            except (TypeError, ValueError):
+                given = -1
+            if given < 0:
+                raise ValueError("Content-Length must be a number of bytes, not %r" % (value,))
             if length is None:
                 from pymongoose.upload import Sized
 
-                body = Sized(body, int(value))
-            elif int(value) != length:
-                raise ValueError("Content-Length says %s, the body has %d bytes" % (value, length))
+                body, length = Sized(body, given), given
+            elif given != length:
+                raise ValueError("Content-Length says %d, the body has %d bytes" % (given, length))
             fields.remove(field)
     return body
 
@@ -203,6 +211,12 @@ def times(timeout, base=TIMES):
     else:
         connect = read = milliseconds(timeout, "each phase")
     return (base[POOL], connect, connect, read, read, read, base[TOTAL])
+
+
+def check_tls(tls):
+    if tls is not None and not hasattr(tls, "skip_verification"):  # some firmware has no TlsOpts
+        raise TypeError("tls must be TlsOpts, not " + type(tls).__name__)
+    return tls
 
 
 def environment():
