@@ -6,6 +6,7 @@ TypeError. Not for handlers, timers and scheduled callbacks: there it is an erro
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from os import PathLike
 from types import TracebackType
 from typing import IO, Any, TypeAlias, TypedDict
 
@@ -132,7 +133,9 @@ class Response:
         self, chunk_size: int | None = None, decode_unicode: bool = False
     ) -> Iterator[Any]:
         """The lines of the body, bytes, or str with `decode_unicode`."""
-    def save(self, path: str, progress: Callable[[int, int | None], object] | None = None) -> int:
+    def save(
+        self, path: str | PathLike[str], progress: Callable[[int, int | None], object] | None = None
+    ) -> int:
         """Writes the body into a file, which appears when it is whole; its size.
 
         progress(done, total) is called after each piece, total is None where it is not known."""
