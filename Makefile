@@ -87,7 +87,7 @@ SOURCES = $(sort $(foreach goal,$(GOALS),$(sources_$(goal))))
 .PHONY: help demo test test-long cpython unix firmware flash size pico rig deps wheel bench figures picture docs docs-links
 .PHONY: check format clean ready cpython-poll unix-next firmware-next
 .PHONY: test-hil sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig apt-esp32 apt-fuzz check-esp32 check-boards test-esp32
-.PHONY: fuzz countdown
+.PHONY: fuzz countdown abuse
 
 ### Every day
 
@@ -170,6 +170,10 @@ fuzz: | apt-fuzz
 countdown: ## Have everything fail once that can fail in the core: memory, system.
 countdown: | apt-fuzz
 	@tools/test/fuzz.sh countdown
+
+abuse: ## Hostile clients beside a healthy one, a minute each. TIME= seconds.
+abuse: $(call builds,$(or $(TARGET),cpython unix)) .venv/test.stamp
+	@$(VENV)/python tests/abuse.py $(addprefix --target ,$(or $(TARGET),cpython unix)) $(if $(TIME),-t $(TIME))
 
 soak: ## 200,000 connections (N=); MQTT with 300 restarts. TARGET=pico: MQTT alone.
 soak: $(call builds,$(or $(TARGET),cpython unix)) .venv/test.stamp

@@ -9,6 +9,8 @@
 
 app_t app;
 
+void __lsan_do_leak_check(void);
+
 enum {
     RAISES = 1 << 4,      // every third event
     STOPS = 1 << 5,       // every fifth leaves poll()
@@ -350,6 +352,7 @@ static const pmg_hooks_t hooks = {on_open, on_event, on_free, on_timer, on_timer
 
 int app_begin(unsigned what) {
     pmg_limits_t limits;
+    port_begin();
     memset(&app, 0, sizeof(app));
     app.what = what;
     port_file("/www/file.txt", "0123456789", 10);
@@ -376,6 +379,7 @@ void app_end(void) {
     if (live.managers || live.connections || live.timers || live.blocks) {
         fprintf(stderr, "left: %zu managers, %zu connections, %zu timers, %zu blocks\n",
             live.managers, live.connections, live.timers, live.blocks);
+        __lsan_do_leak_check(); // says where they came from
         abort();
     }
     net_end();

@@ -64,6 +64,7 @@ struct mg_str net_datagram_sent(uint16_t *from, uint16_t *to);
 extern uint64_t port_now; // milliseconds
 extern int64_t port_wall_offset;
 extern size_t port_bytes, port_peak; // of memory that is allocated
+void port_begin(void);
 void port_files_clear(void);
 void port_file(const char *path, const void *data, size_t len);
 const char *port_file_content(const char *path, size_t *len); // NULL: there is none

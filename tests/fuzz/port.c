@@ -69,8 +69,14 @@ uint64_t pmg_port_wall(void) {
     return (uint64_t)((int64_t)port_now + 1767225600000 + port_wall_offset);
 }
 
+static uint64_t state = 88172645463325252u;
+
+void port_begin(void) {
+    state = 88172645463325252u; // so that a run is like the one before
+    port_now = 1000000;
+}
+
 bool pmg_port_random(void *buf, size_t len) {
-    static uint64_t state = 88172645463325252u;
     for (size_t i = 0; i < len; i++) {
         state ^= state << 13;
         state ^= state >> 7;

@@ -38,7 +38,14 @@ def symbols(path, kinds):
 def linked(mongoose, tmp_path_factory):
     """All that comes along with what is called, as the linker has it."""
     folder = tmp_path_factory.mktemp("mongoose")
-    flags = ["-O1", "-w", "-fno-inline", "-ffunction-sections", "-fdata-sections", "-DMG_ARCH=MG_ARCH_CUSTOM"]
+    flags = [
+        "-O1",
+        "-w",
+        "-fno-inline",
+        "-ffunction-sections",
+        "-fdata-sections",
+        "-DMG_ARCH=MG_ARCH_CUSTOM",
+    ]
     flags += ["-fno-asynchronous-unwind-tables", f"-I{ROOT}/shared", f"-I{mongoose}"]
     subprocess.run(["cc", *flags, "-c", f"{mongoose}/mongoose.c"], cwd=folder, check=True)
     ours = sorted(called() & symbols(folder / "mongoose.o", "T"))
@@ -47,7 +54,14 @@ def linked(mongoose, tmp_path_factory):
     (folder / "main.c").write_text(
         f"{declared}void *volatile used[] = {{{names}}};\nint main(void) {{ return used[0] != 0; }}\n"
     )
-    run = ["cc", "-w", "-no-pie", "main.c", "mongoose.o", "-Wl,--gc-sections,--unresolved-symbols=ignore-all"]
+    run = [
+        "cc",
+        "-w",
+        "-no-pie",
+        "main.c",
+        "mongoose.o",
+        "-Wl,--gc-sections,--unresolved-symbols=ignore-all",
+    ]
     subprocess.run([*run, "-o", "main"], cwd=folder, check=True)
     return {name for name in symbols(folder / "main", "Tt") if name.startswith("mg_")}
 
@@ -60,5 +74,7 @@ def test_the_list_holds(linked):
 
 def test_nothing_of_it_reads_what_a_peer_sends(linked):
     """Framing, TLS, sockets and files are ours, of Mbed TLS and of the system."""
-    peers = re.compile(r"mg_(tls|http|ws|mqtt|dns|mdns|sntp|json|tcpip|l[234]|ota|file|fs|modbus|rpc)_")
+    peers = re.compile(
+        r"mg_(tls|http|ws|mqtt|dns|mdns|sntp|json|tcpip|l[234]|ota|file|fs|modbus|rpc)_"
+    )
     assert [name for name in sorted(linked) if peers.match(name)] == []

@@ -74,7 +74,7 @@ fuzz() { # ONLY TIME
 }
 
 countdown() {
-    kinds=${KINDS:-clang gcc board}
+    kinds=${KINDS:-clang gcc}
     # shellcheck disable=SC2086
     build $kinds
     mkdir -p "$top/log"
