@@ -21,6 +21,7 @@ typedef struct {
     void (*also)(struct mg_connection *c, int ev, void *data);
 } app_t;
 extern app_t app;
+extern size_t app_may_leave; // blocks, in the end
 
 // A manager with limits small enough to be reached; 0, or why there is none.
 int app_begin(unsigned what);
