@@ -201,7 +201,7 @@ static void handle(struct mg_connection *c, int ev, void *data) {
             if (app.what & FORMS) {
                 ok(pmg_http_stream_form(c, 5000, 4));
             } else if (app.what & STREAMS) {
-                ok(pmg_http_stream_body(c, app.what & SAVES ? "/up/file" : NULL, 5000));
+                ok(pmg_http_stream_body(c, app.what & SAVES ? "/up/file" : NULL, 5000, 0));
             }
 #endif
             break;

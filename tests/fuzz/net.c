@@ -342,6 +342,17 @@ int pmg_io_connect_result(struct mg_connection *c) {
     return e->refused ? -ECONNREFUSED : e->reset ? -ECONNRESET : 0;
 }
 
+int pmg_io_give(struct mg_connection *from, struct mg_connection *to) {
+    net_end_t *e = of(from);
+    pmg_x(from)->watched = pmg_x(from)->io_mask = 0;
+    to->loc = from->loc;
+    to->fd = e;
+    e->c = to;
+    from->fd = (void *)(ssize_t)-1;
+    pmg_x(to)->io_mask = PMG_IO_WRITE;
+    return pmg_io_watch(to, PMG_IO_WRITE);
+}
+
 static size_t part(size_t len) {
     return net_step > 0 && len > net_step ? net_step : len;
 }

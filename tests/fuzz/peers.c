@@ -267,6 +267,7 @@ static void mqtt_session(input_t *in) {
         (void)pmg_mqtt_session_unsub(s, mg_str("a/#"));
         while (pmg_mqtt_session_result(s, &r)) {
             touch(r.filter);
+            pmg_mqtt_session_told(s);
         }
         net_close(e);
         app_run(20, 1000);

@@ -339,6 +339,7 @@ static bool session(void) {
         }
         while (pmg_mqtt_session_result(s, &r)) {
             told += r.what == PMG_MQTT_ACKNOWLEDGED;
+            pmg_mqtt_session_told(s);
         }
         if (told < taken && app.last != NULL && app.last->is_client) {
             pmg_close(app.last);
