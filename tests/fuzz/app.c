@@ -399,8 +399,9 @@ void app_end(void) {
 }
 
 void app_run(int turns, int ms) {
-    for (int i = 0; i < turns; i++) {
+    for (int i = 0, failures = 0; i < turns && failures < 100; i++) {
         int n = pmg_mgr_poll(app.m, ms);
+        failures = n < 0 ? failures + 1 : 0;
         app.no_poll = app.no_poll || n < 0;
         if (n == 0 && ms == 0) {
             break;
