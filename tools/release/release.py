@@ -288,6 +288,8 @@ def make_firmware(out: Path, build: Path) -> list[Path]:
     (out / "firmware").mkdir(exist_ok=True)
     found = []
     for board in BOARDS:
+        # Nothing of a build before: MicroPython's rules do not see all that an object came from.
+        shutil.rmtree(build / board, ignore_errors=True)
         run("tools/build/firmware.sh", board, build / board)
         path = out / "firmware" / f"{board}-{version()}.uf2"
         shutil.copy(build / board / "firmware.uf2", path)
@@ -434,7 +436,7 @@ def main() -> None:
     os.environ.setdefault("SOURCE_DATE_EPOCH", run("git", "log", "-1", "--format=%ct"))
     os.environ["TZ"] = "UTC"
     chosen = args.python or pythons()
-    gather(args.out, parts, chosen, ROOT / "build/firmware")
+    gather(args.out, parts, chosen, ROOT / "build/release-firmware")
     say(f"{args.out}/MANIFEST.sha256")
     if args.check:
         with tempfile.TemporaryDirectory() as name:
