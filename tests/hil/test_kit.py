@@ -318,6 +318,7 @@ def test_a_second_board_that_is_not_there(user, silent_board):
 
 def test_a_serial_port_in_use(user, silent_board):
     """Another program has it, which is said at once."""
+
     def without_control(path, flags):  # else its end is a hangup of who leads a session
         return os.open(path, flags | os.O_NOCTTY)
 
