@@ -1,15 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Modbus over TCP against pymodbus, both ways."""
 
-import asyncio
 import threading
 
 import pytest
-from peers.clients import Raw, Server, here, seconds
+from peers.clients import Raw, Server, seconds
+from peers.modbus_peers import PymodbusServer
 from pymodbus.client import ModbusTcpClient
 from pymodbus.exceptions import ModbusIOException
-from pymodbus.server import ModbusTcpServer
-from pymodbus.simulator import DataType, SimData, SimDevice
 
 # ---- Server ------------------------------------------------------------------------------------
 
@@ -322,38 +320,6 @@ def test_urls_that_carry_it(server):
 
 
 # ---- Client ------------------------------------------------------------------------------------
-
-
-class PymodbusServer:
-    """pymodbus's server on a free port, in a thread; value n stands at address n; tests write at 5000."""
-
-    def __init__(self):
-        bits = SimData(0, values=[n % 3 == 0 for n in range(8000)], datatype=DataType.BITS)
-        numbers = SimData(0, values=list(range(8000)), datatype=DataType.REGISTERS)
-        blocks = ([bits], [bits], [numbers], [numbers])
-        self.devices = [SimDevice(number, simdata=blocks) for number in (1, 9)]
-        self.loop = asyncio.new_event_loop()
-        self.ready = threading.Event()
-        self.thread = threading.Thread(target=self.loop.run_until_complete, args=(self.main(),))
-
-    async def main(self):
-        server = ModbusTcpServer(self.devices, address=(here(), 0))
-        await server.serve_forever(background=True)
-        self.port = server.transport.sockets[0].getsockname()[1]
-        self.end = asyncio.Event()
-        self.ready.set()
-        await self.end.wait()
-        await server.shutdown()
-
-    def __enter__(self):
-        self.thread.start()
-        assert self.ready.wait(seconds())
-        return self
-
-    def __exit__(self, *_):
-        self.loop.call_soon_threadsafe(self.end.set)
-        self.thread.join()
-        self.loop.close()
 
 
 CLIENT = """

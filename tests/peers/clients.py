@@ -222,12 +222,12 @@ class Server:
     What `talk` returns is in `results`; what it raises is raised again at the end of the block.
     """
 
-    def __init__(self, talk, host=None, count=1):
+    def __init__(self, talk, host=None, count=1, port=0):
         self.talk = talk
         self.count = count
         self.results = []
         self._failure = None
-        self._listener = socket.create_server((host or _here, 0), family=socket.AF_INET)
+        self._listener = socket.create_server((host or _here, port), family=socket.AF_INET)
         self._listener.settimeout(seconds())
         self.port = self._listener.getsockname()[1]
         self._thread = threading.Thread(target=self._run, daemon=True)

@@ -1,20 +1,17 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""The small programs of examples/, started as a user does; the dashboard has a file of its own."""
+"""The programs of examples/ that are one file; those of folders are in tests/examples."""
 
 import contextlib
 import http.server
-import re
 import threading
 
 import httpx
 import pytest
 from peers.clients import Raw
-from peers.mdns_peer import unique
 from peers.time_servers import TimeServer, reply
 from pymodbus.client import ModbusTcpClient
 from targets import ROOT
 from websockets.sync.client import connect
-from zeroconf import ServiceInfo, Zeroconf
 
 EXAMPLES = ROOT / "examples"
 
@@ -118,38 +115,14 @@ def test_ntp_time(target, request):
     assert running.console.split("\n") == ["2020-02-02 20:20:02 UTC"]
 
 
-@pytest.mark.needs("multicast")
-def test_find_services(run):
-    kind = f"_{unique()}._tcp"
-    running = run("find_services.py", kind, "127.0.0.1", announced=False)
-    line = running.expect(f"find-services.{kind}.local")
-    assert re.fullmatch(r"at find-services(-\d+)?\.local \(127\.0\.0\.1\), port \d+", line)
-    port = int(line.split()[-1])
-    assert httpx.get(f"http://127.0.0.1:{port}/").text == "This is find_services.py\n"
-    with Zeroconf(interfaces=["127.0.0.1"]) as zc:
-        info = ServiceInfo(f"{kind}.local.", f"Other.{kind}.local.", 1, server="o.local.")
-        info.addresses = [b"\x0a\x01\x02\x03"]
-        zc.register_service(info)
-        assert running.expect(f"Other.{kind}.local") == "at o.local (10.1.2.3), port 1"
-        zc.unregister_service(info)
-        running.expect("gone:")
-
-
 def test_every_example_is_tested():
     tested = "".join(path.read_text() for path in (ROOT / "tests").rglob("*.py"))
     assert [path.name for path in EXAMPLES.glob("*.py") if f'"{path.name}"' not in tested] == []
-
-
-def test_upload(run, tmp_path):
-    data = bytes(range(256)) * 20000
-    port = run("upload.py", str(tmp_path / "up"), "0")
-    base = f"http://127.0.0.1:{port}"
-    assert httpx.put(base + "/a.bin", content=data).text == "stored /a.bin\n"
-    assert httpx.get(base + "/a.bin").content == data
-    assert "a.bin" in httpx.get(base + "/").text
-    for path in ("/.hidden", "/a%2fb", "/sub/a"):
-        assert httpx.put(base + path, content=b"x").status_code == 400
-    assert [path.name for path in (tmp_path / "up").iterdir()] == ["a.bin"]
+    folders = {path.parent.name for path in EXAMPLES.glob("*/main.py")}
+    assert [name for name in folders if f'example("{name}"' not in tested] == []
+    listed = (EXAMPLES / "README.md").read_text()
+    assert [name for name in folders if f"({name}/README.md)" not in listed] == []
+    assert all((EXAMPLES / name / "README.md").is_file() for name in folders)
 
 
 @contextlib.contextmanager

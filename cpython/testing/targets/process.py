@@ -162,10 +162,12 @@ class ProcessTarget(Target):
         script.write_text(self.text(source, params, ProcessDevice))
         return self.run(script)
 
-    def run(self, script: Path, *args: str, env: dict[str, str] | None = None) -> ProcessDevice:
+    def run(
+        self, script: Path, *args: str, env: dict[str, str] | None = None, cwd: Path | None = None
+    ) -> ProcessDevice:
         """Runs a program as a user would: nothing is put around it."""
         command = [str(self.program), *self.options, str(script), *args]
-        return ProcessDevice(command, {**self.env, **(env or {})})
+        return ProcessDevice(command, {**self.env, **(env or {})}, cwd)
 
     def demo(self, page: Path) -> ProcessDevice:
         """What `make demo` runs, on a free port."""

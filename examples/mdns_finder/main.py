@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""List the services of the local network: find_services.py [TYPE [INTERFACE]]
+"""List the services of the local network: main.py [TYPE [INTERFACE]]
 
 TYPE is _http._tcp unless given, INTERFACE an IPv4 address of this host. The program announces itself,
 too, as a service of that type, so that there is at least one; Ctrl-C stops it.
@@ -16,7 +16,7 @@ known = {}
 
 def web(conn, ev, data):
     if ev == MG_EV_HTTP_MSG:
-        conn.reply(200, "This is find_services.py\n")
+        conn.reply(200, "This is the finder\n")
 
 
 def found(conn, ev, data):
