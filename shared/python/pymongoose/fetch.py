@@ -262,9 +262,12 @@ class Fetch:
                 number = "ECONNREFUSED" if "refused" in reason else "EHOSTUNREACH"
             elif phase == TLS:
                 number = "EPROTO"
-            elif "max_body" in reason:
+            elif "max_body" in reason or "max_size" in reason:
                 number = "EMSGSIZE"
-                reason += ": take it with stream=True, or raise that"
+                if self.stream:
+                    reason = "the body is larger than max_body, %d bytes" % self.pool.max_body
+                else:
+                    reason += ": take it with stream=True, or raise that"
             elif phase == READ and "closed" not in reason:
                 number = "EPROTO"
             if not reason:
