@@ -17,6 +17,7 @@ import sys
 import time
 from typing import Any
 
+import client
 import cpu
 import idle
 import instructions
@@ -39,6 +40,7 @@ KINDS = {
         websocket,
         mqtt,
         mqtt_cpu,
+        client,
         idle,
         startup,
         static,
