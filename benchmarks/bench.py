@@ -18,6 +18,7 @@ import time
 import traceback
 from typing import Any
 
+import client
 import cpu
 import idle
 import instructions
@@ -42,6 +43,7 @@ KINDS = {
         websocket,
         mqtt,
         mqtt_cpu,
+        client,
         idle,
         startup,
         static,

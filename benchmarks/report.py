@@ -42,6 +42,10 @@ TABLES = {
         "CPU time per MQTT message, client, C Mongoose = 1",
         ("ratio QoS 0", "ratio QoS 1", "ratio QoS 2", "ratio receive"),
     ),
+    "client": (
+        "CPU time per GET, client, http.client = 1",
+        ("ratio one connection", "ratio one each"),
+    ),
     "idle": ("Memory per idle connection, KiB", ("KiB",)),
     "startup": ("Start-up, ms", ("first reply", "import")),
     "static": ("Static file of 100 MB: MB/s, nginx without sendfile = 1", ("ratio",)),

@@ -35,6 +35,14 @@ TARGETS = [
     Target("MQTT QoS 1, CPU over C Mongoose", "mqtt_cpu", "ratio QoS 1", 1.2, EITHER),
     Target("WebSocket 16x1, CPU over picows", "websocket", "16x1, /picows", 0.9),
     Target("WebSocket 1x32, CPU over C Mongoose", "websocket", "1x32, ratio", 1.25),
+    Target(
+        "GET on one connection, CPU over http.client",
+        "client",
+        "ratio one connection",
+        1,
+        (CPYTHON,),
+    ),
+    Target("GET on one each, CPU over http.client", "client", "ratio one each", 1, (CPYTHON,)),
     Target("file of 100 MB, MB/s over nginx", "static", "ratio", 0.7, at_least=True),
 ]
 

@@ -77,12 +77,23 @@ static uint64_t group_limit(void) {
     return least;
 }
 
-size_t pmg_machine_memory(void) {
+static size_t machine_memory(void) {
     long pages = sysconf(_SC_PHYS_PAGES), size = sysconf(_SC_PAGESIZE);
     uint64_t n = pages > 0 && size > 0 ? (uint64_t)pages * (uint64_t)size : UINT64_MAX;
     uint64_t group = group_limit();
     n = group < n ? group : n;
     return n == UINT64_MAX ? 0 : n < SIZE_MAX ? (size_t)n : SIZE_MAX;
+}
+
+// Asked once: a dozen system calls, and a program may make a Manager for each of its requests.
+size_t pmg_machine_memory(void) {
+    static size_t known;
+    size_t n = __atomic_load_n(&known, __ATOMIC_RELAXED);
+    if (n == 0) {
+        n = machine_memory();
+        __atomic_store_n(&known, n, __ATOMIC_RELAXED);
+    }
+    return n;
 }
 
 #else

@@ -3,6 +3,7 @@
 and where it must not be called. One clear error each, and nothing is left behind."""
 
 import contextlib
+import errno
 import socket
 import threading
 
@@ -216,6 +217,18 @@ def test_a_body_beyond_the_limit(device):
             name, text, phase = failing(device, server.port, "max_body=100")
         assert (name, phase) == ("RequestError", "read")
         assert "larger than the limit max_body: take it with stream=True, or raise that" in text
+
+
+@pytest.mark.parametrize("head", ["Content-Length: 500\r\n\r\n", "\r\n"])
+def test_a_stream_beyond_the_limit(device, head):
+    with talks(OK + head + "x" * 500) as server:
+        url = f"http://{device.peer}:{server.port}/x"
+        call = f"lambda: client.get({url!r}, stream=True, max_body=100).content"
+        device.exec(f"try: ({call})()\nexcept Error as e: found = e.errno, e.phase, str(e)\n")
+        number, phase, text = device.eval("found")
+    assert (number, phase) == (errno.EMSGSIZE, "read")
+    assert text.endswith("read: the body is larger than max_body, 100 bytes")
+    assert device.eval("live()") == (0, 0, 0, 0)
 
 
 @pytest.mark.parametrize("body", ["", "<html>none</html>", '{"a": 1', "\u20ac"])

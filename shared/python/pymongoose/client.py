@@ -21,16 +21,6 @@ _HERE = (
 )
 
 
-_LIMITS = {
-    "connect_timeout": 0,
-    "handshake_timeout": 0,
-    "head_timeout": 0,
-    "body_timeout": 0,
-    "send_timeout": 0,
-    "min_rate": 0,
-}
-
-
 class Response(_Base):
     """A response. Close it, or read it to its end, if it was asked for with stream=True."""
 
@@ -169,12 +159,18 @@ class Session(Pool):
     def _open(self):
         if self._closed:
             raise Error("the session is closed")
+        limits = {} if self.max_body is None else {"max_body": self.max_body}
         # Every phase has its time already, and a program may let a response wait.
-        limits = _LIMITS
-        if self.max_body is not None:
-            limits = dict(limits)
-            limits["max_body"] = self.max_body
-        self.manager = Manager(None, **limits)
+        self.manager = Manager(
+            None,
+            connect_timeout=0,
+            handshake_timeout=0,
+            head_timeout=0,
+            body_timeout=0,
+            send_timeout=0,
+            min_rate=0,
+            **limits,
+        )
 
     def request(self, method, url, **kwargs):
         """Sends a request and gives its Response, with stream=True as soon as its head is here."""

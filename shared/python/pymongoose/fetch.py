@@ -59,8 +59,10 @@ _HERE = ("authorization", "cookie", "proxy-authorization", "host")  # not for an
 _OURS = _HERE[:3]  # nor for who listens
 
 
-def _number(name, otherwise):
-    return getattr(errno, name, otherwise)
+def _number(name):
+    for known, number in _NUMBERS:
+        if known == name:
+            return getattr(errno, name, number)
 
 
 class Fetch:
@@ -207,7 +209,7 @@ class Fetch:
             phase = min(self.phase, READ)
         phase = "" if phase == END else PHASES[phase]
         text = "%s %s: %s" % (self.method, self.url, text)
-        return kind(text, _NUMBERS[number], phase, self.url)
+        return kind(text, _number(number), phase, self.url)
 
     def check(self):
         """Raises what it failed with, once: that knows this frame, which must not know it in turn."""
@@ -260,13 +262,16 @@ class Fetch:
                 number = "ECONNREFUSED" if "refused" in reason else "EHOSTUNREACH"
             elif phase == TLS:
                 number = "EPROTO"
-            elif "max_body" in reason:
+            elif "max_body" in reason or "max_size" in reason:
                 number = "EMSGSIZE"
-                reason += ": take it with stream=True, or raise that"
+                if self.stream:
+                    reason = "the body is larger than max_body, %d bytes" % self.pool.max_body
+                else:
+                    reason += ": take it with stream=True, or raise that"
             elif phase == READ and "closed" not in reason:
                 number = "EPROTO"
             if not reason:
-                reason = "the connection was closed" + _CLOSED.get(phase, "")
+                reason = "the connection was closed" + _CLOSED[phase]
             self.fail(self.trouble(SAID[phase] + ": " + reason, number))
 
     # Sending
@@ -558,20 +563,23 @@ STEPS = {
     MG_EV_HTTP_MSG: Fetch._message,
 }
 EVENTS = tuple(STEPS) + (MG_EV_ERROR, MG_EV_CLOSE)  # noqa: RUF005
-_CLOSED = {
-    SEND: " before all of the request was sent",
-    FIRST: " before the first byte of the response",
-    READ: " within the response",
-}
-# MicroPython's errno has not all of them.
-_NUMBERS = {
-    "ETIMEDOUT": _number("ETIMEDOUT", 110),
-    "ECONNRESET": _number("ECONNRESET", 104),
-    "ECONNREFUSED": _number("ECONNREFUSED", 111),
-    "EHOSTUNREACH": _number("EHOSTUNREACH", 113),
-    "EPROTO": _number("EPROTO", 71),
-    "EMSGSIZE": _number("EMSGSIZE", 90),
-    "ELOOP": _number("ELOOP", 40),
-    "EACCES": _number("EACCES", 13),
-    "EIO": _number("EIO", 5),
-}
+_CLOSED = (
+    "",
+    "",
+    "",
+    " before all of the request was sent",
+    " before the first byte of the response",
+    " within the response",
+)
+# Where errno has none: MicroPython's lacks some.
+_NUMBERS = (
+    ("ETIMEDOUT", 110),
+    ("ECONNRESET", 104),
+    ("ECONNREFUSED", 111),
+    ("EHOSTUNREACH", 113),
+    ("EPROTO", 71),
+    ("EMSGSIZE", 90),
+    ("ELOOP", 40),
+    ("EACCES", 13),
+    ("EIO", 5),
+)

@@ -8,7 +8,7 @@ import sys
 
 from _pymongoose import __version__
 
-from pymongoose import base64_encode, url_encode, url_host, url_port
+from pymongoose import base64_encode, json_get, url_encode, url_host, url_port
 
 MICROPYTHON = sys.implementation.name == "micropython"
 USER_AGENT = "pymongoose/" + __version__
@@ -81,15 +81,27 @@ def encode(data, what):
     return "&".join(parts)
 
 
+def json_of(value):
+    from json import dumps
+
+    if MICROPYTHON:  # whose own prints what it does not know
+        text = dumps(value)
+        if json_get(text, "$") is None:
+            raise TypeError("json: this is no JSON: " + text[:60])
+        return text
+    try:
+        return dumps(value, allow_nan=False)
+    except (TypeError, ValueError) as e:
+        raise TypeError("json: %s" % e) from None
+
+
 def body_of(data, json, files):
     """(body, Content-Type) of what the program gave."""
     kind = None
     if json is not None:
-        from json import dumps
-
         if data is not None or files:
             raise ValueError("json= and data= or files= are different bodies: give one")
-        data, kind = dumps(json), "application/json"
+        data, kind = json_of(json), "application/json"
     elif files:
         from pymongoose.upload import multipart
 
