@@ -8,7 +8,9 @@ from picows import WSListener, WSMsgType, ws_create_server
 
 class Echo(WSListener):
     def on_ws_frame(self, transport, frame):
-        if frame.msg_type == WSMsgType.TEXT:
+        if frame.msg_type == WSMsgType.TEXT and "str" in sys.argv:
+            transport.send(WSMsgType.TEXT, frame.get_payload_as_utf8_text().encode())
+        elif frame.msg_type == WSMsgType.TEXT:
             transport.send(WSMsgType.TEXT, frame.get_payload_as_bytes())
         elif frame.msg_type == WSMsgType.BINARY:
             transport.send(WSMsgType.BINARY, frame.get_payload_as_memoryview())
