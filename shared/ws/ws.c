@@ -231,12 +231,26 @@ static void control(struct mg_connection *c, uint8_t *p, const pmg_ws_frame_t *f
     pmg_drain(c);
 }
 
+// Where in the buffer the message begins that is gathered: behind the head of its first frame, if that
+// came first. A board has short messages, and moves them.
+#if PMG_LARGE_MAX > 0
+static inline size_t begin(const pmg_ws_t *w) {
+    return w->at;
+}
+static inline void stay(pmg_ws_t *w, size_t at) {
+    w->at = (uint8_t)at;
+}
+#else
+#define begin(w) ((void)(w), (size_t)0)
+#define stay(w, at) ((void)(w), (void)(at))
+#endif
+
 // Payload bytes of an open frame: gathers them at w->len, checks text. `*pos` moves on.
 static bool gather(struct mg_connection *c, size_t *pos) {
     pmg_ws_t *w = pmg_ws_of(c);
     uint8_t *buf = c->recv.buf;
     size_t have = c->recv.len - *pos, n = have < w->frame_left ? have : w->frame_left;
-    uint8_t *to = buf + w->at + w->len;
+    uint8_t *to = buf + begin(w) + w->len;
     if (to != buf + *pos) {
         memmove(to, buf + *pos, n);
     }
@@ -266,13 +280,14 @@ static bool gather_frame(struct mg_connection *c, size_t *pos) {
     pmg_expect(c, 0);
     if (w->frame_fin) {
         int op = w->msg_op;
-        size_t len = w->len, at = w->at;
+        size_t len = w->len, at = begin(w);
         if (w->utf8.state != 0) {
             fail(c, PMG_WS_DATA, not_utf8);
             return false;
         }
         w->msg_op = 0;
-        w->len = w->at = 0;
+        w->len = 0;
+        stay(w, 0);
         if (!w->close_rcvd) {
             deliver(c, MG_EV_WS_MSG, (uint8_t *)c->recv.buf + at, len, op);
         }
@@ -284,7 +299,7 @@ static bool gather_frame(struct mg_connection *c, size_t *pos) {
 static void open_frame(struct mg_connection *c, const pmg_ws_frame_t *f, size_t pos) {
     pmg_ws_t *w = pmg_ws_of(c);
     if (f->op != 0) {
-        w->at = pos == f->head_len ? (uint8_t)pos : 0; // at the start of the buffer it stays there
+        stay(w, pos == f->head_len ? pos : 0); // at the start of the buffer it need not be moved
         w->msg_op = f->op;
         w->utf8.state = 0;
     }
@@ -294,7 +309,7 @@ static void open_frame(struct mg_connection *c, const pmg_ws_frame_t *f, size_t 
     w->mask_pos = 0;
     memcpy(w->mask, f->mask, sizeof(w->mask));
     w->frame_left = f->len;
-    pmg_expect(c, w->at + w->len + f->len);
+    pmg_expect(c, begin(w) + w->len + f->len);
 }
 
 // A frame that is handled where it was received: of control, or a whole message.
@@ -344,7 +359,7 @@ static bool next_frame(struct mg_connection *c, size_t *pos) {
 static void process(struct mg_connection *c) {
     pmg_ws_t *w = pmg_ws_of(c);
     pmg_mgr_t *m = pmg_m(c);
-    size_t pos = w->at + w->len;
+    size_t pos = begin(w) + w->len;
     bool more = true;
     w->heard = 1;
     while (more && !c->is_closing && !c->is_draining && !m->stop) {
@@ -354,7 +369,7 @@ static void process(struct mg_connection *c) {
         c->recv.len = 0;
         return;
     }
-    size_t rest = c->recv.len - pos, kept = w->at + w->len;
+    size_t rest = c->recv.len - pos, kept = begin(w) + w->len;
     if (pos > kept && rest > 0) {
         memmove(c->recv.buf + kept, c->recv.buf + pos, rest);
     }
@@ -376,7 +391,7 @@ static void read_input(struct mg_connection *c) {
     if (w->handshake != PMG_WS_OPEN && (c->recv.len == 0 || !pmg_ws_read_handshake(c, is_open))) {
         return;
     }
-    if (c->recv.len > w->at + w->len) {
+    if (c->recv.len > begin(w) + w->len) {
         process(c);
     }
 }
