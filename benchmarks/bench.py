@@ -18,7 +18,9 @@ import time
 import traceback
 from typing import Any
 
+import broadcast
 import cpu
+import heap
 import idle
 import instructions
 import mqtt
@@ -28,8 +30,12 @@ import startup
 import static
 import syscalls
 import targets
+import tls
+import transfer
 import websocket
 import work
+import work_cpu
+import workers
 from runner import ROOT, WORK, Run, say
 
 KINDS = {
@@ -37,12 +43,18 @@ KINDS = {
     for kind in (
         instructions,
         work,
+        work_cpu,
         syscalls,
         cpu,
         websocket,
+        broadcast,
         mqtt,
         mqtt_cpu,
+        tls,
+        transfer,
+        workers,
         idle,
+        heap,
         startup,
         static,
     )

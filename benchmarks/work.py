@@ -83,10 +83,12 @@ def asks(request: bytes) -> Callable[[socket.socket], Callable[[], None]]:
     return begin
 
 
-def upgraded(sock: socket.socket) -> None:
+def upgraded(sock: socket.socket, path: bytes = b"/") -> None:
     key = base64.b64encode(os.urandom(16))
     sock.sendall(
-        b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"GET "
+        + path
+        + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
         b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + b"\r\n\r\n"
     )
     head_seen = b""
@@ -150,7 +152,8 @@ CASES: dict[str, tuple[str, Callable[[socket.socket], Callable[[], None]]]] = {
 
 
 def ours(name: str, python, case: str) -> Peer:
-    return Peer(name, script(python, "work_pymongoose.py", case), ours=True)
+    heap = "256m" if case == "huge" else ""
+    return Peer(name, script(python, "work_pymongoose.py", case, heap=heap), ours=True)
 
 
 def whose(case: str) -> list[Peer]:
@@ -160,12 +163,13 @@ def whose(case: str) -> list[Peer]:
     ]
     if case in ("browser", "json", "upload"):
         found.append(Peer("uvicorn", script(PYTHON, "work_uvicorn.py"), "uvicorn"))
-    elif case in ("ws", "str"):
+    elif case in ("ws", "str", "huge"):
         found.append(Peer("picows", script(PYTHON, "echo_picows.py", case), "picows"))
     else:
         found.append(Peer("asyncio, uvloop", script(PYTHON, "work_asyncio.py", case), "uvloop"))
-    variant = case if case in ("tcp", "udp") else "work"
-    found.append(Peer(C_MONGOOSE.name, mongoose(variant)))
+    if case != "huge":  # of which C Mongoose takes no more than 3 MB
+        variant = case if case in ("tcp", "udp") else "work"
+        found.append(Peer(C_MONGOOSE.name, mongoose(variant)))
     return found
 
 

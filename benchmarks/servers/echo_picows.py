@@ -20,7 +20,9 @@ class Echo(WSListener):
 
 
 async def main():
-    server = await ws_create_server(lambda request: Echo(), "127.0.0.1", int(sys.argv[1]))
+    server = await ws_create_server(
+        lambda request: Echo(), "127.0.0.1", int(sys.argv[1]), max_frame_size=1 << 25
+    )
     await server.serve_forever()
 
 
