@@ -104,6 +104,7 @@ typedef struct {
     unsigned multicast : 1; // datagrams know their interface
     unsigned broadcast : 1; // of UDP: it may send to all of a network
     unsigned evicted : 1;   // closed to make room
+    unsigned deaf : 1;      // the backend failed to watch it: it ends
     unsigned cut : 1;       // the end of the stream came without the layer saying so
     unsigned ousted : 2;    // its memory was wanted: see core/budget.c
     size_t held;            // as it was counted last

@@ -470,7 +470,10 @@ void pmg_datagram_ready(struct mg_connection *c, int mask, bool error) {
 
 void pmg_work_on(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
-    if (x->ousted) {
+    if (x->deaf) {
+        x->deaf = 0;
+        pmg_fatal(c, "the system cannot wait for this connection: no memory or no descriptor");
+    } else if (x->ousted) {
         pmg_budget_tell(c);
     } else if (c->is_tls_hs && x->connected && !c->is_closing) {
         x->layer->handshake(c);
