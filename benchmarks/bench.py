@@ -18,8 +18,10 @@ import time
 import traceback
 from typing import Any
 
+import broadcast
 import client
 import cpu
+import heap
 import idle
 import instructions
 import mqtt
@@ -29,8 +31,12 @@ import startup
 import static
 import syscalls
 import targets
+import tls
+import transfer
 import websocket
 import work
+import work_cpu
+import workers
 from runner import ROOT, WORK, Run, say
 
 KINDS = {
@@ -38,13 +44,19 @@ KINDS = {
     for kind in (
         instructions,
         work,
+        work_cpu,
         syscalls,
         cpu,
         websocket,
+        broadcast,
         mqtt,
         mqtt_cpu,
         client,
+        tls,
+        transfer,
+        workers,
         idle,
+        heap,
         startup,
         static,
     )

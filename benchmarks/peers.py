@@ -33,9 +33,10 @@ class Peer:
     one_process: bool = True  # callgrind follows one
 
 
-def script(python: Path, name: str, *more: str) -> Callable[[int], list[str]]:
+def script(python: Path, name: str, *more: str, heap: str = "") -> Callable[[int], list[str]]:
+    """`heap`: of MicroPython's, for what is larger than the usual one."""
     # -s: nothing from the user's own packages; MicroPython does not know the option.
-    flags = [] if python == OUR_UNIX else ["-s"]
+    flags = (["-X", f"heapsize={heap}"] if heap else []) if python == OUR_UNIX else ["-s"]
     return lambda port: [str(python), *flags, str(SERVERS / name), str(port), *more]
 
 
@@ -120,11 +121,11 @@ ECHO = [
 NGINX = "nginx, sendfile off"
 
 
-def nginx(root: Path) -> Callable[[int], list[str]]:
+def nginx(root: Path, conf: str = "nginx.conf") -> Callable[[int], list[str]]:
     def command(port: int) -> list[str]:
         temp = WORK / "nginx"
         temp.mkdir(exist_ok=True)
-        text = (SERVERS / "nginx.conf").read_text()
+        text = (SERVERS / conf).read_text()
         for name, value in {"PORT": port, "ROOT": root, "TEMP": temp}.items():
             text = text.replace(name, str(value))
         (temp / "nginx.conf").write_text(text)

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import matplotlib
+import ratios
 
 matplotlib.use("svg")
 import matplotlib.pyplot as plt
@@ -103,14 +104,36 @@ def bars(
     save(figure, name)
 
 
+def over_best(figures: dict[str, Any]) -> None:
+    """All rows of CPU time that have a peer, worst on top."""
+    rows = ratios.rows(figures)[::-1]
+    if not rows:
+        return
+    figure, axes = plt.subplots(figsize=(7, 0.34 * len(rows) + 1))
+    for shift, name in ((0.2, OURS), (-0.2, OURS_UNIX)):
+        values = [ours.get(name, 0) for _, ours, _ in rows]
+        places = [i + shift for i in range(len(rows))]
+        drawn = axes.barh(places, values, color=COLORS[name], height=0.38, label=name)
+        axes.bar_label(drawn, [f"{v:g}" if v else "" for v in values], padding=3, fontsize=7)
+    axes.axvline(1, color=PEER, linewidth=1)
+    axes.set_yticks(range(len(rows)), [f"{what} ({peer})" for what, _, peer in rows], fontsize=8)
+    axes.margins(x=0.12, y=0.01)
+    axes.xaxis.set_visible(False)
+    axes.spines["bottom"].set_visible(False)
+    axes.tick_params(axis="y", length=0)
+    axes.set_title("CPU time, the best peer (in parentheses) = 1")
+    axes.legend(frameon=False, fontsize=8, loc="lower right")
+    save(figure, "ratios")
+
+
 def main() -> int:
     source = ROOT / "build" / "bench.json"
     if not source.exists():
         sys.exit("figures: there is no build/bench.json: make bench writes it")
-    taken = {
-        name: figure["rows"] for name, figure in json.loads(source.read_text())["figures"].items()
-    }
+    figures = json.loads(source.read_text())["figures"]
+    taken = {name: figure["rows"] for name, figure in figures.items()}
     plt.rcParams.update(STYLE)
+    over_best(figures)
     if rows := taken.get("instructions"):
         instructions(rows)
     if rows := taken.get("cpu"):

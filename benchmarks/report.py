@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import ratios
 import targets
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -22,7 +23,14 @@ TABLES = {
         "Instructions for a piece of work",
         (
             *("browser GET", "JSON POST", "upload 1 MB", "WS 64 KB", "WS text 64 KB"),
-            *("TCP 64 KB", "UDP 64 B", "timer moved"),
+            *("WS str 64 KB", "TCP 64 KB", "UDP 64 B", "timer moved"),
+        ),
+    ),
+    "work_cpu": (
+        "CPU time for a piece of work, us",
+        (
+            *("browser GET", "JSON POST", "upload 1 MB", "WS 64 KB", "WS text 64 KB"),
+            *("WS str 64 KB", "WS 16 MB", "TCP 64 KB", "UDP 64 B"),
         ),
     ),
     "syscalls": ("System calls per request", ("calls", "which")),
@@ -33,6 +41,10 @@ TABLES = {
     "websocket": (
         "CPU time per WebSocket echo, C Mongoose = 1, and picows = 1",
         ("16x1, ratio", "16x1, /picows", "1x32, ratio", "1x32, /picows"),
+    ),
+    "broadcast": (
+        "CPU time per message of a broadcast to 1,000 WebSockets, C Mongoose = 1",
+        ("to 1,000, ratio",),
     ),
     "mqtt": (
         "Instructions per MQTT message, client",
@@ -46,7 +58,23 @@ TABLES = {
         "CPU time per GET, client, http.client = 1",
         ("ratio one connection", "ratio one each"),
     ),
+    "tls": (
+        "CPU time of TLS, nginx = 1",
+        ("1.3 handshake, ratio", "1.2 handshake, ratio", "1.3 bulk, ratio"),
+    ),
+    "transfer": (
+        "CPU time of a client for a download of 100 MB in pieces, http.client = 1",
+        ("100 MB, ratio",),
+    ),
+    "workers": (
+        "Two workers: the lesser one's share of the requests, percent",
+        ("percent", "least"),
+    ),
     "idle": ("Memory per idle connection, KiB", ("KiB",)),
+    "heap": (
+        "MicroPython's heap, bytes",
+        ("request", "echo", "idle connection"),
+    ),
     "startup": ("Start-up, ms", ("first reply", "import")),
     "static": ("Static file of 100 MB: MB/s, nginx without sendfile = 1", ("ratio",)),
 }
@@ -66,6 +94,16 @@ def markdown(first: str, columns: tuple[str, ...], rows: dict[str, dict[str, Any
     lines = [f"| {first} | {' | '.join(heads)} |", "|---|" + "---|" * len(columns)]
     for name, row in rows.items():
         lines.append(f"| {name} | {' | '.join(cell(row.get(column)) for column in columns)} |")
+    return "\n".join(lines) + "\n"
+
+
+def over_best(figures: dict[str, Any]) -> str:
+    """Each row of CPU time that has a peer: ours over the best of them, the worst first."""
+    lines = ["| Ours over the best peer, CPU time | CPython | MicroPython | the best peer |"]
+    lines.append("|---|---|---|---|")
+    for what, ours, peer in ratios.rows(figures):
+        cells = " | ".join(cell(ours.get(name)) for name in ratios.OURS)
+        lines.append(f"| {what} | {cells} | {peer} |")
     return "\n".join(lines) + "\n"
 
 
@@ -91,6 +129,7 @@ def main() -> int:
         f"Linux {machine['kernel']}, {machine['python']}, gcc {machine['gcc']}; {versions}.\n",
         "".join(f"{line}\n" for line in runs(figures)),
         markdown("To reach", ("wanted", "measured", "reached"), targets.rows(figures)),
+        over_best(figures),
     ]
     for kind, (title, columns) in TABLES.items():
         if kind in figures:

@@ -197,11 +197,11 @@ class Server:
         self.log.close()
 
 
-def exchange(sock: socket.socket) -> bytes:
-    """One request and its whole reply."""
-    sock.sendall(REQUEST)
+def exchange(sock: socket.socket, end: bytes = b"Hello, world!", request: bytes = REQUEST) -> bytes:
+    """One request and its reply, which is whole with `end` in it: servers write a small one at once."""
+    sock.sendall(request)
     data = sock.recv(65536)
-    while b"Hello, world!" not in data:
+    while end not in data:
         more = sock.recv(65536)
         if not more:
             raise BenchError("the server closed the connection before the reply ended")

@@ -2,7 +2,7 @@
 """User-space instructions for larger pieces of work, by callgrind, as instructions.py counts them.
 
 A browser's GET with 12 headers and a reply of 10 KB, a POST with JSON, WebSocket messages of 64 KB
-(bytes, and text of characters of 3 bytes), an upload of 1 MB in pieces, echoes over TCP and UDP, and
+(bytes, and text of characters of 3 bytes, which the program takes as bytes or as str), an upload of 1 MB in pieces, echoes over TCP and UDP, and
 timers that are moved. A byte that `rep movsb` copies counts as one.
 """
 
@@ -17,7 +17,7 @@ import subprocess
 from collections.abc import Callable
 
 from instructions import collected
-from peers import OUR_PYTHON, OUR_UNIX, PYTHON, Peer, script
+from peers import C_MONGOOSE, OUR_PYTHON, OUR_UNIX, PYTHON, Peer, mongoose, script
 from runner import WORK, BenchError, Run, Server
 
 NAME = "work"
@@ -83,24 +83,44 @@ def asks(request: bytes) -> Callable[[socket.socket], Callable[[], None]]:
     return begin
 
 
-def sends_frames(op: int, payload: bytes) -> Callable[[socket.socket], Callable[[], None]]:
+def upgraded(sock: socket.socket, path: bytes = b"/") -> None:
+    key = base64.b64encode(os.urandom(16))
+    sock.sendall(
+        b"GET "
+        + path
+        + b" HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + b"\r\n\r\n"
+    )
+    head_seen = b""
+    while not head_seen.endswith(b"\r\n\r\n"):
+        head_seen += exactly(sock, 1)
+
+
+def masked_frame(op: int, payload: bytes) -> bytes:
     mask = b"\x12\x34\x56\x78"
-    masked = bytes(a ^ b for a, b in zip(payload, mask * (len(payload) // 4 + 1), strict=False))
-    head = struct.pack(">BBQ", 0x80 | op, 0xFF, len(payload))
+    number = int.from_bytes(payload, "big") ^ int.from_bytes(
+        (mask * (len(payload) // 4 + 1))[: len(payload)], "big"
+    )
+    length = len(payload)
+    if length < 126:
+        head = struct.pack(">BB", 0x80 | op, 0x80 | length)
+    elif length < 65536:
+        head = struct.pack(">BBH", 0x80 | op, 0xFE, length)
+    else:
+        head = struct.pack(">BBQ", 0x80 | op, 0xFF, length)
+    return head + mask + number.to_bytes(length, "big")
+
+
+def sends_frames(op: int, payload: bytes) -> Callable[[socket.socket], Callable[[], None]]:
+    frame = masked_frame(op, payload)
+    head_len = len(frame) - len(payload) - 4
 
     def begin(sock: socket.socket) -> Callable[[], None]:
-        key = base64.b64encode(os.urandom(16))
-        sock.sendall(
-            b"GET / HTTP/1.1\r\nHost: 127.0.0.1\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-            b"Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: " + key + b"\r\n\r\n"
-        )
-        head_seen = b""
-        while not head_seen.endswith(b"\r\n\r\n"):
-            head_seen += exactly(sock, 1)
+        upgraded(sock)
 
         def one() -> None:
-            sock.sendall(head + mask + masked)
-            if exactly(sock, len(payload) + 10)[10:] != payload:
+            sock.sendall(frame)
+            if exactly(sock, len(payload) + head_len)[head_len:] != payload:
                 raise BenchError("the echo differs")
 
         return one
@@ -125,13 +145,15 @@ CASES: dict[str, tuple[str, Callable[[socket.socket], Callable[[], None]]]] = {
     "upload 1 MB": ("upload", asks(post(b"/upload", bytes(1 << 20)))),
     "WS 64 KB": ("ws", sends_frames(2, os.urandom(LARGE))),
     "WS text 64 KB": ("ws", sends_frames(1, "\u20ac".encode() * (LARGE // 3 + 1))),
+    "WS str 64 KB": ("str", sends_frames(1, "\u20ac".encode() * (LARGE // 3 + 1))),
     "TCP 64 KB": ("tcp", echoes(bytes(LARGE))),
     "UDP 64 B": ("udp", echoes(bytes(64))),
 }
 
 
 def ours(name: str, python, case: str) -> Peer:
-    return Peer(name, script(python, "work_pymongoose.py", case), ours=True)
+    heap = "256m" if case == "huge" else ""
+    return Peer(name, script(python, "work_pymongoose.py", case, heap=heap), ours=True)
 
 
 def whose(case: str) -> list[Peer]:
@@ -141,10 +163,13 @@ def whose(case: str) -> list[Peer]:
     ]
     if case in ("browser", "json", "upload"):
         found.append(Peer("uvicorn", script(PYTHON, "work_uvicorn.py"), "uvicorn"))
-    elif case == "ws":
-        found.append(Peer("picows", script(PYTHON, "echo_picows.py"), "picows"))
+    elif case in ("ws", "str", "huge"):
+        found.append(Peer("picows", script(PYTHON, "echo_picows.py", case), "picows"))
     else:
         found.append(Peer("asyncio, uvloop", script(PYTHON, "work_asyncio.py", case), "uvloop"))
+    if case != "huge":  # of which C Mongoose takes no more than 3 MB
+        variant = case if case in ("tcp", "udp") else "work"
+        found.append(Peer(C_MONGOOSE.name, mongoose(variant)))
     return found
 
 
@@ -154,20 +179,25 @@ def valgrind() -> tuple[list[str], object]:
     return ["valgrind", "--tool=callgrind", f"--callgrind-out-file={out}"], out
 
 
+def connected(server: Server, case: str) -> socket.socket:
+    if case != "udp":
+        return server.connect()
+    sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    sock.connect(("127.0.0.1", server.port))
+    sock.settimeout(60)
+    return sock
+
+
 def total(peer: Peer, case: str, begin, count: int) -> int:
     wrapper, out = valgrind()
-    with Server(peer.command, wrapper=wrapper, patience=PATIENCE) as server:
-        if case == "udp":
-            sock = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-            sock.connect(("127.0.0.1", server.port))
-            sock.settimeout(60)
-        else:
-            sock = server.connect()
-        with sock:
-            one = begin(sock)
-            for _ in range(count):
-                one()
-            server.stop()
+    with (
+        Server(peer.command, wrapper=wrapper, patience=PATIENCE) as server,
+        connected(server, case) as sock,
+    ):
+        one = begin(sock)
+        for _ in range(count):
+            one()
+        server.stop()
     return collected(out)
 
 

@@ -8,7 +8,9 @@ from picows import WSListener, WSMsgType, ws_create_server
 
 class Echo(WSListener):
     def on_ws_frame(self, transport, frame):
-        if frame.msg_type == WSMsgType.TEXT:
+        if frame.msg_type == WSMsgType.TEXT and "str" in sys.argv:
+            transport.send(WSMsgType.TEXT, frame.get_payload_as_utf8_text().encode())
+        elif frame.msg_type == WSMsgType.TEXT:
             transport.send(WSMsgType.TEXT, frame.get_payload_as_bytes())
         elif frame.msg_type == WSMsgType.BINARY:
             transport.send(WSMsgType.BINARY, frame.get_payload_as_memoryview())
@@ -18,7 +20,9 @@ class Echo(WSListener):
 
 
 async def main():
-    server = await ws_create_server(lambda request: Echo(), "127.0.0.1", int(sys.argv[1]))
+    server = await ws_create_server(
+        lambda request: Echo(), "127.0.0.1", int(sys.argv[1]), max_frame_size=1 << 25
+    )
     await server.serve_forever()
 
 

@@ -34,10 +34,10 @@ def web(conn, ev, data):
 def echo(conn, ev, data):
     if ev == MG_EV_HTTP_MSG:
         conn.ws_upgrade(data)
-    elif data.flags == 1:
+    elif case == "str":
         conn.ws_send(data.text)
     else:
-        conn.ws_send(data.data, 2)
+        conn.ws_send(data.data, data.flags)
 
 
 def tcp(conn, ev, data):
@@ -55,7 +55,7 @@ if case in ("browser", "json", "upload"):
     if case == "upload":
         events += (MG_EV_HTTP_HDRS, MG_EV_HTTP_BODY)
     manager.listen("http://127.0.0.1:" + port, web, events=events)
-elif case == "ws":
+elif case in ("ws", "str", "huge"):
     manager.listen("http://127.0.0.1:" + port, echo, events=(MG_EV_HTTP_MSG, MG_EV_WS_MSG))
 elif case == "tcp":
     manager.listen("tcp://127.0.0.1:" + port, tcp, events=(MG_EV_READ,))

@@ -76,6 +76,8 @@ typedef struct {
     size_t recv_off; // bytes at the start of c->recv that a raw reader consumed
 #if PMG_LARGE_MAX > 0
     size_t expects; // c->recv will hold so many, as the head of a message says; 0: unknown
+    size_t ahead;   // bytes that left ahead of the flush, which tells of them
+    size_t large;   // what the last message took, if it did not come in one piece; else 0
 #endif
     uint8_t io_mask; // what the backend watches
     uint8_t in_hook; // handlers of it on the stack, at most PMG_NESTING_MAX
@@ -197,6 +199,9 @@ static inline size_t pmg_send_len(struct mg_connection *c) {
 static inline void pmg_expect(struct mg_connection *c, size_t len) {
 #if PMG_LARGE_MAX > 0
     pmg_x(c)->expects = len;
+    if (len > 0) {
+        pmg_x(c)->large = len;
+    }
 #else
     (void)c, (void)len;
 #endif

@@ -96,7 +96,7 @@ static int send_datagram(struct mg_connection *c, const void *buf, size_t len) {
 }
 
 int pmg_send_plain(struct mg_connection *c, const void *buf, size_t len) {
-    if (!pmg_out(c, buf, len)) {
+    if (!pmg_out_end(c, buf, len)) {
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send %zu bytes", len);
     }
     pmg_work(c);

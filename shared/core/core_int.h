@@ -127,6 +127,18 @@ static inline bool pmg_out(struct mg_connection *c, const void *buf, size_t len)
 }
 #endif
 
+// As pmg_out(), of the end of what is sent: it stays, and so does what is queued ahead of it. Much may
+// leave at once, without a copy.
+#if PMG_LARGE_MAX > 0
+#define PMG_DIRECT_MIN 8192 // less is cheaper to copy than to write by a system call of its own
+bool pmg_out_direct(struct mg_connection *c, const void *buf, size_t len); // stream.c
+static inline bool pmg_out_end(struct mg_connection *c, const void *buf, size_t len) {
+    return len >= PMG_DIRECT_MIN ? pmg_out_direct(c, buf, len) : pmg_out(c, buf, len);
+}
+#else
+#define pmg_out_end pmg_out
+#endif
+
 // Did it fail for want of a descriptor, and is there one now? Somebody was put out for it.
 static inline bool pmg_no_descriptor(pmg_mgr_t *m, int err) {
     return (err == -EMFILE || err == -ENFILE) && m->spare_descriptor != NULL &&

@@ -26,12 +26,58 @@ static void sent_all(struct mg_connection *c) {
     pmg_x(c)->send_off = 0;
 }
 
+static inline bool may_flush(struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c);
+    return x->connected && !x->hold && !c->is_closing && !x->lingering && !c->is_tls_hs;
+}
+
+#if PMG_LARGE_MAX > 0
+
+bool pmg_out_direct(struct mg_connection *c, const void *buf, size_t len) {
+    pmg_conn_t *x = pmg_x(c);
+    struct mg_iobuf *b = &c->send;
+    // Elsewhere programs send much, piece by piece, and go by what is queued.
+    if (!x->in_read || !may_flush(c) || x->layer != NULL || x->source != NULL ||
+        (x->io_mask & PMG_IO_WRITE)) {
+        return pmg_out(c, buf, len);
+    }
+    if (b->size - b->len < len &&
+        !pmg_out_room(c, len)) { // first, for what begins to leave is ended
+        return false;
+    }
+    size_t queued = pmg_send_len(c);
+    long n = pmg_io_write_both(c, b->buf + x->send_off, queued, buf, len);
+    if (n <= 0) { // an error is told by the flush
+        return pmg_out(c, buf, len);
+    }
+    size_t left = (size_t)n, old = left < queued ? left : queued;
+    x->taken += (uint32_t)left;
+    x->ahead += left;
+    x->send_off += old;
+    left -= old;
+    if (left < len) {
+        return pmg_out(c, (const char *)buf + left, len - left);
+    }
+    sent_all(c);
+    return true;
+}
+
+static size_t take_ahead(pmg_conn_t *x) {
+    size_t n = x->ahead;
+    x->ahead = 0;
+    return n;
+}
+
+#else
+#define take_ahead(x) 0
+#endif
+
 void pmg_flush(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
-    size_t total = 0;
-    if (!x->connected || x->hold || c->is_closing || x->lingering || c->is_tls_hs) {
+    if (!may_flush(c)) {
         return;
     }
+    size_t ahead = take_ahead(x), total = ahead;
     for (;;) {
         if (x->source != NULL) {
             x->source->more(c);
@@ -63,7 +109,7 @@ void pmg_flush(struct mg_connection *c) {
         x->reparse = 1;
         c->is_full = 0;
     }
-    x->taken += (uint32_t)total;
+    x->taken += (uint32_t)(total - ahead);
     if (pmg_send_len(c) > 0 || x->watch != NULL) {
         pmg_watch_sending(c);
     }
@@ -271,6 +317,28 @@ static bool more_room(struct mg_connection *c, size_t more) {
     return pmg_grow(c, &c->recv, room) || (room > more && pmg_grow(c, &c->recv, more));
 }
 
+// Who sent much last time gets a buffer that it need not be moved to.
+static bool own_buffer(struct mg_connection *c) {
+#if PMG_LARGE_MAX > 0
+    size_t large = pmg_x(c)->large;
+    return large > 0 && large <= PMG_LARGE_MAX && pmg_grow(c, &c->recv, large);
+#else
+    (void)c;
+    return false;
+#endif
+}
+
+// It keeps that claim while what comes first is no small part of it.
+static inline void begun_with(struct mg_connection *c, size_t n) {
+#if PMG_LARGE_MAX > 0
+    if (n < pmg_x(c)->large / 8) {
+        pmg_x(c)->large = 0;
+    }
+#else
+    (void)c, (void)n;
+#endif
+}
+
 static void read_stream(struct mg_connection *c) {
     pmg_mgr_t *m = pmg_m(c);
     pmg_conn_t *x = pmg_x(c);
@@ -291,7 +359,9 @@ static void read_stream(struct mg_connection *c) {
     if (max - pmg_recv_len(c) < want) {
         want = max - pmg_recv_len(c);
     }
-    if (b->buf == NULL) {
+    if (b->buf == NULL && own_buffer(c)) {
+        want = b->size;
+    } else if (b->buf == NULL) {
         b->buf = m->scratch;
         b->size = PMG_READ_SIZE;
         m->scratch_lent = true;
@@ -307,6 +377,9 @@ static void read_stream(struct mg_connection *c) {
     long n = x->layer != NULL ? x->layer->read(c, end, want) : pmg_io_read(c, end, want);
     if (n > 0) {
         b->len += (size_t)n;
+        if (b->len == (size_t)n) {
+            begun_with(c, (size_t)n);
+        }
         if (pmg_recv_len(c) >= max) { // so that this event can already see it
             c->is_full = 1;
         }

@@ -131,7 +131,7 @@ int pmg_reply_end(pmg_head_t *h, struct mg_str body) {
     ok = ok && pmg_out(c, "\r\n", 2);
     if (ok && body.len > 0 && !x->is_head) {
         ok = out == PMG_HTTP_OUT_CHUNKED ? pmg_http_out_chunk(c, body.buf, body.len)
-                                         : pmg_out(c, body.buf, body.len);
+                                         : pmg_out_end(c, body.buf, body.len);
     }
     if (!ok) {
         pmg_head_abort(h);

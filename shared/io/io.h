@@ -44,6 +44,11 @@ int pmg_io_give(struct mg_connection *from, struct mg_connection *to);
 // gives its length, 0 too.
 long pmg_io_read(struct mg_connection *c, void *buf, size_t len);
 long pmg_io_write(struct mg_connection *c, const void *buf, size_t len);
+#ifndef PMG_BOARD
+// As pmg_io_write() of a stream, of two pieces; the first one may be empty.
+long pmg_io_write_both(struct mg_connection *c, void *first, size_t first_len, const void *second,
+    size_t second_len);
+#endif
 // The number of a network interface by its name, or by that number; -ENODEV: there is none.
 int pmg_io_zone(const char *name);
 // Is there a way to this address from here? 0; -EAFNOSUPPORT: this build or system knows no such

@@ -2,7 +2,7 @@
 //
 // WebSocket frames (RFC 6455), strictly. Python sees whole messages and valid text. Of a message in
 // one frame the payload is handed on where it was received; of fragments it is gathered at the
-// start of the receive buffer, and text is checked as it arrives.
+// start of the receive buffer, or behind the first one's head, and text is checked as it arrives.
 
 #include "ws_int.h"
 
@@ -30,7 +30,9 @@ static int send_frame(struct mg_connection *c, const void *buf, size_t len, int 
         n += 4;
     }
     size_t before = pmg_send_len(c);
-    if (!pmg_out(c, head, n) || !pmg_out(c, buf, len)) {
+    bool ok = pmg_out(c, head, n);
+    ok = ok && (c->is_client ? pmg_out(c, buf, len) : pmg_out_end(c, buf, len));
+    if (!ok) {
         c->send.len = pmg_x(c)->send_off + before; // no half frame
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send %zu bytes", len);
     }
@@ -229,12 +231,26 @@ static void control(struct mg_connection *c, uint8_t *p, const pmg_ws_frame_t *f
     pmg_drain(c);
 }
 
+// Where in the buffer the message begins that is gathered: behind the head of its first frame, if that
+// came first. A board has short messages, and moves them.
+#if PMG_LARGE_MAX > 0
+static inline size_t begin(const pmg_ws_t *w) {
+    return w->at;
+}
+static inline void stay(pmg_ws_t *w, size_t at) {
+    w->at = (uint8_t)at;
+}
+#else
+#define begin(w) ((void)(w), (size_t)0)
+#define stay(w, at) ((void)(w), (void)(at))
+#endif
+
 // Payload bytes of an open frame: gathers them at w->len, checks text. `*pos` moves on.
 static bool gather(struct mg_connection *c, size_t *pos) {
     pmg_ws_t *w = pmg_ws_of(c);
     uint8_t *buf = c->recv.buf;
     size_t have = c->recv.len - *pos, n = have < w->frame_left ? have : w->frame_left;
-    uint8_t *to = buf + w->len;
+    uint8_t *to = buf + begin(w) + w->len;
     if (to != buf + *pos) {
         memmove(to, buf + *pos, n);
     }
@@ -264,24 +280,26 @@ static bool gather_frame(struct mg_connection *c, size_t *pos) {
     pmg_expect(c, 0);
     if (w->frame_fin) {
         int op = w->msg_op;
-        size_t len = w->len;
+        size_t len = w->len, at = begin(w);
         if (w->utf8.state != 0) {
             fail(c, PMG_WS_DATA, not_utf8);
             return false;
         }
         w->msg_op = 0;
         w->len = 0;
+        stay(w, 0);
         if (!w->close_rcvd) {
-            deliver(c, MG_EV_WS_MSG, c->recv.buf, len, op);
+            deliver(c, MG_EV_WS_MSG, (uint8_t *)c->recv.buf + at, len, op);
         }
     }
     return true;
 }
 
-static void open_frame(struct mg_connection *c, const pmg_ws_frame_t *f) {
+// `pos` is where its payload begins.
+static void open_frame(struct mg_connection *c, const pmg_ws_frame_t *f, size_t pos) {
     pmg_ws_t *w = pmg_ws_of(c);
-    pmg_expect(c, w->len + f->len);
     if (f->op != 0) {
+        stay(w, pos == f->head_len ? pos : 0); // at the start of the buffer it need not be moved
         w->msg_op = f->op;
         w->utf8.state = 0;
     }
@@ -291,6 +309,7 @@ static void open_frame(struct mg_connection *c, const pmg_ws_frame_t *f) {
     w->mask_pos = 0;
     memcpy(w->mask, f->mask, sizeof(w->mask));
     w->frame_left = f->len;
+    pmg_expect(c, begin(w) + w->len + f->len);
 }
 
 // A frame that is handled where it was received: of control, or a whole message.
@@ -331,7 +350,7 @@ static bool next_frame(struct mg_connection *c, size_t *pos) {
         *pos += f.len;
         whole_frame(c, p + f.head_len, &f);
     } else {
-        open_frame(c, &f);
+        open_frame(c, &f, *pos);
     }
     return true;
 }
@@ -340,7 +359,7 @@ static bool next_frame(struct mg_connection *c, size_t *pos) {
 static void process(struct mg_connection *c) {
     pmg_ws_t *w = pmg_ws_of(c);
     pmg_mgr_t *m = pmg_m(c);
-    size_t pos = w->len;
+    size_t pos = begin(w) + w->len;
     bool more = true;
     w->heard = 1;
     while (more && !c->is_closing && !c->is_draining && !m->stop) {
@@ -350,11 +369,11 @@ static void process(struct mg_connection *c) {
         c->recv.len = 0;
         return;
     }
-    size_t rest = c->recv.len - pos;
-    if (pos > w->len && rest > 0) {
-        memmove(c->recv.buf + w->len, c->recv.buf + pos, rest);
+    size_t rest = c->recv.len - pos, kept = begin(w) + w->len;
+    if (pos > kept && rest > 0) {
+        memmove(c->recv.buf + kept, c->recv.buf + pos, rest);
     }
-    c->recv.len = w->len + rest;
+    c->recv.len = kept + rest;
     if (m->stop && rest > 0) {
         pmg_x(c)->reparse = 1;
     }
@@ -372,7 +391,7 @@ static void read_input(struct mg_connection *c) {
     if (w->handshake != PMG_WS_OPEN && (c->recv.len == 0 || !pmg_ws_read_handshake(c, is_open))) {
         return;
     }
-    if (c->recv.len > w->len) {
+    if (c->recv.len > begin(w) + w->len) {
         process(c);
     }
 }

@@ -35,10 +35,11 @@ typedef struct {
     uint8_t masked;
     uint8_t close_sent, close_rcvd;
     uint8_t heard, pinged; // since the last look: anything of the peer; our ping
+    uint8_t at;            // where the message being assembled begins, while it is
     uint8_t mask[4];
     uint32_t mask_pos;
     size_t frame_left;
-    size_t len; // assembled bytes, at the start of the receive buffer; of an answer: looked at
+    size_t len; // assembled bytes, at `at` in the receive buffer; of an answer: looked at
     pmg_utf8_t utf8;
     pmg_ws_words_t *words; // NULL: there are none
     size_t queued;         // what waited to be sent at the last look

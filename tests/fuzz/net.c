@@ -417,6 +417,18 @@ long pmg_io_write(struct mg_connection *c, const void *buf, size_t len) {
     return n > 0 ? (long)n : -EAGAIN;
 }
 
+#ifndef PMG_BOARD
+long pmg_io_write_both(struct mg_connection *c, void *first, size_t first_len, const void *second,
+    size_t second_len) {
+    long n = first_len > 0 ? pmg_io_write(c, first, first_len) : 0;
+    if (n < 0 || (size_t)n < first_len) {
+        return n;
+    }
+    long more = pmg_io_write(c, second, second_len);
+    return more >= 0 ? n + more : n > 0 ? n : more;
+}
+#endif
+
 int pmg_io_zone(const char *name) {
     return strcmp(name, "eth0") == 0 ? 1 : -ENODEV;
 }

@@ -469,6 +469,22 @@ long pmg_io_read(struct mg_connection *c, void *buf, size_t len) {
     return n >= 0 ? (long)n : (errno == EWOULDBLOCK ? -EAGAIN : -errno);
 }
 
+#ifndef PMG_BOARD
+long pmg_io_write_both(struct mg_connection *c, void *first, size_t first_len, const void *second,
+    size_t second_len) {
+    struct iovec pieces[] = {{first, first_len}, {(void *)(size_t)second, second_len}};
+    struct msghdr msg = {0};
+    bool both = first_len > 0;
+    msg.msg_iov = both ? pieces : pieces + 1;
+    msg.msg_iovlen = both ? 2 : 1;
+    ssize_t n;
+    do {
+        n = sendmsg(fd_of(c), &msg, MSG_NOSIGNAL);
+    } while (n < 0 && errno == EINTR);
+    return n >= 0 ? (long)n : (errno == EWOULDBLOCK ? -EAGAIN : -errno);
+}
+#endif
+
 long pmg_io_write(struct mg_connection *c, const void *buf, size_t len) {
     addr_t s;
     ssize_t n;
