@@ -196,6 +196,11 @@ def play(scene, arm, disarm):
             disarm()
     except (MemoryError, Error) as e:
         tell(e)
+    except ValueError as e:
+        # The firmware's copy of Mbed TLS forgets why it cannot read a key.
+        if not MICROPYTHON or "key is no private key" not in str(e):
+            raise
+        tell(e)
     wait(lambda: done or told)
     for c in m.connections:
         if c.is_client:
@@ -307,10 +312,12 @@ def test_memory_of_c(faulty, target, params, scene):  # noqa: F811
         for s in SCENES
     ],
 )
-def test_memory_of_python(request, target, params, scene):
+def test_memory_of_python(request, monkeypatch, target, params, scene):
     if not target.name.startswith("cpython"):
+        if "process" in target.capabilities:  # a heap that is soon full
+            monkeypatch.setattr(target, "options", ["-X", "heapsize=1m"])
         device = request.getfixturevalue("device")(SCRIPT + HEAP + "serve(m)\n", **params)
-        sizes = [n * n * 16 for n in range(target.size(40, 6))]
+        sizes = [n * n * 16 for n in range(target.size(30, 6))]
         assert device.eval(f"count_heap({scene!r}, {sizes})", 100) > 0
         return
     if "native-speed" in target.capabilities:  # no other library owns the allocator
