@@ -25,14 +25,12 @@ static const struct {
     {MBEDTLS_ERR_SSL_UNSUPPORTED_EXTENSION, MBEDTLS_SSL_ALERT_MSG_UNSUPPORTED_EXT},
     {MBEDTLS_ERR_SSL_UNRECOGNIZED_NAME, MBEDTLS_SSL_ALERT_MSG_UNRECOGNIZED_NAME},
     {MBEDTLS_ERR_SSL_NO_APPLICATION_PROTOCOL, MBEDTLS_SSL_ALERT_MSG_NO_APPLICATION_PROTOCOL},
-    {MBEDTLS_ERR_SSL_ALLOC_FAILED, MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR},
-    {MBEDTLS_ERR_X509_ALLOC_FAILED, MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR},
-    {MBEDTLS_ERR_PK_ALLOC_FAILED, MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR},
 };
 
 // Of a handshake that ends for this error; 0: we end it by ourselves.
 void pmg_tls_alert(pmg_tls_t *t, int err) {
-    uint8_t alert = MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE;
+    uint8_t alert = pmg_tls_no_memory(err) ? MBEDTLS_SSL_ALERT_MSG_INTERNAL_ERROR
+                                           : MBEDTLS_SSL_ALERT_MSG_HANDSHAKE_FAILURE;
     if (t->alerted || t->plain_http || t->io_err != 0 || t->eof ||
         err == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE || err == MBEDTLS_ERR_SSL_CONN_EOF) {
         return; // who has left, or has the last word, hears nothing

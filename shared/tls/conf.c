@@ -16,9 +16,12 @@
 #ifdef PMG_TLS_OWNS_MBEDTLS
 // While set: counts what mbedTLS allocates and keeps for good.
 static __thread long *kept;
+// What mbedTLS was refused. It goes on then: with the next form of a key, with one authority less.
+static __thread unsigned missed;
 
 void *pmg_tls_calloc(size_t count, size_t size) {
     void *p = mg_calloc(count, size);
+    missed += p == NULL;
     if (p != NULL && kept != NULL) {
         ++*kept;
     }
@@ -31,6 +34,8 @@ void pmg_tls_dealloc(void *p) {
     }
     pmg_free(p);
 }
+#else
+static const unsigned missed = 0; // not told by the firmware's copy
 #endif
 
 static int users;                    // confs alive
@@ -165,7 +170,7 @@ static int bad(const out_t *out, const char *fmt, ...) {
 }
 
 static int refused(const out_t *out, const char *what, const char *is_no, int err) {
-    if (err == MBEDTLS_ERR_X509_ALLOC_FAILED || err == MBEDTLS_ERR_PK_ALLOC_FAILED) {
+    if (pmg_tls_no_memory(err)) {
         bad(out, "no memory to read %s", what);
         return -ENOMEM;
     }
@@ -483,8 +488,10 @@ static int fill(pmg_tls_conf_t *conf, const pmg_tls_opts_t *opts, const out_t *o
         if (err == 0) {
             err = parse_key(out, opts->key, &conf->key);
         }
-        if (err == 0 && mbedtls_pk_check_pair(&conf->cert.pk, &conf->key, pmg_tls_rng, NULL) != 0) {
-            err = bad(out, "key does not belong to cert");
+        int r = err == 0 ? mbedtls_pk_check_pair(&conf->cert.pk, &conf->key, pmg_tls_rng, NULL) : 0;
+        if (r != 0) {
+            err = pmg_tls_no_memory(r) ? refused(out, "key", "", r)
+                                       : bad(out, "key does not belong to cert");
         }
     }
     if (err == 0 && roles(conf) != 0) {
@@ -512,9 +519,14 @@ static int make(const pmg_tls_opts_t *opts, pmg_tls_conf_t **made, const out_t *
 #if HAS_TICKETS
     mbedtls_ssl_ticket_init(&conf->tickets);
 #endif
+    unsigned before = missed;
     bool begun = library_begin() == 0;
     if (begun) {
         err = fill(conf, opts, out);
+    }
+    if (missed != before) {
+        bad(out, "no memory for TLS");
+        err = -ENOMEM;
     }
     if (err < 0) {
         destroy(conf);

@@ -7,6 +7,31 @@
 
 #include "tls_int.h"
 
+#include "mbedtls/asn1.h"
+#include "mbedtls/bignum.h"
+#include "mbedtls/cipher.h"
+#include "mbedtls/ecp.h"
+#include "mbedtls/md.h"
+#include "mbedtls/pem.h"
+
+bool pmg_tls_no_memory(int err) {
+    switch (-err & 0x7f) { // of the lower of two
+        case -MBEDTLS_ERR_ASN1_ALLOC_FAILED:
+        case -MBEDTLS_ERR_MPI_ALLOC_FAILED: return true;
+        default: break;
+    }
+    switch (-err & ~0x7f) {
+        case -MBEDTLS_ERR_SSL_ALLOC_FAILED:
+        case -MBEDTLS_ERR_X509_ALLOC_FAILED:
+        case -MBEDTLS_ERR_PK_ALLOC_FAILED:
+        case -MBEDTLS_ERR_PEM_ALLOC_FAILED:
+        case -MBEDTLS_ERR_ECP_ALLOC_FAILED:
+        case -MBEDTLS_ERR_CIPHER_ALLOC_FAILED:
+        case -MBEDTLS_ERR_MD_ALLOC_FAILED: return true;
+        default: return false;
+    }
+}
+
 static int clock_year(void) {
 #ifdef MBEDTLS_HAVE_TIME_DATE
     mbedtls_time_t now = mbedtls_time(NULL);
@@ -152,10 +177,7 @@ void pmg_tls_explain(const pmg_tls_t *t, int err, char *buf, size_t size) {
             }
             break;
         case MBEDTLS_ERR_SSL_INVALID_MAC: fixed = "a record was damaged on its way"; break;
-        case MBEDTLS_ERR_SSL_ALLOC_FAILED:
-        case MBEDTLS_ERR_X509_ALLOC_FAILED:
-        case MBEDTLS_ERR_PK_ALLOC_FAILED: fixed = "out of memory"; break;
-        default: break;
+        default: fixed = pmg_tls_no_memory(err) ? "out of memory" : NULL; break;
     }
     if (fixed != NULL) {
         pmg_snprintf(buf, size, "TLS: %s", fixed);

@@ -171,6 +171,7 @@ bool pmg_tls_may_step(pmg_mgr_t *m);       // is there time for a step in this t
 void pmg_tls_count(pmg_tls_t *t, bool on); // among the handshakes of its manager
 
 // text.c: what a failure was, in one line
+bool pmg_tls_no_memory(int err); // Mbed TLS says so in many ways
 void pmg_tls_explain(const pmg_tls_t *t, int err, char *buf, size_t size);
 
 #endif

@@ -222,6 +222,47 @@ def test_a_coded_body_that_is_none(device, base, site, case, stream):
 
 
 @pytest.mark.parametrize(
+    "coding, body",
+    [
+        ("gzip", gzip.compress(b"x" * 500)[:-9]),
+        ("gzip", gzip.compress(b"x" * 500)[:12]),
+        ("gzip", gzip.compress(b"") + gzip.compress(b"x" * 500)[:-1]),
+        ("deflate", zlib.compress(b"x" * 500)[:-5]),
+        ("deflate", b"\x08"),
+    ],
+)
+def test_a_coded_body_that_ends_too_early(device, base, site, coding, body):
+    async def page(request, rest):
+        from aiohttp import web
+
+        return web.Response(body=body, headers={"Content-Encoding": coding})
+
+    site.page_cutoff = page
+    name, text, _ = device.eval(f"failed(client.get, {base + '/cutoff'!r})")
+    assert (name, "the body cannot be decoded" in text) == ("RequestError", True)
+
+
+def test_a_gzip_body_of_many_members(device, target, base, site):
+    """Most of them of nothing: no depth of calls, and nothing copied for each. MicroPython takes 100."""
+    count = 20000 if target.name.startswith("cpython") else 20
+    body = gzip.compress(b"a") + gzip.compress(b"") * count + gzip.compress(b"b") + b"behind"
+
+    async def page(request, rest):
+        from aiohttp import web
+
+        return web.Response(body=body, headers={"Content-Encoding": "gzip"})
+
+    site.page_members = page
+    url = base + "/members"
+    assert device.eval(f"client.get({url!r}).content", 30) == b"ab"
+    pieces = f"b''.join(client.get({url!r}, stream=True).iter_content())"
+    assert device.eval(pieces, 30) == b"ab"
+    if count == 20:
+        body = gzip.compress(b"") * 101
+        assert "more than 100 members" in device.eval(f"failed(client.get, {url!r})")[1]
+
+
+@pytest.mark.parametrize(
     ("data", "charset", "text"),
     [
         ("é".encode(), "utf-8", "é"),

@@ -25,8 +25,11 @@ countdown := $(patsubst %,$(O)/tests/fuzz/%.o,countdown scenes)
 
 all: $(O)/countdown $(if $(filter gcc,$(KIND)),,$(O)/fuzz)
 
+# Where there are cross compilers, too, clang looks for the C++ of 32 bits among those.
+board_libs = $(if $(filter board,$(KIND)),-L$(dir $(shell gcc -m32 -print-file-name=libstdc++.so)))
+
 $(O)/fuzz: $(common) $(fuzz)
-	@$(CC) -fsanitize=fuzzer $^ -o $@
+	@$(CC) -fsanitize=fuzzer $^ -o $@ $(board_libs)
 $(O)/countdown: $(common) $(countdown)
 	@$(CC) $^ -o $@
 $(O)/mongoose.o: $(MONGOOSE)/mongoose.c
