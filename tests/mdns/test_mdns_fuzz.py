@@ -90,8 +90,11 @@ def device(shared):
 
 
 def alive(peer, name):
-    peer.say([question(f"{name}.local", A, top=True)])
-    return peer.heard(f"{name}.local", A, unicast=True)[0] is not None
+    for _ in range(10):  # a board answers few by unicast, each second
+        peer.say([question(f"{name}.local", A, top=True)])
+        if peer.heard(f"{name}.local", A, timeout=2, unicast=True)[0] is not None:
+            return True
+    return False
 
 
 def test_malformed(device):

@@ -32,7 +32,7 @@
 #endif
 // And of multicast, where one question has many answers at a time.
 #ifndef PMG_LWIP_MULTICASTS
-#define PMG_LWIP_MULTICASTS 8
+#define PMG_LWIP_MULTICASTS 12
 #endif
 
 // Interfaces on which a connection may be a member of a group.

@@ -74,7 +74,6 @@ int pmg_io_mcast_open(struct mg_connection *c) {
     if (pcb != NULL) {
         udp_recv(pcb, pmg_lwip_on_datagram, s);
         udp_set_multicast_ttl(pcb, TTL);
-        udp_set_flags(pcb, UDP_FLAGS_MULTICAST_LOOP); // others on this board hear it, too
         err = bind_pcb(pcb, mg_ntohs(c->loc.port), ports);
         c->loc.port = mg_htons(pcb->local_port);
         if (err != ERR_OK) {
@@ -143,6 +142,12 @@ long pmg_io_mcast_send(struct mg_connection *c, const pmg_io_iface_t *i, const v
         err = ERR_RTE;
     } else if (p != NULL) {
         (void)pbuf_take(p, buf, (u16_t)len);
+        // Others on this board hear it, too; what goes to the loopback comes back anyway.
+        if (i->ip == LOOPBACK) {
+            udp_clear_flags(s->pcb.udp, UDP_FLAGS_MULTICAST_LOOP);
+        } else {
+            udp_set_flags(s->pcb.udp, UDP_FLAGS_MULTICAST_LOOP);
+        }
         err = udp_sendto_if(s->pcb.udp, p, &to, mg_ntohs(c->rem.port), netif);
     }
     if (p != NULL) {
