@@ -109,6 +109,7 @@ def parser_of(description: str) -> Parser:
     add("--node", default="node", help="the Node.js to use (18 or newer)")
     add("--parts", type=Path, default=PARTS, help="what tools/build/rig.sh made")
     add("--name", default="rig", help=argparse.SUPPRESS)  # of one of several boards
+    add("--number", type=int, default=1, help=argparse.SUPPRESS)
     return parser
 
 

@@ -59,7 +59,7 @@ class Rig:
         self.relay: Relay | None = None
         if arguments.segment:
             try:
-                self.segment = Segment(arguments.segment)
+                self.segment = Segment(arguments.segment, FIRST + arguments.number - 1)
             except OSError as e:
                 die(f"--segment {arguments.segment}: {e}")
         self.address = f"{NETWORK}.{self.segment.number if self.segment else FIRST}"

@@ -37,9 +37,9 @@ def folder_of(name: str) -> Path:
 
 
 class Segment:
-    """`number` is the last one of the board's address."""
+    """`number` is the last one of the board's address: the one that is wanted, if it is free."""
 
-    def __init__(self, name: str) -> None:
+    def __init__(self, name: str, wanted: int = FIRST) -> None:
         self.folder = folder_of(name)
         self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         owner = self.folder.stat().st_uid
@@ -50,10 +50,10 @@ class Segment:
         self._held: deque[tuple[str, bytes]] = deque()
         with open(self.folder / "lock", "w") as lock:
             fcntl.flock(lock, fcntl.LOCK_EX)
-            self.number = self._take_number()
+            self.number = self._take_number(wanted)
 
-    def _take_number(self) -> int:
-        for number in range(FIRST, LAST + 1):
+    def _take_number(self, wanted: int) -> int:
+        for number in (wanted, *range(FIRST, LAST + 1)):
             path = self.folder / str(number)
             try:
                 self.socket.bind(str(path))

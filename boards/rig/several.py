@@ -39,6 +39,7 @@ class Several:
         for number in range(1, a.boards + 1):
             command = [sys.executable, str(Path(__file__).with_name("rig.py")), *without(self.argv)]
             command += ["--segment", segment, "--name", f"board {number}"]
+            command += ["--number", str(number)]
             command += ["--port", str(a.port + number - 1)]
             for board, here, there in a.forward:
                 command += ["--forward", f"{here}:{there}"] if board == number else []
