@@ -12,7 +12,7 @@ import httpx
 import pytest
 from rigs import LONG, Rig
 
-pytestmark = [pytest.mark.needs("emulator"), pytest.mark.timeout(3 * LONG)]
+pytestmark = [pytest.mark.needs("emulator"), pytest.mark.timeout(3 * LONG), pytest.mark.cost(8)]
 
 #: What both boards run: one finds the other's service, and talks HTTP and WebSocket to it by its name.
 MEET = """

@@ -26,7 +26,7 @@ from peers.mdns_peer import (
 )
 from zeroconf import ServiceBrowser, ServiceInfo, Zeroconf, ZeroconfServiceTypes
 
-pytestmark = pytest.mark.needs("multicast")
+pytestmark = [pytest.mark.needs("multicast"), pytest.mark.cost(2.5)]
 
 DEVICE = """
 log = []

@@ -24,7 +24,7 @@ from peers.mdns_peer import (
 )
 from test_mdns import DEVICE, announced
 
-pytestmark = pytest.mark.needs("multicast")
+pytestmark = [pytest.mark.needs("multicast"), pytest.mark.cost(2.5)]
 
 MARK = unique("mark")
 GOOD = [record(f"{MARK}.local", A, ip("10.0.0.1"))]

@@ -10,7 +10,7 @@ from peers.mdns_peer import RESPONSE, A, Peer, ip, message, question, record, un
 from peers.names import LOOKUPS, NameServer, one
 from zeroconf import DNSIncoming, ServiceInfo, Zeroconf
 
-pytestmark = pytest.mark.needs("multicast")
+pytestmark = [pytest.mark.needs("multicast"), pytest.mark.cost(2.5)]
 
 
 @pytest.fixture(scope="module")

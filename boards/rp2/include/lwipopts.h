@@ -44,7 +44,7 @@
 // The Manager's max_conns is 16 on a board, 32 with twice the RAM; the rest is for `socket`.
 #define MEMP_NUM_TCP_PCB (PMG_RAMS * 16 + 4)
 #define MEMP_NUM_TCP_PCB_LISTEN (6)
-#define MEMP_NUM_UDP_PCB (PMG_RAMS * 8 + 1)
+#define MEMP_NUM_UDP_PCB (PMG_RAMS * 8 + LWIP_MDNS_RESPONDER)
 #define PBUF_POOL_SIZE (PMG_RAMS * 20)
 
 // Seconds, instead of 60: half of the table may otherwise be asleep.
