@@ -127,7 +127,8 @@ size_t pmg_wire_len(const uint8_t *wire) {
 
 bool pmg_wire_equal(const uint8_t *a, const uint8_t *b) {
     size_t n = pmg_wire_len(a), i = 0;
-    while (i < n && pmg_wire_lower(a[i]) == pmg_wire_lower(b[i])) { // lengths of labels are below any letter
+    while (i < n &&
+           pmg_wire_lower(a[i]) == pmg_wire_lower(b[i])) { // lengths of labels are below any letter
         i++;
     }
     return i == n;

@@ -54,18 +54,6 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err) {
 // ---------------------------------------------------------------------------------------------
 // Making and ending
 
-pmg_lwip_sock_t *pmg_lwip_new(pmg_mgr_t *m, u8_t datagrams) {
-    size_t size = sizeof(pmg_lwip_sock_t) + datagrams * sizeof(pmg_lwip_dgram_t);
-    pmg_lwip_sock_t *s = pmg_alloc(size);
-    if (s != NULL) {
-        memset(s, 0, size);
-        s->m = m;
-        s->is_udp = datagrams > 0;
-        s->dgram_max = datagrams;
-    }
-    return s;
-}
-
 static pmg_lwip_sock_t *new_sock(struct mg_connection *c) {
     return pmg_lwip_new(pmg_m(c), c->is_udp ? PMG_LWIP_DATAGRAMS : 0);
 }
