@@ -8,3 +8,4 @@
 #define LWIP_SOCKET 0
 #define SO_REUSE 1
 #define TCP_LISTEN_BACKLOG 1
+#define LWIP_IGMP 1

@@ -12,4 +12,9 @@ ppp.connect()
 _start = time.ticks_ms()
 while not ppp.isconnected() and time.ticks_diff(time.ticks_ms(), _start) < 10000:
     time.sleep_ms(2)
+if ppp.isconnected():
+    # To PPP a link has two ends; this one leads to a network where other boards may be.
+    _found = list(ppp.ifconfig())
+    _found[1] = "255.255.255.0"
+    ppp.ifconfig(tuple(_found))
 print("LINK", "up" if ppp.isconnected() else "down")

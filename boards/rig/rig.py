@@ -4,7 +4,8 @@
 
 The board's USB serial port is a TCP port of this machine (`mpremote connect socket://...`), its
 UART1 carries PPP to a network in user space: the board reaches this machine as 10.0.2.2, and
-ports of 127.0.0.1 lead to the board's. No privilege is needed. Ctrl-C ends all of it.
+ports of 127.0.0.1 lead to the board's. Boards on one segment reach each other. No privilege is
+needed. Ctrl-C ends all of it.
 """
 
 from __future__ import annotations
@@ -14,7 +15,6 @@ import contextlib
 import ctypes
 import json
 import os
-import random
 import select
 import signal
 import socket
@@ -23,28 +23,27 @@ import sys
 import threading
 import time
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any
 
 HERE = Path(__file__).resolve().parent
-ROOT = HERE.parents[1]
 sys.path.insert(0, str(HERE))
 
+import several  # noqa: E402
 import slirp  # noqa: E402
+from options import BOARD_PORT, arguments_of, die  # noqa: E402
 from ppp import Peer  # noqa: E402
+from relay import Relay  # noqa: E402
+from repl import START_TIMEOUT_S, Repl  # noqa: E402
+from segment import FIRST, Segment  # noqa: E402
+from wire import LIMITS, Wire  # noqa: E402
 
-FIRMWARE = ROOT / "build/firmware/RPI_PICO/firmware.uf2"
-PARTS = ROOT / "build/rig"
-START_TIMEOUT_S = 120  # a busy machine runs the board at a tenth of its speed
+NETWORK = slirp.NETWORK.rpartition(".")[0]
 PR_SET_PDEATHSIG = 1
 _libc = ctypes.CDLL(None)
 
 
-def die(text: str) -> NoReturn:
-    sys.exit(f"rig: error: {text}")
-
-
 class Stop(Exception):
-    pass
+    """Why it ends."""
 
 
 class Rig:
@@ -56,45 +55,64 @@ class Rig:
         self.ready: dict[str, Any] = {}
         self.link = threading.Event()
         self.begun = time.monotonic()
+        self.segment: Segment | None = None
+        self.relay: Relay | None = None
+        if arguments.segment:
+            try:
+                self.segment = Segment(arguments.segment, FIRST + arguments.number - 1)
+            except OSError as e:
+                die(f"--segment {arguments.segment}: {e}")
+        self.address = f"{NETWORK}.{self.segment.number if self.segment else FIRST}"
         try:
-            self.network = slirp.Network(self._to_board)
+            self.network = slirp.Network(self._to_board, self.address)
         except OSError as e:
             die(f"{e}; on Debian: apt-get install libslirp0")
+        if arguments.mdns:
+            try:
+                self.relay = Relay(self._to_board, self.address, slirp.HOST)
+            except OSError as e:
+                die(f"--mdns: {e}")
         self.peer = Peer(
             self._to_uart,
             self._from_board,
             socket.inet_aton(slirp.HOST),
-            socket.inet_aton(slirp.GUEST),
+            socket.inet_aton(self.address),
             socket.inet_aton(slirp.NAMESERVER),
             self._link_up,
         )
-        self.packets = {"in": 0, "out": 0, "lost": 0}
-        self.loss = arguments.loss
-        self.random = random.Random(arguments.seed)
+        self.wire = Wire(arguments.seed)
+        self.wire.change(**{name: getattr(arguments, name) for name in LIMITS})
         self.poller = select.poll()
         self._rest = {"node": b"", "control": b""}
         self.failure = ""
+        self.why = ""
+
+    # -- Packets of IPv4
 
     def _to_board(self, packet: bytes) -> None:
-        self.packets["in"] += 1
-        if not self._is_lost():
-            self.peer.packet(packet)
+        self.wire.carry("in", packet, self.peer.packet)
 
     def _from_board(self, packet: bytes) -> None:
-        self.packets["out"] += 1
-        if not self._is_lost():
-            self.network.packet(packet)
+        if len(packet) >= 20:
+            self.wire.carry("out", packet, self._route)
 
-    def _is_lost(self) -> bool:
-        lost = self.loss > 0 and self.random.random() * 100 < self.loss
-        self.packets["lost"] += lost
-        return lost
+    def _route(self, packet: bytes) -> None:
+        target = packet[16:20]
+        multicast, broadcast = 224 <= target[0] < 240, target[3] == 255
+        if self.segment:
+            if multicast or broadcast:
+                self.segment.flood(packet)
+            elif target[:3] == socket.inet_aton(slirp.NETWORK)[:3] and self.segment.has(target[3]):
+                return self.segment.send(target[3], packet)
+        if not (self.relay and self.relay.packet(packet)) and not multicast:
+            self.network.packet(packet)
+        return None
 
     # -- What is said
 
     def say(self, text: str) -> None:
         if not self.quiet:
-            print(f"rig: {text}", file=sys.stderr, flush=True)
+            print(f"{self.arguments.name}: {text}", file=sys.stderr, flush=True)
 
     def tell(self, event: dict[str, Any]) -> None:
         if self.quiet:
@@ -149,6 +167,9 @@ class Rig:
             self.node.kill()
             self.node.wait()
         self.network.close()
+        for each in (self.segment, self.relay):
+            if each:
+                each.close()
 
     def _to_uart(self, data: bytes) -> None:
         with contextlib.suppress(OSError):
@@ -203,22 +224,27 @@ class Rig:
         what, number = wanted.get("do"), wanted.get("id")
         try:
             if what == "quit":
-                raise Stop
+                raise Stop("it was asked to quit")
             if what == "forward":
-                port = self.network.forward(wanted["port"], int(wanted.get("host_port", 0)))
+                port = self.network.forward(wanted["port"], wanted.get("host_port", 0))
                 self.tell({"answer": number, "port": port})
             elif what == "unforward":
                 self.network.unforward(wanted["port"])
                 self.tell({"answer": number})
             elif what == "loss":
-                self.loss = float(wanted["percent"])
+                self.wire.change(loss=wanted["percent"])
                 self.tell({"answer": number})
+            elif what == "link":
+                self.wire.change(**{name: wanted[name] for name in LIMITS if name in wanted})
+                self.tell({"answer": number, **{n: getattr(self.wire, n) for n in LIMITS}})
             elif what == "packets":
-                self.tell({"answer": number, **self.packets})
+                self.tell({"answer": number, **self.wire.packets})
             else:
                 self.node.stdin.write(json.dumps(wanted).encode() + b"\n")
                 self.node.stdin.flush()
-        except OSError as e:
+        except KeyError as e:
+            self.tell({"answer": number, "error": f"{what} needs {e.args[0]}"})
+        except (OSError, ValueError) as e:
             self.tell({"answer": number, "error": str(e)})
 
     # -- The loop
@@ -227,21 +253,39 @@ class Rig:
         inputs = {self.node.stdout.fileno(): "node", self.uart.fileno(): "uart"}
         if self.arguments.control:
             inputs[sys.stdin.fileno()] = "control"
+        if self.segment:
+            inputs[self.segment.socket.fileno()] = "segment"
         for fd in inputs:
             self.poller.register(fd, select.POLLIN)
         while True:
-            wait = self.network.watch(self.poller)
+            relayed = self.relay.sockets() if self.relay else []
+            for s in relayed:
+                self.poller.register(s, select.POLLIN)
+            wait = min(self.network.watch(self.poller), self.wire.wait())
+            if self.segment:
+                wait = min(wait, self.segment.wait())
             ready = dict(self.poller.poll(int(wait * 1000) + 1))
+            for s in relayed:
+                self.poller.unregister(s)
             self.network.poll(ready, self.poller)
+            for s in relayed:
+                if s.fileno() in ready:
+                    self.relay.receive(s)
             for fd, name in inputs.items():
-                if fd in ready:
+                if fd in ready and name == "segment":
+                    for packet in self.segment.receive():
+                        self._to_board(packet)
+                elif fd in ready:
                     self._input(name, os.read(fd, 65536))
+            self.wire.deliver()
+            if self.segment:
+                self.segment.retry()
 
     def _input(self, name: str, data: bytes) -> None:
         if not data:
             if name != "control":
                 self.failure = "the emulator has ended"
-            raise Stop
+            raise Stop("standard input has ended")
         if name == "uart":
             self.peer.receive(data)
         elif name == "node":
@@ -249,59 +293,15 @@ class Rig:
         else:
             *lines, self._rest["control"] = (self._rest["control"] + data).split(b"\n")
             for line in lines:
-                self.command(json.loads(line))
-
-
-class Repl:
-    """Just enough of the raw REPL to put a file onto the board and to reset it softly."""
-
-    def __init__(self, port: int) -> None:
-        self.socket = socket.create_connection(("127.0.0.1", port))
-        self.socket.settimeout(START_TIMEOUT_S)
-
-    def until(self, mark: bytes) -> bytes:
-        data = b""
-        while not data.endswith(mark):
-            piece = self.socket.recv(1)
-            if not piece:
-                raise OSError("the serial port was closed")
-            data += piece
-        return data
-
-    def enter(self) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_S
-        self.socket.settimeout(1)
-        while time.monotonic() < deadline:
-            self.socket.sendall(b"\r\x03\x03\x01")
-            try:
-                self.until(b"raw REPL; CTRL-B to exit\r\n>")
-            except TimeoutError:
-                continue
-            self.socket.settimeout(START_TIMEOUT_S)
-            with contextlib.suppress(TimeoutError):  # what answers the tries before
-                self.socket.settimeout(0.2)
-                while True:
-                    self.until(b">")
-            self.socket.settimeout(START_TIMEOUT_S)
-            return
-        raise OSError("there is no raw REPL on the serial port")
-
-    def exec(self, source: str) -> str:
-        self.socket.sendall(source.encode() + b"\x04")
-        self.until(b"OK")
-        output = self.until(b"\x04")[:-1]
-        error = self.until(b"\x04>")[:-2]
-        if error:
-            raise OSError(error.decode())
-        return output.decode()
-
-    def soft_reset(self) -> str:
-        self.socket.sendall(b"\x04")
-        return self.until(b"raw REPL; CTRL-B to exit\r\n>").decode()
-
-    def leave(self) -> None:
-        self.socket.sendall(b"\x02")
-        self.socket.close()
+                try:
+                    wanted = json.loads(line)
+                except ValueError:
+                    wanted = None
+                if isinstance(wanted, dict):
+                    self.command(wanted)
+                else:
+                    text = line.decode(errors="replace")
+                    self.tell({"answer": None, "error": f"no command in JSON: {text}"})
 
 
 def bring_up(rig: Rig) -> None:
@@ -313,89 +313,81 @@ def bring_up(rig: Rig) -> None:
     rig.say(f"{banner}, after {time.monotonic() - rig.begun:.1f} s")
     text = (HERE / "link.py").read_text()
     repl.exec(f"with open('boot.py', 'w') as f: f.write({text!r})")
-    repl.soft_reset()
+    said = repl.soft_reset()
     repl.leave()
+    if "LINK up" not in said:
+        raise OSError(f"the board's network link did not open; its boot.py says: {said}")
     if not rig.link.wait(START_TIMEOUT_S):
         raise OSError("the board's network link did not open")
 
 
-def arguments_of(argv: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="rig.py", description=(__doc__ or "").split("\n\n")[0] + "\n"
-    )
-    add = parser.add_argument
-    add("--firmware", type=Path, default=FIRMWARE, help="a .uf2 or .bin for the RP2040")
-    add("--port", type=int, default=8000, help="forward this port, 127.0.0.1's to the board's")
-    add(
-        "--flash",
-        type=Path,
-        metavar="FILE",
-        help="keep the flash in this file; default: a fresh one",
-    )
-    add("--gdb", type=int, metavar="PORT", help="serve a debugger: target remote :PORT")
-    add("--profile", type=Path, metavar="FILE", help="count cycles by function, into this file")
-    add("--seed", type=int, metavar="N", help="random bits that repeat; default: others each time")
-    add("--loss", type=float, default=0, metavar="PERCENT", help="lose so many packets of the link")
-    add("--no-link", action="store_true", help="leave the board and its network link alone")
-    add("--control", action="store_true", help="commands and events as lines of JSON, for programs")
-    add("--node", default="node", help="the Node.js to use (18 or newer)")
-    add("--parts", type=Path, default=PARTS, help="what tools/build/rig.sh made")
-    found = parser.parse_args(argv)
-    if not found.firmware.is_file():
-        die(f"there is no firmware {found.firmware}: make firmware BOARD=RPI_PICO")
-    if not (found.parts / "bootrom.bin").is_file():
-        die("the emulator's parts are missing: make rig")
-    return found
-
-
-def main() -> None:
-    rig = Rig(arguments_of(sys.argv[1:]))
+def main() -> int:
+    arguments = arguments_of(sys.argv[1:], (__doc__ or "").split("\n\n")[0])
+    if arguments.boards > 1:
+        return several.main(arguments, sys.argv[1:])
+    rig = Rig(arguments)
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     rig.start()
-    status = 0
     try:
-        if rig.arguments.port and not rig.arguments.control:
-            try:
-                rig.network.forward(rig.arguments.port, host_port=rig.arguments.port)
-            except OSError as e:
-                rig.failure = f"{e}; PORT= names another"
-                raise Stop from None
-        if rig.arguments.no_link:
+        forward(rig)
+        if arguments.no_link:
             greet(rig)
         else:
             threading.Thread(target=linked, args=[rig], daemon=True).start()
         rig.run()
-    except (KeyboardInterrupt, Stop):
-        pass
+    except KeyboardInterrupt:
+        rig.why = "a signal has asked for it"
+    except Stop as e:
+        rig.why = str(e)
     finally:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
         rig.stop()
+    rig.tell({"event": "end", "why": rig.failure or rig.why, "failed": bool(rig.failure)})
     if rig.failure:
-        print(f"rig: error: {rig.failure}", file=sys.stderr)
-        status = 1
-    sys.exit(status)
+        print(f"{arguments.name}: error: {rig.failure}", file=sys.stderr)
+    return 1 if rig.failure else 0
+
+
+def forward(rig: Rig) -> None:
+    a = rig.arguments
+    ports = [(a.port, BOARD_PORT)] if not a.control else []
+    try:
+        for here, there in ports:
+            rig.network.forward(there, host_port=here)
+    except OSError as e:
+        rig.failure = f"{e}; PORT= names another"
+        raise Stop from None
+    try:
+        for _, here, there in a.forward:
+            rig.network.forward(there, host_port=here)
+    except OSError as e:
+        rig.failure = f"--forward {here}:{there}: {e}"
+        raise Stop from None
 
 
 def linked(rig: Rig) -> None:
     try:
         bring_up(rig)
     except OSError as e:
-        rig.failure = str(e)
-        os.kill(os.getpid(), signal.SIGINT)
+        if not rig.why:  # else it is ending anyway
+            rig.failure = str(e)
+            os.kill(os.getpid(), signal.SIGINT)
     else:
         greet(rig)
 
 
 def greet(rig: Rig) -> None:
-    serial, port = rig.ready["serial"], rig.arguments.port
-    rig.tell({"event": "ready", "serial": serial})
+    serial, a = rig.ready["serial"], rig.arguments
+    rig.tell({"event": "ready", "serial": serial, "address": rig.address})
     rig.say(f"ready after {time.monotonic() - rig.begun:.1f} s; Ctrl-C stops")
     rig.say(
         f"  serial  socket://127.0.0.1:{serial}   (mpremote connect socket://127.0.0.1:{serial})"
     )
-    rig.say(f"  HTTP    http://127.0.0.1:{port}   leads to the board's port {port}")
-    rig.say(f"  the board is {slirp.GUEST}; it reaches this machine as {slirp.HOST}")
+    rig.say(f"  HTTP    http://127.0.0.1:{a.port}   leads to the board's port {BOARD_PORT}")
+    for _, here, there in a.forward:
+        rig.say(f"          127.0.0.1:{here}   leads to the board's port {there}")
+    rig.say(f"  the board is {rig.address}; it reaches this machine as {slirp.HOST}")
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

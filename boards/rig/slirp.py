@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A network in user space: libslirp by ctypes. It needs no privilege.
 
-The guest (10.0.2.15) reaches this machine's loopback as 10.0.2.2, and through it whatever this
+The guest, 10.0.2.15 where it is alone, reaches this machine's loopback as 10.0.2.2, and through it whatever this
 machine reaches; ports of this machine's loopback are forwarded to the guest's.
 """
 
@@ -17,7 +17,7 @@ import time
 from collections.abc import Callable
 
 NETWORK, MASK, HOST = "10.0.2.0", "255.255.255.0", "10.0.2.2"
-NAMESERVER, GUEST = "10.0.2.3", "10.0.2.15"
+NAMESERVER = "10.0.2.3"
 GUEST_MAC = b"\x52\x54\x00\x50\x4d\x47"
 ETHERNET_IPV4, ETHERNET_ARP = b"\x08\x00", b"\x08\x06"
 ARP_REPLY_HEAD = b"\x00\x01\x08\x00\x06\x04\x00\x02"
@@ -118,14 +118,15 @@ def load() -> ctypes.CDLL:
 class Network:
     """`deliver` is given the IPv4 packets for the guest. One thread uses it."""
 
-    def __init__(self, deliver: Callable[[bytes], None]) -> None:
+    def __init__(self, deliver: Callable[[bytes], None], guest: str) -> None:
+        self._guest = guest
         self._library = load()
         self._deliver = deliver
         self._router_mac = b"\xff" * 6
         self._timers: dict[int, list] = {}  # number: [callback, its argument, when (ms) or None]
         self._events: list[int] = []
         self._polled: list[tuple[int, int]] = []
-        self._forwards: dict[int, int] = {}
+        self._forwards: dict[int, int] = {}  # here: there
         self._callbacks = Callbacks(
             SendPacket(self._from_network),
             GuestError(lambda text, _: None),
@@ -145,7 +146,7 @@ class Network:
             vnetwork=address(NETWORK),
             vnetmask=address(MASK),
             vhost=address(HOST),
-            vdhcp_start=address(GUEST),
+            vdhcp_start=address(guest),
             vnameserver=address(NAMESERVER),
         )
         self._slirp = self._library.slirp_new(config, self._callbacks, None)
@@ -172,7 +173,7 @@ class Network:
         elif kind == ETHERNET_ARP and len(body) >= 28 and body[6:8] == b"\x00\x01":
             sender_mac, sender, target = body[8:14], body[14:18], body[24:28]
             self._router_mac = sender_mac
-            if target == socket.inet_aton(GUEST):
+            if target == socket.inet_aton(self._guest):
                 answer = ARP_REPLY_HEAD + GUEST_MAC + target + sender_mac + sender
                 self._input(sender_mac + GUEST_MAC + ETHERNET_ARP + answer)
         return size
@@ -181,25 +182,35 @@ class Network:
 
     def forward(self, port: int, host_port: int = 0) -> int:
         """The port of this machine's loopback, TCP and UDP, that leads to the guest's `port`."""
-        if not host_port and port in self._forwards:
-            return self._forwards[port]
+        for number in (port, host_port):
+            if not (isinstance(number, int) and 0 <= number <= 65535):
+                raise OSError(f"a port is 1 to 65535, not {number!r}")
+        if port == 0:
+            raise OSError("the board has no port 0")
+        if not host_port:
+            for here, there in self._forwards.items():
+                if there == port:
+                    return here
         for _ in range(1 if host_port else TRIES):
             free = host_port or _free_port()
             if self._add(0, free, port):
                 if self._add(1, free, port):
-                    self._forwards[port] = free
+                    self._forwards[free] = port
                     return free
                 self._remove(0, free)
-        raise OSError(f"port {host_port or '(any)'} of 127.0.0.1 cannot be forwarded: it is in use")
+        why = _why_not(host_port) if host_port else "no port is free"
+        raise OSError(f"port {host_port or '(any)'} of 127.0.0.1 cannot be forwarded: {why}")
 
     def unforward(self, port: int) -> None:
-        if free := self._forwards.pop(port, None):
-            self._remove(0, free)
-            self._remove(1, free)
+        """Of all ports that lead to the guest's."""
+        for here in [here for here, there in self._forwards.items() if there == port]:
+            del self._forwards[here]
+            self._remove(0, here)
+            self._remove(1, here)
 
     def _add(self, udp: int, here: int, port: int) -> bool:
         add = self._library.slirp_add_hostfwd
-        return add(self._slirp, udp, address("127.0.0.1"), here, address(GUEST), port) == 0
+        return add(self._slirp, udp, address("127.0.0.1"), here, address(self._guest), port) == 0
 
     def _remove(self, udp: int, here: int) -> None:
         self._library.slirp_remove_hostfwd(self._slirp, udp, address("127.0.0.1"), here)
@@ -275,3 +286,15 @@ def _free_port() -> int:
     with socket.socket() as s:
         s.bind(("127.0.0.1", 0))
         return s.getsockname()[1]
+
+
+def _why_not(port: int) -> str:
+    for kind in (socket.SOCK_STREAM, socket.SOCK_DGRAM):
+        with socket.socket(socket.AF_INET, kind) as s:
+            try:
+                s.bind(("127.0.0.1", port))
+            except PermissionError:
+                return "ports below 1024 need privileges"
+            except OSError:
+                return "it is in use"
+    return "it is in use"

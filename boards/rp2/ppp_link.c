@@ -9,6 +9,8 @@
 #if MICROPY_PY_NETWORK_PPP_LWIP
 
 #include <string.h>
+#include "lwip/igmp.h"
+#include "lwip/netif.h"
 #include "lwip/pbuf.h"
 #include "lwip/sys.h"
 #include "netif/ppp/ppp_impl.h"
@@ -180,6 +182,13 @@ void pmg_ppp_hook(ppp_pcb *ppp) {
     callbacks = *ppp->link_cb;
     callbacks.netif_output = output;
     ppp->link_cb = &callbacks;
+#if LWIP_IGMP
+    // lwIP takes multicast only from an interface that speaks IGMP. A modem hears of it only if the
+    // program asks for multicast; the emulator's network carries it from board to board.
+    struct netif *netif = ppp->netif;
+    netif_set_flags(netif, NETIF_FLAG_IGMP | NETIF_FLAG_BROADCAST);
+    (void)igmp_start(netif);
+#endif
 }
 
 #endif

@@ -11,10 +11,6 @@
 
 enum { HEADER = 12, LABEL_MAX = 63, POINTER = 0xc0, POINTERS_MAX = 32 };
 
-static uint8_t lower(uint8_t c) {
-    return c >= 'A' && c <= 'Z' ? (uint8_t)(c + 'a' - 'A') : c;
-}
-
 // ---------------------------------------------------------------------------------------------
 // Reading
 
@@ -107,6 +103,17 @@ bool pmg_wire_valid(const pmg_wire_msg_t *m) {
     return true;
 }
 
+size_t pmg_wire_section(const pmg_wire_msg_t *m, int section) {
+    pmg_wire_rr_t rr;
+    size_t pos = HEADER;
+    for (int s = 0; s < section; s++) {
+        for (unsigned n = pmg_wire_count(m, s); n > 0; n--) {
+            pos = pmg_wire_read(m, pos, s == 0, &rr);
+        }
+    }
+    return pos;
+}
+
 // ---------------------------------------------------------------------------------------------
 // Names
 
@@ -120,7 +127,8 @@ size_t pmg_wire_len(const uint8_t *wire) {
 
 bool pmg_wire_equal(const uint8_t *a, const uint8_t *b) {
     size_t n = pmg_wire_len(a), i = 0;
-    while (i < n && lower(a[i]) == lower(b[i])) { // lengths of labels are below any letter
+    while (i < n &&
+           pmg_wire_lower(a[i]) == pmg_wire_lower(b[i])) { // lengths of labels are below any letter
         i++;
     }
     return i == n;

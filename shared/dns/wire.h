@@ -45,6 +45,11 @@ unsigned pmg_wire_count(const pmg_wire_msg_t *m,
     int section);                             // 0 questions, 1 answers, 2 authority, 3
 bool pmg_wire_valid(const pmg_wire_msg_t *m); // each section can be read to its end
 
+size_t pmg_wire_section(const pmg_wire_msg_t *m, int section); // where it begins
+
+static inline uint8_t pmg_wire_lower(uint8_t ch) {
+    return ch >= 'A' && ch <= 'Z' ? (uint8_t)(ch + 'a' - 'A') : ch;
+}
 size_t pmg_wire_len(const uint8_t *wire);
 bool pmg_wire_equal(const uint8_t *a, const uint8_t *b); // without case
 // Text with dots to wire; "\." is a dot in a label. ".local" is added where it is missing. -EINVAL.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // What the files of multicast DNS share (RFC 6762, RFC 6763). From the top: open.c (a program's draft,
-// the listener that is made of it, its protocol), recv.c (what comes), mdns.c (what is sent, and when),
+// the listener that is made of it, its protocol), recv.c (what comes; index.c finds its records), mdns.c (what is sent, and when),
 // own.c (the records that this host announces). dns/wire.c reads and writes messages.
 #ifndef PMG_MDNS_INT_H
 #define PMG_MDNS_INT_H
@@ -133,6 +133,13 @@ void pmg_mdns_probe(struct mg_connection *c, uint64_t wait); // for all names, a
 void pmg_mdns_arm(struct mg_connection *c);                  // sets the deadline
 // Looks which interfaces there are; true if there is a new one.
 bool pmg_mdns_scan(struct mg_connection *c);
+
+// index.c: of a valid message; NULL: no memory. It is the caller's to pmg_free().
+typedef struct pmg_mdns_index pmg_mdns_index_t;
+pmg_mdns_index_t *pmg_mdns_index(struct mg_connection *c, const pmg_wire_msg_t *m);
+// The first record of a name and type anywhere in the message.
+bool pmg_mdns_find(const pmg_mdns_index_t *index, const pmg_wire_msg_t *m, const uint8_t *name,
+    unsigned type, pmg_wire_rr_t *rr);
 
 // recv.c
 void pmg_mdns_read(struct mg_connection *c);

@@ -42,22 +42,10 @@ static bool may_unicast(struct mg_connection *c) {
     return true;
 }
 
-// The first record of a section.
-static size_t section_at(const pmg_wire_msg_t *m, int section) {
-    pmg_wire_rr_t rr;
-    size_t pos = 12;
-    for (int s = 0; s < section; s++) {
-        for (unsigned n = pmg_wire_count(m, s); n > 0; n--) {
-            pos = pmg_wire_read(m, pos, s == 0, &rr);
-        }
-    }
-    return pos;
-}
-
 // Own records that the asker has already, fresh enough (section 7.1).
 static uint64_t known_answers(const pmg_mdns_t *md, const pmg_wire_msg_t *m, uint32_t ip) {
     uint64_t known = 0, all = pmg_mdns_all(md) | 1u << PMG_OWN_NSEC;
-    size_t pos = section_at(m, 1);
+    size_t pos = pmg_wire_section(m, 1);
     pmg_wire_rr_t rr;
     uint8_t name[6 + PMG_WIRE_NAME];
     for (unsigned n = pmg_wire_count(m, 1); n > 0; n--) {
@@ -92,7 +80,7 @@ static uint64_t known_answers(const pmg_mdns_t *md, const pmg_wire_msg_t *m, uin
 // (section 8.2).
 static void simultaneous_probe(struct mg_connection *c, const pmg_wire_msg_t *m, uint32_t ip) {
     pmg_mdns_t *md = pmg_mdns_of(c);
-    size_t pos = section_at(m, 2);
+    size_t pos = pmg_wire_section(m, 2);
     pmg_wire_rr_t rr;
     int service;
     for (unsigned n = pmg_wire_count(m, 2); n > 0; n--) {
@@ -181,27 +169,13 @@ static void conflict(struct mg_connection *c, int service) {
 // True: some name is taken, and the search for another has begun.
 static bool conflicts(struct mg_connection *c, const pmg_wire_msg_t *m, uint32_t ip) {
     pmg_wire_rr_t rr;
-    size_t pos = section_at(m, 1);
+    size_t pos = pmg_wire_section(m, 1);
     for (int section = 1; section < 4; section++) {
         for (unsigned n = pmg_wire_count(m, section); n > 0; n--) {
             int service;
             pos = pmg_wire_read(m, pos, false, &rr);
             if (rr.ttl > 0 && pmg_mdns_contradicts(pmg_mdns_of(c), m, &rr, ip, &service) != 0) {
                 conflict(c, service);
-                return true;
-            }
-        }
-    }
-    return false;
-}
-
-// The record of a name and type anywhere in the message.
-static bool lookup(const pmg_wire_msg_t *m, const uint8_t *name, unsigned type, pmg_wire_rr_t *rr) {
-    size_t pos = section_at(m, 1);
-    for (int section = 1; section < 4; section++) {
-        for (unsigned n = pmg_wire_count(m, section); n > 0; n--) {
-            pos = pmg_wire_read(m, pos, false, rr);
-            if (rr->type == type && rr->class == PMG_CLASS_IN && pmg_wire_equal(rr->name, name)) {
                 return true;
             }
         }
@@ -225,21 +199,22 @@ static void set_addr(const pmg_wire_msg_t *m, const pmg_wire_rr_t *rr, pmg_mdns_
     resp->address = mg_str(resp->address_text);
 }
 
-static bool set_host(pmg_mdns_t *md, const pmg_wire_msg_t *m, const pmg_wire_rr_t *srv,
-    pmg_mdns_resp_t *resp) {
+static bool set_host(pmg_mdns_t *md, const pmg_wire_msg_t *m, const pmg_mdns_index_t *index,
+    const pmg_wire_rr_t *srv, pmg_mdns_resp_t *resp) {
     uint8_t host[PMG_WIRE_NAME];
     pmg_wire_rr_t rr;
     resp->port = m->buf[srv->data + 4] << 8 | m->buf[srv->data + 5];
     (void)pmg_wire_read_name(m, srv->data + 6, host);
-    if (lookup(m, host, MG_DNS_RTYPE_A, &rr) || lookup(m, host, MG_DNS_RTYPE_AAAA, &rr)) {
+    if (pmg_mdns_find(index, m, host, MG_DNS_RTYPE_A, &rr) ||
+        pmg_mdns_find(index, m, host, MG_DNS_RTYPE_AAAA, &rr)) {
         set_addr(m, &rr, resp);
     }
     return set_text(md, 2, host, &resp->host);
 }
 
 // What an answer says, with what the same message has about it.
-static bool fill(pmg_mdns_t *md, const pmg_wire_msg_t *m, pmg_wire_rr_t *rr,
-    pmg_mdns_resp_t *resp) {
+static bool fill(pmg_mdns_t *md, const pmg_wire_msg_t *m, const pmg_mdns_index_t *index,
+    pmg_wire_rr_t *rr, pmg_mdns_resp_t *resp) {
     uint8_t target[PMG_WIRE_NAME];
     memset(resp, 0, sizeof(*resp));
     resp->type = (int)rr->type;
@@ -253,13 +228,14 @@ static bool fill(pmg_mdns_t *md, const pmg_wire_msg_t *m, pmg_wire_rr_t *rr,
         case MG_DNS_RTYPE_TXT:
             resp->txt = mg_str_n((char *)(size_t)m->buf + rr->data, rr->data_len);
             return true;
-        case MG_DNS_RTYPE_SRV: return set_host(md, m, rr, resp);
+        case MG_DNS_RTYPE_SRV: return set_host(md, m, index, rr, resp);
         case MG_DNS_RTYPE_PTR:
             (void)pmg_wire_read_name(m, rr->data, target);
-            if (lookup(m, target, MG_DNS_RTYPE_TXT, rr)) {
+            if (pmg_mdns_find(index, m, target, MG_DNS_RTYPE_TXT, rr)) {
                 resp->txt = mg_str_n((char *)(size_t)m->buf + rr->data, rr->data_len);
             }
-            if (lookup(m, target, MG_DNS_RTYPE_SRV, rr) && !set_host(md, m, rr, resp)) {
+            if (pmg_mdns_find(index, m, target, MG_DNS_RTYPE_SRV, rr) &&
+                !set_host(md, m, index, rr, resp)) {
                 return false;
             }
             return set_text(md, 1, target, &resp->instance);
@@ -273,14 +249,19 @@ static void response(struct mg_connection *c, pmg_mdns_iface_t *i, const pmg_wir
     if (md->state != PMG_MDNS_IDLE) {
         (void)conflicts(c, m, i->i.ip);
     }
-    size_t pos = section_at(m, 1);
+    pmg_mdns_index_t *index = pmg_mdns_index(c, m);
+    if (index == NULL) {
+        return; // without memory it is lost, as a datagram may be
+    }
+    size_t pos = pmg_wire_section(m, 1);
     for (unsigned n = pmg_wire_count(m, 1); n > 0 && !c->is_closing && !pmg_m(c)->stop; n--) {
         pmg_wire_rr_t rr;
         pos = pmg_wire_read(m, pos, false, &rr);
-        if (rr.class == PMG_CLASS_IN && fill(md, m, &rr, &resp)) {
+        if (rr.class == PMG_CLASS_IN && fill(md, m, index, &rr, &resp)) {
             pmg_call(c, MG_EV_MDNS_RESP, &resp);
         }
     }
+    pmg_free(index);
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -22,7 +22,7 @@
 #endif
 
 #if defined(PMG_IO_LWIP) // raw lwIP, io/lwip/
-#define PMG_CAN_MULTICAST 0
+#define PMG_CAN_MULTICAST 1
 #define PMG_CAN_IRQ 1
 #define PMG_CAN_ETC 0
 #define PMG_CAN_BARE 1

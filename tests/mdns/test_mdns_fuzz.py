@@ -24,7 +24,7 @@ from peers.mdns_peer import (
 )
 from test_mdns import DEVICE, announced
 
-pytestmark = pytest.mark.needs("multicast")
+pytestmark = [pytest.mark.needs("multicast"), pytest.mark.cost(2.5)]
 
 MARK = unique("mark")
 GOOD = [record(f"{MARK}.local", A, ip("10.0.0.1"))]
@@ -90,8 +90,11 @@ def device(shared):
 
 
 def alive(peer, name):
-    peer.say([question(f"{name}.local", A, top=True)])
-    return peer.heard(f"{name}.local", A, unicast=True)[0] is not None
+    for _ in range(10):  # a board answers few by unicast, each second
+        peer.say([question(f"{name}.local", A, top=True)])
+        if peer.heard(f"{name}.local", A, timeout=2, unicast=True)[0] is not None:
+            return True
+    return False
 
 
 def test_malformed(device):

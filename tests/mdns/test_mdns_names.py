@@ -10,7 +10,7 @@ from peers.mdns_peer import RESPONSE, A, Peer, ip, message, question, record, un
 from peers.names import LOOKUPS, NameServer, one
 from zeroconf import DNSIncoming, ServiceInfo, Zeroconf
 
-pytestmark = pytest.mark.needs("multicast")
+pytestmark = [pytest.mark.needs("multicast"), pytest.mark.cost(2.5)]
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_connection_to_ourselves(script):
     script.exec(
         f"""
 d = m.mdns_listen(None, {name!r}, interface="127.0.0.1")
-listener = m.listen(url("tcp"))
+listener = m.listen("tcp://127.0.0.1:0")
 until("d.mdns_name", 15000)
 look("{name}.local", "tcp", "tcp", port_of(listener))
 until("done('tcp')", 15000)

@@ -102,7 +102,8 @@ class Peer:
                 data, sender = s.recvfrom(65536)
             except TimeoutError:
                 return
-            if sender[0] == "127.0.0.1":  # not another peer like us, who may talk nonsense
+            # Not another peer like us, who may talk nonsense: an emulated board has an address of its own.
+            if sender[0] == "127.0.0.1" or sender[0].startswith("127.200."):
                 found = DNSIncoming(data)
                 assert found.valid, data
                 self.sender = sender

@@ -92,8 +92,7 @@ def total(folder: Path) -> tuple[int, int]:
 
 def switches() -> list[str]:
     text = (ROOT / "shared/base/names.h").read_text()
-    found = re.findall(r"#ifndef (PMG_HAS_\w+)", text)
-    return [name for name in found if name != "PMG_HAS_MDNS"]  # off where lwIP is the backend
+    return re.findall(r"#ifndef (PMG_HAS_\w+)", text)
 
 
 def ninja(folder: Path, *arguments: str) -> str:

@@ -23,6 +23,8 @@
 #undef LWIP_NETIF_LOOPBACK_MULTITHREADING
 #undef PPP_MD5_RANDM
 #undef LWIP_HOOK_TCP_ISN
+#undef LWIP_LOOPIF_MULTICAST
+#undef SO_REUSE_RXTOALL
 
 // An RP2350 has twice the RAM.
 #if PICO_RP2350
@@ -56,6 +58,15 @@ struct netif;
 signed char pmg_loopback_pending(void (*poll)(struct netif *), struct netif *netif);
 #define tcpip_callback_fn void (*)(struct netif *)
 #define tcpip_try_callback pmg_loopback_pending
+
+// Multicast is heard by all on the board who have asked for it, as it is elsewhere. Its names are
+// Manager.mdns_listen()'s: lwIP's own responder, which shares its port with nobody, is left out.
+#define LWIP_LOOPIF_MULTICAST (1)
+#define SO_REUSE_RXTOALL (1)
+#if !defined(PMG_HAS_MDNS) || PMG_HAS_MDNS
+#undef LWIP_MDNS_RESPONDER
+#define LWIP_MDNS_RESPONDER (0)
+#endif
 
 // Without it each packet that comes stirs a pool of random bits, by MD5 and by waiting for the ring
 // oscillator: 20,000 cycles. Nothing but a PPP server's challenge would use that pool.

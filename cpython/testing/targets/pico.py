@@ -121,7 +121,7 @@ class PicoTarget(SerialTarget):
 
     def _start_rig(self) -> None:
         command = [sys.executable, str(self.rig), "--control", "--firmware", str(self.firmware)]
-        command += ["--parts", str(self.parts)]
+        command += ["--parts", str(self.parts), "--mdns"]
         self._rig = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -136,6 +136,7 @@ class PicoTarget(SerialTarget):
         self._serial = ready["serial"]
 
     def _listen(self, rig: subprocess.Popen[bytes], answers: queue.Queue[dict[str, Any]]) -> None:
+        why = ""
         for line in rig.stdout:
             event = json.loads(line)
             if event.get("event") == "fault":
@@ -146,9 +147,11 @@ class PicoTarget(SerialTarget):
                     self.in_use.was_reset()
             if event.get("event") == "ready" or "answer" in event:
                 answers.put(event)
-        answers.put({"error": "the rig has ended"})
+            if event.get("event") == "end":
+                why = f": {event['why']}"
+        answers.put({"error": f"the rig has ended{why}"})
         if rig is self._rig:
-            self.fault = "the rig has ended"
+            self.fault = f"the rig has ended{why}"
             if self.in_use:
                 self.in_use.broke(self.fault)
 

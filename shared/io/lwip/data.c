@@ -94,14 +94,15 @@ void pmg_lwip_on_datagram(void *arg, struct udp_pcb *pcb, struct pbuf *p, const 
     u16_t port) {
     pmg_lwip_sock_t *s = arg;
     (void)pcb;
-    if (s->dgram_count == PMG_LWIP_DATAGRAMS) {
+    if (s->dgram_count == s->dgram_max) {
         pbuf_free(p);
         return;
     }
-    unsigned i = (s->dgram_first + s->dgram_count++) % PMG_LWIP_DATAGRAMS;
+    unsigned i = (unsigned)(s->dgram_first + s->dgram_count++) % s->dgram_max;
     s->dgram[i].p = p;
     s->dgram[i].addr = *addr;
     s->dgram[i].port = port;
+    s->dgram[i].iface = netif_get_index(ip_current_input_netif());
     pmg_lwip_ready(s);
 }
 
@@ -136,10 +137,11 @@ static long read_datagram(pmg_lwip_sock_t *s, struct mg_connection *c, void *buf
     long n = -EAGAIN;
     if (d != NULL) {
         n = pbuf_copy_partial(d->p, buf, (u16_t)(len < 0xffff ? len : 0xffff), 0);
-        if (c->is_listening || pmg_x(c)->everyone != NULL) {
+        if (c->is_listening || pmg_x(c)->everyone != NULL || pmg_x(c)->multicast) {
             pmg_lwip_from_ip(&d->addr, d->port, &c->rem);
         }
-        s->dgram_first = (u8_t)((s->dgram_first + 1) % PMG_LWIP_DATAGRAMS);
+        pmg_io_of(s->m)->iface = d->iface;
+        s->dgram_first = (u8_t)((s->dgram_first + 1) % s->dgram_max);
         s->dgram_count--;
         pbuf_free(d->p);
     }

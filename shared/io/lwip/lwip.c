@@ -54,16 +54,8 @@ static err_t on_accept(void *arg, struct tcp_pcb *pcb, err_t err) {
 // ---------------------------------------------------------------------------------------------
 // Making and ending
 
-static pmg_lwip_sock_t *new_sock(pmg_mgr_t *m, bool udp) {
-    size_t size =
-        sizeof(pmg_lwip_sock_t) + (udp ? PMG_LWIP_DATAGRAMS * sizeof(pmg_lwip_dgram_t) : 0);
-    pmg_lwip_sock_t *s = pmg_alloc(size);
-    if (s != NULL) {
-        memset(s, 0, size);
-        s->m = m;
-        s->is_udp = udp;
-    }
-    return s;
+static pmg_lwip_sock_t *new_sock(struct mg_connection *c) {
+    return pmg_lwip_new(pmg_m(c), c->is_udp ? PMG_LWIP_DATAGRAMS : 0);
 }
 
 static void free_sock(pmg_lwip_sock_t *s) {
@@ -93,11 +85,14 @@ static void shut_tcp(pmg_lwip_sock_t *s) {
 static void shut(pmg_lwip_sock_t *s) {
     if (s->is_udp) {
         if (s->pcb.udp != NULL) {
+#if PMG_MULTICAST
+            pmg_lwip_leave(s);
+#endif
             udp_remove(s->pcb.udp);
         }
         while (s->dgram_count > 0) {
             pbuf_free(s->dgram[s->dgram_first].p);
-            s->dgram_first = (u8_t)((s->dgram_first + 1) % PMG_LWIP_DATAGRAMS);
+            s->dgram_first = (u8_t)((s->dgram_first + 1) % s->dgram_max);
             s->dgram_count--;
         }
     } else if (s->pcb.tcp != NULL) {
@@ -112,7 +107,7 @@ static void shut(pmg_lwip_sock_t *s) {
 }
 
 static void add_spare(pmg_lwip_sock_t *l) {
-    pmg_lwip_sock_t *s = new_sock(l->m, false);
+    pmg_lwip_sock_t *s = pmg_lwip_new(l->m, 0);
     if (s == NULL) {
         return; // one peer less may wait until memory comes back
     }
@@ -238,7 +233,7 @@ int pmg_io_listen(struct mg_connection *c, const char *path, int fd) {
     if (path != NULL || fd != PMG_IO_OWN) {
         return -EOPNOTSUPP; // no such sockets here
     }
-    pmg_lwip_sock_t *s = new_sock(pmg_m(c), c->is_udp);
+    pmg_lwip_sock_t *s = new_sock(c);
     if (s == NULL) {
         return -ENOMEM;
     }
@@ -376,7 +371,7 @@ int pmg_io_connect(struct mg_connection *c, const char *path) {
     if (path != NULL) {
         return -EOPNOTSUPP;
     }
-    pmg_lwip_sock_t *s = new_sock(pmg_m(c), c->is_udp);
+    pmg_lwip_sock_t *s = new_sock(c);
     if (s == NULL) {
         return -ENOMEM;
     }

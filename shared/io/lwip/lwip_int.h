@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What the two halves of the lwIP backend share: lwip.c opens and closes, data.c moves bytes
-// and waits. It is for boards where MicroPython runs lwIP without BSD sockets.
+// What the parts of the lwIP backend share: lwip.c opens and closes, data.c moves bytes and waits,
+// mcast.c is for multicast. It is for boards where MicroPython runs lwIP without BSD sockets.
 //
 // lwIP calls us from an interrupt (PendSV), from the scheduler, or synchronously inside our own
 // calls. A callback therefore only queues: it touches the fixed fields of a pmg_lwip_sock_t and
@@ -30,11 +30,19 @@
 #ifndef PMG_LWIP_DATAGRAMS
 #define PMG_LWIP_DATAGRAMS 4
 #endif
+// And of multicast, where one question has many answers at a time.
+#ifndef PMG_LWIP_MULTICASTS
+#define PMG_LWIP_MULTICASTS 12
+#endif
+
+// Interfaces on which a connection may be a member of a group.
+#define PMG_LWIP_IFACES 4
 
 typedef struct {
     struct pbuf *p;
     ip_addr_t addr;
     u16_t port;
+    u8_t iface; // where it came in
 } pmg_lwip_dgram_t;
 
 typedef struct pmg_lwip_sock {
@@ -52,7 +60,9 @@ typedef struct pmg_lwip_sock {
     struct pmg_lwip_sock *next;            // in its listener's list: spare, then waiting
     struct pmg_lwip_sock *spare, *waiting; // of a listener
     u16_t rx_off;                          // consumed of the first pbuf
-    u8_t dgram_first, dgram_count;
+    u8_t dgram_first, dgram_count, dgram_max;
+    u8_t joined[PMG_LWIP_IFACES]; // interfaces on which it is a member of `group`, 0: none
+    u32_t group;
     volatile bool in_ready, eof, connected;
     bool is_udp, is_listener;
     bool starved; // lwIP had no memory for what is to be sent
@@ -66,6 +76,7 @@ typedef struct {
     volatile size_t ready_len;
     volatile bool woken;
     bool starved; // some connection found no memory in lwIP
+    u8_t iface;   // where the datagram came in that was read last
 } pmg_io_mgr_t;
 PMG_FITS(pmg_io_mgr_t, PMG_IO_STATE_SIZE);
 
@@ -80,6 +91,12 @@ static inline pmg_lwip_sock_t *pmg_lwip_sock(struct mg_connection *c) {
 int pmg_lwip_errno(err_t err);
 void pmg_lwip_to_ip(const struct mg_addr *a, ip_addr_t *ip);
 void pmg_lwip_from_ip(const ip_addr_t *ip, u16_t port, struct mg_addr *a);
+
+// A socket of TCP, or of UDP with room for so many datagrams; NULL: no memory.
+pmg_lwip_sock_t *pmg_lwip_new(pmg_mgr_t *m, u8_t datagrams);
+#if PMG_MULTICAST
+void pmg_lwip_leave(pmg_lwip_sock_t *s); // its group, on all interfaces; with the lock held
+#endif
 
 // With the lock held.
 void pmg_lwip_ready(pmg_lwip_sock_t *s);

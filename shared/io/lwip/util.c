@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Errors and addresses of lwIP, and sockets that outlive their connection.
+// Sockets as they begin, and those that outlive their connection; errors and addresses of lwIP.
 
 #if defined(PMG_IO_LWIP)
 
@@ -11,6 +11,18 @@
 #define ORPHAN_POLLS 10
 
 #define POLL_INTERVAL 4 // in half seconds
+
+pmg_lwip_sock_t *pmg_lwip_new(pmg_mgr_t *m, u8_t datagrams) {
+    size_t size = sizeof(pmg_lwip_sock_t) + datagrams * sizeof(pmg_lwip_dgram_t);
+    pmg_lwip_sock_t *s = pmg_alloc(size);
+    if (s != NULL) {
+        memset(s, 0, size);
+        s->m = m;
+        s->is_udp = datagrams > 0;
+        s->dgram_max = datagrams;
+    }
+    return s;
+}
 
 int pmg_lwip_errno(err_t err) {
     switch (err) {
