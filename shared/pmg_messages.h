@@ -42,6 +42,7 @@
 #define PMG_MSG_ROOTS \
     "root_dir must be a str, a dict or an iterable of (prefix, folder) pairs of str, not %s"
 #define PMG_MSG_BAD_ESCAPE "a percent sign is not followed by two hex digits"
+#define PMG_MSG_ROUTES "this is no table of routes"
 #define PMG_MSG_LIMIT_UNKNOWN "Manager has no limit named %s"
 #define PMG_MSG_HANDLER_FAILED "handler raised"
 

@@ -44,6 +44,9 @@
 #ifndef PMG_HAS_RPC // JSON-RPC and JWT, in Python over PMG_HAS_UTIL
 #define PMG_HAS_RPC PMG_HAS_UTIL
 #endif
+#ifndef PMG_HAS_WEB // pymongoose.web, in Python over PMG_HAS_UTIL, and its table of routes
+#define PMG_HAS_WEB PMG_HAS_UTIL
+#endif
 #ifndef PMG_HAS_SNTP
 #define PMG_HAS_SNTP 1
 #endif
@@ -201,7 +204,8 @@
         X(random_str, 1, 1) \
         X(millis, 0, 0) \
         X(log_set, 1, 1) \
-        X(log_get, 0, 0))
+        X(log_get, 0, 0)) \
+    PMG_WHEN(PMG_HAS_WEB, X(http_route, 2, 3))
 
 // Attributes of the module that are none of these.
 #define PMG_ATTRIBUTES(X) X(version)
