@@ -79,6 +79,16 @@ OURS_UNIX = Peer("pymongoose, MicroPython", script(OUR_UNIX, "hello_pymongoose.p
 HELLO = [
     OURS,
     OURS_UNIX,
+    Peer(
+        "pymongoose, CPython, all events",
+        script(OUR_PYTHON, "hello_pymongoose.py", "all"),
+        ours=True,
+    ),
+    Peer(
+        "pymongoose, MicroPython, all events",
+        script(OUR_UNIX, "hello_pymongoose.py", "all"),
+        ours=True,
+    ),
     C_MONGOOSE,
     C_FLUSHED,
     Peer("bjoern", script(PYTHON, "hello_bjoern.py"), "bjoern"),

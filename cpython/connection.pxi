@@ -24,6 +24,7 @@ cdef class Connection:
         if self.state.c != NULL:  # torn out of its Manager by the garbage collector
             pmg_conn_obj(self.state.c)[0] = NULL
         Py_XDECREF(self.state.addrs)
+        Py_XDECREF(self.state.into)
 
     def __repr__(self):
         cdef mg_connection *c = self.state.c
@@ -46,12 +47,17 @@ cdef class Connection:
     def handler(self, handler):
         pmg_py_callable(handler, "handler")
         self._handler = handler
+        if self.state.c != NULL:
+            pmg_conn_events(self.state.c, 0, handler is not None)
 
-    def set_handler(self, handler):
-        """Sets this connection's own handler; None: the Manager's."""
-        alive(self)
+    def set_handler(self, handler, *, events=None):
+        """Sets this connection's own handler, or the Manager's, and what it hears of."""
+        ours(self)
         pmg_py_callable(handler, "handler")
+        cdef uint32_t mask = events_arg(events)
+        cdef mg_connection *c = alive(self)
         self._handler = handler
+        pmg_conn_events(c, mask, handler is not None)
 
     # Raw data
 
@@ -73,6 +79,27 @@ cdef class Connection:
         result = pmg_py_bytes(head(pmg_recv_peek(c), length))
         pmg_py_done(c, pmg_recv_consume(c, len(<bytes>result)), NULL)
         return result
+
+    def recv_into(self, buffer):
+        """Takes received bytes out of the buffer and into the program's; how many they are."""
+        ours(self)
+        cdef Py_buffer view
+        pmg_py_buffer(<PyObject *>buffer, "buffer", &view)
+        cdef mg_connection *c = self.state.c
+        cdef mg_str s
+        cdef int rc = 0
+        s.len = 0
+        if c != NULL:
+            s = head(pmg_recv_peek(c), view.len)
+            rc = pmg_recv_consume(c, 0)  # may it be taken?
+            if rc >= 0 and s.len > 0:
+                memcpy(view.buf, s.buf, s.len)
+                rc = pmg_recv_consume(c, s.len)
+        try:
+            pmg_py_done(c, rc, NULL)
+        finally:
+            PyBuffer_Release(&view)
+        return s.len
 
     def recv_data(self, length=-1):
         """The first `length` received bytes, which stay in the buffer."""

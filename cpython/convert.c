@@ -112,6 +112,17 @@ int pmg_py_data(PyObject *o, const char *name, pmg_py_data_t *out) {
     return 0;
 }
 
+int pmg_py_buffer(PyObject *o, const char *name, Py_buffer *out) {
+    if (PyObject_GetBuffer(o, out, PyBUF_WRITABLE) == 0) {
+        return 0;
+    }
+    if (PyErr_ExceptionMatches(PyExc_BufferError) || PyErr_ExceptionMatches(PyExc_TypeError)) {
+        PyErr_Clear(); // read-only, not in one piece, or no buffer at all
+        return pmg_py_bad_type(PMG_MSG_BUFFER, name, o);
+    }
+    return -1;
+}
+
 void pmg_py_none(pmg_py_data_t *out) {
     memset(out, 0, sizeof(*out));
 }

@@ -34,6 +34,8 @@ typedef struct {
     Py_buffer view; // view.obj NULL: nothing to release
 } pmg_py_data_t;
 int pmg_py_data(PyObject *o, const char *name, pmg_py_data_t *out);
+// A buffer to write to; released by PyBuffer_Release().
+int pmg_py_buffer(PyObject *o, const char *name, Py_buffer *out);
 void pmg_py_none(pmg_py_data_t *out); // nothing was given: s.buf is NULL
 void pmg_py_release(pmg_py_data_t *data);
 

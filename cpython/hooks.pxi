@@ -28,9 +28,11 @@ cdef int make_connection(mg_connection *c, mg_connection *listener, void *arg) e
     m = <Manager>pmg_mgr_owner(pmg_conn_mgr(c))
     cdef Connection conn = Connection.__new__(Connection)
     cdef void *parent
+    cdef open_arg_t *given = <open_arg_t *>arg
     conn.id = c.id
-    if arg != NULL:
-        conn._handler = <object>arg
+    if given != NULL:
+        conn._handler = <object>given.handler
+        pmg_conn_events(c, given.events, conn._handler is not None)
     elif listener != NULL:
         parent = pmg_conn_obj(listener)[0]
         if parent != NULL:

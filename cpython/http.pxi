@@ -43,7 +43,7 @@ cdef extern from "pmg.h":
     int pmg_http_chunk(mg_connection *, const void *, size_t)
     int pmg_http_sse(mg_connection *, mg_str, mg_str, mg_str, long long)
     int pmg_http_basic_auth(mg_connection *, mg_str, mg_str)
-    int pmg_http_stream_body(mg_connection *, const char *, size_t)
+    int pmg_http_stream_body(mg_connection *, const char *, size_t, size_t)
     int pmg_http_stream_form(mg_connection *, size_t, size_t)
     int pmg_http_part_save(mg_connection *, const char *)
     int pmg_serve_dir(mg_connection *, const pmg_http_msg_t *, const pmg_serve_t *)
@@ -263,16 +263,26 @@ cdef class HttpConnection(Connection):
         cdef mg_connection *c = self.state.c
         pmg_py_done(c, 0 if c == NULL else pmg_http_basic_auth(c, user, word), NULL)
 
-    def http_stream_body(self, path=None, *, max_size):
+    def http_stream_body(self, path=None, *, max_size, into=None):
         """In MG_EV_HTTP_HDRS: has the body arrive in pieces, or go into a file."""
         cdef const char *file = NULL
-        cdef size_t limit
+        cdef size_t limit, piece = 0
+        cdef Py_buffer view
         ours(self)
+        if into is not None:
+            if path is not None:
+                raise TypeError(text(PMG_MSG_BODY_TWICE))
+            pmg_py_buffer(<PyObject *>into, "into", &view)
+            piece = view.len
+            PyBuffer_Release(&view)
+            if piece == 0:
+                raise ValueError(text(PMG_MSG_BUFFER_EMPTY) % "into")
         if path is not None:
             pmg_py_cstr(path, "path", &file)
         pmg_py_size(max_size, "max_size", &limit)
         cdef mg_connection *c = self.state.c
-        pmg_py_done(c, 0 if c == NULL else pmg_http_stream_body(c, file, limit), NULL)
+        pmg_py_done(c, 0 if c == NULL else pmg_http_stream_body(c, file, limit, piece), NULL)
+        pieces_into(self, NULL if into is None else <PyObject *>into)
 
     def http_stream_form(self, *, max_size, max_parts=64):
         """In MG_EV_HTTP_HDRS: has the parts of a multipart form arrive one after the other."""
@@ -282,6 +292,7 @@ cdef class HttpConnection(Connection):
         pmg_py_size(max_parts, "max_parts", &parts)
         cdef mg_connection *c = self.state.c
         pmg_py_done(c, 0 if c == NULL else pmg_http_stream_form(c, limit, parts), NULL)
+        pieces_into(self, NULL)
 
     def serve_dir(
         self, message, root_dir, extra_headers="", mime_types="", page404="", *, listing=True,
@@ -323,6 +334,14 @@ cdef const pmg_http_msg_t *message_arg(Connection self, object message) except N
     if view.view.c != self.state.c:
         pmg_py_bad_message(message)
     return hm
+
+
+# Where pieces go; NULL: into bytes of their own, whatever the body before had.
+cdef void pieces_into(Connection self, PyObject *into) noexcept:
+    cdef PyObject *before = self.state.into
+    self.state.into = into
+    Py_XINCREF(into)
+    Py_XDECREF(before)
 
 
 cdef int reply(Connection self, object status_code, object body, object headers, bint json) except -1:

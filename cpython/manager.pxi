@@ -7,6 +7,12 @@ cdef enum:
     SLICE_MS = 250  # a wait is cut so that Ctrl-C is seen even if another thread got the signal
 
 
+# What listen() and connect() hand to the open hook.
+cdef struct open_arg_t:
+    PyObject *handler
+    uint32_t events
+
+
 cdef class Manager:
     """The event loop and everything that it owns."""
 
@@ -28,12 +34,14 @@ cdef class Manager:
         self.dead = []
 
     def __init__(
-        self, handler=None, enable_wakeup=False, error_handler=None, *, poll_events=False, dns=None,
-        **limits
+        self, handler=None, enable_wakeup=False, error_handler=None, *, events=None,
+        poll_events=False, dns=None, **limits
     ):
         cdef pmg_limits_t values
         pmg_py_callable(handler, "handler")
         pmg_py_callable(error_handler, "error_handler")
+        cdef uint32_t mask = events_arg(events)
+        cdef bint polls = bool(poll_events)
         pmg_limits_default(&values)
         for name, value in limits.items():
             set_limit(&values, name, value)
@@ -44,7 +52,7 @@ cdef class Manager:
         cdef int rc = pmg_mgr_new(&self.m, &HOOKS, &values, <void *>self)
         if rc < 0:
             pmg_py_fail(NULL, rc)
-        pmg_mgr_poll_events(self.m, poll_events)
+        pmg_mgr_events(self.m, mask, polls)
         if dns is not None:
             try:
                 set_servers(self.m, dns)
@@ -89,29 +97,34 @@ cdef class Manager:
 
     # Opening
 
-    def listen(self, url, handler=None, *, http=None, fd=None, broadcast=False):
+    def listen(
+        self, url, handler=None, *, http=None, fd=None, broadcast=False, events=None,
+        reuse_port=False
+    ):
         """Listens on a URL and returns the listener's Connection."""
-        cdef long long number = -1
+        cdef long long number = -2 if reuse_port else -1
         if fd is not None:
             pmg_py_int(fd, "fd", &number)
             if not 0 <= number <= INT_MAX:
                 raise ValueError("fd must be a socket's number")
-        return self.open(url, handler, http, True, <int>number, &pmg_raw, broadcast)
+            if reuse_port:
+                raise ValueError(text(PMG_MSG_FD_SHARED))
+        return self.open(url, handler, events, http, True, <int>number, &pmg_raw, broadcast)
 
-    def connect(self, url, handler=None, *, http=None, broadcast=False):
+    def connect(self, url, handler=None, *, http=None, broadcast=False, events=None):
         """Starts a connection and returns it at once."""
-        return self.open(url, handler, http, False, -1, &pmg_raw, broadcast)
+        return self.open(url, handler, events, http, False, -1, &pmg_raw, broadcast)
 
     # `speaks` pmg_raw: as the URL and `http` say; `fd` is for a listener.
     cdef Connection open(
-        self, object url, object handler, object http, bint listen, int fd,
+        self, object url, object handler, object events, object http, bint listen, int fd,
         const pmg_protocol_t *speaks, bint broadcast=False
     ):
+        cdef open_arg_t arg = open_arg(handler, events)
         cdef const char *line
         cdef mg_connection *c = NULL
         cdef int rc
         pmg_py_cstr(url, "url", &line)
-        pmg_py_callable(handler, "handler")
         if speaks == &pmg_raw:
             speaks = pmg_url_speaks(line)
         if http is not None:
@@ -121,9 +134,9 @@ cdef class Manager:
             if broadcast:
                 pmg_open_broadcast(self.core())
             if listen:
-                rc = pmg_listen(self.core(), line, speaks, fd, <void *>handler, &c)
+                rc = pmg_listen(self.core(), line, speaks, fd, &arg, &c)
             else:
-                rc = pmg_connect(self.core(), line, speaks, NULL, <void *>handler, &c)
+                rc = pmg_connect(self.core(), line, speaks, NULL, &arg, &c)
             settle(self, rc)
             return <Connection>pmg_conn_obj(c)[0]
         finally:
@@ -210,7 +223,10 @@ cdef class Manager:
             pmg_py_bad_type("%s must be callable, not %s", "callback", callback)
         cdef Timer timer = Timer.__new__(Timer)
         timer.callback = callback
+        timer.owner = PyWeakref_NewRef(self, None)
+        timer.ms = ms
         cdef bint again = repeat
+        timer.repeat = again
         cdef bint now = run_now
         self.core()
         self.timers.add(timer)
@@ -241,9 +257,7 @@ cdef class Manager:
     cdef int bury(self) except -1:
         dead = self.dead
         self.dead = []
-        for ended in dead:
-            if isinstance(ended, Timer):
-                (<Timer>ended).callback = None
+        dead.clear()
 
 
 # One thread at a time: an event runs Python, Python may hand the GIL to another thread, and that one
@@ -261,6 +275,31 @@ cdef inline bint hold(Manager m) except -1:
         return False
     m.holder = PyThread_get_thread_ident()
     return True
+
+
+cdef open_arg_t open_arg(object handler, object events) except *:
+    cdef open_arg_t arg
+    pmg_py_callable(handler, "handler")
+    arg.handler = <PyObject *>handler
+    arg.events = events_arg(events)
+    return arg
+
+
+# The mask of an `events` argument; 0: it is None.
+cdef uint32_t events_arg(object events) except? 0:
+    cdef uint32_t mask = PMG_EVENTS_GIVEN, bit
+    if events is None:
+        return 0
+    try:
+        items = list(events)
+    except TypeError:
+        pmg_py_bad_type(PMG_MSG_EVENTS, "events", events)
+    for item in items:
+        bit = pmg_event_bit(int_arg(item, "an event"))
+        if bit == 0:
+            raise ValueError(text(PMG_MSG_NO_EVENT) % event_name(item))
+        mask |= bit
+    return mask
 
 
 cdef inline int settle(Manager m, int rc) except -1:

@@ -120,21 +120,21 @@ pmg_py_add_methods(Connection, MdnsConnection)
 
 @cython.internal
 cdef class MdnsManager(Manager):
-    def mdns_listen(self, handler=None, name=None, services=(), *, interface=None):
+    def mdns_listen(self, handler=None, name=None, services=(), *, interface=None, events=None):
         """Joins multicast DNS, announces a name and services, and returns the Connection."""
         cdef mg_connection *c = NULL
         cdef pmg_mdns_draft_t draft
+        cdef open_arg_t arg = open_arg(handler, events)
         cdef bint held = False
         cdef mg_str host = optional_str(name, "name")
         cdef mg_str iface = optional_str(interface, "interface")
-        pmg_py_callable(handler, "handler")
         settle(self, pmg_mdns_draft(self.core(), host, iface, &draft))
         try:
             for service in services:
                 mdns_service(self, &draft, service)
             self.core()
             held = hold(self)
-            settle(self, pmg_listen_for(self.core(), &pmg_mdns, &draft, <void *>handler, &c))
+            settle(self, pmg_listen_for(self.core(), &pmg_mdns, &draft, &arg, &c))
             return <Connection>pmg_conn_obj(c)[0]
         finally:
             pmg_mdns_draft_free(&draft)

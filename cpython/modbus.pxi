@@ -120,13 +120,13 @@ pmg_py_add_methods(Connection, ModbusConnection)
 
 @cython.internal
 cdef class ModbusManager(Manager):
-    def modbus_listen(self, url, handler=None):
+    def modbus_listen(self, url, handler=None, *, events=None):
         """Listens for Modbus clients and returns the listener's Connection."""
-        return self.open(url, handler, None, True, -1, &pmg_modbus)
+        return self.open(url, handler, events, None, True, -1, &pmg_modbus)
 
-    def modbus_connect(self, url, handler=None):
+    def modbus_connect(self, url, handler=None, *, events=None):
         """Starts a connection to a Modbus server and returns it at once."""
-        return self.open(url, handler, None, False, -1, &pmg_modbus)
+        return self.open(url, handler, events, None, False, -1, &pmg_modbus)
 
 
 pmg_py_add_methods(Manager, ModbusManager)

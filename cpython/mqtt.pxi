@@ -197,15 +197,16 @@ cdef class MqttManager(Manager):
         version=4,
         properties=None,
         will_properties=None,
+        events=None,
     ):
         """Starts a connection to an MQTT server and returns it at once."""
+        cdef open_arg_t arg = open_arg(handler, events)
         cdef pmg_mqtt_login_t login
         cdef pmg_py_data_t will, secret
         cdef const char *line
         cdef mg_connection *c = NULL
         cdef int rc
         pmg_py_cstr(url, "url", &line)
-        pmg_py_callable(handler, "handler")
         cdef bytes props = encode_properties(properties, "properties")
         cdef bytes will_props = encode_properties(will_properties, "will_properties")
         login.props = bytes_str(props)
@@ -227,7 +228,7 @@ cdef class MqttManager(Manager):
             pmg_py_data(will_message, "will_message", &will)
             login.password = secret.s
             login.will_message = will.s
-            rc = pmg_connect(self.core(), line, &pmg_mqtt, &login, <void *>handler, &c)
+            rc = pmg_connect(self.core(), line, &pmg_mqtt, &login, &arg, &c)
             settle(self, rc)
             return <Connection>pmg_conn_obj(c)[0]
         finally:
@@ -236,9 +237,9 @@ cdef class MqttManager(Manager):
             if held:
                 self.holder = 0
 
-    def mqtt_listen(self, url, handler=None):
+    def mqtt_listen(self, url, handler=None, *, events=None):
         """Listens for MQTT clients and returns the listener's Connection."""
-        return self.open(url, handler, None, True, -1, &pmg_mqtt)
+        return self.open(url, handler, events, None, True, -1, &pmg_mqtt)
 
 
 pmg_py_add_methods(Manager, MqttManager)

@@ -3,8 +3,10 @@
 # What a protocol has of its own is declared in its file.
 
 from cpython.object cimport PyObject
+from cpython.weakref cimport PyWeakref_NewRef
 from libc.errno cimport EBADF, EBUSY, ECHILD, EILSEQ, EINVAL, ENOMEM
 from libc.limits cimport INT_MAX, INT_MIN
+from libc.string cimport memcpy
 from libc.stdint cimport SIZE_MAX, uint8_t, uint32_t, uint64_t
 
 
@@ -33,6 +35,11 @@ cdef extern from "pmg_messages.h":
     const char *PMG_MSG_WRONG_THREAD
     const char *PMG_MSG_NOT_MADE_BY_HAND
     const char *PMG_MSG_LIMIT_UNKNOWN
+    const char *PMG_MSG_EVENTS
+    const char *PMG_MSG_FD_SHARED
+    const char *PMG_MSG_BUFFER_EMPTY
+    const char *PMG_MSG_BODY_TWICE
+    const char *PMG_MSG_NO_EVENT
 
 
 cdef extern from "pmg.h":
@@ -69,12 +76,15 @@ cdef extern from "pmg.h":
     int pmg_dns_server(pmg_mgr_t *, const char *)
     void *pmg_mgr_owner(pmg_mgr_t *)
     bint pmg_mgr_in_hook(pmg_mgr_t *)
-    void pmg_mgr_poll_events(pmg_mgr_t *, bint)
+    void pmg_mgr_events(pmg_mgr_t *, uint32_t, bint)
     void pmg_live(pmg_live_t *)
     const char *pmg_event_name(int)
+    uint32_t pmg_event_bit(long)
+    uint32_t PMG_EVENTS_GIVEN
 
     int pmg_timer_add(pmg_mgr_t *, uint64_t, bint repeat, bint run_now, void *, pmg_timer_t **)
     bint pmg_timer_again(pmg_timer_t *, uint64_t ms)
+    bint pmg_timer_restart(pmg_timer_t *, uint64_t ms)
     bint pmg_timer_active(const pmg_timer_t *)
     void pmg_timer_cancel(pmg_timer_t *)
 
@@ -88,6 +98,7 @@ cdef extern from "pmg.h":
     const pmg_protocol_t *pmg_url_speaks(const char *)
     pmg_mgr_t *pmg_conn_mgr(mg_connection *)
     void **pmg_conn_obj(mg_connection *)
+    void pmg_conn_events(mg_connection *, uint32_t, bint)
     bint pmg_conn_is_listening(mg_connection *)
     bint pmg_conn_is_udp(mg_connection *)
     bint pmg_conn_is_unix(mg_connection *)
@@ -122,6 +133,11 @@ cdef extern from "convert.h":
     void pmg_py_none(pmg_py_data_t *)
     void pmg_py_release(pmg_py_data_t *)
     int pmg_py_done(mg_connection *, int, pmg_py_data_t *) except -1
+    ctypedef struct Py_buffer:
+        void *buf
+        Py_ssize_t len
+    int pmg_py_buffer(PyObject *, const char *, Py_buffer *) except -1
+    void PyBuffer_Release(Py_buffer *)
     int pmg_py_str(object, const char *, mg_str *) except -1
     int pmg_py_cstr(object, const char *, const char **) except -1
     int pmg_py_int(object, const char *, long long *) except -1
@@ -155,6 +171,7 @@ cdef extern from "tables.h":
     ctypedef struct pmg_py_conn_t:
         mg_connection *c
         PyObject *addrs
+        PyObject *into
     void pmg_py_conn_end(pmg_py_conn_t *)
 
     ctypedef struct pmg_py_view_t:
@@ -178,6 +195,7 @@ cdef extern from "Python.h":
     void incref "Py_INCREF"(PyObject *)
     void decref "Py_DECREF"(PyObject *)
     void Py_XDECREF(PyObject *)
+    void Py_XINCREF(PyObject *)
     void Py_INCREF(object)
     int PyErr_CheckSignals() except -1
     void PyErr_Clear()

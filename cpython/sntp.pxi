@@ -25,9 +25,9 @@ pmg_py_add_methods(Connection, SntpConnection)
 
 @cython.internal
 cdef class SntpManager(Manager):
-    def sntp_connect(self, url, handler=None):
+    def sntp_connect(self, url, handler=None, *, events=None):
         """Asks a time server for the time: MG_EV_SNTP_TIME."""
-        return self.open(url, handler, None, False, -1, &pmg_sntp)
+        return self.open(url, handler, events, None, False, -1, &pmg_sntp)
 
 
 pmg_py_add_methods(Manager, SntpManager)

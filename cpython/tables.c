@@ -305,6 +305,30 @@ static PyObject *error_text(const char *text) {
 #define DATA_COUNT(data, class) PyLong_FromSize_t(*(const size_t *)(data))
 #define DATA_UPTIME(data, class) PyLong_FromUnsignedLongLong(*(const uint64_t *)(data))
 #define DATA_CODE(data, class) PyLong_FromLong(*(const int *)(data))
+// Into the program's buffer as it is now.
+static PyObject *piece(struct mg_connection *c, struct mg_str s) {
+    PyObject *self = *pmg_conn_obj(c), *into = conn(self)->into;
+    if (into == NULL) {
+        return pmg_py_bytes(s);
+    }
+    Py_buffer view;
+    Py_INCREF(into);
+    int rc = pmg_py_buffer(into, "into", &view);
+    Py_DECREF(into);
+    if (rc < 0) {
+        return NULL;
+    }
+    bool fits = (size_t)view.len >= s.len;
+    if (fits) {
+        memcpy(view.buf, s.buf, s.len);
+    } else {
+        PyErr_SetString(PyExc_ValueError, PMG_MSG_BUFFER_SHRUNK);
+    }
+    PyBuffer_Release(&view);
+    return fits ? PyLong_FromSize_t(s.len) : NULL;
+}
+
+#define DATA_PIECE(data, class) piece(c, *(const struct mg_str *)(data))
 #define DATA_BYTES(data, class) pmg_py_bytes(*(const struct mg_str *)(data))
 #define DATA_VIEW(data, class) new_view(classes[CLASS_##class], data, c, view)
 

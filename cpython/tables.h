@@ -26,6 +26,7 @@ typedef struct {
     struct mg_connection *c; // NULL once closed
     struct mg_addr loc, rem; // kept for after the close
     PyObject *addrs;         // (local, remote) of a closed unix socket, else NULL
+    PyObject *into;          // the buffer for pieces of a body, or NULL
     bool has_loc, has_rem;
     bool is_client, is_udp;
 } pmg_py_conn_t;

@@ -102,14 +102,14 @@ cdef int put_headers(pmg_head_t *h, const void *headers) noexcept:
 
 @cython.internal
 cdef class WsManager(Manager):
-    def ws_connect(self, url, handler=None, *, protocols=None, headers=None):
+    def ws_connect(self, url, handler=None, *, protocols=None, headers=None, events=None):
         """Starts a WebSocket connection and returns it at once."""
+        cdef open_arg_t arg = open_arg(handler, events)
         cdef pmg_ws_ask_t ask
         cdef const char *line
         cdef mg_connection *c = NULL
         cdef size_t i
         pmg_py_cstr(url, "url", &line)
-        pmg_py_callable(handler, "handler")
         ask.headers = NULL
         if headers is not None:
             headers = pmg_py_headers(headers)
@@ -127,7 +127,7 @@ cdef class WsManager(Manager):
         try:
             for i in range(ask.num_protocols):
                 pmg_py_str(names[i], "protocols", &texts[i])
-            settle(self, pmg_connect(self.core(), line, &pmg_ws, &ask, <void *>handler, &c))
+            settle(self, pmg_connect(self.core(), line, &pmg_ws, &ask, &arg, &c))
             return <Connection>pmg_conn_obj(c)[0]
         finally:
             PyMem_Free(texts)

@@ -58,7 +58,8 @@ class Dashboard:
         self.requests = 0
         self.uptime = self.program_began = 0
         self.clock = system.milliseconds()
-        self.manager = Manager(self.handle)
+        events = (MG_EV_HTTP_MSG, MG_EV_WS_OPEN, MG_EV_CLOSE)
+        self.manager = Manager(self.handle, events=events)
         self.timer = None
         self.start_timer()
         self.manager.timer_add(1000, self.tell_state, repeat=True)

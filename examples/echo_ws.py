@@ -34,7 +34,7 @@ def handler(conn, ev, data):
                 other.ws_send(data.text)
 
 
-manager = Manager(handler)
+manager = Manager(handler, events=(MG_EV_HTTP_MSG, MG_EV_WS_MSG))
 listener = manager.listen("http://127.0.0.1:" + (sys.argv[1] if len(sys.argv) > 1 else "8000"))
 print("Serving on http://127.0.0.1:%d (Ctrl-C stops)" % listener.local_addr[1])
 manager.run()

@@ -39,10 +39,10 @@ def ask(wait):
 
 
 manager = Manager()
-port = manager.listen("http://0.0.0.0:0", web).local_addr[1]
+port = manager.listen("http://0.0.0.0:0", web, events=(MG_EV_HTTP_MSG,)).local_addr[1]
 services = [(kind, port, {"path": "/"})]
 responder = manager.mdns_listen(name="find-services", services=services, interface=interface)
-mdns = manager.mdns_listen(found, interface=interface)
+mdns = manager.mdns_listen(found, interface=interface, events=(MG_EV_MDNS_RESP,))
 ask(1000)
 print("Looking for %s (Ctrl-C stops)" % kind)
 manager.run()

@@ -11,7 +11,7 @@ def handler(conn, ev, data):
         conn.reply(200, "Hello from %s on %s!\n" % (data.uri, sys.implementation.name))
 
 
-manager = Manager(handler)
+manager = Manager(handler, events=(MG_EV_HTTP_MSG,))
 listener = manager.listen("http://127.0.0.1:" + (sys.argv[1] if len(sys.argv) > 1 else "8000"))
 print("Serving on http://127.0.0.1:%d (Ctrl-C stops)" % listener.local_addr[1])
 manager.run()

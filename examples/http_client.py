@@ -18,6 +18,9 @@ REDIRECTS = 5
 MAX_SIZE = 1000 * 1000 * 1000
 
 
+EVENTS = (MG_EV_HTTP_HDRS, MG_EV_HTTP_BODY, MG_EV_HTTP_MSG, MG_EV_ERROR, MG_EV_CLOSE)
+
+
 class Download:
     """One file; `done` when it is there, or `error` says why not."""
 
@@ -29,7 +32,7 @@ class Download:
 
     def ask(self):
         self.next = None
-        conn = self.manager.connect(self.url.partition("#")[0], self.handle)
+        conn = self.manager.connect(self.url.partition("#")[0], self.handle, events=EVENTS)
         headers = {"Accept": "*/*", "User-Agent": "pymongoose", "Connection": "close"}
         conn.http_request("GET", url_uri(self.url), headers=headers)
 

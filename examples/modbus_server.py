@@ -47,7 +47,7 @@ def tick():
     inputs[0] = (inputs[0] + 1) & 0xFFFF
 
 
-manager = Manager(handler)
+manager = Manager(handler, events=(MG_EV_ACCEPT, MG_EV_MODBUS_REQ))
 manager.timer_add(1000, tick, repeat=True)
 listener = manager.modbus_listen(
     "modbus://127.0.0.1:" + (sys.argv[1] if len(sys.argv) > 1 else "5020")

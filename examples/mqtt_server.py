@@ -140,9 +140,7 @@ def handler(conn, ev, data):
             publish(client.will)
 
 
-manager = Manager()
-listener = manager.mqtt_listen(
-    "mqtt://127.0.0.1:" + (sys.argv[1] if len(sys.argv) > 1 else "1883"), handler
-)
+manager = Manager(handler, events=(MG_EV_MQTT_CMD, MG_EV_MQTT_MSG, MG_EV_ERROR, MG_EV_CLOSE))
+listener = manager.mqtt_listen("mqtt://127.0.0.1:" + (sys.argv[1] if len(sys.argv) > 1 else "1883"))
 print("Serving on mqtt://127.0.0.1:%d (Ctrl-C stops)" % listener.local_addr[1])
 manager.run()

@@ -30,7 +30,7 @@ def handler(conn, ev, data):
 
 
 done = []
-with Manager(handler) as manager:
+with Manager(handler, events=(MG_EV_SNTP_TIME, MG_EV_ERROR, MG_EV_CLOSE)) as manager:
     manager.sntp_connect(sys.argv[1] if len(sys.argv) > 1 else "pool.ntp.org")
     while not done:
         manager.poll(1000)

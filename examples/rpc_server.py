@@ -39,7 +39,7 @@ rpc = Rpc()
 rpc.add("math.add", add)
 rpc.add("uptime", lambda req: req.ok(millis()))
 
-manager = Manager(handler)
+manager = Manager(handler, events=(MG_EV_HTTP_MSG, MG_EV_WS_MSG))
 listener = manager.listen("http://127.0.0.1:" + (sys.argv[1] if len(sys.argv) > 1 else "8000"))
 print("Serving on ws://127.0.0.1:%d (Ctrl-C stops)" % listener.local_addr[1])
 manager.run()

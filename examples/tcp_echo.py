@@ -19,7 +19,7 @@ def handler(conn, ev, data):
         print("%s:%d left" % conn.remote_addr[:2])
 
 
-manager = Manager(handler)
+manager = Manager(handler, events=(MG_EV_ACCEPT, MG_EV_READ, MG_EV_WRITE, MG_EV_CLOSE))
 listener = manager.listen("tcp://127.0.0.1:" + (sys.argv[1] if len(sys.argv) > 1 else "7000"))
 print("Listening on 127.0.0.1:%d (Ctrl-C stops)" % listener.local_addr[1])
 manager.run()

@@ -41,7 +41,7 @@ try:
 except OSError:
     pass  # it is there
 
-manager = Manager(handler)
+manager = Manager(handler, events=(MG_EV_HTTP_HDRS, MG_EV_HTTP_MSG, MG_EV_ERROR))
 listener = manager.listen("http://127.0.0.1:" + PORT)
 print("files of %s at http://127.0.0.1:%d" % (ROOT, listener.local_addr[1]))
 manager.run()

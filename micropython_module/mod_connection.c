@@ -46,6 +46,7 @@ void mpy_conn_freed(mpy_conn_t *self) {
         }
     }
     self->c = NULL;
+    self->into = MP_OBJ_NULL;
     mpy_node_unlink(self->mgr, &self->node);
 }
 
@@ -127,6 +128,21 @@ static mp_obj_t conn_recv(size_t n_args, const mp_obj_t *args) {
 }
 MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(mpy_conn_recv_obj, 1, 2, conn_recv);
 
+static mp_obj_t conn_recv_into(mp_obj_t self_in, mp_obj_t buffer_in) {
+    mp_buffer_info_t buffer;
+    mpy_conn_t *self = mpy_conn_open(self_in);
+    mpy_get_buffer(buffer_in, "buffer", &buffer);
+    mpy_conn_done(self, MPY_ENGINE(pmg_recv_consume(self->c, 0))); // may it be taken?
+    struct mg_str s = pmg_recv_peek(self->c);
+    s.len = s.len < buffer.len ? s.len : buffer.len;
+    if (s.len > 0) {
+        memcpy(buffer.buf, s.buf, s.len);
+        mpy_conn_done(self, MPY_ENGINE(pmg_recv_consume(self->c, s.len)));
+    }
+    return MP_OBJ_NEW_SMALL_INT(s.len);
+}
+MP_DEFINE_CONST_FUN_OBJ_2(mpy_conn_recv_into_obj, conn_recv_into);
+
 // Of a closed connection nothing is left to look at.
 typedef struct mg_str peek_t(struct mg_connection *c);
 
@@ -150,12 +166,25 @@ MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(mpy_conn_send_data_obj, 1, 2, conn_send_data
 // ---------------------------------------------------------------------------------------------
 // Management
 
-static mp_obj_t conn_set_handler(mp_obj_t self_in, mp_obj_t handler_in) {
-    mpy_conn_t *self = mpy_conn_open(self_in);
-    self->handler = mpy_get_handler(handler_in, "handler");
+static void set_handler(mpy_conn_t *self, mp_obj_t handler, uint32_t events) {
+    self->handler = handler;
+    if (self->c != NULL) {
+        pmg_conn_events(self->c, events, handler != mp_const_none);
+    }
+}
+
+static mp_obj_t conn_set_handler(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
+    enum { ARG_handler, ARG_events };
+    static const mp_arg_t allowed_args[] = {
+        MPY_REQUIRED(handler),
+        MPY_KEYWORD(events, MP_ROM_NONE),
+    };
+    MPY_PARSE_METHOD(n_args, pos_args, kw_args);
+    mpy_open_t arg = mpy_open_arg(args[ARG_handler].u_obj, args[ARG_events].u_obj);
+    set_handler(mpy_conn_open(pos_args[0]), arg.handler, arg.events);
     return mp_const_none;
 }
-MP_DEFINE_CONST_FUN_OBJ_2(mpy_conn_set_handler_obj, conn_set_handler);
+MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_set_handler_obj, 2, conn_set_handler);
 
 static mp_obj_t conn_error(mp_obj_t self_in, mp_obj_t message_in) {
     const char *message = mpy_get_cstr(message_in, "message");
@@ -207,7 +236,7 @@ static void store_attr(mpy_conn_t *self, qstr attr, mp_obj_t *dest) {
     if (attr == MP_QSTR_userdata) {
         self->userdata = dest[1];
     } else if (attr == MP_QSTR_handler) {
-        self->handler = mpy_get_handler(dest[1], "handler");
+        set_handler(self, mpy_get_handler(dest[1], "handler"), 0);
     } else {
         return;
     }

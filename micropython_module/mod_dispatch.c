@@ -8,6 +8,8 @@
 // be trusted but the nlr_buf_t. So each nlr_push() has a function of its own that then uses nothing
 // else, here and in the other files; and one that is not inlined, where its caller goes on.
 
+#include <string.h>
+
 #include "mod_view.h"
 
 // ---------------------------------------------------------------------------------------------
@@ -85,6 +87,7 @@ static int hook_open(struct mg_connection *c, struct mg_connection *listener, vo
     mp_obj_t handler = mp_const_none;
     if (arg != NULL) {
         handler = arg->handler;
+        pmg_conn_events(c, arg->events, handler != mp_const_none);
     } else if (listener != NULL && *pmg_conn_obj(listener) != NULL) {
         handler = ((mpy_conn_t *)*pmg_conn_obj(listener))->handler;
     }
@@ -99,12 +102,27 @@ static int hook_open(struct mg_connection *c, struct mg_connection *listener, vo
     return 0;
 }
 
+// Into the program's buffer as it is now.
+static mp_obj_t piece(mpy_conn_t *self, struct mg_str s) {
+    if (self->into == MP_OBJ_NULL) {
+        return mpy_bytes(s);
+    }
+    mp_buffer_info_t into;
+    mpy_get_buffer(self->into, "into", &into);
+    if (into.len < s.len) {
+        mpy_raise_value(PMG_MSG_BUFFER_SHRUNK, NULL);
+    }
+    memcpy(into.buf, s.buf, s.len);
+    return MP_OBJ_NEW_SMALL_INT(s.len);
+}
+
 // What the handler gets as its third argument, by the kind and the class that PMG_EVENT_DATA names.
 #define DATA_TEXT(data, class) mpy_text_replace(mg_str((const char *)(data)))
 #define DATA_COUNT(data, class) mp_obj_new_int_from_uint(*(const size_t *)(data))
 #define DATA_UPTIME(data, class) mp_obj_new_int_from_ull(*(const uint64_t *)(data))
 #define DATA_CODE(data, class) MP_OBJ_NEW_SMALL_INT(*(const int *)(data))
 #define DATA_BYTES(data, class) mpy_bytes(*(const struct mg_str *)(data))
+#define DATA_PIECE(data, class) piece(self, *(const struct mg_str *)(data))
 #define DATA_VIEW(data, class) \
     MP_OBJ_FROM_PTR(view = mpy_view_new(&mpy_type_##class, data, self->c))
 
@@ -206,8 +224,7 @@ static int hook_timer(pmg_timer_t *t) {
 
 static void hook_timer_free(pmg_timer_t *t) {
     mpy_timer_t *self = t->arg;
-    self->t = NULL;
-    self->callback = mp_const_none;
+    self->t = NULL; // it keeps its callback: restart() revives it
     mpy_node_unlink(self->mgr, &self->node);
 }
 

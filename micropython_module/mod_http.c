@@ -277,17 +277,31 @@ MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_http_request_obj, 1, conn_http_request);
 
 #if PMG_HAS_STREAM
 static mp_obj_t conn_http_stream_body(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_path, ARG_max_size };
+    enum { ARG_path, ARG_max_size, ARG_into };
     static const mp_arg_t allowed_args[] = {
         MPY_OPTIONAL(path, MP_ROM_NONE),
         MPY_REQUIRED_KEYWORD(max_size),
+        MPY_KEYWORD(into, MP_ROM_NONE),
     };
     MPY_PARSE_METHOD(n_args, pos_args, kw_args);
     mp_obj_t path_in = args[ARG_path].u_obj;
     const char *path = path_in != mp_const_none ? mpy_get_cstr(path_in, "path") : NULL;
     size_t max_size = mpy_get_size(args[ARG_max_size].u_obj, "max_size");
+    mp_obj_t into = args[ARG_into].u_obj;
+    mp_buffer_info_t buffer = {.len = 0};
+    if (into != mp_const_none) {
+        if (path != NULL) {
+            mp_raise_msg(&mp_type_TypeError, (mp_rom_error_text_t)PMG_MSG_BODY_TWICE);
+        }
+        mpy_get_buffer(into, "into", &buffer);
+        if (buffer.len == 0) {
+            mpy_raise_value(PMG_MSG_BUFFER_EMPTY, "into");
+        }
+    }
     mpy_conn_t *self = mpy_conn_open(pos_args[0]);
-    return mpy_conn_done(self, MPY_ENGINE(pmg_http_stream_body(self->c, path, max_size)));
+    mpy_conn_done(self, MPY_ENGINE(pmg_http_stream_body(self->c, path, max_size, buffer.len)));
+    self->into = buffer.len > 0 ? into : MP_OBJ_NULL;
+    return mp_const_none;
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_http_stream_body_obj, 1, conn_http_stream_body);
 #endif
@@ -303,7 +317,9 @@ static mp_obj_t conn_http_stream_form(size_t n_args, const mp_obj_t *pos_args, m
     size_t max_size = mpy_get_size(args[ARG_max_size].u_obj, "max_size");
     size_t max_parts = mpy_get_size(args[ARG_max_parts].u_obj, "max_parts");
     mpy_conn_t *self = mpy_conn_open(pos_args[0]);
-    return mpy_conn_done(self, MPY_ENGINE(pmg_http_stream_form(self->c, max_size, max_parts)));
+    mpy_conn_done(self, MPY_ENGINE(pmg_http_stream_form(self->c, max_size, max_parts)));
+    self->into = MP_OBJ_NULL; // of a body before
+    return mp_const_none;
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_conn_http_stream_form_obj, 1, conn_http_stream_form);
 #endif

@@ -78,6 +78,7 @@ enum {
     ARG_handler,
     ARG_enable_wakeup,
     ARG_error_handler,
+    ARG_events,
     ARG_poll_events,
     ARG_dns,
 #define X(name, desktop, board) ARG_##name,
@@ -85,8 +86,9 @@ enum {
 #undef X
 };
 
-static const mp_arg_t make_args[] = {MPY_OPTIONAL(handler, MP_ROM_NONE),
-    MPY_OPTIONAL(enable_wakeup, MP_ROM_FALSE), MPY_OPTIONAL(error_handler, MP_ROM_NONE),
+static const mp_arg_t make_args[] = {
+    MPY_OPTIONAL(handler, MP_ROM_NONE), MPY_OPTIONAL(enable_wakeup, MP_ROM_FALSE),
+    MPY_OPTIONAL(error_handler, MP_ROM_NONE), MPY_KEYWORD(events, MP_ROM_NONE),
     MPY_KEYWORD(poll_events, MP_ROM_FALSE), MPY_KEYWORD(dns, MP_ROM_NONE),
 #define X(name, desktop, board) MPY_KEYWORD(name, MP_ROM_NONE),
     PMG_LIMITS(X)
@@ -151,6 +153,7 @@ static mp_obj_t manager_make_new(const mp_obj_type_t *type, size_t n_args, size_
 
     mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
     mp_obj_t error_handler = mpy_get_handler(args[ARG_error_handler].u_obj, "error_handler");
+    uint32_t events = mpy_get_events(args[ARG_events].u_obj);
     bool poll_events = mp_obj_is_true(args[ARG_poll_events].u_obj);
     mp_obj_t dns = get_servers(args[ARG_dns].u_obj);
     size_t n_servers = 0;
@@ -176,7 +179,7 @@ static mp_obj_t manager_make_new(const mp_obj_type_t *type, size_t n_args, size_
         self->m = NULL;
         mpy_raise_result(r, pmg_error_text(NULL, r));
     }
-    pmg_mgr_poll_events(self->m, poll_events);
+    pmg_mgr_events(self->m, events, poll_events);
     for (int i = -1; i < (int)n_servers; i++) {
         const char *url = i >= 0 ? mp_obj_str_get_str(servers[i]) : NULL;
         r = dns != mp_const_none && r >= 0 ? MPY_ENGINE(pmg_dns_server(self->m, url)) : r;
@@ -211,21 +214,27 @@ static const pmg_protocol_t *speaks_arg(mp_obj_t http, const char *url) {
 }
 
 static mp_obj_t manager_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_url, ARG_handler, ARG_http, ARG_fd, ARG_broadcast };
+    enum { ARG_url, ARG_handler, ARG_http, ARG_fd, ARG_broadcast, ARG_events, ARG_reuse_port };
     static const mp_arg_t allowed_args[] = {
         MPY_REQUIRED(url),
         MPY_OPTIONAL(handler, MP_ROM_NONE),
         MPY_KEYWORD(http, MP_ROM_NONE),
         MPY_KEYWORD(fd, MP_ROM_NONE),
         MPY_KEYWORD(broadcast, MP_ROM_FALSE),
+        MPY_KEYWORD(events, MP_ROM_NONE),
+        MPY_KEYWORD(reuse_port, MP_ROM_FALSE),
     };
     MPY_PARSE_METHOD(n_args, pos_args, kw_args);
+    mpy_open_t arg = mpy_open_arg(args[ARG_handler].u_obj, args[ARG_events].u_obj);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
-    mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
     const pmg_protocol_t *speaks = speaks_arg(args[ARG_http].u_obj, url);
-    int fd = -1;
+    bool reuse_port = mp_obj_is_true(args[ARG_reuse_port].u_obj);
+    int fd = reuse_port ? -2 : -1;
     if (args[ARG_fd].u_obj != mp_const_none) {
         mp_uint_t n = mpy_get_size(args[ARG_fd].u_obj, "fd");
+        if (reuse_port) {
+            mpy_raise_value(PMG_MSG_FD_SHARED, NULL);
+        }
         fd = n < INT_MAX ? (int)n : INT_MAX; // no descriptor either, and the engine says so
     }
     bool broadcast = mp_obj_is_true(args[ARG_broadcast].u_obj);
@@ -233,28 +242,29 @@ static mp_obj_t manager_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t
     if (broadcast) {
         pmg_open_broadcast(self->m);
     }
-    return mpy_manager_start(self, url, speaks, true, fd, handler);
+    return mpy_manager_start(self, url, speaks, true, fd, arg);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_listen_obj, 1, manager_listen);
 
 static mp_obj_t manager_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_url, ARG_handler, ARG_http, ARG_broadcast };
+    enum { ARG_url, ARG_handler, ARG_http, ARG_broadcast, ARG_events };
     static const mp_arg_t allowed_args[] = {
         MPY_REQUIRED(url),
         MPY_OPTIONAL(handler, MP_ROM_NONE),
         MPY_KEYWORD(http, MP_ROM_NONE),
         MPY_KEYWORD(broadcast, MP_ROM_FALSE),
+        MPY_KEYWORD(events, MP_ROM_NONE),
     };
     MPY_PARSE_METHOD(n_args, pos_args, kw_args);
+    mpy_open_t arg = mpy_open_arg(args[ARG_handler].u_obj, args[ARG_events].u_obj);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
-    mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
     const pmg_protocol_t *speaks = speaks_arg(args[ARG_http].u_obj, url);
     bool broadcast = mp_obj_is_true(args[ARG_broadcast].u_obj);
     mpy_manager_t *self = mpy_manager_open(pos_args[0]);
     if (broadcast) {
         pmg_open_broadcast(self->m);
     }
-    return mpy_manager_start(self, url, speaks, false, -1, handler);
+    return mpy_manager_start(self, url, speaks, false, -1, arg);
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_connect_obj, 1, manager_connect);
 

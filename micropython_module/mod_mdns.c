@@ -98,8 +98,7 @@ static void add_service(announce_t *a, mp_obj_t service) {
     }
 }
 
-static mp_obj_t listen_for(announce_t *a, mp_obj_t services, mp_obj_t handler) {
-    mpy_open_t open = {.handler = handler, .conn = NULL};
+static mp_obj_t listen_for(announce_t *a, mp_obj_t services, mpy_open_t open) {
     struct mg_connection *c = NULL;
     mp_obj_iter_buf_t buf;
     mp_obj_t iterator = mp_getiter(services, &buf), service;
@@ -112,15 +111,16 @@ static mp_obj_t listen_for(announce_t *a, mp_obj_t services, mp_obj_t handler) {
 }
 
 static mp_obj_t manager_mdns_listen(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_handler, ARG_name, ARG_services, ARG_interface };
+    enum { ARG_handler, ARG_name, ARG_services, ARG_interface, ARG_events };
     static const mp_arg_t allowed_args[] = {
         MPY_OPTIONAL(handler, MP_ROM_NONE),
         MPY_OPTIONAL(name, MP_ROM_NONE),
         MPY_OPTIONAL(services, MP_ROM_PTR(&mp_const_empty_tuple_obj)),
         MPY_KEYWORD(interface, MP_ROM_NONE),
+        MPY_KEYWORD(events, MP_ROM_NONE),
     };
     MPY_PARSE_METHOD(n_args, pos_args, kw_args);
-    mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
+    mpy_open_t arg = mpy_open_arg(args[ARG_handler].u_obj, args[ARG_events].u_obj);
     struct mg_str name = optional_str(args[ARG_name].u_obj, "name");
     struct mg_str iface = optional_str(args[ARG_interface].u_obj, "interface");
     mpy_manager_t *mgr = mpy_manager_open(pos_args[0]);
@@ -128,7 +128,7 @@ static mp_obj_t manager_mdns_listen(size_t n_args, const mp_obj_t *pos_args, mp_
     mpy_check(mgr, mgr->m, MPY_ENGINE(pmg_mdns_draft(mgr->m, name, iface, &a.draft)));
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
-        mp_obj_t conn = listen_for(&a, args[ARG_services].u_obj, handler);
+        mp_obj_t conn = listen_for(&a, args[ARG_services].u_obj, arg);
         nlr_pop();
         return conn;
     }

@@ -235,7 +235,8 @@ static mp_obj_t manager_mqtt_connect(size_t n_args, const mp_obj_t *pos_args, mp
         ARG_will_retain,
         ARG_version,
         ARG_properties,
-        ARG_will_properties
+        ARG_will_properties,
+        ARG_events
     };
     static const mp_arg_t allowed_args[] = {
         MPY_REQUIRED(url),
@@ -252,10 +253,11 @@ static mp_obj_t manager_mqtt_connect(size_t n_args, const mp_obj_t *pos_args, mp
         MPY_KEYWORD(version, MP_ROM_INT(4)),
         MPY_KEYWORD(properties, MP_ROM_NONE),
         MPY_KEYWORD(will_properties, MP_ROM_NONE),
+        MPY_KEYWORD(events, MP_ROM_NONE),
     };
     MPY_PARSE_METHOD(n_args, pos_args, kw_args);
+    mpy_open_t arg = mpy_open_arg(args[ARG_handler].u_obj, args[ARG_events].u_obj);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
-    mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
     bool has_username = args[ARG_username].u_obj != mp_const_none;
     // What may run Python comes first, buffers that it may resize last.
     pmg_mqtt_login_t login = {
@@ -278,7 +280,6 @@ static mp_obj_t manager_mqtt_connect(size_t n_args, const mp_obj_t *pos_args, mp
     login.password = mg_str_n(password.buf, password.len);
     login.will_message = mg_str_n(will.buf, will.len);
     mpy_manager_t *self = mpy_manager_open(pos_args[0]);
-    mpy_open_t arg = {.handler = handler, .conn = NULL};
     struct mg_connection *c = NULL;
     mpy_check(self, self->m, MPY_ENGINE(pmg_connect(self->m, url, &pmg_mqtt, &login, &arg, &c)));
     return MP_OBJ_FROM_PTR(arg.conn);

@@ -63,9 +63,16 @@ mpy_manager_t *mpy_manager_open(mp_obj_t self_in) {
     return self;
 }
 
+mpy_open_t mpy_open_arg(mp_obj_t handler, mp_obj_t events) {
+    return (mpy_open_t) {
+        .handler = mpy_get_handler(handler, "handler"),
+        .events = mpy_get_events(events),
+        .conn = NULL,
+    };
+}
+
 mp_obj_t mpy_manager_start(mpy_manager_t *self, const char *url, const pmg_protocol_t *speaks,
-    bool listening, int fd, mp_obj_t handler) {
-    mpy_open_t arg = {.handler = handler, .conn = NULL};
+    bool listening, int fd, mpy_open_t arg) {
     struct mg_connection *c = NULL;
     int r = MPY_ENGINE(listening ? pmg_listen(self->m, url, speaks, fd, &arg, &c)
                                  : pmg_connect(self->m, url, speaks, NULL, &arg, &c));
@@ -75,15 +82,16 @@ mp_obj_t mpy_manager_start(mpy_manager_t *self, const char *url, const pmg_proto
 
 mp_obj_t mpy_manager_start_args(const pmg_protocol_t *speaks, bool listening, size_t n_args,
     const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_url, ARG_handler };
+    enum { ARG_url, ARG_handler, ARG_events };
     static const mp_arg_t allowed_args[] = {
         MPY_REQUIRED(url),
         MPY_OPTIONAL(handler, MP_ROM_NONE),
+        MPY_KEYWORD(events, MP_ROM_NONE),
     };
     MPY_PARSE_METHOD(n_args, pos_args, kw_args);
+    mpy_open_t arg = mpy_open_arg(args[ARG_handler].u_obj, args[ARG_events].u_obj);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
-    mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
-    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, speaks, listening, -1, handler);
+    return mpy_manager_start(mpy_manager_open(pos_args[0]), url, speaks, listening, -1, arg);
 }
 
 // ---------------------------------------------------------------------------------------------

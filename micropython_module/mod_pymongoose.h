@@ -82,6 +82,7 @@ typedef struct _mpy_conn_t {
     mpy_manager_t *mgr;
     mp_obj_t handler; // None: the manager's
     mp_obj_t userdata;
+    mp_obj_t into; // the buffer for pieces of a body, or MP_OBJ_NULL
     unsigned long id;
     // What stays readable after close; `path` of a unix socket, or NULL.
     struct mg_addr loc, rem;
@@ -94,11 +95,14 @@ typedef struct _mpy_timer_t {
     pmg_timer_t *t; // NULL once it ended
     mpy_manager_t *mgr;
     mp_obj_t callback;
+    bool repeat;
+    mp_uint_t ms;
 } mpy_timer_t;
 
 // What listen() and connect() hand to the open hook, and get back from it.
 typedef struct {
     mp_obj_t handler;
+    uint32_t events;
     mpy_conn_t *conn;
 } mpy_open_t;
 
@@ -129,6 +133,9 @@ PMG_CONN_METHODS(X)
 #undef X
 #define X(name, min, max) extern const MPY_FUN_##min##_##max mpy_manager_##name##_obj;
 PMG_MANAGER_METHODS(X)
+#undef X
+#define X(name, min, max) extern const MPY_FUN_##min##_##max mpy_timer_##name##_obj;
+PMG_TIMER_METHODS(X)
 #undef X
 
 // ---------------------------------------------------------------------------------------------
@@ -161,10 +168,12 @@ int mpy_check(mpy_manager_t *mgr, pmg_mgr_t *m, int result);
 
 // A Manager that is open and used by its own thread, or an exception.
 mpy_manager_t *mpy_manager_open(mp_obj_t self_in);
+// The arguments `handler` and `events` of listen() or connect(); what they are not raises.
+mpy_open_t mpy_open_arg(mp_obj_t handler, mp_obj_t events);
 // Listens or connects; gives the Connection, or an exception.
 mp_obj_t mpy_manager_start(mpy_manager_t *self, const char *url, const pmg_protocol_t *speaks,
-    bool listening, int fd, mp_obj_t handler);
-// A method (url, handler) that does this with a protocol that is not the URL's to say.
+    bool listening, int fd, mpy_open_t arg);
+// A method (url, handler, *, events) that does this with a protocol that is not the URL's to say.
 mp_obj_t mpy_manager_start_args(const pmg_protocol_t *speaks, bool listening, size_t n_args,
     const mp_obj_t *pos_args, mp_map_t *kw_args);
 
@@ -189,7 +198,7 @@ mpy_conn_t *mpy_conn_new(mpy_manager_t *mgr, struct mg_connection *c, mp_obj_t h
 // The engine lets go of the connection. Does not raise, allocates only if it can.
 void mpy_conn_freed(mpy_conn_t *self);
 
-mp_obj_t mpy_timer_new(mpy_manager_t *mgr, mp_obj_t callback, uint64_t ms, bool repeat, bool now);
+mp_obj_t mpy_timer_new(mpy_manager_t *mgr, mp_obj_t callback, mp_uint_t ms, bool repeat, bool now);
 
 // ---------------------------------------------------------------------------------------------
 // mod_dispatch.c: the engine's way into Python

@@ -139,6 +139,12 @@ void mpy_get_data(mp_obj_t obj, const char *name, mp_buffer_info_t *out) {
     }
 }
 
+void mpy_get_buffer(mp_obj_t obj, const char *name, mp_buffer_info_t *out) {
+    if (!mp_get_buffer(obj, out, MP_BUFFER_WRITE)) {
+        mpy_raise_type(PMG_MSG_BUFFER, name, obj);
+    }
+}
+
 struct mg_str mpy_get_str(mp_obj_t obj, const char *name) {
     if (!mp_obj_is_str(obj)) {
         mpy_raise_type(PMG_MSG_STR, name, obj);
@@ -193,15 +199,48 @@ mp_obj_t mpy_get_handler(mp_obj_t obj, const char *name) {
     return obj;
 }
 
+uint32_t mpy_get_events(mp_obj_t events) {
+    if (events == mp_const_none) {
+        return 0;
+    }
+    mp_obj_t method[2], item;
+    mp_load_method_maybe(events, MP_QSTR___iter__, method);
+    if (!MP_OBJ_TYPE_HAS_SLOT(mp_obj_get_type(events), iter) && method[0] == MP_OBJ_NULL) {
+        mpy_raise_type(PMG_MSG_EVENTS, "events", events);
+    }
+    uint32_t mask = PMG_EVENTS_GIVEN;
+    mp_obj_t iter = mp_getiter(events, NULL);
+    while ((item = mp_iternext(iter)) != MP_OBJ_STOP_ITERATION) {
+        uint32_t bit = pmg_event_bit(mpy_get_small_int(item, "an event"));
+        if (bit == 0) {
+            mp_obj_t name = mp_call_function_1(MP_OBJ_FROM_PTR(&module_event_name_obj), item);
+            mpy_raise_value(PMG_MSG_NO_EVENT, mp_obj_str_get_str(name));
+        }
+        mask |= bit;
+    }
+    return mask;
+}
+
 // ---------------------------------------------------------------------------------------------
 // Texts
+
+mp_obj_t mpy_new_str(const mp_obj_type_t *type, struct mg_str s) {
+    byte *data = m_new(byte, s.len + 1);
+    memcpy(data, s.buf, s.len);
+    data[s.len] = '\0';
+    mp_obj_str_t *o = mp_obj_malloc(mp_obj_str_t, type);
+    o->hash = 0;
+    o->len = s.len;
+    o->data = data;
+    return MP_OBJ_FROM_PTR(o);
+}
 
 mp_obj_t mpy_text(struct mg_str s) {
     if (s.len == 0) {
         return MP_OBJ_NEW_QSTR(MP_QSTR_);
     }
     if (pmg_utf8_valid(s.buf, s.len)) {
-        return mp_obj_new_str_copy(&mp_type_str, (const byte *)s.buf, s.len);
+        return mpy_new_str(&mp_type_str, s);
     }
     vstr_t vstr;
     vstr_init_len(&vstr, 2 * s.len);
@@ -214,7 +253,7 @@ mp_obj_t mpy_text_replace(struct mg_str s) {
         return MP_OBJ_NEW_QSTR(MP_QSTR_);
     }
     if (pmg_utf8_valid(s.buf, s.len)) {
-        return mp_obj_new_str_copy(&mp_type_str, (const byte *)s.buf, s.len);
+        return mpy_new_str(&mp_type_str, s);
     }
     vstr_t vstr;
     vstr_init_len(&vstr, pmg_utf8_replace(s.buf, s.len, NULL));
@@ -226,7 +265,7 @@ mp_obj_t mpy_bytes(struct mg_str s) {
     if (s.len == 0) {
         return mp_const_empty_bytes;
     }
-    return mp_obj_new_bytes((const byte *)s.buf, s.len);
+    return mpy_new_str(&mp_type_bytes, s);
 }
 
 mp_obj_t mpy_addr(const pmg_addr_t *a) {

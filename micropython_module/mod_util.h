@@ -32,6 +32,8 @@ MP_NORETURN void mpy_raise_value(const char *format, const char *name);
 
 // str (its UTF-8) or anything bytes-like; valid while obj is alive and not resized.
 void mpy_get_data(mp_obj_t obj, const char *name, mp_buffer_info_t *out);
+// A buffer to write to.
+void mpy_get_buffer(mp_obj_t obj, const char *name, mp_buffer_info_t *out);
 struct mg_str mpy_get_str(mp_obj_t obj, const char *name);
 // As a C string: a NUL character inside is a ValueError.
 const char *mpy_get_cstr(mp_obj_t obj, const char *name);
@@ -43,6 +45,12 @@ mp_uint_t mpy_get_size(mp_obj_t obj, const char *name);
 // A callable or None.
 mp_obj_t mpy_get_handler(mp_obj_t obj, const char *name);
 
+// The mask of an `events` argument; 0: it is None.
+uint32_t mpy_get_events(mp_obj_t events);
+
+// A str or bytes of these very bytes. Its hash is left to who asks for it: over a large body that
+// costs more than the copy.
+mp_obj_t mpy_new_str(const mp_obj_type_t *type, struct mg_str s);
 // UTF-8, or ISO 8859-1 where it is not: a head field.
 mp_obj_t mpy_text(struct mg_str s);
 // UTF-8 with U+FFFD for what is not: a body.

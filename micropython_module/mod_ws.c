@@ -13,7 +13,7 @@
 // The core has checked the text of a message; a control frame may hold anything.
 static mp_obj_t get_text(const pmg_ws_msg_t *msg) {
     if (msg->flags == WEBSOCKET_OP_TEXT && msg->data.len > 0) {
-        return mp_obj_new_str_copy(&mp_type_str, (const byte *)msg->data.buf, msg->data.len);
+        return mpy_new_str(&mp_type_str, msg->data);
     }
     return mpy_text_replace(msg->data);
 }
@@ -99,16 +99,17 @@ static int put_headers(pmg_head_t *head, const void *headers) {
 }
 
 static mp_obj_t manager_ws_connect(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
-    enum { ARG_url, ARG_handler, ARG_protocols, ARG_headers };
+    enum { ARG_url, ARG_handler, ARG_protocols, ARG_headers, ARG_events };
     static const mp_arg_t allowed_args[] = {
         MPY_REQUIRED(url),
         MPY_OPTIONAL(handler, MP_ROM_NONE),
         MPY_KEYWORD(protocols, MP_ROM_NONE),
         MPY_KEYWORD(headers, MP_ROM_NONE),
+        MPY_KEYWORD(events, MP_ROM_NONE),
     };
     MPY_PARSE_METHOD(n_args, pos_args, kw_args);
+    mpy_open_t arg = mpy_open_arg(args[ARG_handler].u_obj, args[ARG_events].u_obj);
     const char *url = mpy_get_cstr(args[ARG_url].u_obj, "url");
-    mpy_open_t arg = {.handler = mpy_get_handler(args[ARG_handler].u_obj, "handler"), .conn = NULL};
     mpy_headers_t headers;
     mpy_headers_get(args[ARG_headers].u_obj, &headers);
     pmg_ws_ask_t ask = {.headers = headers.len > 0 ? put_headers : NULL, .arg = &headers};

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Runs on CPython and on MicroPython: the handler gets every event but MG_EV_POLL.
+# Runs on CPython and on MicroPython.
 import sys
 
 from pymongoose import MG_EV_HTTP_MSG, MG_EV_WS_MSG, Manager
@@ -12,6 +12,6 @@ def handler(conn, ev, data):
         conn.ws_upgrade(data)
 
 
-manager = Manager(handler)
+manager = Manager(handler, events=(MG_EV_HTTP_MSG, MG_EV_WS_MSG))
 manager.listen("http://127.0.0.1:" + sys.argv[1])
 manager.run()

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# Runs on CPython and on MicroPython: the handler gets every event but MG_EV_POLL.
+# Runs on CPython and on MicroPython. The handler says what it hears of; with "all" behind the port it
+# gets every event but MG_EV_POLL.
 import sys
 
 from pymongoose import MG_EV_HTTP_MSG, Manager
@@ -10,6 +11,6 @@ def handler(conn, ev, data):
         conn.reply(200, b"Hello, world!\n")
 
 
-manager = Manager(handler)
+manager = Manager(handler, events=None if "all" in sys.argv else (MG_EV_HTTP_MSG,))
 manager.listen("http://127.0.0.1:" + sys.argv[1])
 manager.run()

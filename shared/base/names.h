@@ -65,8 +65,9 @@
 // ---------------------------------------------------------------------------------------------
 // The module
 
-// X(name): the name is also the C constant that holds the value.
-#define PMG_CONSTANTS(X) \
+// X(name): the name is also the C constant that holds the value. The first list: what a handler can
+// hear of, each a bit of a mask (PMG_EVENT_BIT in base/types.h).
+#define PMG_EVENTS(X) \
     X(MG_EV_ERROR) \
     X(MG_EV_OPEN) \
     X(MG_EV_POLL) \
@@ -82,10 +83,18 @@
     X(MG_EV_WS_OPEN) \
     X(MG_EV_WS_MSG) \
     X(MG_EV_WS_CTL) \
+    PMG_WHEN(PMG_HAS_MQTT, X(MG_EV_MQTT_CMD) X(MG_EV_MQTT_MSG) X(MG_EV_MQTT_OPEN)) \
+    PMG_WHEN(PMG_HAS_SNTP, X(MG_EV_SNTP_TIME)) \
+    X(MG_EV_WAKEUP) \
+    PMG_WHEN(PMG_HAS_STREAM, X(MG_EV_HTTP_BODY)) \
+    PMG_WHEN(PMG_HAS_FORM, X(MG_EV_HTTP_PART)) \
+    PMG_WHEN(PMG_HAS_MODBUS, X(MG_EV_MODBUS_REQ) X(MG_EV_MODBUS_RESP)) \
+    PMG_WHEN(PMG_HAS_MDNS, X(MG_EV_MDNS_REQ) X(MG_EV_MDNS_RESP))
+
+#define PMG_CONSTANTS(X) \
+    PMG_EVENTS(X) \
+    X(MG_EV_USER) \
     PMG_WHEN(PMG_HAS_MQTT, \
-        X(MG_EV_MQTT_CMD) \
-        X(MG_EV_MQTT_MSG) \
-        X(MG_EV_MQTT_OPEN) \
         X(MQTT_CMD_CONNECT) \
         X(MQTT_CMD_CONNACK) \
         X(MQTT_CMD_PUBLISH) \
@@ -108,13 +117,7 @@
         X(MQTT_PROP_TYPE_VARIABLE_INT) \
         X(MQTT_PROP_TYPE_INT) \
         X(MQTT_PROP_TYPE_SHORT)) \
-    PMG_WHEN(PMG_HAS_SNTP, X(MG_EV_SNTP_TIME)) \
-    X(MG_EV_WAKEUP) \
-    PMG_WHEN(PMG_HAS_STREAM, X(MG_EV_HTTP_BODY)) \
-    PMG_WHEN(PMG_HAS_FORM, X(MG_EV_HTTP_PART)) \
     PMG_WHEN(PMG_HAS_MODBUS, \
-        X(MG_EV_MODBUS_REQ) \
-        X(MG_EV_MODBUS_RESP) \
         X(MG_MODBUS_FUNC_READ_COILS) \
         X(MG_MODBUS_FUNC_READ_DISCRETE_INPUTS) \
         X(MG_MODBUS_FUNC_READ_HOLDING_REGISTERS) \
@@ -130,14 +133,11 @@
         X(MG_MODBUS_ERR_DEVICE_FAILURE) \
         X(MG_MODBUS_ERR_TIMEOUT)) \
     PMG_WHEN(PMG_HAS_MDNS, \
-        X(MG_EV_MDNS_REQ) \
-        X(MG_EV_MDNS_RESP) \
         X(MG_DNS_RTYPE_A) \
         X(MG_DNS_RTYPE_PTR) \
         X(MG_DNS_RTYPE_TXT) \
         X(MG_DNS_RTYPE_AAAA) \
         X(MG_DNS_RTYPE_SRV)) \
-    X(MG_EV_USER) \
     X(WEBSOCKET_OP_CONTINUE) \
     X(WEBSOCKET_OP_TEXT) \
     X(WEBSOCKET_OP_BINARY) \
@@ -238,6 +238,7 @@
 //   UPTIME  milliseconds  data: const uint64_t *
 //   CODE    a number      data: const int *
 //   BYTES   bytes         data: struct mg_str *
+//   PIECE   bytes, or an int where it goes into a buffer of the program   data: struct mg_str *
 //   VIEW    a message     data: a pointer to the class's type in PMG_MESSAGES
 #define PMG_EVENT_DATA(X) \
     X(MG_EV_ERROR, TEXT, str) \
@@ -251,7 +252,7 @@
     X(MG_EV_WS_CTL, VIEW, WsMessage) \
     PMG_WHEN(PMG_HAS_SNTP, X(MG_EV_SNTP_TIME, UPTIME, int)) \
     X(MG_EV_WAKEUP, BYTES, bytes) \
-    PMG_WHEN(PMG_HAS_STREAM, X(MG_EV_HTTP_BODY, BYTES, bytes)) \
+    PMG_WHEN(PMG_HAS_STREAM, X(MG_EV_HTTP_BODY, PIECE, bytes)) \
     PMG_WHEN(PMG_HAS_FORM, X(MG_EV_HTTP_PART, VIEW, FormPart)) \
     PMG_WHEN(PMG_HAS_MQTT, \
         X(MG_EV_MQTT_CMD, VIEW, MqttMessage) \
@@ -403,6 +404,7 @@
 #define PMG_CONN_METHODS(X) \
     X(send, 1, 1) \
     X(recv, 0, 1) \
+    X(recv_into, 1, 1) \
     X(recv_data, 0, 1) \
     X(send_data, 0, 1) \
     X(reply, 1, 255) \
@@ -437,7 +439,7 @@
     X(resolve_cancel, 0, 0) \
     PMG_WHEN(PMG_HAS_SNTP, X(sntp_request, 0, 0)) \
     PMG_WHEN(PMG_HAS_MDNS, X(mdns_query, 1, 255)) \
-    X(set_handler, 1, 1) \
+    X(set_handler, 1, 255) \
     X(error, 1, 1) \
     X(drain, 0, 0) \
     X(close, 0, 0)
@@ -464,7 +466,9 @@
     X(connections) \
     X(wakeup_id)
 
-#define PMG_TIMER_METHODS(X) X(cancel, 0, 0)
+#define PMG_TIMER_METHODS(X) \
+    X(restart, 0, 255) \
+    X(cancel, 0, 0)
 #define PMG_TIMER_PROPS(X) X(active)
 
 // Of TlsOpts: its arguments, in this order, as they were given.

@@ -63,6 +63,7 @@ typedef struct {
     char *host;                            // host[:port] of the URL; a unix socket's path; or NULL
     pmg_timer_t timer;                     // deadline; may stand in the heap earlier than it is due
     uint64_t deadline;
+    uint32_t events; // that its handler hears of, by PMG_EVENT_BIT
     size_t send_off; // bytes at the start of c->send that are gone
     size_t recv_off; // bytes at the start of c->recv that a raw reader consumed
     uint8_t io_mask; // what the backend watches
@@ -134,7 +135,9 @@ struct pmg_mgr {
     unsigned turn;                            // counts polls
     size_t handshakes;                        // of accepted connections, unfinished
     unsigned handshake_turn, handshake_steps; // steps of theirs in that turn
-    bool broadcast;                           // of the next that is opened
+    uint32_t events; // of the handler that serves all without one of their own
+    size_t pollers;  // connections that hear of MG_EV_POLL
+    bool broadcast;  // of the next that is opened
     bool polling, waiting, stop, closing, silent, poll_events, firing_canceled;
     bool short_of_budget; // so the last buffer did not grow
     struct {

@@ -25,6 +25,16 @@ enum {
     MG_EV_HTTP_PART = 130,
     PMG_EV_END = 160 // no event has this number or a higher one
 };
+// Where an event stands in a mask of those that a handler hears of.
+#define PMG_EVENT_BIT(ev) \
+    (1u << ((int)(ev) < PMG_EV_FIRST ? (int)(ev) : (int)(ev) - PMG_EV_FIRST + (int)MG_EV_USER))
+#define PMG_EVENTS_GIVEN (1u << 31) // a mask that says so may be empty
+#define X(name) | PMG_EVENT_BIT(name)
+enum { PMG_EVENTS_ALL = 0 PMG_EVENTS(X) }; // MG_EV_POLL, too
+#undef X
+_Static_assert(PMG_EVENTS_ALL >= 0, "an event has the bit of PMG_EVENTS_GIVEN");
+// The bit of an event that a program names; 0: there is no such event.
+uint32_t pmg_event_bit(long ev);
 #define MG_MODBUS_ERR_TIMEOUT 256 // in a response's error: no answer came within modbus_timeout
 
 // Behind the last byte. A text that is not there ends where it begins: NULL + 0 has no value in C.

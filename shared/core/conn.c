@@ -38,6 +38,7 @@ static void enlist(pmg_mgr_t *m, struct mg_connection *c) {
     x->timer.fn = pmg_deadline_fired;
     x->speaks = &pmg_raw;
     x->ready = pmg_stream_ready;
+    pmg_conn_events(c, 0, false);
     x->prev = m->last;
     if (m->last != NULL) {
         pmg_x(m->last)->next = c;
@@ -64,6 +65,7 @@ static void delist(pmg_mgr_t *m, struct mg_connection *c) {
     }
     *b = x->hash_next;
     m->count--;
+    pmg_events_set(c, 0);
     m->evicted -= x->evicted;
     if (x->inner) {
         m->inner--;

@@ -47,9 +47,11 @@ int pmg_mgr_wakeup_irq(pmg_mgr_t *m, unsigned long id, const void *data, size_t 
 #endif
 
 void *pmg_mgr_owner(pmg_mgr_t *m);
-bool pmg_mgr_in_hook(pmg_mgr_t *m);              // inside poll() or an event: poll and close refuse
-void pmg_mgr_poll_events(pmg_mgr_t *m, bool on); // deliver MG_EV_POLL, once a poll per connection
-size_t pmg_mgr_count(pmg_mgr_t *m);              // connections now, listeners included
+bool pmg_mgr_in_hook(pmg_mgr_t *m); // inside poll() or an event: poll and close refuse
+// What handlers hear of, ahead of the first connection: the mask of the Manager's own, 0: all but
+// MG_EV_POLL; and whether MG_EV_POLL is added to every mask, once a poll per connection.
+void pmg_mgr_events(pmg_mgr_t *m, uint32_t events, bool poll_events);
+size_t pmg_mgr_count(pmg_mgr_t *m); // connections now, listeners included
 // Walks the connections, oldest first: NULL starts, NULL ends. Do not open or close meanwhile.
 struct mg_connection *pmg_mgr_next(pmg_mgr_t *m, struct mg_connection *c);
 
@@ -64,6 +66,9 @@ void pmg_timer_cancel(pmg_timer_t *t);
 // Moves a timer that is active: it is due in `ms`, and keeps its period. Needs no memory, so that it
 // never fails but for one that has ended, or whose manager closes: false.
 bool pmg_timer_again(pmg_timer_t *t, uint64_t ms);
+// The same for one that has not ended (timer_free was not called yet), inside its own hook too, where
+// it takes a cancel back. A period becomes `ms`. False: the manager closes.
+bool pmg_timer_restart(pmg_timer_t *t, uint64_t ms);
 // Will it fire again? False inside the hook of its last time, too.
 bool pmg_timer_active(const pmg_timer_t *t);
 
@@ -72,6 +77,10 @@ bool pmg_timer_active(const pmg_timer_t *t);
 
 pmg_mgr_t *pmg_conn_mgr(struct mg_connection *c);
 void **pmg_conn_obj(struct mg_connection *c); // the binding's slot in the connection
+// The handler of c, new or in a new connection's open hook: its mask, PMG_EVENTS_GIVEN in it; without,
+// all but MG_EV_POLL if it is the connection's `own`, else what the Manager's hears of. A connection
+// that was accepted has its listener's until then.
+void pmg_conn_events(struct mg_connection *c, uint32_t events, bool own);
 // Getters of PMG_CONN_PROPS. An address is text in `host` (>= 46 bytes; a unix socket's path is cut
 // to fit: use >= 108), "" when there is none.
 bool pmg_conn_is_listening(struct mg_connection *c);

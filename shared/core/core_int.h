@@ -32,6 +32,10 @@ pmg_attached_t *pmg_attached(pmg_mgr_t *m, void (*end)(pmg_mgr_t *m, pmg_attache
 int pmg_mgr_alive(pmg_mgr_t *m);
 
 // event.c
+void pmg_events_set(struct mg_connection *c, uint32_t events);
+static inline bool pmg_hears(struct mg_connection *c, int ev) {
+    return (pmg_x(c)->events & PMG_EVENT_BIT(ev)) != 0;
+}
 void pmg_fire(struct mg_connection *c, int ev, void *data); // to Python
 void pmg_call(struct mg_connection *c, int ev, void *data); // and sees to it if that closed it
 void pmg_fatal(struct mg_connection *c, const char *text);  // MG_EV_ERROR, then close
@@ -128,6 +132,7 @@ static inline bool pmg_no_descriptor(pmg_mgr_t *m, int err) {
 typedef struct {
     int level;
     void (*attach)(pmg_mgr_t *m);
+    void (*note)(struct mg_connection *c, int ev, const void *data); // one line for this event
 } pmg_log_switch_t;
 extern pmg_log_switch_t pmg_log_switch; // mgr.c
 static inline void pmg_log_check(pmg_mgr_t *m) {

@@ -4,8 +4,49 @@
 
 #include "core_int.h"
 
+static void no_log(pmg_mgr_t *m) {
+    (void)m;
+}
+
+pmg_log_switch_t pmg_log_switch = {MG_LL_NONE, no_log, NULL}; // no note at this level
+
+#define EVENTS_DEFAULT ((uint32_t)PMG_EVENTS_ALL & ~PMG_EVENT_BIT(MG_EV_POLL))
+
+void pmg_events_set(struct mg_connection *c, uint32_t events) {
+    pmg_mgr_t *m = pmg_m(c);
+    pmg_conn_t *x = pmg_x(c);
+    m->pollers -= (x->events & PMG_EVENT_BIT(MG_EV_POLL)) != 0;
+    x->events = events;
+    m->pollers += (events & PMG_EVENT_BIT(MG_EV_POLL)) != 0;
+}
+
+void pmg_conn_events(struct mg_connection *c, uint32_t events, bool own) {
+    pmg_mgr_t *m = pmg_m(c);
+    if (events == 0 && !own) {
+        events = m->events;
+    }
+    if (events == 0) {
+        events = EVENTS_DEFAULT;
+    }
+    pmg_events_set(c, events | (m->poll_events ? PMG_EVENT_BIT(MG_EV_POLL) : 0));
+}
+
+// An error that its handler does not hear of is not lost.
+static void unheard(struct mg_connection *c, int ev, void *data) {
+    pmg_mgr_t *m = pmg_m(c);
+    if (ev == MG_EV_ERROR && m->log_level >= MG_LL_ERROR && !m->silent && !pmg_x(c)->internal &&
+        !pmg_x(c)->errored) {
+        pmg_x(c)->errored = c->is_closing;
+        pmg_log_switch.note(c, ev, data);
+    }
+}
+
 void pmg_fire(struct mg_connection *c, int ev, void *data) {
     pmg_mgr_t *m = pmg_m(c);
+    if (!pmg_hears(c, ev)) {
+        unheard(c, ev, data);
+        return;
+    }
     if (m->silent || pmg_x(c)->internal) {
         return;
     }

@@ -69,7 +69,7 @@ int pmg_mgr_poll(pmg_mgr_t *m, int ms) {
     if (!m->stop) {
         pmg_timers_run(m);
     }
-    if (m->poll_events) {
+    if (m->pollers > 0) {
         struct mg_connection *c = m->first;
         while (c != NULL && !m->stop) {
             struct mg_connection *next = pmg_x(c)->next;

@@ -4,12 +4,6 @@
 
 #include "core_int.h"
 
-static void no_log(pmg_mgr_t *m) {
-    (void)m;
-}
-
-pmg_log_switch_t pmg_log_switch = {MG_LL_NONE, no_log};
-
 void pmg_limits_default(pmg_limits_t *limits) {
     size_t memory = pmg_machine_memory(), quarter = memory / 4, half = memory / 2;
     (void)quarter, (void)half;
@@ -98,8 +92,9 @@ bool pmg_mgr_in_hook(pmg_mgr_t *m) {
     return m->polling || m->depth > 0;
 }
 
-void pmg_mgr_poll_events(pmg_mgr_t *m, bool on) {
-    m->poll_events = on;
+void pmg_mgr_events(pmg_mgr_t *m, uint32_t events, bool poll_events) {
+    m->poll_events = poll_events;
+    m->events = events;
 }
 
 size_t pmg_mgr_count(pmg_mgr_t *m) {

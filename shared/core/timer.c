@@ -166,6 +166,26 @@ bool pmg_timer_again(pmg_timer_t *t, uint64_t ms) {
     return true;
 }
 
+bool pmg_timer_restart(pmg_timer_t *t, uint64_t ms) {
+    pmg_mgr_t *m = t->mgr;
+    if (m->closing) {
+        return false;
+    }
+    if (m->firing == t) {
+        m->firing_canceled = false;
+    }
+    if (t->period > 0) {
+        t->period = ms > 0 ? ms : 1;
+    }
+    // It is counted, so that there is room.
+    uint64_t now = pmg_port_millis();
+    pmg_heap_set(t, ms < UINT64_MAX - now ? now + ms : UINT64_MAX - 1);
+    if (m->waiting) {
+        pmg_io_wake(m);
+    }
+    return true;
+}
+
 void pmg_timer_cancel(pmg_timer_t *t) {
     if (t->mgr->firing == t) {
         t->mgr->firing_canceled = true;

@@ -69,23 +69,32 @@ static int trailer(struct mg_connection *c, const char *base, size_t len, bool *
     return 0;
 }
 
-// `n` more bytes of the body stand at h->pos. Handlers run in here.
-static int took(struct mg_connection *c, char *base, size_t n) {
-    pmg_http_t *h = pmg_http_of(c);
-    char *p = base + h->pos;
+static void step(pmg_http_t *h, size_t n) {
     h->pos += n;
     h->left -= n;
     h->body_len += n;
-    if (n > 0 && h->sink == PMG_HTTP_BODY_STREAM) {
-        size_t done = pmg_http_stream_piece(c, p, n);
+}
+
+// `n` more bytes of the body stand at h->pos. Handlers run in here.
+static int took(struct mg_connection *c, char *base, size_t n) {
+    pmg_http_t *h = pmg_http_of(c);
+    while (n > 0 && h->sink == PMG_HTTP_BODY_STREAM) {
+        size_t fits = pmg_http_stream_fit(c, n);
+        char *p = base + h->pos;
+        n -= fits;
+        step(h, fits);
+        size_t rest = fits - pmg_http_stream_piece(c, p, fits);
         if (!pmg_is_http(c)) { // answered by a tunnel: what follows is not ours
             return PMG_HTTP_BODY_STOPPED;
         }
-        h->pos -= n - done; // the rest comes again
-        h->left += n - done;
-        h->body_len -= n - done;
-        return c->is_closing || c->is_draining || pmg_m(c)->stop ? PMG_HTTP_BODY_STOPPED : 0;
+        h->pos -= rest; // it comes again
+        h->left += rest;
+        h->body_len -= rest;
+        if (c->is_closing || c->is_draining || pmg_m(c)->stop) {
+            return PMG_HTTP_BODY_STOPPED;
+        }
     }
+    step(h, n);
     return 0;
 }
 

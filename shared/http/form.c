@@ -239,7 +239,10 @@ int pmg_http_stream_form(struct mg_connection *c, size_t max_size, size_t max_pa
     pmg_http_form_t *f = NULL;
     s->piece = take_piece;
     s->end = take_end;
-    if (!is_form(pmg_http_header(hm, type)) || !pmg_feed_begin(&feed, boundary)) {
+    if (!pmg_hears(c, MG_EV_HTTP_PART)) {
+        err = pmg_fail(pmg_m(c), -EINVAL,
+            "http_stream_form() is of no use: the handler's events lack MG_EV_HTTP_PART");
+    } else if (!is_form(pmg_http_header(hm, type)) || !pmg_feed_begin(&feed, boundary)) {
         err = pmg_fail(pmg_m(c), -EILSEQ,
             "this is no multipart form: Content-Type must be multipart/form-data with a boundary");
     } else if (!s->refused && !(s->no_room = !pmg_budget(c, sizeof(*f), false))) {

@@ -101,9 +101,11 @@ int pmg_http_basic_auth(struct mg_connection *c, struct mg_str user, struct mg_s
 // In MG_EV_HTTP_HDRS: has the body arrive in pieces, MG_EV_HTTP_BODY, or go into the file `path`
 // (NULL: none). MG_EV_HTTP_MSG comes at its end, without a body. More than `max_size` bytes (0: no
 // limit) are refused: 413, MG_EV_ERROR. The file appears when it is whole. A reply that ends before
-// the body does ends the stream: the rest is read and dropped.
-// -EINVAL outside MG_EV_HTTP_HDRS; -EALREADY; why the file cannot be made (-ENOENT, -EACCES ...).
-int pmg_http_stream_body(struct mg_connection *c, const char *path, size_t max_size);
+// the body does ends the stream: the rest is read and dropped. `piece`: the most bytes of one; 0: as
+// many as there are.
+// -EINVAL outside MG_EV_HTTP_HDRS, or for pieces that the handler does not hear of; -EALREADY; why the
+// file cannot be made (-ENOENT, -EACCES ...).
+int pmg_http_stream_body(struct mg_connection *c, const char *path, size_t max_size, size_t piece);
 
 #if PMG_HAS_FORM
 // A part of a form that begins, as MG_EV_HTTP_PART has it. `filename` is what
@@ -113,8 +115,8 @@ typedef struct {
 } pmg_form_part_t;
 // In MG_EV_HTTP_HDRS: has the parts of a multipart form arrive, each with MG_EV_HTTP_PART and then, in
 // pieces, MG_EV_HTTP_BODY; at their end MG_EV_HTTP_MSG comes, without a body. `max_size` is that of
-// the whole body; 0: no limit, as for `max_parts`. As pmg_http_stream_body(); -EILSEQ for a body
-// that is no such form.
+// the whole body; 0: no limit, as for `max_parts`. As pmg_http_stream_body(), of
+// MG_EV_HTTP_PART; -EILSEQ for a body that is no such form.
 int pmg_http_stream_form(struct mg_connection *c, size_t max_size, size_t max_parts);
 // In MG_EV_HTTP_PART: the content goes into the file `path`, which appears when it is whole. -EINVAL
 // elsewhere; -EALREADY; why the file cannot be made.

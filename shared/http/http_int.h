@@ -173,7 +173,8 @@ static inline void pmg_http_fire(struct mg_connection *c, int ev, void *data) {
 // stream.c: bodies in pieces; state.c: how one ends before its time
 #if PMG_HAS_STREAM
 struct pmg_http_stream {
-    size_t max; // 0: no limit
+    size_t max;  // 0: no limit
+    size_t most; // bytes of a piece; 0: as many as there are
     bool refused;
     // A handler runs or the file system has it, which may run Python, too: who ends it meanwhile
     // says `gone`, and pmg_http_stream_leave() frees it.
@@ -191,8 +192,9 @@ struct pmg_http_stream {
 // The head is read, the body follows. False: refused.
 bool pmg_http_stream_begin(struct mg_connection *c, const char *head, size_t len);
 size_t pmg_http_stream_max(struct mg_connection *c);
-size_t pmg_http_stream_held(struct mg_connection *c); // bytes
-// How many of the bytes are done with: all, unless an exception leaves poll().
+size_t pmg_http_stream_held(struct mg_connection *c);            // bytes
+size_t pmg_http_stream_fit(struct mg_connection *c, size_t len); // so many of them are a piece
+// How many of the bytes, which fit, are done with: all, unless an exception leaves poll().
 size_t pmg_http_stream_piece(struct mg_connection *c, const char *buf, size_t len);
 // The body is whole, and so is its file; `head` is valid until the result is freed. NULL: it failed.
 pmg_http_stream_t *pmg_http_stream_end(struct mg_connection *c, struct mg_str *head);
@@ -206,6 +208,7 @@ void pmg_http_stream_too_large(struct mg_connection *c);
 #define pmg_http_stream_begin(c, head, len) ((void)(c), (void)(head), (void)(len), false)
 #define pmg_http_stream_max(c) ((size_t)0)
 #define pmg_http_stream_held(c) ((void)(c), (size_t)0)
+#define pmg_http_stream_fit(c, len) (len)
 #define pmg_http_stream_piece(c, buf, len) ((void)(c), (void)(buf), (len))
 #define pmg_http_stream_end(c, head) ((void)(c), (void)(head), (pmg_http_stream_t *)NULL)
 #define pmg_http_stream_free(s) ((void)(s))

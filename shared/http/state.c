@@ -103,6 +103,11 @@ size_t pmg_http_stream_held(struct mg_connection *c) {
     return s != NULL ? sizeof(*s) + s->form_size + s->head_len : 0;
 }
 
+size_t pmg_http_stream_fit(struct mg_connection *c, size_t len) {
+    size_t most = pmg_http_of(c)->stream->most;
+    return most > 0 && len > most ? most : len;
+}
+
 size_t pmg_http_stream_max(struct mg_connection *c) {
     return pmg_http_of(c)->stream->max;
 }

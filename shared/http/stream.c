@@ -84,13 +84,17 @@ void pmg_http_stream_start(struct mg_connection *c, pmg_http_stream_t *s) {
     h->by_hand = 0;
 }
 
-int pmg_http_stream_body(struct mg_connection *c, const char *path, size_t max_size) {
+int pmg_http_stream_body(struct mg_connection *c, const char *path, size_t max_size, size_t piece) {
     pmg_http_stream_t *s;
     int err = pmg_http_stream_new(c, "http_stream_body", max_size, &s);
     if (err < 0) {
         return err;
     }
-    if (path != NULL && !s->refused) { // no file for what will not come
+    s->most = piece;
+    if (path == NULL && !pmg_hears(c, MG_EV_HTTP_BODY)) {
+        err = pmg_fail(pmg_m(c), -EINVAL,
+            "http_stream_body() needs a path: the handler's events lack MG_EV_HTTP_BODY");
+    } else if (path != NULL && !s->refused) { // no file for what will not come
         err = pmg_http_upload_new(pmg_m(c), path, &s->upload);
     }
     if (err == 0 && (!pmg_is_http(c) || !pmg_http_in_head(c) || pmg_http_of(c)->stream != NULL ||

@@ -16,6 +16,8 @@
 
 struct pmg_mgr;
 
+// In place of a descriptor: a socket of our own; one whose port others may listen on, too.
+enum { PMG_IO_OWN = -1, PMG_IO_SHARED = -2 };
 enum { PMG_IO_READ = 1, PMG_IO_WRITE = 2 };
 
 int pmg_io_init(struct pmg_mgr *m);
@@ -24,6 +26,7 @@ void pmg_io_fini(struct pmg_mgr *m);
 int pmg_io_check(struct pmg_mgr *m);
 
 // c->loc holds the wanted address, path is set for a unix socket; fd >= 0 adopts (a copy of) it.
+// -ENOTSUP: no port can be shared here.
 // Sets c->fd and c->loc. Serves UDP too.
 int pmg_io_listen(struct mg_connection *c, const char *path, int fd);
 // Takes one waiting peer into `c`, a fresh connection: sets fd, loc and rem.

@@ -31,6 +31,7 @@ static void accepted(struct mg_connection *listener, struct mg_connection *c) {
     if (x->is_unix && lx->host != NULL) {
         x->host = pmg_strndup(lx->host, strlen(lx->host));
     }
+    pmg_events_set(c, lx->events);
     if (m->hooks.open(c, listener, NULL) < 0) {
         c->is_closing = 1;
         pmg_work(c);

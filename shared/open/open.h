@@ -12,7 +12,7 @@
 // URLs: tcp://host:port, udp://, http://, ws://, unix:///path; open/schemes.c has them all. `speaks`
 // is pmg_http, pmg_raw ...; pmg_url_speaks() tells where the program does not say. -EADDRINUSE,
 // -EACCES, -EINVAL (the URL; the text says what is wrong), -ENOBUFS (max_conns) ... `fd` >= 0 adopts
-// a socket that is listening.
+// a socket that is listening; -1: none; -2: others may listen on the same port, -ENOTSUP where none may.
 int pmg_listen(pmg_mgr_t *m, const char *url, const pmg_protocol_t *speaks, int fd, void *arg,
     struct mg_connection **out);
 // What pmg_listen() or pmg_connect() opens next is UDP that may send to all of a network; else -EINVAL.

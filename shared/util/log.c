@@ -12,10 +12,12 @@
 #define LINE_MAX_LEN 120
 
 static void attach(pmg_mgr_t *m);
+static void log_event(struct mg_connection *c, int ev, const void *data);
 
 void pmg_log_set(int level) {
     level = level < MG_LL_NONE ? MG_LL_NONE : level > MG_LL_VERBOSE ? MG_LL_VERBOSE : level;
     pmg_log_switch.attach = attach;
+    pmg_log_switch.note = log_event;
     __atomic_store_n(&pmg_log_switch.level, level, __ATOMIC_RELEASE);
 }
 

@@ -19,6 +19,7 @@ NOT_YET: dict[str, str] = {}
 
 #: Lists that are no names of a Python object, and what they are instead.
 OTHER_LISTS = {
+    "PMG_EVENTS": "the first of PMG_CONSTANTS",
     "PMG_EVENT_DATA": "classes of data, checked below",
     "PMG_MESSAGES": "some of PMG_CLASSES, checked below",
     "PMG_LIMITS": "keywords of Manager, checked below",
@@ -337,7 +338,7 @@ def copy_tree(folder):
     shutil.copytree(ROOT, folder, symlinks=True, ignore=ignore)
     header = folder / HEADER.relative_to(ROOT)
     text = header.read_text()
-    added = text.replace("X(MG_EV_ERROR) ", "X(MG_EV_ERROR) X(MG_JSON_TOO_DEEP) ", 1)
+    added = text.replace("X(WEBSOCKET_OP_TEXT) ", "X(WEBSOCKET_OP_TEXT) X(MG_JSON_TOO_DEEP) ", 1)
     assert added != text
     header.write_text(added)
     return folder

@@ -58,6 +58,7 @@ CLOSED = r"""
 CALLS = {
     "send": lambda c: c.send("x"),
     "recv": lambda c: c.recv(),
+    "recv_into": lambda c: c.recv_into(bytearray(1)),
     "reply": lambda c: c.reply(200, "x"),
     "reply_json": lambda c: c.reply_json({}),
     "http_chunk": lambda c: c.http_chunk("x"),

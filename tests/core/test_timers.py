@@ -145,6 +145,90 @@ def case_cancel_before():
         eq(live()[2], 0)
 
 
+def case_restart_moves_a_timer():
+    fired = []
+    with Manager() as m:
+        timer = m.timer_add(20, lambda: fired.append(ticks_ms()))
+        start = ticks_ms()
+        timer.restart(60000)
+        run(m, 60)
+        eq((fired, timer.active, live()[2]), ([], True, 1))
+        timer.restart(ms=5)
+        poll_until(m, lambda: fired)
+        eq(timer.active, False)
+        for _ in range(3):
+            del fired[:]
+            timer.restart()
+            eq((timer.active, live()[2]), (True, 1))
+            poll_until(m, lambda: fired)
+        eq(live()[2], 0)
+        timer.restart(0)
+        timer.cancel()
+        eq((timer.active, live()[2]), (False, 0))
+        timer.restart(1)
+        del fired[:]
+        poll_until(m, lambda: fired)
+        for wrong, error in ((-1, ValueError), ("x", TypeError), (1.5, TypeError)):
+            raises(error, timer.restart, wrong)
+    raises(Error, timer.restart, text="closed")
+
+
+def case_restart_keeps_repeat():
+    fired = []
+    with Manager() as m:
+        timer = m.timer_add(60000, lambda: fired.append(1), repeat=True)
+        timer.restart(3)
+        poll_until(m, lambda: len(fired) >= 3)
+        timer.cancel()
+        del fired[:]
+        timer.restart()
+        poll_until(m, lambda: len(fired) >= 3)
+        eq(timer.active, True)
+
+
+def case_restart_inside_its_own_callback():
+    fired = []
+    timers = []
+    def again():
+        fired.append(timers[0].active)
+        if len(fired) == 2:
+            timers[0].cancel()
+            timers[0].cancel()
+        if len(fired) < 4:
+            timers[0].restart(2)
+            eq((timers[0].active, live()[2]), (True, 1))
+        if len(fired) == 3:
+            timers[0].cancel()
+    with Manager() as m:
+        timers.append(m.timer_add(1, again))
+        poll_until(m, lambda: len(fired) == 3)
+        m.poll(0)
+        eq((fired, timers[0].active, live()[2]), ([False] * 3, False, 0))
+        timers[0].restart()
+        poll_until(m, lambda: len(fired) == 4)
+        run(m, 20)
+        eq((len(fired), live()[2]), (4, 0))
+
+
+def case_restart_a_timer_that_the_program_let_go():
+    # Its callback is all that holds it, then nothing does.
+    fired = []
+    with Manager() as m:
+        def start():
+            box = []
+            def call():
+                fired.append(1)
+                if len(fired) < 3:
+                    box[0].restart()
+            box.append(m.timer_add(1, call))
+        start()
+        gc.collect()
+        poll_until(m, lambda: len(fired) == 3)
+        m.poll(0)
+        gc.collect()
+        eq(live()[2], 0)
+
+
 def case_cancel_inside_its_own_callback():
     fired = []
     with Manager() as m:

@@ -67,6 +67,57 @@ print("CODES", *[os.waitpid(pid, 0)[1] for pid in workers])
 
 
 @pytest.mark.needs("fork")
+def test_workers_that_share_a_port(device):
+    """Each makes its own listener after the fork; the kernel spreads the connections."""
+    running = device(
+        """
+import os
+holder = Manager()
+port = port_of(holder.listen("http://127.0.0.1:0", reuse_port=True))
+raises(ValueError, holder.listen, "http://127.0.0.1:0", fd=0, reuse_port=True)
+eq(raises(Error, holder.listen, "unix:///tmp/pymongoose-shared", reuse_port=True).errno, 95)
+eq(raises(Error, holder.listen, url("http", port)).errno, 98)
+holder.close()  # a copy of its listener in the workers would take connections, too
+ends, begun = os.pipe(), os.pipe()
+workers = []
+for n in range(2):
+    pid = os.fork()
+    if pid:
+        workers.append(pid)
+        continue
+    os.close(ends[1])
+    web = lambda c, ev, d: c.reply(200, "%d" % os.getpid())
+    with Manager(web, events=(MG_EV_HTTP_MSG,)) as m:
+        m.listen(url("http", port), reuse_port=True)
+        os.write(begun[1], b"x")
+        until_closed = select.poll()
+        until_closed.register(ends[0])
+        while not until_closed.poll(0):
+            m.poll(20)
+    os._exit(0)
+for n in range(2):
+    os.read(begun[0], 1)
+print("PORT", port)
+print("WORKERS", *workers)
+serve()
+os.close(ends[1])
+print("CODES", *[os.waitpid(pid, 0)[1] for pid in workers])
+"""
+    )
+    address = running.reach(running.port())
+    workers = [int(pid) for pid in running.expect("WORKERS").split()]
+    answered = []
+    for _ in range(200):
+        with Raw(address) as raw:
+            answered.append(int(raw.ask(REQUEST.format("/")).body))
+    # Of 200 by a fair coin fewer than 60 happen once in 10**8 times.
+    assert sorted(set(answered)) == sorted(workers)
+    assert min(answered.count(pid) for pid in workers) >= 60
+    running.stop()
+    assert "CODES 0 0" in running.console
+
+
+@pytest.mark.needs("fork")
 @pytest.mark.parametrize("leaving", ["os._exit(0)", "sys.exit(0)"])
 def test_manager_in_a_forked_child(device, leaving, tmp_path):
     """It says what is wrong, and nothing done to it reaches the parent's connections."""

@@ -5,7 +5,7 @@ A `Manager` owns connections and runs them; everything that happens is an event,
 as `handler(conn, ev, data)`. What `data` is:
 
     MG_EV_ERROR      str, what went wrong; the connection closes after it
-    MG_EV_POLL       int, milliseconds of uptime; only with Manager(poll_events=True)
+    MG_EV_POLL       int, milliseconds of uptime; only where `events` or poll_events asks for it
     MG_EV_READ       int, bytes that arrived
     MG_EV_WRITE      int, bytes that left
     MG_EV_HTTP_HDRS  HttpMessage, the head alone: the body is still to come
@@ -22,6 +22,11 @@ as `handler(conn, ev, data)`. What `data` is:
     MG_EV_MQTT_OPEN  int, the code of CONNACK: 0, or why the server refused
     MG_EV_WAKEUP     bytes, what Manager.wakeup() was given
     all others       None
+
+A handler says with `events`, an iterable of MG_EV_*, what it hears of; None: all but MG_EV_POLL. The
+events belong to the handler that they came with, without one to the Manager's on that connection;
+what a listener accepts takes the listener's. A number that is no event raises ValueError.
+MG_EV_ERROR that is left out goes to the log at MG_LL_ERROR.
 
 Errors, the same on both Pythons: TypeError and ValueError for a wrong argument, MemoryError, and
 `Error` for everything that the network or the state of an object is the reason for.
@@ -95,6 +100,15 @@ MG_EV_WS_CTL: Final[int]
 MG_EV_MQTT_CMD: Final[int]
 MG_EV_MQTT_MSG: Final[int]
 MG_EV_MQTT_OPEN: Final[int]
+MG_EV_SNTP_TIME: Final[int]
+MG_EV_WAKEUP: Final[int]
+MG_EV_HTTP_BODY: Final[int]
+MG_EV_HTTP_PART: Final[int]
+MG_EV_MODBUS_REQ: Final[int]
+MG_EV_MODBUS_RESP: Final[int]
+MG_EV_MDNS_REQ: Final[int]
+MG_EV_MDNS_RESP: Final[int]
+MG_EV_USER: Final[int]
 MQTT_CMD_CONNECT: Final[int]
 MQTT_CMD_CONNACK: Final[int]
 MQTT_CMD_PUBLISH: Final[int]
@@ -117,12 +131,6 @@ MQTT_PROP_TYPE_BINARY_DATA: Final[int]
 MQTT_PROP_TYPE_VARIABLE_INT: Final[int]
 MQTT_PROP_TYPE_INT: Final[int]
 MQTT_PROP_TYPE_SHORT: Final[int]
-MG_EV_SNTP_TIME: Final[int]
-MG_EV_WAKEUP: Final[int]
-MG_EV_HTTP_BODY: Final[int]
-MG_EV_HTTP_PART: Final[int]
-MG_EV_MODBUS_REQ: Final[int]
-MG_EV_MODBUS_RESP: Final[int]
 MG_MODBUS_FUNC_READ_COILS: Final[int]
 MG_MODBUS_FUNC_READ_DISCRETE_INPUTS: Final[int]
 MG_MODBUS_FUNC_READ_HOLDING_REGISTERS: Final[int]
@@ -137,14 +145,11 @@ MG_MODBUS_ERR_ILLEGAL_ADDRESS: Final[int]
 MG_MODBUS_ERR_ILLEGAL_VALUE: Final[int]
 MG_MODBUS_ERR_DEVICE_FAILURE: Final[int]
 MG_MODBUS_ERR_TIMEOUT: Final[int]
-MG_EV_MDNS_REQ: Final[int]
-MG_EV_MDNS_RESP: Final[int]
 MG_DNS_RTYPE_A: Final[int]
 MG_DNS_RTYPE_PTR: Final[int]
 MG_DNS_RTYPE_TXT: Final[int]
 MG_DNS_RTYPE_AAAA: Final[int]
 MG_DNS_RTYPE_SRV: Final[int]
-MG_EV_USER: Final[int]
 WEBSOCKET_OP_CONTINUE: Final[int]
 WEBSOCKET_OP_TEXT: Final[int]
 WEBSOCKET_OP_BINARY: Final[int]
@@ -549,6 +554,11 @@ class Connection:
 
         Raises ValueError where HTTP or WebSocket framing owns what is received.
         """
+    def recv_into(self, buffer: bytearray | memoryview) -> int:
+        """As recv(), into the program's buffer, as many bytes as it holds; how many these were.
+
+        Raises TypeError for what cannot be written to.
+        """
     def recv_data(self, length: int = -1) -> bytes:
         """The first `length` bytes received, which stay in the buffer; all if negative."""
     def send_data(self, length: int = -1) -> bytes:
@@ -605,13 +615,21 @@ class Connection:
 
         Raises ValueError for a colon or control character in the name, or on a server's connection.
         """
-    def http_stream_body(self, path: str | None = None, *, max_size: int) -> None:
+    def http_stream_body(
+        self,
+        path: str | None = None,
+        *,
+        max_size: int,
+        into: bytearray | memoryview | None = None,
+    ) -> None:
         """In MG_EV_HTTP_HDRS: has the body arrive in pieces, MG_EV_HTTP_BODY, or go into the file
         `path`, which appears when it is whole. MG_EV_HTTP_MSG comes at the end, without a body.
 
-        More than `max_size` bytes (0: no limit) are refused: 413 and MG_EV_ERROR.
+        More than `max_size` bytes (0: no limit) are refused: 413 and MG_EV_ERROR. Pieces are written to
+        `into`, at most as many bytes as it holds, and the event's data is their number.
 
-        Raises ValueError outside of MG_EV_HTTP_HDRS and after the reply; Error when the file cannot
+        Raises ValueError outside of MG_EV_HTTP_HDRS, after the reply, and for a handler whose events
+        lack MG_EV_HTTP_BODY; TypeError for `into` that cannot be written to; Error when the file cannot
         be made (ENOENT, EACCES ...) and when called twice (EALREADY).
         """
     def http_stream_form(self, *, max_size: int, max_parts: int = 64) -> None:
@@ -622,7 +640,8 @@ class Connection:
         More than `max_size` bytes of the whole body or `max_parts` parts (0: no limit) are refused:
         413 and MG_EV_ERROR.
 
-        Raises DecodeError for a body that is no such form; else as http_stream_body().
+        Raises DecodeError for a body that is no such form, ValueError for a handler whose events lack
+        MG_EV_HTTP_PART; else as http_stream_body().
         """
     def serve_dir(
         self,
@@ -782,8 +801,8 @@ class Connection:
         On a client over UDP; before it is connected the request leaves then. Harmless while one is
         under way. RFC 4330. Raises ValueError for other connections, Error(EPIPE) while closing.
         """
-    def set_handler(self, handler: Handler | None) -> None:
-        """Sets `handler`. A closed connection raises."""
+    def set_handler(self, handler: Handler | None, *, events: Iterable[int] | None = None) -> None:
+        """Sets `handler` and what it hears of. A closed connection raises."""
     def error(self, message: str) -> None:
         """Fires MG_EV_ERROR with this text before it returns, then closes the connection."""
     def drain(self) -> None:
@@ -857,6 +876,12 @@ class Timer:
     @property
     def active(self) -> bool:
         """The call is still to come."""
+    def restart(self, ms: int | None = None) -> None:
+        """Fires in `ms` from now, None: in its last time; also if it has fired or was canceled. Whether it
+        repeats stays.
+
+        Raises Error(EBADF) when the Manager is closed.
+        """
     def cancel(self) -> None:
         """Ends it; harmless when it has ended."""
 
@@ -866,7 +891,7 @@ class Manager:
 
     `handler` serves every connection without one of its own. `error_handler(exc)` is given the
     exceptions of handlers and timers instead of having them printed. `poll_events` asks for
-    MG_EV_POLL, once a poll for every connection. `enable_wakeup` is taken for programs that give
+    MG_EV_POLL, once a poll for every connection, whatever its events are. `enable_wakeup` is taken for programs that give
     it: wakeup() always works. `dns` names the servers that are asked about names,
     "udp://192.0.2.1:53" or up to four of them, instead of the system's.
 
@@ -901,6 +926,7 @@ class Manager:
         enable_wakeup: bool = False,
         error_handler: Callable[[Exception], object] | None = None,
         *,
+        events: Iterable[int] | None = None,
         poll_events: bool = False,
         dns: str | Iterable[str] | None = None,
         # Generated by tools/check/stub.py: limits
@@ -947,12 +973,16 @@ class Manager:
         http: bool | None = None,
         fd: int | None = None,
         broadcast: bool = False,
+        events: Iterable[int] | None = None,
+        reuse_port: bool = False,
     ) -> Connection:
         """Listens on http://, ws://, tcp://, udp://host:port or unix:///path; port 0 takes a free one.
         https://, wss:// and tls:// too, with tls_init() on what this returns, or in MG_EV_ACCEPT.
 
         `http` says whether HTTP is spoken where the URL leaves it open (unix) or says otherwise.
-        `broadcast` lets UDP answer all of a network. `fd` adopts a socket that listens already. `handler` goes to all connections accepted.
+        `broadcast` lets UDP answer all of a network. `fd` adopts a socket that listens already.
+        `reuse_port`: other processes of this user that say so listen on the same port, Error(ENOTSUP)
+        where none can. `handler` goes to all connections accepted.
         Raises ValueError for a URL that is none, Error(EADDRINUSE), Error(EACCES) and the like.
         """
     def connect(
@@ -962,6 +992,7 @@ class Manager:
         *,
         http: bool | None = None,
         broadcast: bool = False,
+        events: Iterable[int] | None = None,
     ) -> Connection:
         """Starts connecting and returns; MG_EV_CONNECT or MG_EV_ERROR follow from poll().
         The path of an http:// URL is not used: http_request() names it. `broadcast`: of udp://, to all of
@@ -976,6 +1007,7 @@ class Manager:
         *,
         protocols: Iterable[str] | None = None,
         headers: _Headers | None = None,
+        events: Iterable[int] | None = None,
     ) -> Connection:
         """As connect(), then sends the WebSocket handshake; MG_EV_WS_OPEN when it is accepted.
         `protocols` are offered, the preferred first; Connection.ws_protocol is the chosen one.
@@ -989,6 +1021,7 @@ class Manager:
         services: Iterable[_Service] = (),
         *,
         interface: str | None = None,
+        events: Iterable[int] | None = None,
     ) -> Connection:
         """Joins multicast DNS: announces this host as `name`.local and its services, and brings
         what others ask and tell. RFC 6762, RFC 6763.
@@ -996,10 +1029,14 @@ class Manager:
         `interface` is the IPv4 address of the one to use. Raises ValueError for a malformed name,
         type or key; Error(EADDRNOTAVAIL) when no interface has that address.
         """
-    def modbus_listen(self, url: str, handler: Handler | None = None) -> Connection:
+    def modbus_listen(
+        self, url: str, handler: Handler | None = None, *, events: Iterable[int] | None = None
+    ) -> Connection:
         """As listen(), for Modbus clients: modbus://address[:502], tcp://, tls:// or unix:///path.
         Each request comes as MG_EV_MODBUS_REQ, to be answered by Connection.modbus_reply()."""
-    def modbus_connect(self, url: str, handler: Handler | None = None) -> Connection:
+    def modbus_connect(
+        self, url: str, handler: Handler | None = None, *, events: Iterable[int] | None = None
+    ) -> Connection:
         """As connect(), to a Modbus server; then Connection.modbus_read() and modbus_write()."""
     def mqtt_connect(
         self,
@@ -1018,16 +1055,21 @@ class Manager:
         version: int = 4,
         properties: _Properties | None = None,
         will_properties: _Properties | None = None,
+        events: Iterable[int] | None = None,
     ) -> Connection:
         """Connects to an MQTT server on mqtt:// or mqtts://; MG_EV_MQTT_OPEN brings its answer.
 
         An empty `client_id` is replaced by a random one; `keepalive` is in seconds; `version` is 4
         for MQTT 3.1.1, or 5. Raises ValueError for what MQTT does not allow.
         """
-    def mqtt_listen(self, url: str, handler: Handler | None = None) -> Connection:
+    def mqtt_listen(
+        self, url: str, handler: Handler | None = None, *, events: Iterable[int] | None = None
+    ) -> Connection:
         """Listens for MQTT clients on mqtt:// or mqtts://. CONNECT, SUBSCRIBE and pings are answered
         after their MG_EV_MQTT_CMD, unless the handler did."""
-    def sntp_connect(self, url: str, handler: Handler | None = None) -> Connection:
+    def sntp_connect(
+        self, url: str, handler: Handler | None = None, *, events: Iterable[int] | None = None
+    ) -> Connection:
         """Asks a time server for the time and returns the connection at once. RFC 4330.
 
         `url` is udp://host:123; scheme and port may be left out. The request leaves by itself;

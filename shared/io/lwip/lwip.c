@@ -235,7 +235,7 @@ static int listen_tcp(pmg_lwip_sock_t *s, struct mg_addr *loc) {
 }
 
 int pmg_io_listen(struct mg_connection *c, const char *path, int fd) {
-    if (path != NULL || fd >= 0) {
+    if (path != NULL || fd != PMG_IO_OWN) {
         return -EOPNOTSUPP; // no such sockets here
     }
     pmg_lwip_sock_t *s = new_sock(pmg_m(c), c->is_udp);

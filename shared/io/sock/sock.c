@@ -171,12 +171,26 @@ static int adopt(struct mg_connection *c, int fd) {
 }
 #endif
 
+static int share_port(int fd) {
+#ifdef SO_REUSEPORT
+    int on = 1;
+    return setsockopt(fd, SOL_SOCKET, SO_REUSEPORT, &on, sizeof(on));
+#else
+    (void)fd;
+    return -1;
+#endif
+}
+
 int pmg_io_listen(struct mg_connection *c, const char *path, int fd) {
     addr_t s;
     socklen_t len = path != NULL ? unix_sock(path, &s) : to_sock(&c->loc, &s);
     int on = 1, err;
+    bool shared = fd == PMG_IO_SHARED;
     if (fd >= 0) {
         return adopt(c, fd);
+    }
+    if (shared && path != NULL) {
+        return -ENOTSUP;
     }
     if (path != NULL && (err = unix_path_free(&s, len)) < 0) {
         return err;
@@ -187,6 +201,10 @@ int pmg_io_listen(struct mg_connection *c, const char *path, int fd) {
     }
     if (!c->is_udp && path == NULL) { // take a port whose last connections are in TIME_WAIT
         (void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
+    }
+    if (shared && share_port(fd) < 0) {
+        close(fd);
+        return -ENOTSUP;
     }
     if (pmg_x(c)->broadcast) {
         (void)setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on));

@@ -18,6 +18,8 @@ from pymongoose import (
     Error,
 )
 
+# What _event() is for.
+_EVENTS = (MG_EV_ERROR, MG_EV_CLOSE, MG_EV_MQTT_CMD, MG_EV_MQTT_MSG)
 _POLICIES = ("refuse", "drop_oldest", "drop_newest")
 _STATES = ("acknowledged", "refused", "dropped", "expired")
 # The core's counters.
@@ -169,7 +171,7 @@ class MqttSession:
         self._reason = ""
         try:
             url = self._urls[self._turn % len(self._urls)]
-            conn = self._manager.mqtt_connect(url, self._handler, **self._options)
+            conn = self._manager.mqtt_connect(url, self._handler, events=_EVENTS, **self._options)
             self._core.attach(conn)
             if self._tls is not None:
                 conn.tls_init(self._tls)
