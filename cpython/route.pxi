@@ -47,11 +47,10 @@ def http_route(table, message, first=0):
         hm = http_msg(&(<HttpMessage>message).view)
         method = pmg_py_msg_method(hm)
         path = pmg_py_msg_uri(hm)
-    elif type(message) is tuple and len(message) == 2:
-        pmg_py_str(message[0], "message", &method)
-        pmg_py_str(message[1], "message", &path)
-    else:
-        pmg_py_bad_message(message)
+    else:  # the copy of a message, or a test's stand-in
+        verb, uri = message.method, message.uri
+        pmg_py_str(verb, "message.method", &method)
+        pmg_py_str(uri, "message.uri", &path)
     if type(table) is bytes:
         names.buf = PyBytes_AS_STRING(table)
         names.len = len(<bytes>table)

@@ -1,0 +1,126 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Patterns of paths, made into the table that http_route() reads (shared/http/route.h)."""
+
+import re
+
+# What http_route() calls a kind, and how specific it is: of routes that fit, the one whose first
+# different segment has the lowest number counts.
+_KINDS = {"re": ("s", 2), "int": ("i", 3), "float": ("f", 4), "str": ("s", 5), "path": ("p", 9)}
+_MOST = 8  # parameters of a pattern
+
+
+def _is_name(text):
+    return bool(re.match("[A-Za-z_][A-Za-z_0-9]*$", text))
+
+
+class Pattern:
+    """A pattern such as "/users/<int:id>"."""
+
+    def __init__(self, pattern):
+        if not isinstance(pattern, str):
+            raise TypeError("a route is a str, not " + type(pattern).__name__)
+        self.text = pattern
+        self.names = []
+        self.checks = {}  # regular expressions, by the parameter's name
+        self.rank = []
+        self.shape = ""  # of two with the same one, the second would never be looked at
+        self.record = b""
+        if not pattern.startswith("/"):
+            self._wrong("a path begins with /")
+        segments = pattern[1:].split("/")
+        for i, segment in enumerate(segments):
+            self._add(segment, i == len(segments) - 1)
+        if len(self.names) > _MOST:
+            self._wrong("it has more than %d parameters" % _MOST)
+
+    def _wrong(self, why):
+        raise ValueError("the route %s cannot match: %s" % (self.text, why))
+
+    def _add(self, segment, last):
+        self.record += b"/"
+        self.shape += "/"
+        start = segment.find("<")
+        if start < 0:
+            if segment in (".", ".."):
+                self._wrong("clients take %s out of a path" % segment)
+            self._literal(segment)
+            self.rank.append(0)
+            return
+        kind, name, check, end = self._parameter(segment, start)
+        prefix, suffix = segment[:start], segment[end + 1 :]
+        if "<" in suffix:
+            self._wrong("two parameters stand between two slashes")
+        if kind == "path" and not last:
+            self._wrong("nothing may follow the segment of a path")
+        if name in self.names:
+            self._wrong("two parameters are named " + name)
+        self.names.append(name)
+        letter, rank = _KINDS[kind]
+        self._literal(prefix)
+        self.record += b"\1" + letter.encode() + name.encode() + b"\0"
+        self.shape += "<%s>" % (check or kind)
+        self._literal(suffix)
+        if check:
+            self.checks[name] = re.compile("(?:" + check + ")$")
+        self.rank.append(2 * rank + (0 if prefix or suffix else 1))
+
+    def _literal(self, text):
+        for ch in text:
+            if ch in "?#>" or ord(ch) <= 32 or ord(ch) == 127:
+                self._wrong("%r stands in no path" % ch)
+        self.record += text.encode()
+        self.shape += text
+
+    # Of "<int:id>" at `start`: (converter, name, expression or None, where its > is).
+    def _parameter(self, segment, start):
+        if segment.startswith("<re:", start):
+            end = segment.find(">", start)
+            while end > 0:
+                colon = segment.rfind(":", 0, end)
+                if colon > start + 4 and _is_name(segment[colon + 1 : end]):
+                    return "re", segment[colon + 1 : end], segment[start + 4 : colon], end
+                end = segment.find(">", end + 1)
+            self._wrong("an expression is written <re:[a-z]+:name>, and has no slash")
+        end = segment.find(">", start)
+        if end < 0:
+            self._wrong("a < has no >")
+        inner = segment[start + 1 : end]
+        colon = inner.find(":")
+        kind, name = (inner[:colon], inner[colon + 1 :]) if colon >= 0 else ("str", inner)
+        if kind not in _KINDS or kind == "re":
+            self._wrong("there is no converter %s, but int, str, float, path and re" % kind)
+        if not _is_name(name):
+            self._wrong("%r is no name of a parameter" % name)
+        return kind, name, None, end
+
+
+class Route:
+    """What one path means: `handler`, for `methods`."""
+
+    def __init__(self, app, pattern, methods, handler, kind, upload):
+        self.app = app  # whose hooks run
+        self.pattern = pattern
+        self.methods = methods
+        self.handler = handler
+        self.kind = kind  # "http", "ws", "sse"
+        self.upload = upload  # None, or what its form may have at most
+        self.checks = pattern.checks
+        self.plain = kind == "http" and not pattern.checks and upload is None
+
+    def __repr__(self):
+        name = getattr(self.handler, "__name__", "handler")
+        return "<Route %s %s: %s>" % (",".join(self.methods), self.pattern.text, name)
+
+
+def table_of(routes):
+    """The table of these routes, and the list of which its records are: [(method, route)]."""
+    rows = [(route.pattern.rank, i, route) for i, route in enumerate(routes)]
+    rows.sort(key=lambda row: row[:2])
+    table = b""
+    listed = []
+    for _, _, route in rows:
+        for method in route.methods:
+            record = method.encode() + b"\0" + route.pattern.record
+            table += bytes([len(record) >> 8, len(record) & 255]) + record
+            listed.append(route)
+    return table, listed

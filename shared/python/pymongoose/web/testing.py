@@ -1,0 +1,364 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""A client for the unit tests of an App: requests go to it without sockets and without a Manager."""
+
+import json
+
+from pymongoose import (
+    MG_EV_CLOSE,
+    MG_EV_HTTP_MSG,
+    MG_EV_WS_CTL,
+    MG_EV_WS_MSG,
+    WEBSOCKET_OP_BINARY,
+    WEBSOCKET_OP_CLOSE,
+    WEBSOCKET_OP_TEXT,
+    Error,
+    base64_encode,
+    http_var,
+    random_str,
+    url_encode,
+)
+from pymongoose.web.request import form_pairs
+
+
+class _Message:
+    """What HttpMessage is, of a request that nobody sent."""
+
+    def __init__(self, method, uri, query, headers, body):
+        self.method = method
+        self.uri = uri
+        self.query = query
+        self.proto = "HTTP/1.1"
+        self.body_bytes = body
+        self._headers = headers
+
+    @property
+    def body_text(self):
+        try:
+            return self.body_bytes.decode()
+        except UnicodeError:
+            return "".join([chr(b) if b < 128 else "\ufffd" for b in self.body_bytes])
+
+    def header(self, name, default=None):
+        lower = name.lower()
+        values = [value for key, value in self._headers if key.lower() == lower]
+        return ", ".join(values) if values else default
+
+    def headers(self):
+        return list(self._headers)
+
+    def query_var(self, name):
+        return http_var(self.query, name)
+
+    def query_vars(self):
+        return form_pairs(self.query)
+
+    def cookie(self, name):
+        for piece in (self.header("Cookie") or "").split(";"):
+            key, _, value = piece.partition("=")
+            if key.strip() == name:
+                return value
+        return None
+
+    def status(self):
+        return None
+
+    def header_var(self, header_name, var_name):
+        for piece in (self.header(header_name) or "").split(";")[1:]:
+            key, _, value = piece.partition("=")
+            if key.strip().lower() == var_name.lower():
+                return value.strip().strip('"')
+        return None
+
+    def copy(self):
+        return self
+
+
+class _Conn:
+    """What a server's Connection is, as far as an App asks it."""
+
+    id = 1
+    is_tls = False
+    is_closing = False
+    send_len = 0
+    is_websocket = False
+    remote_addr = ("127.0.0.1", 50000, False)
+    local_addr = ("127.0.0.1", 80, False)
+    userdata = None
+
+    def __init__(self):
+        self.status = None
+        self.headers = []
+        self.pieces = []
+        self.sent = []  # by a WebSocket: (op, data)
+        self.handler = None
+
+    def set_handler(self, handler, events=None):
+        self.handler = handler
+
+    def reply(self, status, body=b"", headers=None):
+        if self.status is not None:
+            raise Error("this request was answered before")
+        self.status = status
+        pairs = headers.items() if isinstance(headers, dict) else headers or ()
+        self.headers.extend(pairs)
+        self.pieces.append(body.encode() if isinstance(body, str) else bytes(body))
+
+    def reply_json(self, data, status_code=200, headers=None):
+        pairs = list(headers.items() if isinstance(headers, dict) else headers or ())
+        self.reply(status_code, json.dumps(data), pairs + [("Content-Type", "application/json")])
+
+    def http_chunk(self, data):
+        self.pieces.append(data.encode() if isinstance(data, str) else bytes(data))
+
+    def http_sse(self, event_type, data, *, id=None, retry=None):
+        text = "event: %s\n" % event_type if event_type != "message" else ""
+        if id is not None:
+            text += "id: %s\n" % id
+        if retry is not None:
+            text += "retry: %d\n" % retry
+        if not isinstance(data, str):
+            data = bytes(data).decode()
+        for line in data.split("\n"):
+            text += "data: " + line + "\n"
+        self.pieces.append((text + "\n").encode())
+
+    def _file(self, path, lines):
+        for line in lines.split("\r\n"):
+            name, colon, value = line.partition(": ")
+            if colon:
+                self.headers.append((name, value))
+        try:
+            with open(path, "rb") as f:
+                self.pieces.append(f.read())
+            self.status = 200
+        except OSError:
+            self.status = 404
+            self.pieces.append(b"404 Not Found\n")
+
+    def serve_file(self, message, path, extra_headers="", mime_types=""):
+        self._file(path, extra_headers)
+
+    def serve_dir(self, message, root_dir, extra_headers="", *, listing=True):
+        prefix, folder = "", root_dir
+        if isinstance(root_dir, dict):
+            prefix, folder = list(root_dir.items())[0]
+        path = message.uri[len(prefix) :]
+        if path.endswith("/"):
+            path += "index.html"
+        self._file("/" if ".." in path.split("/") else folder + path, extra_headers)
+
+    def ws_upgrade(self, message, headers=None, *, protocol=None):
+        if (message.header("Upgrade") or "").lower() != "websocket":
+            self.reply(426, "426 Upgrade Required\n")
+            return
+        self.is_websocket = True
+        self.status = 101
+        self.headers.extend(headers or ())
+
+    def ws_send(self, data, op=WEBSOCKET_OP_TEXT):
+        if not self.is_websocket:
+            raise Error("this is no WebSocket")
+        if op == WEBSOCKET_OP_CLOSE:
+            self.is_websocket = False
+        self.sent.append((op, data))
+
+    def drain(self):
+        self.is_closing = True
+
+    def close(self):
+        self.is_closing = True
+
+
+class TestResponse:
+    """What an App answered."""
+
+    __test__ = False  # no tests for pytest
+
+    def __init__(self, conn, exception=None):
+        self.status_code = conn.status
+        self.exception = exception  # that the log would show
+        self.header_list = conn.headers
+        self.headers = {}  # by name in small letters
+        for name, value in conn.headers:
+            self.headers[name.lower()] = value
+        self.body = b"".join(conn.pieces)
+
+    def header(self, name, default=None):
+        """A header's value, by its name in any case."""
+        return self.headers.get(name.lower(), default)
+
+    @property
+    def text(self):
+        """The body as UTF-8."""
+        return self.body.decode()
+
+    @property
+    def json(self):
+        """The body as JSON."""
+        return json.loads(self.body)
+
+
+class TestWebSocket:
+    """A client's side of a WebSocket of an App."""
+
+    __test__ = False
+
+    def __init__(self, conn):
+        self._conn = conn
+
+    def send(self, data):
+        """Has the App get a message, str or bytes."""
+        text = isinstance(data, str)
+        op = WEBSOCKET_OP_TEXT if text else WEBSOCKET_OP_BINARY
+        self._conn.handler(self._conn, MG_EV_WS_MSG, _Frame(op, data.encode() if text else data))
+
+    def receive(self):
+        """The next message of the App; IndexError if there is none."""
+        return self._conn.sent.pop(0)[1]
+
+    def close(self, code=1000):
+        """Ends it."""
+        frame = _Frame(WEBSOCKET_OP_CLOSE, bytes([code >> 8, code & 255]))
+        self._conn.handler(self._conn, MG_EV_WS_CTL, frame)
+        self._conn.is_websocket = False
+        self._conn.handler(self._conn, MG_EV_CLOSE, None)
+
+
+class _Frame:
+    def __init__(self, flags, data):
+        self.flags = flags
+        self.data = data
+
+    @property
+    def text(self):
+        return self.data.decode()
+
+
+class TestClient:
+    """Asks an App; it keeps the cookies that it gets in `cookies`."""
+
+    __test__ = False
+
+    def __init__(self, app):
+        self.app = app
+        self.cookies = {}
+
+    def _request(self, method, path, params, headers, data, given, files):
+        uri, _, query = path.partition("?")
+        if params:
+            query += ("&" if query else "") + _encoded(params)
+        pairs = list(headers.items() if isinstance(headers, dict) else headers or ())
+        names = [name.lower() for name, _ in pairs]
+        kind = None
+        if given is not None:
+            body, kind = json.dumps(given).encode(), "application/json"
+        elif files:
+            boundary = random_str(16)
+            body = _multipart(boundary, data or {}, files)
+            kind = "multipart/form-data; boundary=" + boundary
+        elif isinstance(data, dict):
+            body, kind = _encoded(data).encode(), "application/x-www-form-urlencoded"
+        else:
+            body = data.encode() if isinstance(data, str) else data or b""
+        if kind and "content-type" not in names:
+            pairs.append(("Content-Type", kind))
+        if body and "content-length" not in names:
+            pairs.append(("Content-Length", str(len(body))))
+        if self.cookies and "cookie" not in names:
+            text = "; ".join([name + "=" + self.cookies[name] for name in self.cookies])
+            pairs.append(("Cookie", text))
+        if "host" not in names:
+            pairs.append(("Host", "localhost"))
+        return _Message(method, uri, query, pairs, body)
+
+    def request(
+        self, method, path, *, params=None, headers=None, data=None, json=None, files=None
+    ):
+        """A request, and what the App answers: a TestResponse.
+
+        `data` is a body, or a dict for a form; `files` are {field: (name, content)}."""
+        message = self._request(method.upper(), path, params, headers, data, json, files)
+        conn = _Conn()
+        raised = None
+        try:
+            self.app._handle(conn, MG_EV_HTTP_MSG, message)
+        except Exception as e:  # it goes to the log of a server
+            raised = e
+        if conn.status is None:
+            raise raised or RuntimeError("%s %s was not answered" % (method, path))
+        if message.method == "HEAD":
+            conn.pieces = []
+        for name, value in conn.headers:
+            if name.lower() == "set-cookie":
+                parts = value.split(";")
+                key, _, text = parts[0].partition("=")
+                if any([part.strip().lower() == "max-age=0" for part in parts]):
+                    self.cookies.pop(key, None)
+                else:
+                    self.cookies[key] = text
+        return TestResponse(conn, raised)
+
+    def get(self, path, **more):
+        """request() with GET."""
+        return self.request("GET", path, **more)
+
+    def head(self, path, **more):
+        """request() with HEAD."""
+        return self.request("HEAD", path, **more)
+
+    def options(self, path, **more):
+        """request() with OPTIONS."""
+        return self.request("OPTIONS", path, **more)
+
+    def post(self, path, **more):
+        """request() with POST."""
+        return self.request("POST", path, **more)
+
+    def put(self, path, **more):
+        """request() with PUT."""
+        return self.request("PUT", path, **more)
+
+    def patch(self, path, **more):
+        """request() with PATCH."""
+        return self.request("PATCH", path, **more)
+
+    def delete(self, path, **more):
+        """request() with DELETE."""
+        return self.request("DELETE", path, **more)
+
+    def ws(self, path, *, params=None, headers=None):
+        """Opens a WebSocket: a TestWebSocket, or the TestResponse if it was refused."""
+        pairs = list(headers.items() if isinstance(headers, dict) else headers or ())
+        pairs += [
+            ("Connection", "Upgrade"),
+            ("Upgrade", "websocket"),
+            ("Sec-WebSocket-Version", "13"),
+            ("Sec-WebSocket-Key", base64_encode(random_str(16))),
+        ]
+        message = self._request("GET", path, params, pairs, None, None, None)
+        conn = _Conn()
+        self.app._handle(conn, MG_EV_HTTP_MSG, message)
+        return TestWebSocket(conn) if conn.status == 101 else TestResponse(conn)
+
+
+def _encoded(values):
+    pairs = []
+    for name, value in values.items() if isinstance(values, dict) else values:
+        for each in value if isinstance(value, (list, tuple)) else (value,):
+            pairs.append(url_encode(str(name)) + "=" + url_encode(str(each)))
+    return "&".join(pairs)
+
+
+def _multipart(boundary, fields, files):
+    body = b""
+    for name, value in fields.items():
+        head = '--%s\r\nContent-Disposition: form-data; name="%s"\r\n\r\n' % (boundary, name)
+        body += head.encode() + str(value).encode() + b"\r\n"
+    for field, (name, content) in files.items():
+        head = (
+            '--%s\r\nContent-Disposition: form-data; name="%s"; filename="%s"\r\n'
+            "Content-Type: application/octet-stream\r\n\r\n" % (boundary, field, name)
+        )
+        body += head.encode() + (content.encode() if isinstance(content, str) else content)
+        body += b"\r\n"
+    return body + ("--%s--\r\n" % boundary).encode()
