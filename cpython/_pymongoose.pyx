@@ -45,5 +45,5 @@ include "modbus.pxi"
 include "mdns.pxi"
 
 include "util.pxi"
-include "route.pxi"
+include "request.pxi"
 include "module.pxi"

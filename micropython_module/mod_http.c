@@ -163,6 +163,10 @@ static mp_obj_t reply(mp_obj_t self_in, mp_obj_t status_in, mp_obj_t body_in, mp
         MPY_ENGINE(put_reply(self->c, status, mg_str_n(body.buf, body.len), &headers, json)));
 }
 
+void mpy_reply(mp_obj_t self_in, mp_obj_t status_in, mp_obj_t body_in, mp_obj_t headers_in) {
+    reply(self_in, status_in, body_in, headers_in, false);
+}
+
 static mp_obj_t conn_reply(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {
     enum { ARG_status_code, ARG_body, ARG_headers };
     static const mp_arg_t allowed_args[] = {

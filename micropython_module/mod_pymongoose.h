@@ -119,7 +119,6 @@ PMG_CLASSES(X)
 #define MPY_FUN_2_2 mp_obj_fun_builtin_fixed_t
 #define MPY_FUN_0_1 mp_obj_fun_builtin_var_t
 #define MPY_FUN_1_2 mp_obj_fun_builtin_var_t
-#define MPY_FUN_2_3 mp_obj_fun_builtin_var_t
 #define MPY_FUN_0_255 mp_obj_fun_builtin_var_t
 #define MPY_FUN_1_255 mp_obj_fun_builtin_var_t
 #define MPY_FUN_2_255 mp_obj_fun_builtin_var_t

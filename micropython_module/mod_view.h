@@ -77,4 +77,7 @@ PMG_MESSAGES(X)
 // mod_http.c: the message of a HttpMessage that belongs to `c` and is still valid, or an exception.
 const pmg_http_msg_t *mpy_http_message(mp_obj_t obj, struct mg_connection *c);
 
+// The same as Connection.reply().
+void mpy_reply(mp_obj_t self_in, mp_obj_t status_in, mp_obj_t body_in, mp_obj_t headers_in);
+
 #endif

@@ -156,6 +156,7 @@
     X(Manager) \
     X(Connection) \
     X(HttpMessage) \
+    PMG_WHEN(PMG_HAS_WEB, X(HttpRequest)) \
     PMG_WHEN(PMG_HAS_FORM, X(FormPart)) \
     X(WsMessage) \
     PMG_WHEN(PMG_HAS_MQTT, X(MqttMessage)) \
@@ -204,8 +205,7 @@
         X(random_str, 1, 1) \
         X(millis, 0, 0) \
         X(log_set, 1, 1) \
-        X(log_get, 0, 0)) \
-    PMG_WHEN(PMG_HAS_WEB, X(http_route, 2, 3))
+        X(log_get, 0, 0))
 
 // Attributes of the module that are none of these.
 #define PMG_ATTRIBUTES(X) X(version)
@@ -470,6 +470,18 @@
     X(restart, 0, 255) \
     X(cancel, 0, 0)
 #define PMG_TIMER_PROPS(X) X(active)
+
+// Of HttpRequest: what is made of it by pymongoose.web, which answers for all other names.
+#define PMG_HTTP_REQUEST_METHODS(X) \
+    X(match, 1, 2) \
+    X(run, 3, 3)
+#define PMG_HTTP_REQUEST_PROPS(X) \
+    X(app) \
+    X(conn) \
+    X(message) \
+    X(number) \
+    X(values) \
+    X(notes)
 
 // Of TlsOpts: its arguments, in this order, as they were given.
 #define PMG_TLS_OPTS_PROPS(X) \

@@ -63,15 +63,7 @@ static bool take(struct mg_str pattern, size_t *p, struct mg_str path, size_t *a
     }
     pmg_route_value_t *value = &found->values[found->num];
     value->kind = pattern.buf[*p + 1];
-    size_t name = *p + 2, end = name;
-    while (end < pattern.len && pattern.buf[end] != '\0') {
-        end++;
-    }
-    if (end == pattern.len) {
-        return false;
-    }
-    value->name = mg_str_n(pattern.buf + name, end - name);
-    size_t suffix = end + 1, suffix_end = suffix;
+    size_t suffix = *p + 2, suffix_end = suffix;
     while (suffix_end < pattern.len && pattern.buf[suffix_end] != '/') {
         suffix_end++;
     }
@@ -94,8 +86,9 @@ static bool take(struct mg_str pattern, size_t *p, struct mg_str path, size_t *a
     return true;
 }
 
-static bool fits(struct mg_str pattern, struct mg_str path, pmg_route_t *found) {
-    size_t p = 0, at = 0;
+// `literal` bytes of the pattern are known to stand at the front of the path.
+static bool fits(struct mg_str pattern, struct mg_str path, size_t literal, pmg_route_t *found) {
+    size_t p = literal, at = literal;
     found->num = 0;
     while (p < pattern.len) {
         if (pattern.buf[p] == PMG_ROUTE_PARAM) {
@@ -137,27 +130,22 @@ static void allow(char *list, struct mg_str method) {
 int pmg_route_find(struct mg_str table, struct mg_str method, struct mg_str path, int first,
     pmg_route_t *found) {
     static const struct mg_str GET = {"GET", 3}, HEAD = {"HEAD", 4};
-    bool head = same(method, HEAD);
+    bool head = same(method, HEAD), escaped = memchr(path.buf, '%', path.len) != NULL;
     found->allow[0] = '\0';
     found->num = 0;
     size_t at = 0;
     for (int i = 0; at < table.len; i++) {
-        if (table.len - at < 2) {
-            return -EINVAL;
-        }
-        size_t len = (size_t)(unsigned char)table.buf[at] << 8 | (unsigned char)table.buf[at + 1];
-        struct mg_str record = mg_str_n(table.buf + at + 2, len);
-        if (table.len - at - 2 < len) {
+        const unsigned char *row = (const unsigned char *)table.buf + at;
+        size_t left = table.len - at, len = left < 4 ? left : (size_t)row[0] << 8 | row[1];
+        if (left < 4 || left - 2 < len || len < 2u + row[2] + row[3]) {
             return -EINVAL;
         }
         at += 2 + len;
-        const char *nul = memchr(record.buf, '\0', len);
-        if (nul == NULL) {
-            return -EINVAL;
-        }
-        struct mg_str theirs = mg_str_n(record.buf, (size_t)(nul - record.buf));
-        struct mg_str pattern = mg_str_n(nul + 1, len - theirs.len - 1);
-        if (i < first || !fits(pattern, path, found)) {
+        struct mg_str theirs = mg_str_n((const char *)row + 4, row[2]);
+        struct mg_str pattern = mg_str_n(theirs.buf + theirs.len, len - 2 - theirs.len);
+        size_t literal = escaped ? 0 : row[3];
+        if (i < first || path.len < literal || memcmp(path.buf, pattern.buf, literal) != 0 ||
+            !fits(pattern, path, literal, found)) {
             continue;
         }
         if (same(theirs, method) || (head && same(theirs, GET))) {
@@ -170,6 +158,15 @@ int pmg_route_find(struct mg_str table, struct mg_str method, struct mg_str path
     }
     found->num = 0;
     return found->allow[0] != '\0' ? -EOPNOTSUPP : -ENOENT;
+}
+
+long long pmg_route_int(const pmg_route_value_t *value) {
+    long long n = 0;
+    bool negative = value->raw.buf[0] == '-';
+    for (size_t i = negative ? 1 : 0; i < value->raw.len; i++) {
+        n = n * 10 + (value->raw.buf[i] - '0');
+    }
+    return negative ? -n : n;
 }
 
 #endif

@@ -12,6 +12,7 @@
     app.run()
 """
 
+from pymongoose import HttpRequest as Request
 from pymongoose.web.app import App
 from pymongoose.web.response import HTTPError, Response, abort, redirect, send_file
 
@@ -24,7 +25,6 @@ _LATER = {
     "RateLimit": "guard",
     "render": "template",
     "render_text": "template",
-    "Request": "request",
 }
 
 

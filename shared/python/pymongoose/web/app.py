@@ -3,16 +3,14 @@
 
 import sys
 
-from pymongoose import MG_EV_HTTP_HDRS, MG_EV_HTTP_MSG, DecodeError, http_route
-from pymongoose.web.request import Request
+from pymongoose import MG_EV_HTTP_HDRS, MG_EV_HTTP_MSG, DecodeError, HttpRequest
+from pymongoose.web.request import notes_of
 from pymongoose.web.response import HTTPError, Response
 from pymongoose.web.routes import Pattern, Route, table_of
 from pymongoose.web.send import send
 
 _CPYTHON = sys.implementation.name == "cpython"
 _DAY = 86400
-# MicroPython looks for a builtin in all of them, one after the other.
-_type, _int, _str, _tuple = type, int, str, tuple
 
 
 def _make():
@@ -51,7 +49,7 @@ class App:
         self.session_max_age = session_max_age
         self.proxies = proxies
         self._routes = []
-        self._table, self._listed = b"", []
+        self._table, self._listed, self._fast, self._names = b"", [], [], []
         self._before, self._after, self._errors = [], [], []
         self._parent = None
         self._hooked = False  # does any request need more than its handler?
@@ -272,6 +270,11 @@ class App:
             self._parent._changed()
         self._table, self._listed = table_of(self._all())
         self._hooked = self._any_hooks()
+        # Handlers that can be called at once, by the number of their record.
+        self._fast = [
+            None if self._hooked or not route.plain else route.handler for route in self._listed
+        ]
+        self._names = [tuple(route.pattern.names) for route in self._listed]
         for listener in self._attached:
             listener.set_handler(self._handle, events=self._events())
 
@@ -288,53 +291,55 @@ class App:
             if ev == MG_EV_HTTP_HDRS:
                 self._head(conn, data)
             return
-        found = http_route(self._table, data)
-        if _type(found) is _int or _type(found) is _tuple:
-            route = self._listed[found if _type(found) is _int else found[0]]
-            if route.plain and not self._hooked:
-                request = Request(self, conn, data)
-                request.route = route
+        # This much of Python is what a request costs beside a bare handler.
+        request = HttpRequest(self, conn, data, self._table)
+        number = request.number
+        if number >= 0:
+            handler = self._fast[number]
+            if handler is not None:
                 try:
-                    if _type(found) is _int:
-                        result = route.handler(request)
-                    else:
-                        result = route.handler(request, **found[1])
-                    if _type(result) is _str and request._session is None:
-                        conn.reply(200, result, self._text_headers)
+                    result = request.run(handler, self._names[number], self._text_headers)
+                    if result is request:  # is answered
                         return
                     if not self._waits(result):
                         send(request, self._response(request, result))
                         return
                 except Exception as e:
-                    self._drive(request, self._failed(request, e, route.app))
+                    failure = e
+                else:
+                    self._drive(request, self._rest(request, result, self._listed[number].app))
                     return
-                self._drive(request, self._rest(request, result))
+                self._drive(request, self._failed(request, failure, self._listed[number].app))
                 return
-        pending = self._pending.pop(conn.id, None) if self._pending else None
-        if pending is None:
-            request = Request(self, conn, data)
-        else:
-            request, found = pending
-            request.message = data
-        self._drive(request, self._way(request, found))
+        if self._pending and conn.id in self._pending:
+            request, number = self._pending.pop(conn.id)
+            request.message = request.notes.message = data
+        self._drive(request, self._way(request, number))
 
     # In front of a body: does it come in pieces?
     def _head(self, conn, message):
-        found = http_route(self._table, message)
-        if type(found) is int or type(found) is tuple:
-            route = self._listed[found if type(found) is int else found[0]]
-            if route.upload is not None:
-                from pymongoose.web.upload import begin
+        request = HttpRequest(self, conn, message, self._table)
+        number = request.number
+        if number >= 0 and self._listed[number].upload is not None:
+            from pymongoose.web.upload import begin
 
-                begin(self, conn, message, route, found)
+            begin(self, request, number)
+
+    # What a handler asks of its request and the message does not have, or stores in it.
+    def _more(self, request, name, *value):
+        notes = notes_of(request)
+        if value:
+            setattr(notes, name, value[0])
+            return None
+        return getattr(notes, name)
 
     # Runs a generator that yields what must be awaited: here to its end, or in a task.
     def _drive(self, request, way):
         try:
             waits = next(way)
         except StopIteration:
-            if request.failure is not None:
-                raise request.failure  # was answered; this is for the log
+            if request.notes is not None and request.notes.failure is not None:
+                raise request.notes.failure  # was answered; this is for the log
             return
         if self._runner is not None:
             self._runner(request, way, waits)
@@ -347,39 +352,37 @@ class App:
         raise e
 
     # From the route to the answer.
-    def _way(self, request, found):
-        route, values = None, {}
-        while type(found) is int or type(found) is tuple:
-            number, values = found if type(found) is tuple else (found, {})
+    def _way(self, request, number):
+        route, notes = None, notes_of(request)
+        while number >= 0:
             route = self._listed[number]
+            values = route.values_of(request)
             if all([route.checks[name].match(values[name]) for name in route.checks]):
                 break
             route = None
-            found = http_route(self._table, request.message, number + 1)
-        request.route = route
+            number = request.match(self._table, number + 1)
+        notes.route = route
         app = self if route is None else route.app
         try:
-            result = request.early  # what a hook answered in front of a body
-            if result is None and not request.hooked:
-                for each in _chain(app):
-                    for hook in each._before:
-                        if result is None:
-                            result = hook(request)
-                            if self._waits(result):
-                                result = yield result
+            result = notes.early  # what a hook answered in front of a body
+            if result is None and not notes.hooked:
+                for hook in self._hooks_before(app):
+                    if result is None:
+                        result = hook(request)
+                        if self._waits(result):
+                            result = yield result
             if result is None:
-                result = self._call(request, route, values, found)
+                result = self._call(request, route)
                 if self._waits(result):
                     result = yield result
             response = self._response(request, result)
             if self._hooked:
-                for each in reversed(_chain(app)):
-                    for hook in each._after:
-                        result = hook(request, response)
-                        if self._waits(result):
-                            result = yield result
-                        if result is not None:
-                            response = self._response(request, result)
+                for hook in self._hooks_after(app):
+                    result = hook(request, response)
+                    if self._waits(result):
+                        result = yield result
+                    if result is not None:
+                        response = self._response(request, result)
             send(request, response)
         except Exception as e:
             # (Not inside of the except: its variable and traceback would live as long as an await.)
@@ -390,29 +393,36 @@ class App:
             yield waits
 
     # The end of a handler that is awaited, where there are no hooks.
-    def _rest(self, request, result):
+    def _rest(self, request, result, app):
         try:
             result = yield result
             send(request, self._response(request, result))
             return
         except Exception as e:
             failure = e
-        for waits in self._failed(request, failure, request.route.app):
+        for waits in self._failed(request, failure, app):
             yield waits
 
-    def _call(self, request, route, values, found):
+    def _hooks_before(self, app):
+        return [hook for each in _chain(app) for hook in each._before]
+
+    def _hooks_after(self, app):
+        return [hook for each in reversed(_chain(app)) for hook in each._after]
+
+    def _call(self, request, route):
         if route is None:
-            if type(found) is not str:
+            values = request.values
+            if values is None:  # else the methods that there are
                 raise HTTPError(404)
-            found += ", OPTIONS"
+            values += ", OPTIONS"
             if request.message.method == "OPTIONS":
-                return Response(b"", 204, {"Allow": found})
-            raise HTTPError(405, None, {"Allow": found})
+                return Response(b"", 204, {"Allow": values})
+            raise HTTPError(405, None, {"Allow": values})
         if route.kind == "http":
-            return route.handler(request, **values)
+            return route.handler(request, **route.values_of(request))
         from pymongoose.web.live import serve_live
 
-        return serve_live(request, route, values)
+        return serve_live(request, route, route.values_of(request))
 
     # What a handler returned, as a Response; None if it was answered.
     def _response(self, request, result):
@@ -436,7 +446,7 @@ class App:
             return Response(body, status, headers)
         if hasattr(body, "__anext__"):
             return Response(body, status, headers)
-        if body is None and (request.answered or type(result) is tuple):
+        if body is None and (type(result) is tuple or notes_of(request).answered):
             return Response(b"", status, headers)
         raise TypeError(
             "the handler of %s returned %s: a str, bytes, dict, list, generator, Response or "
@@ -459,7 +469,7 @@ class App:
                         if self._waits(result):
                             result = yield result
             if status == 500 and not isinstance(known, type):
-                request.failure = e
+                notes_of(request).failure = e
             if known is None:
                 response = self._plain_error(request, e)
             else:
@@ -467,16 +477,15 @@ class App:
                 if response.status == 200 and isinstance(known, int):
                     response.status = known
             if self._hooked:
-                for each in reversed(_chain(app)):
-                    for hook in each._after:
-                        result = hook(request, response)
-                        if self._waits(result):
-                            result = yield result
-                        if result is not None:
-                            response = self._response(request, result)
+                for hook in self._hooks_after(app):
+                    result = hook(request, response)
+                    if self._waits(result):
+                        result = yield result
+                    if result is not None:
+                        response = self._response(request, result)
             send(request, response)
         except Exception as again:
-            request.failure = again
+            notes_of(request).failure = again
             send(request, self._plain_error(request, again))
 
     def _plain_error(self, request, e):

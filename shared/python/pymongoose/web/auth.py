@@ -3,8 +3,8 @@
 
 An object of these decorates a handler, or is a hook: app.before_request(auth)."""
 
-from pymongoose import base64_decode
-from pymongoose.web.request import Request, named
+from pymongoose import HttpRequest, base64_decode
+from pymongoose.web.request import named
 from pymongoose.web.response import HTTPError
 
 
@@ -18,7 +18,7 @@ class _Auth:
         self.realm = realm
 
     def __call__(self, what):
-        if isinstance(what, Request):  # as a hook
+        if type(what) is HttpRequest:  # as a hook
             self._admit(what)
             return None
 

@@ -50,7 +50,7 @@ class File:
 
 
 def load(request):
-    """(fields, files) of a request."""
+    """(fields, files) of a request's Notes."""
     if request.upload is not None:
         return Fields(request.upload.fields), Fields(request.upload.files)
     kind = request.content_type

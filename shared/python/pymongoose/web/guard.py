@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Guards of an application: requests of other sites (CORS, CSRF) and too many of them."""
 
-from pymongoose import compare_digest, millis, random_str
-from pymongoose.web.request import Request, named
+from pymongoose import HttpRequest, compare_digest, millis, random_str
+from pymongoose.web.request import named
 from pymongoose.web.response import HTTPError, Response
 
 _SAFE = ("GET", "HEAD", "OPTIONS", "TRACE")
@@ -121,7 +121,7 @@ class RateLimit:
         self._seen = {}  # key: [requests that are left, when that was so]
 
     def __call__(self, what):
-        if isinstance(what, Request):
+        if type(what) is HttpRequest:
             self._take(what)
             return None
 

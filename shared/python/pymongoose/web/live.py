@@ -23,10 +23,10 @@ def serve_live(request, route, values):
     response = Response(b"", 200, {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
     if request.message.method == "HEAD":
         return response
-    _with_session(request, response)
+    _with_session(request.notes, response)
     events = EventStream(request)
     start(request, response)
-    request.answered = True
+    request.notes.answered = True
     result = route.handler(request, events, **values)
     if hasattr(result, "__next__") and not request.app._waits(result):
         Events(request.app, request.conn, result, events).go()
@@ -35,18 +35,18 @@ def serve_live(request, route, values):
     return result
 
 
-def _with_session(request, response):
-    if request._session is not None:
+def _with_session(notes, response):
+    if notes._session is not None:
         from pymongoose.web.session import save
 
-        save(request, response)
+        save(notes, response)
 
 
 def _serve_ws(request, route, values):
     message, conn = request.message, request.conn
     response = Response(b"")
-    _with_session(request, response)
-    request.answered = True
+    _with_session(request.notes, response)
+    request.notes.answered = True
     ws = WebSocket(request)
     conn.set_handler(ws.handle, events=(MG_EV_WS_MSG, MG_EV_WS_CTL, MG_EV_WRITE, MG_EV_CLOSE))
     offered = route.handler.__dict__.get("protocol") if hasattr(route.handler, "__dict__") else None

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""A request, as a route's handler gets it: all of HttpMessage, and what is made when asked for."""
+"""What a request has beside its message: made when somebody asks for it."""
 
 from pymongoose import url_decode
 from pymongoose.web.response import HTTPError
@@ -86,10 +86,9 @@ class _Empty:
     """Whatever a program keeps for the time of a request."""
 
 
-class Request:
-    """A request; `conn` is its Connection."""
+class Notes:
+    """Of an HttpRequest: what its message does not have, and what the program stores in it."""
 
-    # Of most requests these stay as they are: a request that costs little has three attributes.
     _args = _form = _files = _json = _cookies = _g = _session = _body = None
     route = None  # that fits; None where there is none
     upload = None  # the form that came in pieces
@@ -103,12 +102,6 @@ class Request:
         self.app = app
         self.conn = conn
         self.message = message
-
-    def __getattr__(self, name):
-        # What HttpMessage has.
-        if name[0] == "_":
-            raise AttributeError(name)
-        return getattr(self.message, name)
 
     @property
     def path(self):
@@ -213,3 +206,11 @@ class Request:
         from pymongoose.web.guard import csrf_token
 
         return csrf_token(self)
+
+
+def notes_of(request):
+    """The Notes of a request."""
+    notes = request.notes
+    if notes is None:
+        notes = request.notes = Notes(request.app, request.conn, request.message)
+    return notes

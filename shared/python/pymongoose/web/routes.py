@@ -13,6 +13,11 @@ def _is_name(text):
     return bool(re.match("[A-Za-z_][A-Za-z_0-9]*$", text))
 
 
+# MicroPython looks a keyword's name up at each call, unless it is known to be one.
+def _interned(name):
+    return list((lambda **names: names)(**{name: None}))[0]
+
+
 class Pattern:
     """A pattern such as "/users/<int:id>"."""
 
@@ -54,10 +59,10 @@ class Pattern:
             self._wrong("nothing may follow the segment of a path")
         if name in self.names:
             self._wrong("two parameters are named " + name)
-        self.names.append(name)
+        self.names.append(_interned(name))
         letter, rank = _KINDS[kind]
         self._literal(prefix)
-        self.record += b"\1" + letter.encode() + name.encode() + b"\0"
+        self.record += b"\1" + letter.encode()
         self.shape += "<%s>" % (check or kind)
         self._literal(suffix)
         if check:
@@ -107,6 +112,10 @@ class Route:
         self.checks = pattern.checks
         self.plain = kind == "http" and not pattern.checks and upload is None
 
+    def values_of(self, request):
+        """The parameters of a request that this route fits, by name."""
+        return dict(zip(self.pattern.names, request.values or ()))
+
     def __repr__(self):
         name = getattr(self.handler, "__name__", "handler")
         return "<Route %s %s: %s>" % (",".join(self.methods), self.pattern.text, name)
@@ -120,7 +129,10 @@ def table_of(routes):
     listed = []
     for _, _, route in rows:
         for method in route.methods:
-            record = method.encode() + b"\0" + route.pattern.record
+            pattern = route.pattern.record
+            literal = pattern.find(b"\1")
+            literal = min(len(pattern) if literal < 0 else literal, 255)
+            record = bytes([len(method), literal]) + method.encode() + pattern
             table += bytes([len(record) >> 8, len(record) & 255]) + record
             listed.append(route)
     return table, listed

@@ -1,20 +1,19 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How a Response leaves."""
 
-from pymongoose import Error
-
 
 def send(request, response):
     """Answers a request."""
-    if request.answered:
-        return
-    headers = response.headers
-    if request._session is not None:
-        from pymongoose.web.session import save
+    notes, conn, headers = request.notes, request.conn, response.headers
+    if notes is not None:
+        if notes.answered:
+            return
+        if notes._session is not None:
+            from pymongoose.web.session import save
 
-        save(request, response)
-    request.answered = True
-    conn = request.conn
+            save(notes, response)
+        headers = response.headers
+        notes.answered = True
     if response.file is not None:
         lines = "".join(["%s: %s\r\n" % pair for pair in headers])
         if isinstance(response.file, dict):  # of a static folder
@@ -26,11 +25,7 @@ def send(request, response):
         else:
             conn.serve_file(request.message, response.file, lines)
     elif isinstance(response.body, (str, bytes, bytearray)):
-        try:
-            conn.reply(response.status, response.body, headers)
-        except Error:
-            if not request.by_hand:
-                raise
+        conn.reply(response.status, response.body, headers)
     else:
         from pymongoose.web.stream import begin
 

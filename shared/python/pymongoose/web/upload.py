@@ -13,7 +13,7 @@ from pymongoose import (
     random_str,
 )
 from pymongoose.web.form import File, text_of
-from pymongoose.web.request import Request
+from pymongoose.web.request import notes_of
 from pymongoose.web.send import send
 
 _FIELDS = 4096 if sys.platform in ("rp2", "esp32") else 1 << 20  # bytes of all that are no file
@@ -31,45 +31,44 @@ def folder_of(app):
         return "/tmp" if sys.platform == "linux" else "/"
 
 
-def begin(app, conn, message, route, found):
+def begin(app, request, number):
     """In front of the body: has it come in pieces, if it is a form with files."""
-    request = Request(app, conn, message)
-    request.route = route
-    if request.content_type != "multipart/form-data":
+    route, notes, conn = app._listed[number], notes_of(request), request.conn
+    notes.route = route
+    if notes.content_type != "multipart/form-data":
         return
     # Who is not let in shall not fill the disk: the hooks run now.
     try:
-        from pymongoose.web.app import _chain
-
-        for each in _chain(route.app):
-            for hook in each._before:
-                if request.early is None:
-                    result = hook(request)
-                    if app._waits(result):
-                        raise TypeError("an async before_request does not go with upload=True")
-                    request.early = result
-        request.hooked = True
-        if request.early is not None:
-            send(request, app._response(request, request.early))
+        for hook in app._hooks_before(route.app):
+            if notes.early is None:
+                result = hook(request)
+                if app._waits(result):
+                    raise TypeError("an async before_request does not go with upload=True")
+                notes.early = result
+        notes.hooked = True
+        if notes.early is not None:
+            send(request, app._response(request, notes.early))
             return
     except Exception as e:
-        app._drive(request, app._failed(request, e, route.app))
+        failure = e
+    else:
+        upload = Upload(app, request, number)
+        conn.set_handler(
+            upload.handle,
+            events=(MG_EV_HTTP_PART, MG_EV_HTTP_BODY, MG_EV_HTTP_MSG, MG_EV_ERROR, MG_EV_CLOSE),
+        )
+        conn.http_stream_form(max_size=route.upload)
         return
-    upload = Upload(app, conn, request, found)
-    conn.set_handler(
-        upload.handle,
-        events=(MG_EV_HTTP_PART, MG_EV_HTTP_BODY, MG_EV_HTTP_MSG, MG_EV_ERROR, MG_EV_CLOSE),
-    )
-    conn.http_stream_form(max_size=route.upload)
+    app._drive(request, app._failed(request, failure, route.app))
 
 
 class Upload:
     """A form under way."""
 
-    def __init__(self, app, conn, request, found):
+    def __init__(self, app, request, number):
         self.app = app
         self.request = request
-        self.found = found
+        self.number = number
         self.fields = []
         self.files = []
         self.field = None  # [name, its bytes] of the one that comes
@@ -99,12 +98,12 @@ class Upload:
             self.done(conn)
             try:
                 self.end_field()
-                self.request.upload = self
-                self.app._pending[conn.id] = (self.request, self.found)
+                self.request.notes.upload = self
+                self.app._pending[conn.id] = (self.request, self.number)
                 self.app._handle(conn, ev, data)
             finally:
                 self.app._pending.pop(conn.id, None)
-                if not self.request.kept:
+                if not self.request.notes.kept:
                     self.drop()
         else:
             self.drop()
