@@ -16,8 +16,9 @@ import zlib
 from collections import Counter
 from pathlib import Path
 
-from peers import browser as browsers
-from targets import ROOT, all_targets
+sys.path.append(str(Path(__file__).resolve().parents[1] / "cpython" / "testing"))
+from peers import browser as browsers  # noqa: E402
+from targets import ROOT, all_targets  # noqa: E402
 
 SIZE = 1280, 800
 COLORS = 256

@@ -19,10 +19,12 @@ import sys
 import time
 from collections import deque
 from dataclasses import dataclass
+from pathlib import Path
 from statistics import median
 
-from peers.clients import frame
-from targets import all_targets, find_target
+sys.path.append(str(Path(__file__).resolve().parents[1] / "cpython" / "testing"))
+from peers.clients import frame  # noqa: E402
+from targets import all_targets, find_target  # noqa: E402
 
 SERVER = r"""
 def web(c, ev, data):

@@ -22,9 +22,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from statistics import median
 
-from peers import clients
-from peers.mqtt_peers import Broker, Client
-from targets import all_targets, find_target
+sys.path.append(str(Path(__file__).resolve().parents[1] / "cpython" / "testing"))
+from peers import clients  # noqa: E402
+from peers.mqtt_peers import Broker, Client  # noqa: E402
+from targets import all_targets, find_target  # noqa: E402
 
 SCRIPT = """
 from pymongoose.mqtt import MqttSession

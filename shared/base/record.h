@@ -32,6 +32,8 @@
 #else
 #define PMG_WAKEUP_BUDGET (64u << 20)
 #endif
+// Nor more than this part of max_memory.
+#define PMG_WAKEUP_SHARE 4
 
 // What a protocol keeps in a connection, and the backend in a manager: as long as the longest of
 // them (PMG_FITS says so where it is declared).

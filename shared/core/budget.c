@@ -94,33 +94,56 @@ void pmg_budget_tell(struct mg_connection *c) {
     }
 }
 
+// What waits to wake the loop up belongs to no connection and comes from any thread.
+static size_t used(const pmg_mgr_t *m) {
+    return m->held + __atomic_load_n(&m->wake_bytes, __ATOMIC_RELAXED);
+}
+
 static bool fits(const pmg_mgr_t *m, size_t more, size_t most) {
-    return more <= most && m->held <= most - more;
+    return more <= most && used(m) <= most - more;
+}
+
+// With how much held there is still room for that. Of what is kept for small things none takes more
+// than half of what is left, so that what is smaller still finds some.
+static bool room_for(const pmg_mgr_t *m, size_t more, bool small, size_t *room) {
+    size_t max = m->limits.max_memory, most = max - max / KEPT_SHARE;
+    if (small && more <= max / 2 && max - 2 * more > (more <= most ? most - more : 0)) {
+        *room = max - 2 * more;
+        return true;
+    }
+    *room = more <= most ? most - more : 0;
+    return more <= most;
 }
 
 // Was no less refused in this turn, and nothing given back since? Then nobody need be counted: who
 // sends to thousands would count them all for each.
 static bool refused_already(const pmg_mgr_t *m, size_t claim, size_t room) {
     return m->refused.turn == m->turn && m->refused.claim > 0 && claim >= m->refused.claim &&
-           room <= m->refused.room && m->held >= m->refused.held;
+           room <= m->refused.room && used(m) >= m->refused.held;
 }
 
 bool pmg_budget(struct mg_connection *c, size_t more, bool small) {
     pmg_mgr_t *m = pmg_m(c);
-    size_t max = m->limits.max_memory, most = small ? max : max - max / KEPT_SHARE;
+    size_t room;
     bool in;
     pmg_budget_note(c);
-    if (max == 0 || fits(m, more, most)) {
+    if (m->limits.max_memory == 0) {
         return true;
     }
-    size_t claim = unfinished(c, &in) + more, room = more < most ? most - more : 0;
+    if (!room_for(m, more, small, &room)) {
+        return false; // not if it had all of it
+    }
+    if (used(m) <= room) {
+        return true;
+    }
+    size_t claim = unfinished(c, &in) + more;
     if (refused_already(m, claim, room)) {
         return false;
     }
     for (struct mg_connection *i = m->first; i != NULL; i = pmg_x(i)->next) {
         pmg_budget_note(i);
     }
-    while (!fits(m, more, most)) {
+    while (used(m) > room) {
         size_t held;
         struct mg_connection *victim = hog(m, &held);
         // Who holds little need not go for one who wants much.
@@ -128,7 +151,7 @@ bool pmg_budget(struct mg_connection *c, size_t more, bool small) {
             m->refused.turn = m->turn;
             m->refused.claim = claim;
             m->refused.room = room;
-            m->refused.held = m->held;
+            m->refused.held = used(m);
             return false;
         }
         if (victim == c) {

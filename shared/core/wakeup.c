@@ -28,15 +28,26 @@ void pmg_wakeup_free(pmg_wakeup_t *w) {
     pmg_free(w);
 }
 
+// A share of max_memory, too: the loop, which empties the queue, may be busy for long.
+static size_t wake_max(const pmg_mgr_t *m) {
+    size_t max = m->limits.max_memory / PMG_WAKEUP_SHARE;
+    return max > 0 && max < PMG_WAKEUP_BUDGET ? max : PMG_WAKEUP_BUDGET;
+}
+
+// Under the lock; the budget reads it without.
+static void set_wake_bytes(pmg_mgr_t *m, size_t bytes) {
+    __atomic_store_n(&m->wake_bytes, bytes, __ATOMIC_RELAXED);
+}
+
 int pmg_wakeup_put(pmg_mgr_t *m, pmg_wakeup_t *w) {
     int err = pmg_io_check(m);
     if (err == 0 && w != NULL) {
         size_t size = sizeof(*w) + w->len;
         pmg_io_lock(m);
-        if (m->wake_bytes + size > PMG_WAKEUP_BUDGET) {
+        if (m->wake_bytes + size > wake_max(m)) {
             err = -ENOBUFS;
         } else {
-            m->wake_bytes += size;
+            set_wake_bytes(m, m->wake_bytes + size);
             if (m->wake_last != NULL) {
                 m->wake_last->next = w;
             } else {
@@ -128,7 +139,7 @@ void pmg_wakeups_run(pmg_mgr_t *m) {
             if (w->next == NULL) {
                 m->wake_last = NULL;
             }
-            m->wake_bytes -= sizeof(*w) + w->len;
+            set_wake_bytes(m, m->wake_bytes - sizeof(*w) - w->len);
         }
         pmg_io_unlock(m);
         if (w == NULL) {

@@ -8,13 +8,32 @@
 #if PMG_HAS_FILES
 
 typedef struct {
+    struct mg_connection *c;
     struct mg_iobuf out;
     const char *dir;
     bool failed, dotfiles;
 } listing_t;
 
+// Counted against max_memory while it is made: who lists a large folder often would hold much.
+static bool reserve(listing_t *l, size_t len) {
+    pmg_mgr_t *m = pmg_m(l->c);
+    size_t had = l->out.size, need = l->out.len + len;
+    if (had >= need) {
+        return true;
+    }
+    size_t size = had * 2 > need ? had * 2 : need + 256;
+    if (!pmg_budget_take(m, size - had)) {
+        return false;
+    }
+    if (!pmg_buf_resize(&l->out, size)) {
+        pmg_budget_give(m, size - had);
+        return false;
+    }
+    return true;
+}
+
 static void put(listing_t *l, const char *s, size_t len) {
-    if (!l->failed && pmg_buf_reserve(&l->out, len)) {
+    if (!l->failed && reserve(l, len)) {
         memcpy(l->out.buf + l->out.len, s, len);
         l->out.len += len;
     } else {
@@ -109,17 +128,23 @@ static int send_page(struct mg_connection *c, const pmg_serve_t *o, struct mg_st
 
 int pmg_serve_listing(struct mg_connection *c, const pmg_http_msg_t *hm, const pmg_serve_t *o,
     const char *dir) {
-    listing_t l = {.dir = dir, .dotfiles = o->dotfiles};
+    listing_t l = {.c = c, .dir = dir, .dotfiles = o->dotfiles};
     puts_(&l, "<!doctype html><html><head><meta charset=\"utf-8\"><title>Index of ");
     put_html(&l, hm->uri);
     puts_(&l, "</title></head><body><h1>Index of ");
     put_html(&l, hm->uri);
     puts_(&l, "</h1><table>\n<tr><td><a href=\"../\">../</a></td><td></td></tr>\n");
-    int listed = pmg_port_list(dir, entry, &l);
+    int listed;
+    do {
+        listed = pmg_port_list(dir, entry, &l);
+    } while (pmg_no_descriptor(pmg_m(c), listed)); // it had not begun
     puts_(&l, "</table></body></html>\n");
+    bool none = listed == -EMFILE || listed == -ENFILE;
+    int status = none ? 503 : listed == -EACCES ? 404 : 500;
     int err = l.failed     ? pmg_fail(pmg_m(c), -ENOMEM, "no memory for the listing")
-              : listed < 0 ? pmg_serve_say(c, o, listed == -EACCES ? 404 : 500, NULL, NULL)
+              : listed < 0 ? pmg_serve_say(c, o, status, NULL, NULL)
                            : send_page(c, o, mg_str_n((char *)l.out.buf, l.out.len));
+    pmg_budget_give(pmg_m(c), l.out.size);
     pmg_buf_free(&l.out);
     return err;
 }

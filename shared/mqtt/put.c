@@ -167,6 +167,10 @@ static size_t own_limits(struct mg_connection *c, struct mg_str props, uint8_t o
 // ---------------------------------------------------------------------------------------------
 // CONNECT and its answer
 
+static bool has_nul(struct mg_str s) {
+    return s.len > 0 && memchr(s.buf, '\0', s.len) != NULL; // one that is not given is NULL
+}
+
 int pmg_mqtt_check_login(pmg_mgr_t *m, const pmg_mqtt_login_t *l) {
     const char *why = NULL;
     bool five = l->version == 5, will = l->will_topic.len > 0;
@@ -182,9 +186,8 @@ int pmg_mqtt_check_login(pmg_mgr_t *m, const pmg_mqtt_login_t *l) {
                l->will_message.len > 65535) {
         why = "client_id, username, password and will_message have at most 65535 bytes each";
     } else if (!pmg_utf8_valid(l->client_id.buf, l->client_id.len) ||
-               !pmg_utf8_valid(l->username.buf, l->username.len) ||
-               memchr(l->client_id.buf, '\0', l->client_id.len) != NULL ||
-               memchr(l->username.buf, '\0', l->username.len) != NULL) {
+               !pmg_utf8_valid(l->username.buf, l->username.len) || has_nul(l->client_id) ||
+               has_nul(l->username)) {
         why = "client_id and username must be UTF-8 without NUL";
     } else if (!will && (l->will_message.len > 0 || l->will_qos != 0 || l->will_retain ||
                             l->will_props.len > 0)) {

@@ -140,6 +140,9 @@ size_t pmg_tls_cert_size(const pmg_tls_cert_t *cert);           // bytes that it
 // A host name, or as much as there is room for: what could be none is written as "?".
 void pmg_tls_name_text(char *out, size_t size, const unsigned char *p, size_t len);
 
+// peer.c
+size_t pmg_tls_peer_size(const pmg_tls_t *t); // bytes of what Mbed TLS keeps of its certificates
+
 // session.c: of clients, one for each host, in the conf
 void pmg_tls_session_resume(pmg_tls_t *t); // before the handshake
 void pmg_tls_session_keep(pmg_tls_t *t);   // the connection has one that can be resumed

@@ -215,7 +215,6 @@ def test_what_a_program_queues_is_refused(start, target):
     running.exec("c.close()")
 
 
-@pytest.mark.needs("memory")  # on a board it failed once, among all others, for a reason not found
 def test_what_was_refused_is_had_when_there_is_room(start, target):
     """Before the loop goes on, too: little at once, much when a program has read what it kept."""
     size = target.size(4 << 20, 16384)
@@ -242,6 +241,68 @@ def test_what_was_refused_is_had_when_there_is_room(start, target):
         "c.close()\n"
     )
     assert running.eval("log") == []
+
+
+def test_no_single_send_takes_all_that_is_kept_for_small_ones(start):
+    """The last sixteenth: half of what is left at most, so that something smaller still goes."""
+    running, client = start(16384, limits={"max_send": 0})
+    for _ in range(3):
+        client(name="RAW")
+    running.until("len(m.connections) == 5")
+    running.exec(
+        "c, d, e = m.connections[-3:]\n"
+        "c.send(b'x' * 15300)\n"
+        "raises(MemoryError, d.send, b'x' * 1060)\n"
+        "d.send(b'x' * 500)\n"
+        "e.send(b'x' * 100)\n"
+        "[i.close() for i in (c, d, e)]\n"
+    )
+    assert running.eval("log") == []
+
+
+def test_wakeups_have_a_quarter_and_count(start):
+    running, client = start(16384, limits={"max_send": 0})
+    client(name="RAW")
+    running.until("len(m.connections) == 3")
+    running.exec(
+        "c = m.connections[-1]\n"
+        "n = 0\n"
+        "while m.wakeup(c.id, b'x' * 400):\n"
+        "  n += 1\n"
+        "raises(MemoryError, c.send, b'x' * 13000)\n"
+    )
+    assert 5 <= running.eval("n") <= 10
+    running.until("m.wakeup(c.id, b'x' * 400)")  # there is room again
+    running.exec("c.send(b'x' * 13000); c.close()")
+
+
+LISTING = r"""
+folder = PARAMS["folder"]
+def web(c, ev, data):
+    if ev == MG_EV_HTTP_MSG:
+        c.serve_dir(data, folder)
+errors = []
+m = Manager(web, max_memory=PARAMS["size"], error_handler=errors.append)
+announce("PORT", m.listen(url("http")))
+serve(m)
+"""
+
+
+@pytest.mark.needs("process")
+def test_a_listing_counts_while_it_is_made(device, tmp_path):
+    for i in range(200):
+        (tmp_path / f"{i:03}{'x' * 50}").write_text("")
+    running = device(LISTING, folder=str(tmp_path), size=20000)
+    running.expect("SERVING")
+    with Raw(running.reach(running.port())) as raw:
+        raw.send(GET)
+        assert raw.response().status == 500
+    assert "no memory for the listing" in running.eval("str(errors)")
+    for i in range(195):
+        (tmp_path / f"{i:03}{'x' * 50}").unlink()
+    with Raw(running.reach(running.port())) as raw:
+        raw.send(GET)
+        assert raw.response().status == 200
 
 
 def test_a_session_counts_what_it_keeps(device):

@@ -22,6 +22,8 @@ def handler(c, ev, data):
             c.ws_upgrade(data)
         elif data.uri == "/hold":
             held.append(c)
+        elif data.uri.startswith("/list"):
+            c.serve_dir(data, "/list=" + PARAMS["folder"])
         elif data.uri == "/file":
             c.serve_file(data, PARAMS["file"])
         elif data.uri.startswith("/big"):
@@ -355,7 +357,8 @@ def test_without_one_that_stalls_it_is_refused(start, tmp_path, what):
 @pytest.mark.needs("process")
 def test_files_take_the_place_of_who_stalls(start, tmp_path):
     (tmp_path / "file").write_text("there")
-    running, client = start(file=str(tmp_path / "file"), new=str(tmp_path / "new"))
+    new = str(tmp_path / "new")
+    running, client = start(file=str(tmp_path / "file"), new=new, folder=str(tmp_path))
     waiting = client(GET % "hold")
     running.until("len(held)")
     serve = client()
@@ -363,6 +366,8 @@ def test_files_take_the_place_of_who_stalls(start, tmp_path):
     with no_descriptor_left(running):
         # Nobody stalls: what is there cannot be read now, which is no 404.
         serve.send(GET % "file")
+        assert serve.response().status == 503
+        serve.send(GET % "list/")
         assert serve.response().status == 503
     stalls = [client(STALLS["head"]) for _ in range(2)]
     running.until("len(m.connections) == 5")
@@ -374,7 +379,12 @@ def test_files_take_the_place_of_who_stalls(start, tmp_path):
         running.exec("held[0].reply(200, 'late')")
         assert waiting.response().body == b"late"
     assert (tmp_path / "new").read_text() == "abc"
-    assert len(stalls) == 2
+    stalls.append(client(STALLS["head"]))
+    running.until("sum(c.recv_len > 0 for c in m.connections) == 1")
+    with no_descriptor_left(running):
+        serve.send(GET % "list/")
+        assert b'href="new"' in serve.response().body
+    assert len(stalls) == 3
 
 
 @pytest.mark.needs("process")

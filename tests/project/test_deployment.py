@@ -113,7 +113,7 @@ def test_socket_activation(target, start, tmp_path):
 @pytest.mark.needs("process", "fork")
 def test_workers(target, start, tmp_path):
     port = free_port()
-    text = sample("os.fork()").replace('("0.0.0.0", 8000)', f'("127.0.0.1", {port})')
+    text = sample("os.fork()").replace("0.0.0.0:8000", f"127.0.0.1:{port}")
     script = tmp_path / "server.py"
     script.write_text(HANDLER + text)
     running = start(target.program, *target.options, script)

@@ -19,11 +19,13 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from board_repl.network import NetworkError, find_address, wanted_wifi
 from mpremote.transport import TransportError
 from mpremote.transport_serial import SerialTransport
 
 TOP = Path(__file__).resolve().parents[2]
+sys.path.append(str(TOP / "cpython" / "testing"))
+from targets.board_network import NetworkError, find_address, wanted_wifi  # noqa: E402
+
 EXAMPLES = TOP / "examples"
 FLASH = TOP / "build/demo/pico-flash.bin"
 BOARD_PORT = 8000

@@ -19,17 +19,14 @@ import re
 import select
 import socket
 import subprocess
-import sys
 import tempfile
 import threading
 import time
 from pathlib import Path
 from typing import Any
 
+from . import board_network
 from .base import Device, DeviceError, Target
-
-sys.path.append(str(Path(__file__).resolve().parents[2] / "tools" / "board"))
-from board_repl import network as board_network  # noqa: E402
 
 MPY_VERSION = 6  # of the compiled form, for MicroPython 1.25
 END = b"\x04"

@@ -16,8 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from .base import Device, DeviceError, Target
-
-ROOT = Path(__file__).resolve().parents[2]
+from .places import ROOT, shown
 
 # Its own 2 MB hold no body of several megabytes, which tests send to all targets alike.
 UNIX_OPTIONS = ["-X", "heapsize=64m"]
@@ -137,7 +136,7 @@ class ProcessTarget(Target):
 
     def missing(self) -> str | None:
         if not self.program.exists():
-            return f"{os.path.relpath(self.program, ROOT)} is not there: run `{self.build}`"
+            return f"{shown(self.program)} is not there: run `{self.build}`"
         return None
 
     def own_capabilities(self) -> set[str]:

@@ -5,7 +5,8 @@ import re
 
 from .base import Device, DeviceError, Target
 from .pico import PicoTarget
-from .process import MORE, ROOT, ProcessDevice, ProcessTarget, all_targets, results_of_next
+from .places import ROOT
+from .process import MORE, ProcessDevice, ProcessTarget, all_targets, results_of_next
 from .serial import SerialDevice, SerialTarget
 
 __all__ = [

@@ -23,7 +23,8 @@ from pathlib import Path
 from typing import Any
 
 from .base import DeviceError
-from .process import ROOT, ProcessDevice, _die_with_parent
+from .places import ROOT, shown
+from .process import ProcessDevice, _die_with_parent
 from .serial import SerialDevice, SerialTarget
 
 RIG = ROOT / "boards" / "rig" / "rig.py"
@@ -95,7 +96,7 @@ class PicoTarget(SerialTarget):
     def missing(self) -> str | None:
         for path, build in ((self.firmware, "make firmware BOARD=RPI_PICO"), (PARTS, "make rig")):
             if not path.exists():
-                return f"{os.path.relpath(path, ROOT)} is not there: run `{build}`"
+                return f"{shown(path)} is not there: run `{build}`"
         if not shutil.which("node") or not ctypes.util.find_library("slirp"):
             return "node and libslirp are needed: run `make rig`"
         return None
