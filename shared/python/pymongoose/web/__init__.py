@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Small web applications: routes, forms, cookies, sessions, on CPython and MicroPython.
 
-    from pymongoose.web import App
+from pymongoose.web import App
 
-    app = App()
+app = App()
 
-    @app.get("/hello/<name>")
-    def hello(request, name):
-        return "Hello, %s\\n" % name
+@app.get("/hello/<name>")
+def hello(request, name):
+    return "Hello, %s\\n" % name
 
-    app.run()
+app.run()
 """
 
 from pymongoose import HttpRequest as Request

@@ -6,7 +6,7 @@ import sys
 from pymongoose import MG_EV_HTTP_HDRS, MG_EV_HTTP_MSG, DecodeError, HttpRequest
 from pymongoose.web.request import notes_of
 from pymongoose.web.response import HTTPError, Response
-from pymongoose.web.routes import Pattern, Route, table_of
+from pymongoose.web.routes import Pattern, Route, is_async, table_of
 from pymongoose.web.send import send
 
 _CPYTHON = sys.implementation.name == "cpython"
@@ -32,16 +32,18 @@ class App:
         *,
         secret_key=None,
         debug=False,
+        error_handler=None,
         content_type=None,
         templates="templates",
         uploads=None,
         session_cookie="session",
         session_max_age=31 * _DAY,
-        proxies=0
+        proxies=0,
     ):
         keys = secret_key if isinstance(secret_key, (list, tuple)) else [secret_key]
         self.secret_keys = [key for key in keys if key]
         self.debug = debug
+        self.error_handler = error_handler  # gets the exceptions of async handlers, else printed
         self.content_type = content_type
         self.templates = templates
         self.uploads = uploads  # where files of forms come in; None: the system's temporary folder
@@ -164,6 +166,11 @@ class App:
 
     def attach(self, manager, listener):
         """Has what this listener accepts answered here; `listener` may be a URL to listen on."""
+        if hasattr(manager, "manager"):  # an AsyncManager
+            from pymongoose.web.tasks import Runner
+
+            if self._runner is None:
+                self._runner = Runner()
         if isinstance(listener, str):
             listener = manager.listen(listener, self._handle, events=self._events())
         else:
@@ -238,9 +245,7 @@ class App:
         for prefix, app in self._mounted:
             for each in app._all():
                 pattern = Pattern(prefix + each.pattern.text)
-                route = Route(
-                    each.app, pattern, each.methods, each.handler, each.kind, each.upload
-                )
+                route = Route(each.app, pattern, each.methods, each.handler, each.kind, each.upload)
                 routes.append(route)
         return routes
 
@@ -258,7 +263,7 @@ class App:
             app = apps.pop()
             found += app._before + app._after + [f for _, f in app._errors]
             apps += [each for _, each in app._mounted]
-        return any([_is_async(f) for f in found])
+        return any([is_async(f) for f in found])
 
     def _any_hooks(self):
         return bool(self._before or self._after) or any(
@@ -302,8 +307,9 @@ class App:
                     if result is request:  # is answered
                         return
                     if not self._waits(result):
-                        send(request, self._response(request, result))
-                        return
+                        result = send(request, self._response(request, result))
+                        if result is None:
+                            return
                 except Exception as e:
                     failure = e
                 else:
@@ -342,7 +348,7 @@ class App:
                 raise request.notes.failure  # was answered; this is for the log
             return
         if self._runner is not None:
-            self._runner(request, way, waits)
+            self._runner(request, way, waits)  # goes on in a task
             return
         way.close()
         if hasattr(waits, "close"):
@@ -383,7 +389,9 @@ class App:
                         result = yield result
                     if result is not None:
                         response = self._response(request, result)
-            send(request, response)
+            result = send(request, response)
+            if result is not None:
+                yield result
         except Exception as e:
             # (Not inside of the except: its variable and traceback would live as long as an await.)
             failure = e
@@ -396,7 +404,10 @@ class App:
     def _rest(self, request, result, app):
         try:
             result = yield result
-            send(request, self._response(request, result))
+            if request.notes is None or not request.notes.answered:
+                result = send(request, self._response(request, result))
+                if result is not None:
+                    yield result
             return
         except Exception as e:
             failure = e
@@ -456,14 +467,14 @@ class App:
 
     # Answers a request whose handler raised.
     def _failed(self, request, e, app):
-        status = e.status if isinstance(e, HTTPError) else 400 if isinstance(e, DecodeError) else 500
+        status = (
+            e.status if isinstance(e, HTTPError) else 400 if isinstance(e, DecodeError) else 500
+        )
         try:
             result = known = None
             for each in reversed(_chain(app)):
                 for what, f in each._errors:
-                    if known is None and (
-                        what == status if isinstance(what, int) else isinstance(e, what)
-                    ):
+                    if known is None and _concerns(what, e, status):
                         known = what
                         result = f(request, e)
                         if self._waits(result):
@@ -483,7 +494,9 @@ class App:
                         result = yield result
                     if result is not None:
                         response = self._response(request, result)
-            send(request, response)
+            result = send(request, response)
+            if result is not None:
+                yield result
         except Exception as again:
             notes_of(request).failure = again
             send(request, self._plain_error(request, again))
@@ -522,13 +535,14 @@ class App:
         return "https" if request.conn.is_tls else "http"
 
 
-def _is_async(f):
-    if not _CPYTHON:
-        return type(f) is type(_make)
-    from inspect import iscoroutinefunction, isasyncgenfunction, unwrap
-
-    f = unwrap(f)
-    return iscoroutinefunction(f) or isasyncgenfunction(f)
+# Is this error handler for a status, or class, that this is? A client's bad encoding is a ValueError
+# only to who asks for all exceptions.
+def _concerns(what, e, status):
+    if isinstance(what, int):
+        return what == status
+    return isinstance(e, what) and (
+        not isinstance(e, DecodeError) or what in (DecodeError, Exception)
+    )
 
 
 # An app and those that it is mounted below, the outermost first.

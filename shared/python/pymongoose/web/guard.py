@@ -20,7 +20,7 @@ class CORS:
         headers=None,
         expose=(),
         credentials=False,
-        max_age=None
+        max_age=None,
     ):
         if isinstance(origins, str) and origins != "*":
             origins = [origins]

@@ -13,6 +13,7 @@ from pymongoose import (
     WEBSOCKET_OP_TEXT,
 )
 from pymongoose.web.response import Response
+from pymongoose.web.routes import is_async
 from pymongoose.web.stream import Stream, start
 
 
@@ -20,11 +21,17 @@ def serve_live(request, route, values):
     """Starts a route of ws() or sse(); what it returns goes the way of a handler's result."""
     if route.kind == "ws":
         return _serve_ws(request, route, values)
-    response = Response(b"", 200, {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"})
+    response = Response(
+        b"", 200, {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
+    )
     if request.message.method == "HEAD":
         return response
     _with_session(request.notes, response)
-    events = EventStream(request)
+    if request.app._runner is not None and is_async(route.handler):
+        from pymongoose.web.tasks import AsyncEventStream as kind
+    else:
+        kind = EventStream
+    events = kind(request)
     start(request, response)
     request.notes.answered = True
     result = route.handler(request, events, **values)
@@ -47,7 +54,11 @@ def _serve_ws(request, route, values):
     response = Response(b"")
     _with_session(request.notes, response)
     request.notes.answered = True
-    ws = WebSocket(request)
+    if request.app._runner is not None and is_async(route.handler):
+        from pymongoose.web.tasks import AsyncWebSocket as kind
+    else:
+        kind = WebSocket
+    ws = kind(request)
     conn.set_handler(ws.handle, events=(MG_EV_WS_MSG, MG_EV_WS_CTL, MG_EV_WRITE, MG_EV_CLOSE))
     offered = route.handler.__dict__.get("protocol") if hasattr(route.handler, "__dict__") else None
     conn.ws_upgrade(message, response.headers, protocol=offered)

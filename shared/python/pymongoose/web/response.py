@@ -86,7 +86,7 @@ class Response:
         domain=None,
         secure=False,
         httponly=True,
-        samesite="Lax"
+        samesite="Lax",
     ):
         """Has the client keep a cookie (RFC 6265): `max_age` in seconds, `expires` in seconds since
         1970 or as an HTTP date. ValueError for what a cookie cannot hold."""

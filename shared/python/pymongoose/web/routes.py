@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-"""Patterns of paths, made into the table that http_route() reads (shared/http/route.h)."""
+"""Patterns of paths, made into the table that HttpRequest reads (shared/http/route.h)."""
 
 import re
+import sys
 
-# What http_route() calls a kind, and how specific it is: of routes that fit, the one whose first
+_CPYTHON = sys.implementation.name == "cpython"
+
+# What the table calls a kind, and how specific it is: of routes that fit, the one whose first
 # different segment has the lowest number counts.
 _KINDS = {"re": ("s", 2), "int": ("i", 3), "float": ("f", 4), "str": ("s", 5), "path": ("p", 9)}
 _MOST = 8  # parameters of a pattern
@@ -136,3 +139,17 @@ def table_of(routes):
             table += bytes([len(record) >> 8, len(record) & 255]) + record
             listed.append(route)
     return table, listed
+
+
+def _make():
+    yield
+
+
+def is_async(f):
+    """Is this an async function? To MicroPython a generator is the same."""
+    if not _CPYTHON:
+        return type(f) is type(_make)
+    from inspect import iscoroutinefunction, isasyncgenfunction, unwrap
+
+    f = unwrap(f)
+    return iscoroutinefunction(f) or isasyncgenfunction(f)

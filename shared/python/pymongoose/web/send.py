@@ -3,11 +3,11 @@
 
 
 def send(request, response):
-    """Answers a request."""
+    """Answers a request; what it returns is to be awaited, unless it is None."""
     notes, conn, headers = request.notes, request.conn, response.headers
     if notes is not None:
         if notes.answered:
-            return
+            return None
         if notes._session is not None:
             from pymongoose.web.session import save
 
@@ -29,4 +29,5 @@ def send(request, response):
     else:
         from pymongoose.web.stream import begin
 
-        begin(request, response)
+        return begin(request, response)
+    return None

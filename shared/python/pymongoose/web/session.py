@@ -20,7 +20,7 @@ def _from_url(text):
 
 def _mac(key, name, payload):
     # The name belongs to it: a cookie of another name that is signed by the same key is none of ours.
-    return hmac_sha256(key, name + "=" + payload)
+    return _to_url(hmac_sha256(key, name + "=" + payload))
 
 
 def now():
@@ -41,8 +41,12 @@ def load(request):
     if text:
         payload, _, mac = text.rpartition(".")
         try:
-            given = _from_url(mac)
-            if any([compare_digest(given, _mac(key, app.session_cookie, payload)) for key in app.secret_keys]):
+            if any(
+                [
+                    compare_digest(mac, _mac(key, app.session_cookie, payload))
+                    for key in app.secret_keys
+                ]
+            ):
                 data, _, stamp = payload.partition(".")
                 stamp, present = int(stamp), now()
                 if not (stamp and present and present - stamp > app.session_max_age):
@@ -71,7 +75,7 @@ def save(request, response):
         response.set_cookie(name, "", max_age=0, secure=secure)
         return
     payload = _to_url(text) + "." + str(now())
-    value = payload + "." + _to_url(_mac(app.secret_keys[0], name, payload))
+    value = payload + "." + _mac(app.secret_keys[0], name, payload)
     if len(value) > _MOST:
         raise ValueError("a session of %d bytes fits in no cookie" % len(value))
     response.set_cookie(name, value, max_age=app.session_max_age, secure=secure)

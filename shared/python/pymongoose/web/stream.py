@@ -6,21 +6,25 @@ import sys
 from pymongoose import MG_EV_CLOSE, MG_EV_WRITE
 
 # What may wait to be sent before the next piece is asked for.
-_ENOUGH = 4096 if sys.platform in ("rp2", "esp32") else 65536
+ENOUGH = 4096 if sys.platform in ("rp2", "esp32") else 65536
 
 
 def begin(request, response):
-    """Answers with the pieces of a generator, str or bytes."""
-    conn = request.conn
-    pieces = response.body
-    if hasattr(pieces, "__anext__") or hasattr(pieces, "web_first"):
-        request.app._streamer(request, response)
-        return
+    """Answers with the pieces of a generator, str or bytes; a coroutine goes on if they are awaited."""
+    conn, pieces = request.conn, response.body
+    if hasattr(pieces, "__anext__") or hasattr(pieces, "web_async"):
+        if request.app._runner is None:
+            raise TypeError("an async body needs asyncio: app.run(), or await app.serve()")
+        from pymongoose.web.tasks import stream
+
+        return stream(request, response)
     start(request, response)
     if request.message.method == "HEAD":
         pieces.close()
-        return
-    Stream(request.app, conn, pieces).go()
+        conn.http_chunk(b"")
+    else:
+        Stream(request.app, conn, pieces).go()
+    return None
 
 
 def start(request, response):
@@ -54,7 +58,7 @@ class Stream:
         """Is there more to come?"""
         conn = self.conn
         try:
-            while conn.send_len < _ENOUGH:
+            while conn.send_len < ENOUGH:
                 piece = next(self.pieces)
                 if piece is None:
                     raise TypeError(

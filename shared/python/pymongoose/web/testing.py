@@ -271,19 +271,22 @@ class TestClient:
             pairs.append(("Host", "localhost"))
         return _Message(method, uri, query, pairs, body)
 
-    def request(
-        self, method, path, *, params=None, headers=None, data=None, json=None, files=None
-    ):
+    def request(self, method, path, *, params=None, headers=None, data=None, json=None, files=None):
         """A request, and what the App answers: a TestResponse.
 
         `data` is a body, or a dict for a form; `files` are {field: (name, content)}."""
         message = self._request(method.upper(), path, params, headers, data, json, files)
         conn = _Conn()
-        raised = None
+        runner, report = self.app._runner, self.app.error_handler
+        failures = []
+        self.app._runner, self.app.error_handler = _run, failures.append
         try:
             self.app._handle(conn, MG_EV_HTTP_MSG, message)
         except Exception as e:  # it goes to the log of a server
-            raised = e
+            failures.append(e)
+        finally:
+            self.app._runner, self.app.error_handler = runner, report
+        raised = failures[0] if failures else None
         if conn.status is None:
             raise raised or RuntimeError("%s %s was not answered" % (method, path))
         if message.method == "HEAD":
@@ -339,6 +342,15 @@ class TestClient:
         conn = _Conn()
         self.app._handle(conn, MG_EV_HTTP_MSG, message)
         return TestWebSocket(conn) if conn.status == 101 else TestResponse(conn)
+
+
+# Async handlers run to their end, before the answer is looked at.
+def _run(request, way, waits):
+    import asyncio
+
+    from pymongoose.web.tasks import go
+
+    asyncio.run(go(request, way, waits))
 
 
 def _encoded(values):
