@@ -18,6 +18,8 @@ VENV := .venv/bin
 BUILD := build
 export VERBOSE := $(V)
 export PYTHON
+# A bare environment has none, and the cache is in it.
+export HOME := $(or $(HOME),$(shell getent passwd "$$(id -u)" | cut -d: -f6),/)
 
 # What must be built for a target; a serial port's board brings its own firmware.
 builds = $(filter cpython cpython-poll unix unix-next,$(1)) $(if $(filter pico,$(1)),firmware rig) \
@@ -30,6 +32,8 @@ ifneq ($(filter test,$(MAKECMDGOALS)),)
 TEST_TARGETS := $(call nexts,$(or $(TARGET),cpython unix $(shell tools/deps/apt-needs.sh --have pico rig && echo pico)))
 endif
 
+HIL_TARGETS = $(or $(TARGET),cpython unix pico)
+
 # What the goals of this run need: groups of tools/deps/apt-packages.txt, and names of deps.py. All is
 # checked, asked for and fetched at once, before the first of them begins.
 emulated = $(if $(filter pico%,$(1)),pico rig)
@@ -40,6 +44,7 @@ needs_test-long = test $(call emulated,$(or $(TARGET),pico))
 needs_soak = $(call emulated,$(TARGET))
 needs_sanitize = test
 needs_test-esp32 = test
+needs_test-hil = $(call emulated,$(HIL_TARGETS))
 needs_check = check
 needs_check-esp32 = esp32
 needs_check-boards = pico
@@ -65,6 +70,7 @@ sources_pico := mongoose mbedtls micropython lwip pico-sdk tinyusb
 sources_page := uplot
 sources_demo = $(sources_page) $(sources_$(or $(TARGET),unix))
 sources_test = $(sources_page) axe cymongoose-tests $(foreach target,$(TEST_TARGETS),$(sources_$(target)))
+sources_test-hil = $(foreach target,$(HIL_TARGETS),$(sources_$(target)))
 sources_picture = $(sources_unix) $(sources_page)
 sources_check := mongoose mbedtls lwip
 sources_check-boards := $(sources_pico)
@@ -75,7 +81,7 @@ SOURCES = $(sort $(foreach goal,$(GOALS),$(sources_$(goal))))
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long cpython unix firmware flash size pico rig deps wheel bench figures picture docs docs-links
 .PHONY: check format clean ready cpython-poll unix-next firmware-next
-.PHONY: sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig apt-esp32 check-esp32 check-boards test-esp32
+.PHONY: test-hil sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig apt-esp32 check-esp32 check-boards test-esp32
 
 ### Every day
 
@@ -175,6 +181,10 @@ check-boards: | apt-pico
 test-esp32: ## Run the suite on a unix build with an ESP32's socket layer.
 test-esp32: .venv/test.stamp | apt-test
 	@tools/test/esp32.sh $(if $(K),"$(K)")
+
+test-hil: ## Run the HIL kit as a user has it. TARGET="cpython unix pico".
+test-hil: cpython $(call builds,$(HIL_TARGETS)) | $(if $(call emulated,$(HIL_TARGETS)),apt-rig)
+	@tools/test/hil.sh "$(HIL_TARGETS)"
 
 docs-links: ## Ask for each address that the documentation links to: needs the network.
 docs-links: .venv/docs.stamp

@@ -2,7 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """TLS handshakes of the emulated Pico with OpenSSL, in simulated cycles: pico_tls.py [--firmware FILE]
 
-The board is server, then client, with certificates of two kinds, and with a session to resume.
+The board is server, then client, in TLS 1.2 and 1.3, with certificates of two kinds, and with a session
+to resume.
 Prints a table. A byte goes each way after the handshake, so that both sides have ended it.
 """
 
@@ -12,6 +13,7 @@ import argparse
 import contextlib
 import datetime
 import http.client
+import itertools
 import socket
 import ssl
 import tempfile
@@ -26,6 +28,7 @@ from pico_board import FIRMWARE, MHZ, PORT, WAIT_S, Board
 
 TLS_PORT = 8443
 NAME = "board.test"
+VERSIONS = (ssl.TLSVersion.TLSv1_2, ssl.TLSVersion.TLSv1_3)
 KEYS: dict[str, Callable[[], ec.EllipticCurvePrivateKey | rsa.RSAPrivateKey]] = {
     "P-256": lambda: ec.generate_private_key(ec.SECP256R1()),
     "RSA-2048": lambda: rsa.generate_private_key(65537, 2048),
@@ -104,7 +107,7 @@ def certificate(kind: str) -> tuple[str, str]:
 
 
 class Bench:
-    def __init__(self, board: Board, kind: str) -> None:
+    def __init__(self, board: Board, kind: str, version: ssl.TLSVersion) -> None:
         self.board = board
         self.cert, self.key = certificate(kind)
         names = f"CERT, KEY, PORT, TLS_PORT = {self.cert!r}, {self.key!r}, {PORT}, {TLS_PORT}"
@@ -118,6 +121,8 @@ class Bench:
             path.touch(0o600)
             path.write_text(self.cert + self.key)
             self.as_server.load_cert_chain(path)
+        for context in (self.as_client, self.as_server):
+            context.minimum_version = context.maximum_version = version
 
     def ask(self, path: str) -> str:
         link = http.client.HTTPConnection("127.0.0.1", self.board.port, timeout=WAIT_S)
@@ -186,13 +191,14 @@ def main() -> None:
     parser.add_argument("--firmware", type=Path, default=FIRMWARE)
     board = Board(parser.parse_args().firmware)
     print(f"| handshake, emulated Pico | million cycles | ms at {MHZ} MHz |\n|---|---|---|")
-    for kind in KEYS:
-        bench = Bench(board, kind)
+    for version, kind in itertools.product(VERSIONS, KEYS):
+        bench = Bench(board, kind, version)
+        what = f"{version.name[3:].replace('_', '.')}, {kind}"
         for side, both in (("server", bench.server()), ("client", bench.client())):
             for how, cycles in zip(("in full", "resumed"), both, strict=True):
-                print(row(f"{side}, {kind}, {how}", cycles), flush=True)
+                print(row(f"{side}, {what}, {how}", cycles), flush=True)
         kept, most = bench.heap()
-        print(f"heap of a connection, {kind}: {kept:,} bytes, {most:,} at most in its handshake")
+        print(f"heap of a connection, {what}: {kept:,} bytes, {most:,} at most in its handshake")
         board.interrupt()
     board.close()
 

@@ -27,6 +27,14 @@ TABLES = {
         "CPU time per WebSocket echo, C Mongoose = 1, and picows = 1",
         ("16x1, ratio", "16x1, /picows", "1x32, ratio", "1x32, /picows"),
     ),
+    "mqtt": (
+        "Instructions per MQTT message, client",
+        ("QoS 0", "QoS 1", "QoS 2", "receive", "queue of 1", "queue of 1000"),
+    ),
+    "mqtt_cpu": (
+        "CPU time per MQTT message, client, C Mongoose = 1",
+        ("ratio QoS 0", "ratio QoS 1", "ratio QoS 2", "ratio receive"),
+    ),
     "idle": ("Memory per idle connection, KiB", ("KiB",)),
     "startup": ("Start-up, ms", ("first reply", "import")),
     "static": ("Static file of 100 MB: MB/s, nginx without sendfile = 1", ("ratio",)),
@@ -40,7 +48,10 @@ def cell(value: Any) -> str:
 
 
 def markdown(first: str, columns: tuple[str, ...], rows: dict[str, dict[str, Any]]) -> str:
-    heads = [column.removesuffix(", ratio").replace(" conns", " connections") for column in columns]
+    heads = [
+        column.removesuffix(", ratio").removeprefix("ratio ").replace(" conns", " connections")
+        for column in columns
+    ]
     lines = [f"| {first} | {' | '.join(heads)} |", "|---|" + "---|" * len(columns)]
     for name, row in rows.items():
         lines.append(f"| {name} | {' | '.join(cell(row.get(column)) for column in columns)} |")

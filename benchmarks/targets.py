@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 CPYTHON, UNIX = "pymongoose, CPython", "pymongoose, MicroPython"
 BOTH = (CPYTHON, UNIX)
+EITHER = (*BOTH, "MqttSession, CPython", "MqttSession, MicroPython")
 ALONE = "0 idle"
 
 
@@ -29,6 +30,8 @@ TARGETS = [
     Target("system calls/request", "syscalls", "calls", 3),
     Target("CPU/request, 100 connections, over C Mongoose", "cpu", "100 conns, ratio", 1.15),
     Target("KiB per idle connection", "idle", "KiB", 1),
+    Target("MQTT QoS 0, CPU over C Mongoose", "mqtt_cpu", "ratio QoS 0", 1.4, EITHER),
+    Target("MQTT QoS 1, CPU over C Mongoose", "mqtt_cpu", "ratio QoS 1", 1.2, EITHER),
     Target("WebSocket 16x1, CPU over picows", "websocket", "16x1, /picows", 0.9),
     Target("WebSocket 1x32, CPU over C Mongoose", "websocket", "1x32, ratio", 1.25),
     Target("file of 100 MB, MB/s over nginx", "static", "ratio", 0.7, at_least=True),
@@ -50,5 +53,6 @@ def rows(figures: dict[str, Any]) -> dict[str, dict[str, Any]]:
             if value is not None:
                 far = value < target.limit if target.at_least else value > target.limit
                 cells["reached"] = "NO" if far else "yes"
-            found[f"{target.what} ({name.partition(', ')[2]})"] = cells
+            whose = name.removeprefix("pymongoose, ")
+            found[f"{target.what} ({whose})"] = cells
     return found

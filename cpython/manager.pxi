@@ -6,6 +6,8 @@
 cdef enum:
     SLICE_MS = 250  # a wait is cut so that Ctrl-C is seen even if another thread got the signal
 
+cdef PyObject *all_managers = NULL
+
 
 # What listen() and connect() hand to the open hook.
 cdef struct open_arg_t:
@@ -26,9 +28,16 @@ cdef class Manager:
     cdef bint polling
     cdef bint stop  # a signal asked run() to end
     cdef PyObject *pending  # an exception that must leave the call that fired the event
+    cdef PyObject *before  # its neighbors among all Managers
+    cdef PyObject *after
     cdef object __weakref__
 
     def __cinit__(self):
+        global all_managers
+        self.after = all_managers
+        if self.after != NULL:
+            (<Manager>self.after).before = <PyObject *>self
+        all_managers = <PyObject *>self
         self.conns = {}
         self.timers = set()
         self.dead = []
@@ -64,6 +73,13 @@ cdef class Manager:
         self.drop()
 
     def __dealloc__(self):
+        global all_managers
+        if self.after != NULL:
+            (<Manager>self.after).before = self.before
+        if self.before != NULL:
+            (<Manager>self.before).after = self.after
+        else:
+            all_managers = self.after
         self.drop()
         Py_XDECREF(self.pending)
 
@@ -311,6 +327,17 @@ cdef inline int settle(Manager m, int rc) except -1:
     if rc < 0:
         pmg_py_fail(m.m, rc)
     return rc
+
+
+def _in_handler():
+    """Is this called, however deep, by a handler or timer of any Manager? For pymongoose.client."""
+    cdef PyObject *m = all_managers
+    cdef unsigned long me = PyThread_get_thread_ident()
+    while m != NULL:
+        if (<Manager>m).holder == me:
+            return True
+        m = (<Manager>m).after
+    return False
 
 
 cdef int raise_closed() except -1:

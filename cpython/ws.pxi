@@ -51,7 +51,7 @@ cdef class WsConnection(Connection):
         cdef mg_str name
         if extra_headers is not None:
             if headers is not None:
-                raise TypeError(PMG_MSG_HEADERS_TWICE)
+                raise TypeError(text(PMG_MSG_HEADERS_TWICE))
             headers = extra_headers
         if headers is not None:
             headers = pmg_py_headers(headers)

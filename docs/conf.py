@@ -42,6 +42,7 @@ linkcheck_anchors = False
 # without Sphinx, too, so this does not stand in them.
 WORDS = {
     "http": "static files; serve a folder; download; server-sent events; event stream; chunked; ETag",
+    "client": "requests; urequests; get; post; fetch; session; cookies; proxy; download",
     "http-client": "requests; download a file; REST client; fetch",
     "recipes": "redirect; captive portal; CORS; login; password; basic authentication; cookie; "
     "static files; type hints; mypy",

@@ -63,6 +63,19 @@ elseif(MICROPY_LIB_MBEDTLS_DIR)
     pmg_tls12_pss(${MICROPY_LIB_MBEDTLS_DIR}/library)
 endif()
 
+# A board whose configuration has TLS 1.3 says PMG_TLS13: MicroPython leaves these files out, and its
+# `ssl` is for TLS 1.2.
+if(PMG_TLS13)
+    set(PMG_TLS13_SOURCES psa_crypto.c psa_crypto_aead.c psa_crypto_cipher.c psa_crypto_client.c
+        psa_crypto_driver_wrappers_no_static.c psa_crypto_ecp.c psa_crypto_hash.c psa_crypto_mac.c
+        psa_crypto_rsa.c psa_crypto_slot_management.c psa_util.c ssl_tls13_client.c
+        ssl_tls13_generic.c ssl_tls13_keys.c ssl_tls13_server.c)
+    list(TRANSFORM PMG_TLS13_SOURCES PREPEND ${MICROPY_LIB_MBEDTLS_DIR}/library/)
+    target_sources(micropy_lib_mbedtls INTERFACE ${PMG_TLS13_SOURCES})
+    set_source_files_properties(${MICROPY_DIR}/extmod/modtls_mbedtls.c PROPERTIES
+        COMPILE_OPTIONS "-include;${PMG_TOP}/micropython_module/ssl_tls12.h")
+endif()
+
 # Names are made from lists in a header, which the scan does not watch by itself. A change of it
 # runs CMake again, and that makes the module's own source look changed, which is watched.
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${PMG_TOP}/shared/base/names.h)

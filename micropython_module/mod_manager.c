@@ -437,6 +437,25 @@ static mp_obj_t manager_timer_add(size_t n_args, const mp_obj_t *pos_args, mp_ma
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_timer_add_obj, 1, manager_timer_add);
 
+// Is this called, however deep, by a handler or timer of any Manager, by a scheduled callback or a
+// finalizer? For pymongoose.client, which waits.
+static mp_obj_t in_handler(void) {
+#if MICROPY_ENABLE_SCHEDULER
+    bool found = mpy_in_finalizer() || MP_STATE_VM(sched_state) == MP_SCHED_LOCKED;
+#else
+    bool found = mpy_in_finalizer();
+#endif
+    for (mpy_manager_t *m = MP_STATE_VM(mpy_managers); m != NULL && !found; m = m->next) {
+#if MICROPY_PY_THREAD
+        found = m->thread == mp_thread_get_id() && m->m != NULL && pmg_mgr_in_hook(m->m);
+#else
+        found = m->m != NULL && pmg_mgr_in_hook(m->m);
+#endif
+    }
+    return mp_obj_new_bool(found);
+}
+MP_DEFINE_CONST_FUN_OBJ_0(module__in_handler_obj, in_handler);
+
 // ---------------------------------------------------------------------------------------------
 // Properties and type
 

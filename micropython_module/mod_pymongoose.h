@@ -124,6 +124,7 @@ PMG_CLASSES(X)
 #define MPY_FUN_2_255 mp_obj_fun_builtin_var_t
 #define MPY_FUN_3_255 mp_obj_fun_builtin_var_t
 
+extern const MPY_FUN_0_0 module__in_handler_obj;
 #define X(name, min, max) extern const MPY_FUN_##min##_##max module_##name##_obj;
 PMG_FUNCTIONS(X)
 #undef X

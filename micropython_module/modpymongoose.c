@@ -83,6 +83,8 @@ static const mp_rom_obj_tuple_t module_version_obj = {
 static const mp_rom_map_elem_t module_globals_table[] = {
     {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__pymongoose)},
     {MP_ROM_QSTR(MP_QSTR___version__), MP_ROM_PTR(&version_obj)},
+    // Of pymongoose.client.
+    {MP_ROM_QSTR(MP_QSTR__in_handler), MP_ROM_PTR(&module__in_handler_obj)},
 #if PMG_HAS_MQTT
     {MP_ROM_QSTR(MP_QSTR__MqttSession), MP_ROM_PTR(&mpy_type__MqttSession)}, // of pymongoose.mqtt
 #endif

@@ -83,6 +83,14 @@ void pmg_port_unlock(void) {
     MICROPY_END_ATOMIC_SECTION(lock_states[--lock_depth]);
 }
 
+unsigned pmg_port_core(void) {
+#if defined(PICO_BUILD)
+    return get_core_num();
+#else
+    return 0;
+#endif
+}
+
 // A callback that was scheduled meanwhile must not wait for the next interrupt.
 static bool wanted(void) {
     return MP_STATE_VM(sched_state) == MP_SCHED_PENDING ||

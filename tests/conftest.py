@@ -30,16 +30,10 @@ from targets import ROOT, DeviceError, all_targets, find_target
 SKIPPED = {"cpython": 135, "unix": 26, "pico": 447}
 SKIPPED |= {"cpython-poll": SKIPPED["cpython"] + 1, "unix-next": SKIPPED["unix"]}  # one wants epoll
 
-#: What this computer may lack, rather than a target: skips for want of it are not counted there.
-OF_THIS_COMPUTER = {
-    "namespaces",
-    "link-local address",
-    "systemd",
-    "ejabberd",
-    "initdb",
-    "nats-server",
-    "postgres",
-}
+#: What this computer may lack, rather than a target: skips for want of it are not counted there, nor
+#: any whose reason begins so.
+OF_THIS_COMPUTER = {"namespaces", "systemd", "ejabberd"}
+THIS_COMPUTER = "Skipped: this computer has no "
 
 #: No test may hang; seconds.
 TEST_TIMEOUT = 120
@@ -58,12 +52,16 @@ _about: dict[str, list[str]] = {}
 # ---- Options -----------------------------------------------------------------------------------
 
 
-def pytest_addoption(parser):
+def pytest_addoption(parser, pluginmanager):
+    if not pluginmanager.has_plugin(
+        "pymongoose.testing"
+    ):  # the plugin, if the package is installed
+        parser.addoption("--pmg-target", action="append", help="as --target")
     parser.addoption(
         "--target",
         action="append",
         metavar="NAME",
-        help=f"a Python to test: {', '.join(_all_targets)}, pico (emulated), or the serial port "
+        help=f"or --pmg-target: a Python to test: {', '.join(_all_targets)}, pico (emulated), or the serial port "
         "of a board (/dev/ttyACM0, a0, auto, socket://host:port); repeatable",
     )
     parser.addoption(
@@ -82,7 +80,7 @@ def pytest_configure(config):
     config.addinivalue_line("markers", "needs(*names): skipped where the target lacks one of them")
     config.addinivalue_line("markers", "cost(seconds): what it takes on an emulated board")
     config.addinivalue_line("markers", "long: left to make test-long")
-    named = config.getoption("target") or list(_all_targets)
+    named = config.getoption("target") or config.getoption("pmg_target") or list(_all_targets)
     for name in named:
         try:
             _all_targets.setdefault(name, find_target(name))
@@ -187,13 +185,14 @@ def target(request):
     clients.adapt()
 
 
-@pytest.fixture(autouse=True)
-def _needs(request):
-    wanted = _wanted(request.node)
-    if wanted and "target" in request.fixturenames:
-        target = request.getfixturevalue("target")
-        if lacking := wanted - target.capabilities:
-            pytest.skip(f"{target.name} has no {', '.join(sorted(lacking))}")
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup(item):
+    """Skips for what is needed before a fixture of any scope is made, which may need it, too."""
+    wanted = _wanted(item)
+    if wanted and "target" in item.fixturenames:
+        found = _probe(_all_targets[item.callspec.params["target"]])
+        if lacking := wanted - found.capabilities:
+            pytest.skip(f"{found.name} has no {', '.join(sorted(lacking))}")
 
 
 def _failed(request):
@@ -314,8 +313,10 @@ def pytest_runtest_logreport(report):
     _seconds[kind] += report.duration
     if report.skipped and kind != "host alone":
         _outcomes[kind]["skipped"] += 1
-        lacking = report.longrepr[2].rpartition(" has no ")[2].split(", ")
-        _outcomes[kind]["not counted"] += set(lacking) <= OF_THIS_COMPUTER
+        reason = report.longrepr[2]
+        lacking = set(reason.rpartition(" has no ")[2].split(", "))
+        of_this = reason.startswith(THIS_COMPUTER) or lacking <= OF_THIS_COMPUTER
+        _outcomes[kind]["not counted"] += of_this
     elif report.failed:
         _outcomes[kind]["failed"] += 1
     elif report.when == "call":

@@ -11,7 +11,7 @@ receive = sys.argv[2] == "receive"
 qos = 0 if receive else int(sys.argv[2])
 count = int(sys.argv[3])
 opened = False
-sent = done = 0
+done = 0
 
 
 def on_connect(client, userdata, flags, reason, properties):
@@ -36,9 +36,16 @@ client.on_connect = on_connect
 client.on_message = on_message
 client.on_publish = on_publish
 client.connect("127.0.0.1", int(sys.argv[1]))
-while done < count:
-    if opened and not receive and sent == done:
-        for _ in range(WINDOW):
-            client.publish(TOPIC, TEXT, qos)
-        sent += WINDOW
-    client.loop(0.1)
+
+
+def run(client, qos):
+    sent = 0
+    while done < count:
+        if opened and not receive and sent == done:
+            for _ in range(WINDOW):
+                client.publish(TOPIC, TEXT, qos)
+            sent += WINDOW
+        client.loop(0.1)
+
+
+run(client, qos)

@@ -21,7 +21,7 @@ receive = kind == "receive"
 qos = int(kind) if len(kind) == 1 else 0
 count = int(sys.argv[3])
 opened = False
-sent = done = 0
+done = 0
 
 
 def handler(c, ev, data):
@@ -53,8 +53,12 @@ if len(sys.argv) > 4:
 if kind.startswith("queue"):
     size = int(kind[5:])
     session = MqttSession(manager, url, "bench", queue_max=size, queue_policy="drop_oldest")
-    for _ in range(size + count):
-        session.publish(TOPIC, TEXT, 1)
+
+    def fill(publish, count):
+        for _ in range(count):
+            publish(TOPIC, TEXT, 1)
+
+    fill(session.publish, size + count)
     manager.close()
     sys.exit()
 if len(sys.argv) > 4:
@@ -69,11 +73,19 @@ if len(sys.argv) > 4:
 else:
     client = manager.mqtt_connect(url, handler, "bench")
     publish = client.mqtt_pub
-while done < count:
-    if opened and not receive and sent == done:
-        for _ in range(WINDOW):
-            publish(TOPIC, TEXT, qos)
-        sent += WINDOW
-    manager.poll(100)
-    if qos == 0 and not receive and client.send_len == 0:
-        done = sent
+
+
+def run(publish, qos, manager):
+    global done
+    sent = 0
+    while done < count:
+        if opened and not receive and sent == done:
+            for _ in range(WINDOW):
+                publish(TOPIC, TEXT, qos)
+            sent += WINDOW
+        manager.poll(100)
+        if qos == 0 and not receive and client.send_len == 0:
+            done = sent
+
+
+run(publish, qos, manager)

@@ -10,7 +10,8 @@ SRC_THIRDPARTY_C += $(addprefix lib/mbedtls/library/, hkdf.c psa_crypto.c psa_cr
     psa_crypto_ecp.c psa_crypto_hash.c psa_crypto_mac.c psa_crypto_rsa.c \
     psa_crypto_slot_management.c psa_util.c ssl_tls13_client.c ssl_tls13_generic.c \
     ssl_tls13_keys.c ssl_tls13_server.c)
-$(BUILD)/extmod/modtls_mbedtls.o: CFLAGS += -include $(PMG_UNIX_DIR)/ssl_tls12.h
+$(BUILD)/extmod/modtls_mbedtls.o: CFLAGS += \
+    -include $(PMG_UNIX_DIR)/../../micropython_module/ssl_tls12.h
 
 FROZEN_MANIFEST ?= $(VARIANT_DIR)/../../micropython_module/unix/manifest.py
 LDFLAGS += -Wl,--wrap=mp_thread_get_state -Wl,--wrap=mp_thread_set_state

@@ -164,12 +164,23 @@ const commands = {
     profile: () => profile?.write(),
     save: () => saveFlash(),
     dtr: ({ on }) => board.serial.lines(on),
+    pin_set: (wanted) => board.pins.set(wanted),
+    pin_read: (wanted) => board.pins.read(wanted),
+    adc_feed: (wanted) => board.pins.feed(wanted),
     reset: () => {
         board.reset();
         anchor();
         poke();
     },
 };
+
+function obey(command) {
+    try {
+        return commands[command.do] ? commands[command.do](command) : { error: `no command ${command.do}` };
+    } catch (e) {
+        return { error: e.message };
+    }
+}
 
 function quit() {
     saveFlash();
@@ -185,8 +196,7 @@ process.stdin.on('data', (data) => {
     for (const line of lines) {
         const command = JSON.parse(line);
         if (command.do === 'quit') quit();
-        const run = commands[command.do];
-        say({ answer: command.id, ...(run ? run(command) : { error: `no command ${command.do}` }) });
+        say({ answer: command.id, ...obey(command) });
         poke();
     }
 });

@@ -4,6 +4,7 @@
 import { randomBytes } from 'node:crypto';
 import path from 'node:path';
 import { pathToFileURL } from 'node:url';
+import { Pins } from './pins.mjs';
 import { Translator } from './translate.mjs';
 import { makeSerial } from './usb.mjs';
 import { makeUart } from './uart.mjs';
@@ -11,7 +12,6 @@ import { makeUart } from './uart.mjs';
 export const FLASH_BYTES = 2 << 20;
 const UARTS = [[0x40034, 'UART0', 20], [0x40038, 'UART1', 21]];
 const WATCHDOG = 0x40058;
-const PADS = 0x4001c;
 const ROSC = 0x40060, RANDOMBIT = 0x1c;
 const ROM_BYTES = 0x4000;
 const CHUNK = 2000; // steps between two looks at the wall's clock
@@ -42,18 +42,6 @@ const makeClock = ({ SimulationClock }) =>
             this.nanosCounter = target;
         }
     };
-
-// Nothing is connected: a pin's level is that of its pull.
-function followPulls(chip) {
-    const pads = chip.peripherals[PADS], { writeUint32 } = pads;
-    pads.writeUint32 = (offset, value) => {
-        writeUint32.call(pads, offset, value);
-        const pin = chip.gpio[(offset >> 2) - 1];
-        if (pin && pin.rawInputValue !== (pin.pullupEnabled && !pin.pulldownEnabled)) {
-            pin.setInputValue(!pin.rawInputValue);
-        }
-    };
-}
 
 // The ring oscillator, of which programs use the random bit: else it would always be the same.
 const makeRosc = ({ UnimplementedPeripheral }) =>
@@ -140,6 +128,7 @@ export class Board {
     // bit: what the oscillator's random bit is, each time
     constructor(library, bootrom, flash, on, bit = randomBits()) {
         Object.assign(this, { library, bootrom, flash, on, bit });
+        this.pins = new Pins();
         this.plain = false; // interpret all, as a debugger needs it
         this.profile = null;
         this.cyclesBefore = 0; // of chips that were reset
@@ -163,7 +152,7 @@ export class Board {
         this.uarts = UARTS.map(([page, name, irq], i) => (chip.uart[i] = chip.peripherals[page] = new library.Uart(chip, name, irq)));
         this.serial = new library.Serial(chip.usbCtrl, (data) => this.on.usb(data));
         chip.peripherals[WATCHDOG].onWatchdogTrigger = () => (this.watchdogFired = true);
-        followPulls(chip);
+        this.pins.wire(chip);
         chip.peripherals[ROSC] = new library.Rosc(chip, this.bit);
         if (watchdog) {
             chip.peripherals[WATCHDOG].scratchData.set(watchdog.scratchData);

@@ -109,7 +109,9 @@ class Rig:
 
     def start(self) -> None:
         a = self.arguments
-        command = [a.node, str(HERE / "emulator.mjs"), "--rp2040js", str(a.parts / "rp2040js")]
+        places = [a.parts / "rp2040js", a.parts / "node_modules" / "rp2040js"]  # ours, or npm's
+        library = next((each for each in places if each.exists()), places[0])
+        command = [a.node, str(HERE / "emulator.mjs"), "--rp2040js", str(library)]
         command += ["--bootrom", str(a.parts / "bootrom.bin"), "--firmware", str(a.firmware)]
         if a.flash:
             command += ["--flash", str(a.flash)]

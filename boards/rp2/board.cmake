@@ -20,6 +20,7 @@ endif()
 
 # `ssl` and pymongoose share one Mbed TLS: the port's configuration and some more.
 set(MBEDTLS_CONFIG_FILE ${PMG_RP2_DIR}/mbedtls_config.h)
+set(PMG_TLS13 ON)
 
 list(APPEND MICROPY_SOURCE_BOARD ${PMG_RP2_DIR}/flash_board.c ${PMG_RP2_DIR}/net_board.c
     ${PMG_RP2_DIR}/ppp_link.c)

@@ -5,7 +5,7 @@
 #include "base.h"
 
 static char *dec(char *p, unsigned n) {
-    char tmp[8];
+    char tmp[10];
     size_t i = 0;
     do {
         tmp[i++] = (char)('0' + n % 10);
@@ -63,16 +63,47 @@ static char *text6(char *p, const uint8_t *ip) {
     return p;
 }
 
+// Mongoose's field for the zone has a byte, and systems that make and drop interfaces all day count on
+// for ever. A larger number stands in the address, where a link-local one has zeros (RFC 4291, section
+// 2.5.6), and the byte says so.
+#define ZONE_INSIDE UINT8_MAX
+#define ZONE_AT 2
+
+bool pmg_addr_set_zone(struct mg_addr *a, uint32_t zone) {
+    static const uint8_t zeros[4] = {0};
+    uint8_t *inside = a->addr.ip + ZONE_AT;
+    if (zone >= ZONE_INSIDE && memcmp(inside, zeros, sizeof(zeros)) != 0) {
+        return false;
+    }
+    a->scope_id = zone < ZONE_INSIDE ? (uint8_t)zone : ZONE_INSIDE;
+    if (zone >= ZONE_INSIDE) {
+        memcpy(inside, &zone, sizeof(zone));
+    }
+    return true;
+}
+
+uint32_t pmg_addr_zone(const struct mg_addr *a, uint8_t ip[16]) {
+    uint32_t zone = a->scope_id;
+    memcpy(ip, a->addr.ip, 16);
+    if (zone == ZONE_INSIDE) {
+        memcpy(&zone, ip + ZONE_AT, sizeof(zone));
+        memset(ip + ZONE_AT, 0, sizeof(zone));
+    }
+    return zone;
+}
+
 void pmg_addr_text(const struct mg_addr *a, pmg_addr_t *out) {
     char *p = out->host;
     out->port = mg_ntohs(a->port);
     out->is_ip6 = a->is_ip6;
     bool any = a->port == 0 && !a->is_ip6 && a->addr.ip4 == 0;
     if (a->is_ip6) {
-        p = text6(p, a->addr.ip);
-        if (a->scope_id != 0) { // as it is taken in a URL; a name may be another's by then
+        uint8_t ip[16];
+        uint32_t zone = pmg_addr_zone(a, ip);
+        p = text6(p, ip);
+        if (zone != 0) { // as it is taken in a URL; a name may be another's by then
             *p++ = '%';
-            p = dec(p, a->scope_id);
+            p = dec(p, zone);
         }
     } else if (!any) {
         for (int i = 0; i < 4; i++) {

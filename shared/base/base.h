@@ -22,6 +22,11 @@ bool pmg_buf_reserve(struct mg_iobuf *b, size_t more);
 bool pmg_buf_resize(struct mg_iobuf *b, size_t size); // at least b->len
 void pmg_buf_free(struct mg_iobuf *b);
 
+// addr.c: the interface that an IPv6 address is of, by its number; 0: none. Of a number from 255 on
+// false: this is no link-local address.
+bool pmg_addr_set_zone(struct mg_addr *a, uint32_t zone);
+uint32_t pmg_addr_zone(const struct mg_addr *a, uint8_t ip[16]); // and the address without it
+
 // machine.c: bytes of memory that there are in all; 0: nobody tells.
 size_t pmg_machine_memory(void);
 

@@ -109,7 +109,7 @@ static bool to_addr(const char *text, struct mg_addr *a) {
     }
     if (scope != NULL) {
         unsigned index = if_nametoindex(scope + 1);
-        a->scope_id = (uint8_t)(index > 0 ? index : (unsigned)strtoul(scope + 1, NULL, 10));
+        (void)pmg_addr_set_zone(a, index > 0 ? index : (uint32_t)strtoul(scope + 1, NULL, 10));
     }
     return true;
 }

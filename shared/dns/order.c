@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // Which of a name's addresses is tried first: RFC 6724, section 6, as far as it does not need to
-// know from which of our own addresses we would send.
+// know from which of our own addresses we would send; then the families by turns (RFC 8305,
+// section 4), so that one that is broken somewhere on the way costs one attempt and not all.
 
 #include "dns_int.h"
 
@@ -30,6 +31,23 @@ static int rank(pmg_mgr_t *m, const struct mg_addr *a) {
     return 40;
 }
 
+// The first `n` can be reached. Each place in turn is given to the next address of the other family,
+// as long as there is one.
+static void interleave(struct mg_addr *a, size_t n) {
+    for (size_t i = 1; i < n; i++) {
+        size_t k = i;
+        while (k < n && a[k].is_ip6 == a[i - 1].is_ip6) {
+            k++;
+        }
+        if (k == n) {
+            return;
+        }
+        struct mg_addr other = a[k];
+        memmove(&a[i + 1], &a[i], (k - i) * sizeof(*a));
+        a[i] = other;
+    }
+}
+
 void pmg_dns_sort(pmg_mgr_t *m, pmg_dns_addrs_t *addrs) {
     int ranks[PMG_DNS_ADDRS];
     bool mixed = false;
@@ -50,4 +68,9 @@ void pmg_dns_sort(pmg_mgr_t *m, pmg_dns_addrs_t *addrs) {
         ranks[k] = r;
         addrs->a[k] = a;
     }
+    size_t reached = 0;
+    while (reached < addrs->count && ranks[reached] > 0) {
+        reached++;
+    }
+    interleave(addrs->a, reached);
 }

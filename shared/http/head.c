@@ -76,50 +76,6 @@ bool pmg_http_is_field_value(struct mg_str s) {
     return all(s, V);
 }
 
-static struct mg_str trim(const char *p, const char *end) {
-    while (p < end && (*p == ' ' || *p == '\t')) {
-        p++;
-    }
-    while (end > p && (end[-1] == ' ' || end[-1] == '\t')) {
-        end--;
-    }
-    return mg_str_n((char *)(size_t)p, (size_t)(end - p));
-}
-
-// Takes the next member off a comma-separated list; empty ones are skipped. False: there is none.
-static bool next_member(struct mg_str *list, struct mg_str *member) {
-    member->len = 0;
-    while (member->len == 0 && list->len > 0) {
-        const char *p = list->buf, *end = p + list->len, *comma = memchr(p, ',', list->len);
-        *member = trim(p, comma != NULL ? comma : end);
-        size_t used = comma != NULL ? (size_t)(comma + 1 - p) : list->len;
-        list->buf += used;
-        list->len -= used;
-    }
-    return member->len > 0;
-}
-
-// Is `token` a member of a comma-separated list?
-bool pmg_http_list_has(struct mg_str list, const char *token) {
-    struct mg_str member;
-    while (next_member(&list, &member)) {
-        if (pmg_str_ieq(member, token)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-bool pmg_http_list_has_exactly(struct mg_str list, struct mg_str member) {
-    struct mg_str m;
-    while (next_member(&list, &m)) {
-        if (mg_strcmp(m, member) == 0) {
-            return true;
-        }
-    }
-    return false;
-}
-
 static bool is_hex(char ch) {
     return (ch >= '0' && ch <= '9') || ((ch | 32) >= 'a' && (ch | 32) <= 'f');
 }
@@ -157,6 +113,16 @@ static bool is_authority(struct mg_str s) {
         p++;
     }
     return p == end && (p - port < 5 || (p - port == 5 && memcmp(port, "65535", 5) <= 0));
+}
+
+// Of an authority: is there a port to connect to (RFC 9110, section 9.3.6)?
+static bool has_port(struct mg_str s) {
+    const char *p = pmg_str_end(s);
+    bool other = false;
+    while (p > s.buf && p[-1] >= '0' && p[-1] <= '9') {
+        other |= *--p != '0';
+    }
+    return other && p > s.buf && p[-1] == ':';
 }
 
 // "HTTP/1.x"; others are 505, what is no version at all 400.
@@ -201,8 +167,12 @@ static int request_line(const char *p, const char *end, pmg_http_msg_t *hm, pmg_
     if (refuse != 0) {
         return refuse;
     }
-    if (*p != '/') {
-        struct mg_str target = mg_str_n((char *)(size_t)p, (size_t)(target_end - p));
+    struct mg_str target = mg_str_n((char *)(size_t)p, (size_t)(target_end - p));
+    if (*hm->method.buf == 'C' && pmg_str_is(hm->method, "CONNECT")) { // most are told by a byte
+        if (!is_authority(target) || !has_port(target)) {
+            return 400;
+        }
+    } else if (*p != '/') {
         size_t skip = has_prefix(target, "http://") ? 7 : has_prefix(target, "https://") ? 8 : 0;
         if (skip > 0) { // absolute-form: its authority takes the place of Host (section 3.2.2)
             const char *path = p += skip;
@@ -214,8 +184,7 @@ static int request_line(const char *p, const char *end, pmg_http_msg_t *hm, pmg_
                 return 400;
             }
             p = path;
-        } else if (!(pmg_str_is(target, "*") && pmg_str_is(hm->method, "OPTIONS")) &&
-                   !pmg_str_is(hm->method, "CONNECT")) {
+        } else if (!(pmg_str_is(target, "*") && pmg_str_is(hm->method, "OPTIONS"))) {
             return 400;
         }
     }
@@ -287,7 +256,7 @@ static int lengths(struct mg_str value, pmg_http_framing_t *f, seen_t *seen) {
     if (!seen->response) {
         return first ? length_value(value, &f->content_length) : 400;
     }
-    if (!next_member(&value, &member)) {
+    if (!pmg_http_next_member(&value, &member)) {
         return 400;
     }
     do {
@@ -298,7 +267,7 @@ static int lengths(struct mg_str value, pmg_http_framing_t *f, seen_t *seen) {
         }
         f->content_length = n;
         first = false;
-    } while (next_member(&value, &member));
+    } while (pmg_http_next_member(&value, &member));
     return 0;
 }
 
@@ -306,7 +275,7 @@ static int lengths(struct mg_str value, pmg_http_framing_t *f, seen_t *seen) {
 static int encodings(struct mg_str value, pmg_http_framing_t *f, seen_t *seen) {
     struct mg_str member;
     int refuse = seen->encodings++ == 0 && value.len == 0 ? 501 : 0;
-    while (next_member(&value, &member)) {
+    while (pmg_http_next_member(&value, &member)) {
         if (f->chunked) {
             return 400;
         }
@@ -318,7 +287,7 @@ static int encodings(struct mg_str value, pmg_http_framing_t *f, seen_t *seen) {
 
 static int expectations(struct mg_str value, pmg_http_framing_t *f) {
     struct mg_str member;
-    while (next_member(&value, &member)) {
+    while (pmg_http_next_member(&value, &member)) {
         if (!pmg_str_ieq(member, "100-continue")) {
             return 417;
         }
@@ -423,7 +392,7 @@ static int header_lines(const char *p, const char *end, pmg_http_msg_t *hm, pmg_
             return 431;
         }
         headers[n].name = name;
-        headers[n].value = trim(v, stop);
+        headers[n].value = pmg_http_trim(v, stop);
         seen->n = n;
         int refuse = framing_header(name, headers[n++].value, f, seen);
         if (refuse != 0) {
@@ -485,142 +454,4 @@ int pmg_http_parse_head(const char *buf, size_t len, bool response, pmg_http_msg
         return put_host(hm, headers, max_headers, f, &seen);
     }
     return deferred;
-}
-
-// ---------------------------------------------------------------------------------------------
-// Questions about a parsed message
-
-struct mg_str pmg_http_header(const pmg_http_msg_t *hm, struct mg_str name) {
-    for (int i = 0; i < hm->num_headers; i++) {
-        if (hm->headers[i].name.len == name.len && mg_strcasecmp(hm->headers[i].name, name) == 0) {
-            return hm->headers[i].value;
-        }
-    }
-    return mg_str_n(NULL, 0);
-}
-
-bool pmg_http_header_has(const pmg_http_msg_t *hm, const char *name, const char *token) {
-    for (int i = 0; i < hm->num_headers; i++) {
-        if (pmg_str_ieq(hm->headers[i].name, name) &&
-            pmg_http_list_has(hm->headers[i].value, token)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-// Of these the first line counts, as in Node: a second would not be another member of a list.
-static bool is_single(struct mg_str name) {
-    static const char *const names[] = {"age", "authorization", "content-length", "content-type",
-        "etag", "expires", "from", "host", "if-modified-since", "if-unmodified-since",
-        "last-modified", "location", "max-forwards", "proxy-authorization", "referer",
-        "retry-after", "sec-websocket-accept", "sec-websocket-key", "server", "set-cookie",
-        "user-agent"};
-    for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
-        if (pmg_str_ieq(name, names[i])) {
-            return true;
-        }
-    }
-    return false;
-}
-
-size_t pmg_http_header_joined(const pmg_http_msg_t *hm, struct mg_str name, char *dst) {
-    // The lines of a cookie are joined as its parts are (RFC 6265, section 5.4).
-    const char *between = pmg_str_ieq(name, "cookie") ? "; " : ", ";
-    size_t n = 0;
-    int lines = 0;
-    for (int i = 0; i < hm->num_headers; i++) {
-        const pmg_header_t *h = &hm->headers[i];
-        if (h->name.len != name.len || mg_strcasecmp(h->name, name) != 0) {
-            continue;
-        }
-        if (dst != NULL) {
-            memcpy(dst + n, between, lines > 0 ? 2 : 0);
-            memcpy(dst + n + (lines > 0 ? 2 : 0), h->value.buf, h->value.len);
-        }
-        n += h->value.len + (lines++ > 0 ? 2 : 0);
-    }
-    return lines > 1 && !is_single(name) ? n : 0;
-}
-
-static struct mg_str cookie_in(struct mg_str line, struct mg_str name) {
-    const char *p = line.buf, *end = pmg_str_end(line);
-    while (p < end) {
-        const char *semi = memchr(p, ';', (size_t)(end - p)), *stop = semi != NULL ? semi : end;
-        const char *eq = memchr(p, '=', (size_t)(stop - p));
-        if (eq != NULL && mg_strcmp(trim(p, eq), name) == 0) {
-            return trim(eq + 1, stop);
-        }
-        p = semi != NULL ? semi + 1 : end;
-    }
-    return mg_str_n(NULL, 0);
-}
-
-struct mg_str pmg_http_cookie(const pmg_http_msg_t *hm, struct mg_str name) {
-    for (int i = 0; i < hm->num_headers; i++) {
-        if (pmg_str_ieq(hm->headers[i].name, "cookie")) {
-            struct mg_str value = cookie_in(hm->headers[i].value, name);
-            if (value.buf != NULL) {
-                return value;
-            }
-        }
-    }
-    return mg_str_n(NULL, 0);
-}
-
-struct mg_str pmg_http_header_var(const pmg_http_msg_t *hm, struct mg_str name, struct mg_str var) {
-    if (pmg_str_ieq(name, "cookie")) {
-        return pmg_http_cookie(hm, var);
-    }
-    struct mg_str v = pmg_http_header(hm, name);
-    const char *p = v.buf, *end = pmg_str_end(v);
-    while (p < end) {
-        // One parameter: name, "=", and a token or a quoted string; parameters stand apart by ; or ,
-        const char *start = p;
-        while (p < end && *p != ';' && *p != ',' && *p != '=') {
-            p++;
-        }
-        struct mg_str key = trim(start, p);
-        if (p == end || *p != '=') {
-            p++;
-            continue;
-        }
-        // "Digest realm=x": what comes before the last space is a scheme
-        const char *space = key.buf + key.len;
-        while (space > key.buf && space[-1] != ' ' && space[-1] != '\t') {
-            space--;
-        }
-        key = mg_str_n((char *)(size_t)space, (size_t)(key.buf + key.len - space));
-        struct mg_str value;
-        p++;
-        while (p < end && (*p == ' ' || *p == '\t')) {
-            p++;
-        }
-        if (p < end && *p == '"') {
-            start = ++p;
-            while (p < end && *p != '"') {
-                p += *p == '\\' && p + 1 < end ? 2 : 1;
-            }
-            value = mg_str_n((char *)(size_t)start, (size_t)(p - start));
-            p++;
-        } else {
-            start = p;
-            while (p < end && *p != ';' && *p != ',') {
-                p++;
-            }
-            value = trim(start, p);
-        }
-        if (mg_strcasecmp(key, var) == 0) {
-            return value;
-        }
-        while (p < end && *p != ';' && *p != ',') {
-            p++;
-        }
-        p++;
-    }
-    return mg_str_n(NULL, 0);
-}
-
-struct mg_str pmg_http_query_var(const pmg_http_msg_t *hm, struct mg_str name) {
-    return pmg_form_var(hm->query, name);
 }

@@ -2,8 +2,8 @@
 //
 // What the files of HTTP share. From the top: http.c (messages, one after another), body.c (how a
 // body is framed), form.c, stream.c and upload.c (bodies in pieces), the files of serve_int.h (static
-// files), reply.c, hand.c, request.c, date.c, state.c, head.c (heads of the peer), out.c (heads of
-// ours). None calls one above it.
+// files), reply.c, hand.c, request.c, date.c, state.c, head.c (heads of the peer), message.c (what they
+// say), out.c (heads of ours). None calls one above it.
 #ifndef PMG_HTTP_INT_H
 #define PMG_HTTP_INT_H
 
@@ -106,8 +106,21 @@ int pmg_http_parse_head(const char *buf, size_t len, bool response, pmg_http_msg
 bool pmg_http_is_token(struct mg_str s);
 bool pmg_http_is_target(struct mg_str s); // a request's: no space, no control character, no "#"
 bool pmg_http_is_field_value(struct mg_str s);
+
+// message.c
+// Takes the next member off a comma-separated list; empty ones are skipped. False: there is none.
+bool pmg_http_next_member(struct mg_str *list, struct mg_str *member);
 bool pmg_http_list_has(struct mg_str list, const char *token); // in small letters
 bool pmg_http_list_has_exactly(struct mg_str list, struct mg_str member);
+static inline struct mg_str pmg_http_trim(const char *p, const char *end) {
+    while (p < end && (*p == ' ' || *p == '\t')) {
+        p++;
+    }
+    while (end > p && (end[-1] == ' ' || end[-1] == '\t')) {
+        end--;
+    }
+    return mg_str_n((char *)(size_t)p, (size_t)(end - p));
+}
 
 // out.c
 enum { PMG_HTTP_OUT_LENGTH, PMG_HTTP_OUT_CHUNKED, PMG_HTTP_OUT_STREAM };

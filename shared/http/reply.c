@@ -80,7 +80,7 @@ int pmg_reply_end(pmg_head_t *h, struct mg_str body) {
     bool empty_status = h->status == 204 || h->status == 205 || h->status == 304 || tunnel;
     bool chunked = (h->seen & PMG_HEAD_SEEN_CHUNKED) && !empty_status;
     bool stream = !chunked && !empty_status && (h->seen & PMG_HEAD_SEEN_STREAM) && body.len == 0 &&
-                  !(h->seen & PMG_HEAD_SEEN_LENGTH) && !x->is_head;
+                  !(h->seen & PMG_HEAD_SEEN_LENGTH);
     uint8_t out = PMG_HTTP_OUT_LENGTH;
     bool ok = true;
     if (empty_status && body.len > 0) {
@@ -114,9 +114,10 @@ int pmg_reply_end(pmg_head_t *h, struct mg_str body) {
         ok = ok && pmg_http_out_str(c, "Transfer-Encoding: chunked\r\n");
     } else if (chunked ||
                stream) { // to an HTTP/1.0 client, and for events: until the connection ends
-        out = PMG_HTTP_OUT_STREAM;
+        // To HEAD the head of a stream is all.
+        out = x->is_head && stream ? PMG_HTTP_OUT_LENGTH : PMG_HTTP_OUT_STREAM;
         x->close_after = 1;
-    } else if (!empty_status || h->status == 205 || (h->seen & PMG_HEAD_SEEN_LENGTH)) {
+    } else if (!empty_status || (h->status == 205 && !tunnel) || (h->seen & PMG_HEAD_SEEN_LENGTH)) {
         ok = ok && put_length(c, (h->seen & PMG_HEAD_SEEN_LENGTH) ? h->content_length : body.len);
     }
     if (h->seen & PMG_HEAD_SEEN_CLOSE) {
@@ -196,8 +197,10 @@ static bool is_server(struct mg_connection *c) {
     return pmg_is_http(c) && !c->is_client && !c->is_listening;
 }
 
+// Was it answered by a head, behind which nobody gets what the program sends?
 static bool is_over(struct mg_connection *c) {
-    return is_server(c) && pmg_hand_answered_head(c);
+    pmg_http_t *x = pmg_http_of(c);
+    return is_server(c) && ((!c->is_resp && x->is_head && x->events) || pmg_hand_answered_head(c));
 }
 
 int pmg_http_chunk(struct mg_connection *c, const void *buf, size_t len) {

@@ -153,9 +153,12 @@ bool pmg_request_came_early(struct mg_connection *c) {
     return x->layer != NULL ? x->layer->early(c) : pmg_io_read(c, &byte, 1) >= 0;
 }
 
+// An answer that is on its way still comes.
 static int too_late(struct mg_connection *c, const char *why) {
     int err = pmg_fail(pmg_m(c), -EPIPE, "%s: connect() again", why);
-    pmg_close(c);
+    if (!pmg_request_owed(c)) {
+        pmg_close(c);
+    }
     return err;
 }
 
@@ -307,8 +310,8 @@ static const char *find(const char *p, size_t len, const char *what) {
 
 static bool has_host(const char *p, size_t len) {
     const char *end = p + len;
-    while ((p = find(p, (size_t)(end - p), "\r\n")) != NULL) {
-        p += 2;
+    while ((p = memchr(p, '\n', (size_t)(end - p))) != NULL) {
+        p++;
         if (end - p >= 5 && mg_strcasecmp(mg_str_n((char *)(size_t)p, 5), mg_str("host:")) == 0) {
             return true;
         }
@@ -322,10 +325,11 @@ static int complete(struct mg_connection *c, size_t head_len) { // of what is he
     pmg_http_client_t *k = pmg_state(c);
     size_t start = x->send_off + k->request->held_at;
     char *head = (char *)c->send.buf + start;
-    const char *line = find(head, head_len, "\r\n");
+    const char *line = memchr(head, '\n', head_len); // all that follow() takes for a line's end
     // A head whose start has left already takes the credentials at its end, and its Host is unknown.
-    size_t at = k->request->half_head ? head_len - (head[head_len - 2] == '\r' ? 2 : 1)
-                                      : (size_t)(line + 2 - head);
+    size_t at = k->request->half_head
+                    ? head_len - (head_len > 1 && head[head_len - 2] == '\r' ? 2 : 1)
+                    : (size_t)(line + 1 - head);
     bool host = !k->request->half_head && !x->is_unix && !has_host(head, head_len);
     size_t host_len = host ? strlen(x->host) + 8 : 0; // "Host: " and CR LF
     size_t auth_len = strlen(k->auth), more = host_len + auth_len;

@@ -37,11 +37,14 @@ int pmg_io_refuse(struct mg_connection *listener, const char *text);
 // port of UDP is one that nobody can guess.
 int pmg_io_connect(struct mg_connection *c, const char *path);
 int pmg_io_connect_result(struct mg_connection *c);
+// Gives the handle of one connection to another, which has none, and watches it for that to be
+// writable. `from` is not freed before the next turn.
+int pmg_io_give(struct mg_connection *from, struct mg_connection *to);
 // Bytes moved; read gives 0 at the end of the stream. Of UDP: one datagram, read sets c->rem and
 // gives its length, 0 too.
 long pmg_io_read(struct mg_connection *c, void *buf, size_t len);
 long pmg_io_write(struct mg_connection *c, const void *buf, size_t len);
-// The number of a network interface by its name, or by that number: 1 to 255, or -ENODEV.
+// The number of a network interface by its name, or by that number; -ENODEV: there is none.
 int pmg_io_zone(const char *name);
 // Is there a way to this address from here? 0; -EAFNOSUPPORT: this build or system knows no such
 // addresses; -ENETUNREACH and the like. Nothing is sent.

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What the files of MQTT share: mqtt.c (a connection's life), send.c (what a program
-// sends), put.c (packets of ours) and packet.c (packets of the peer, and nothing but bytes).
+// What the files of MQTT share: mqtt.c (a connection's life), alive.c (the keep-alive, the end), receive.c (what the peer asks for), send.c
+// (what a program sends), put.c (packets of ours) and packet.c (packets of the peer, and nothing but bytes).
 #ifndef PMG_MQTT_INT_H
 #define PMG_MQTT_INT_H
 
@@ -102,6 +102,24 @@ static inline pmg_mqtt_t *pmg_mqtt_of(struct mg_connection *c) {
 }
 
 // ---------------------------------------------------------------------------------------------
+// alive.c
+
+// The peer broke the protocol: tell it the reason if MQTT has a word for it, and the program.
+void pmg_mqtt_fail(struct mg_connection *c, int reason, const char *why);
+void pmg_mqtt_no_memory(struct mg_connection *c);
+void pmg_mqtt_await(struct mg_connection *c);   // CONNECT or CONNACK, within the time for it
+void pmg_mqtt_opened(struct mg_connection *c);  // the keep-alive begins
+void pmg_mqtt_no_more(struct mg_connection *c); // what is queued is sent, and nothing follows
+void pmg_mqtt_say_goodbye(struct mg_connection *c);
+
+// ---------------------------------------------------------------------------------------------
+// receive.c
+
+// Does what a whole packet [p, p + len) asks for.
+void pmg_mqtt_packet(struct mg_connection *c, const uint8_t *p, size_t len, size_t head_len);
+size_t pmg_mqtt_unreleased_most(struct mg_connection *c); // messages of the peer with QoS 2
+
+// ---------------------------------------------------------------------------------------------
 // packet.c
 
 // The fixed header. 1: there, 0: bytes are missing, < 0: more than four bytes of length.
@@ -187,7 +205,7 @@ void pmg_mqtt_session_ponged(pmg_mqtt_session_t *s);
 // A message with QoS 2 was handled; has this one been, whose id was not released (`is_open`) or was?
 uint32_t pmg_mqtt_session_hash(const pmg_mqtt_msg_t *msg);
 void pmg_mqtt_session_handled(pmg_mqtt_session_t *s, uint16_t id, uint32_t hash);
-bool pmg_mqtt_session_had(const pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg, uint32_t hash,
+bool pmg_mqtt_session_had(pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg, uint32_t hash,
     bool is_open);
 void pmg_mqtt_session_skipped(pmg_mqtt_session_t *s);
 // The connection says nothing more for its session.

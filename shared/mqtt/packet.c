@@ -94,6 +94,14 @@ int pmg_mqtt_head(const uint8_t *p, size_t have, size_t *head_len, size_t *len, 
 // Topics (section 4.7)
 
 bool pmg_mqtt_topic_ok(struct mg_str topic) {
+    const uint8_t *p = (const uint8_t *)topic.buf;
+    size_t i = 0;
+    while (i < topic.len && p[i] > 0 && p[i] < 0x80 && p[i] != '+' && p[i] != '#') {
+        i++; // nearly all are ASCII
+    }
+    if (i == topic.len) {
+        return i > 0 && i <= 65535;
+    }
     return topic.len > 0 && topic.len <= 65535 && memchr(topic.buf, '+', topic.len) == NULL &&
            memchr(topic.buf, '#', topic.len) == NULL && text_ok(topic);
 }

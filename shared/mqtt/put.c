@@ -77,16 +77,19 @@ void pmg_mqtt_put_props(pmg_mqtt_out_t *o, int version, struct mg_str props, con
     }
 }
 
+static void sent(struct mg_connection *c) {
+    pmg_mgr_t *m = pmg_m(c);
+    pmg_mqtt_of(c)->last_out = m->polling ? m->now : pmg_port_millis();
+    pmg_work(c);
+}
+
 bool pmg_mqtt_finish(pmg_mqtt_out_t *o) {
     struct mg_connection *c = o->c;
     if (!o->ok) {
         c->send.len = pmg_x(c)->send_off + o->before; // no half packet
         return false;
     }
-    pmg_mqtt_t *q = pmg_mqtt_of(c);
-    pmg_mgr_t *m = pmg_m(c);
-    q->last_out = m->polling ? m->now : pmg_port_millis();
-    pmg_work(c);
+    sent(c);
     return true;
 }
 
@@ -108,20 +111,45 @@ size_t pmg_mqtt_publish_len(int version, const pmg_mqtt_msg_t *msg, size_t more_
            pmg_mqtt_props_len(version, msg->props.len + more_len) + msg->data.len;
 }
 
+static uint8_t *put_bytes(uint8_t *p, const void *buf, size_t len) {
+    if (len > 0) {
+        memcpy(p, buf, len);
+    }
+    return p + len;
+}
+
+static uint8_t *put_number16(uint8_t *p, size_t value) {
+    p[0] = (uint8_t)(value >> 8);
+    p[1] = (uint8_t)value;
+    return p + 2;
+}
+
 bool pmg_mqtt_put_publish(struct mg_connection *c, const pmg_mqtt_msg_t *msg, const uint8_t *more,
     size_t more_len) {
+    // The hot path: one look for room, then bytes.
     int version = pmg_mqtt_of(c)->version;
-    pmg_mqtt_out_t o;
-    pmg_mqtt_begin(&o, c, MQTT_CMD_PUBLISH,
-        (msg->dup ? 8 : 0) | msg->qos << 1 | (msg->retain ? 1 : 0),
-        pmg_mqtt_publish_len(version, msg, more_len));
-    pmg_mqtt_put_data(&o, msg->topic);
-    if (msg->qos > 0) {
-        pmg_mqtt_put16(&o, (unsigned)msg->id);
+    size_t rest = pmg_mqtt_publish_len(version, msg, more_len);
+    uint8_t head[11] = {(uint8_t)(MQTT_CMD_PUBLISH << 4 | (msg->dup ? 8 : 0) | msg->qos << 1 |
+                                  (msg->retain ? 1 : 0))};
+    size_t n = 1 + number(head + 1, rest);
+    struct mg_iobuf *b = &c->send;
+    if (b->size - b->len < n + rest && !pmg_out_room(c, n + rest)) {
+        return false;
     }
-    pmg_mqtt_put_props(&o, version, msg->props, more, more_len);
-    pmg_mqtt_put_raw(&o, msg->data.buf, msg->data.len);
-    return pmg_mqtt_finish(&o);
+    uint8_t *p = b->buf + b->len;
+    b->len += n + rest;
+    memcpy(p, head, n);
+    p = put_bytes(put_number16(p + n, msg->topic.len), msg->topic.buf, msg->topic.len);
+    if (msg->qos > 0) {
+        p = put_number16(p, (size_t)msg->id);
+    }
+    if (version == 5) {
+        p += number(p, msg->props.len + more_len);
+        p = put_bytes(put_bytes(p, more, more_len), msg->props.buf, msg->props.len);
+    }
+    put_bytes(p, msg->data.buf, msg->data.len);
+    sent(c);
+    return true;
 }
 
 bool pmg_mqtt_put_subscribe(struct mg_connection *c, int cmd, uint16_t id, struct mg_str filter,

@@ -63,6 +63,7 @@ pmg_mqtt_session_t *pmg_mqtt_session_init(pmg_mqtt_session_room_t *room, pmg_mgr
 }
 
 void pmg_mqtt_session_fini(pmg_mqtt_session_t *s) {
+    s->opts.ring = NULL;
     if (s->m != NULL) {
         pmg_detach(s->m, &s->attached);
         finish(s);
@@ -101,9 +102,10 @@ static bool fits(const pmg_mqtt_session_t *s, size_t size) {
 
 // A message whose exchange has begun is never dropped: the server may have it.
 static pmg_mqtt_entry_t *victim(const pmg_mqtt_session_t *s) {
-    return s->fresh == NULL || s->opts.policy == PMG_MQTT_REFUSE ? NULL
-           : s->opts.policy == PMG_MQTT_DROP_OLDEST              ? s->fresh
-                                                                 : s->last;
+    pmg_mqtt_entry_t *e = s->opts.policy == PMG_MQTT_REFUSE        ? NULL
+                          : s->opts.policy == PMG_MQTT_DROP_OLDEST ? s->fresh
+                                                                   : s->last;
+    return e != NULL && e->id == 0 ? e : NULL;
 }
 
 // What is dropped and to be told of keeps its bytes until then. Nothing goes where it does not help.
@@ -162,6 +164,7 @@ static int queue(pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg, uint32_t expi
     pmg_mqtt_entry_t *e;
     size_t len = msg->topic.len + msg->props.len + msg->data.len;
     if (!make_room(s, sizeof(*e) + len)) {
+        s->counts[PMG_MQTT_COUNT_REJECTED]++;
         return 0;
     }
     bool room = pmg_budget_take(s->m, sizeof(pmg_mqtt_entry_t) + len);
@@ -179,7 +182,8 @@ static int queue(pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg, uint32_t expi
     e->expires = expiry > 0 ? pmg_port_millis() + expiry * (uint64_t)1000 : 0;
     e->token = next_token(s);
     memcpy(e->bytes, msg->topic.buf, msg->topic.len);
-    e->props_len = (uint32_t)copy_props(e->bytes + e->topic_len, msg->props);
+    e->props_len =
+        msg->props.len > 0 ? (uint32_t)copy_props(e->bytes + e->topic_len, msg->props) : 0;
     if (msg->data.len > 0) {
         memcpy(e->bytes + e->topic_len + e->props_len, msg->data.buf, msg->data.len);
     }
@@ -209,6 +213,7 @@ int pmg_mqtt_session_pub(pmg_mqtt_session_t *s, struct mg_str topic, struct mg_s
     pmg_mqtt_msg_t msg = {
         .topic = topic, .data = message, .props = props, .qos = qos, .retain = retain};
     if (s->closed) {
+        s->counts[PMG_MQTT_COUNT_REJECTED] += qos > 0;
         return 0;
     }
     const char *why = pmg_mqtt_bad_publish(s->opts.version, &msg, 0);
@@ -296,29 +301,44 @@ int pmg_mqtt_session_unsub(pmg_mqtt_session_t *s, struct mg_str filter) {
 // ---------------------------------------------------------------------------------------------
 // Results
 
-bool pmg_mqtt_session_result(pmg_mqtt_session_t *s, pmg_mqtt_result_t *out) {
-    memset(out, 0, sizeof(*out));
-    if (s->done != NULL) {
-        pmg_mqtt_entry_t *e = s->done;
-        s->done = e->next;
-        out->what = e->what;
-        out->reason = e->reason;
-        out->token = e->token;
-        pmg_mqtt_entry_free(s, e);
+static pmg_mqtt_sub_t *sub_to_tell(const pmg_mqtt_session_t *s) {
+    pmg_mqtt_sub_t *sub = s->telling > 0 ? s->subs : NULL;
+    while (sub != NULL && !sub->tell) {
+        sub = sub->next;
+    }
+    return sub;
+}
+
+bool pmg_mqtt_session_result(const pmg_mqtt_session_t *s, pmg_mqtt_result_t *out) {
+    const pmg_mqtt_entry_t *e = s->done;
+    const pmg_mqtt_sub_t *sub;
+    if (e != NULL) {
+        *out = (pmg_mqtt_result_t) {.what = e->what, .reason = e->reason, .token = e->token};
         return true;
     }
-    for (pmg_mqtt_sub_t *sub = s->telling > 0 ? s->subs : NULL; sub != NULL; sub = sub->next) {
-        if (sub->tell) {
-            sub->tell = 0;
-            s->telling--;
-            out->what = PMG_MQTT_SUBSCRIBED;
-            out->reason = sub->code >= 0x80 ? sub->code : 0;
-            out->qos = sub->code >= 0x80 ? sub->qos : sub->code;
-            out->filter = mg_str_n(sub->filter, sub->len);
-            return true;
-        }
+    if ((sub = sub_to_tell(s)) != NULL) {
+        bool refused = sub->code >= 0x80;
+        *out = (pmg_mqtt_result_t) {
+            .what = PMG_MQTT_SUBSCRIBED,
+            .reason = refused ? sub->code : 0,
+            .qos = refused ? sub->qos : sub->code,
+            .filter = mg_str_n((char *)sub->filter, sub->len),
+        };
+        return true;
     }
     return false;
+}
+
+void pmg_mqtt_session_told(pmg_mqtt_session_t *s) {
+    pmg_mqtt_entry_t *e = s->done;
+    pmg_mqtt_sub_t *sub;
+    if (e != NULL) {
+        s->done = e->next;
+        pmg_mqtt_entry_free(s, e);
+    } else if ((sub = sub_to_tell(s)) != NULL) {
+        sub->tell = 0;
+        s->telling--;
+    }
 }
 
 #endif

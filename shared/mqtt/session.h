@@ -34,8 +34,9 @@ enum {
     PMG_MQTT_COUNT_QUEUED,
     PMG_MQTT_COUNT_DROPPED,
     PMG_MQTT_COUNT_EXPIRED,
-    PMG_MQTT_COUNT_SKIPPED, // messages of the server above max_message
-    PMG_MQTT_COUNT_RESULTS, // is there one to be told?
+    PMG_MQTT_COUNT_SKIPPED,  // messages of the server above max_message
+    PMG_MQTT_COUNT_REJECTED, // with QoS 1 and 2, for which there was no room
+    PMG_MQTT_COUNT_RESULTS,  // is there one to be told?
     PMG_MQTT_COUNTS
 };
 
@@ -44,6 +45,9 @@ typedef struct {
     size_t queue_bytes; // of memory that they and what is to be told of them take; 0: the default
     int version, policy;
     bool tell_messages, tell_filters; // keep results for pmg_mqtt_session_result()
+    // There is a result, and was none. Nothing of the session may be called in here.
+    void (*ring)(void *arg);
+    void *ring_arg;
 } pmg_mqtt_session_opts_t;
 
 typedef struct {
@@ -51,7 +55,7 @@ typedef struct {
     int reason;
     uint32_t token;       // of a message
     int qos;              // of a subscription: as granted; as asked for when it was refused
-    struct mg_str filter; // valid until the next call
+    struct mg_str filter; // valid until it is told
 } pmg_mqtt_result_t;
 
 pmg_mqtt_session_t *pmg_mqtt_session_init(pmg_mqtt_session_room_t *room, pmg_mgr_t *m,
@@ -71,8 +75,9 @@ int pmg_mqtt_session_sub(pmg_mqtt_session_t *s, struct mg_str filter, int qos, i
 int pmg_mqtt_session_unsub(pmg_mqtt_session_t *s, struct mg_str filter);
 // Sends what there is room for; drops what has expired.
 void pmg_mqtt_session_pump(pmg_mqtt_session_t *s);
-// The next result that was not told yet.
-bool pmg_mqtt_session_result(pmg_mqtt_session_t *s, pmg_mqtt_result_t *out);
+// The next result that was not told yet; pmg_mqtt_session_told() ends that one.
+bool pmg_mqtt_session_result(const pmg_mqtt_session_t *s, pmg_mqtt_result_t *out);
+void pmg_mqtt_session_told(pmg_mqtt_session_t *s);
 uint32_t pmg_mqtt_session_count(const pmg_mqtt_session_t *s, int which);
 #endif
 

@@ -8,8 +8,12 @@
 
 #define BLAMES_MAX 3
 #define FRUITLESS_MAX 2 // from then on one message at a time, to find the one that it dislikes
+#define CUTS_MAX 3      // the same, so that the others get through
+#define CUTS_ALONE 6    // from then on the one that was alone waits for the others
 // Ends in a row that may be a proxy's; a server that always has more to say is believed then.
 #define DOUBTS_MAX 16
+// A filter that was confirmed as long ago has been saved: mosquitto does so every half hour.
+#define SAVED_MS (60 * 60 * 1000)
 
 // Reasons of a DISCONNECT that say nothing about a message.
 static bool innocent(int reason) {
@@ -59,6 +63,26 @@ static void absolve(pmg_mqtt_session_t *s) {
     }
 }
 
+// mosquitto resets a client of 3.1.1 whose message is larger than it takes. A link does that, too, so it is
+// no evidence; but what is behind the message need not wait for it.
+static void cut(pmg_mqtt_session_t *s) {
+    s->cuts = s->progress || s->sent == 0 ? 0 : s->cuts + (s->cuts < 255);
+    if (s->cuts >= CUTS_MAX) {
+        s->careful = s->sent;
+    }
+    if (s->cuts < CUTS_ALONE || s->sent != 1) {
+        return;
+    }
+    pmg_mqtt_entry_t *e = s->first;
+    while (!e->sent) {
+        e = e->next;
+    }
+    if (!e->released && !e->waits) {
+        e->waits = 1;
+        s->waiting++;
+    }
+}
+
 void pmg_mqtt_session_detach(struct mg_connection *c) {
     pmg_mqtt_t *q = pmg_mqtt_of(c);
     if (q == NULL || q->session == NULL) {
@@ -71,8 +95,10 @@ void pmg_mqtt_session_detach(struct mg_connection *c) {
     s->c = NULL;
     if (s->open && !s->dismissed) {
         absolve(s);
+        cut(s);
     }
     s->missed = s->missed || !s->open;
+    s->killed = s->open && c->recv.len == 0 && q->skip == 0 && !q->ping_out;
     s->open = false;
     if (s->closed) {
         pmg_mqtt_session_forget_ids(s);
@@ -83,6 +109,7 @@ void pmg_mqtt_session_detach(struct mg_connection *c) {
 
 void pmg_mqtt_session_opened(pmg_mqtt_session_t *s, bool present) {
     s->open = true;
+    s->last_fresh = 0;
     uint16_t id;
     if (present && s->flow.next_id == 0 && pmg_random(s->m, &id, sizeof(id))) {
         // A program before this one may have left exchanges open: the first ids were its first, too.
@@ -94,7 +121,7 @@ void pmg_mqtt_session_opened(pmg_mqtt_session_t *s, bool present) {
         pmg_free(s->handled);
         s->handled = NULL;
         s->flow.next_id = 0;
-        s->flow.wrapped = false;
+        s->flow.wrapped = s->reuses = false;
         s->fresh = s->first;
         for (pmg_mqtt_entry_t *e = s->first, *next; e != NULL; e = next) {
             next = e->next;
@@ -108,15 +135,18 @@ void pmg_mqtt_session_opened(pmg_mqtt_session_t *s, bool present) {
         }
     }
     // A server that was killed may have gone back to before a subscription. To ask again costs nothing in
-    // MQTT 5; in 3.1.1 it brings retained messages once more.
+    // MQTT 5; in 3.1.1 it brings retained messages once more, so there only where it may have happened.
     bool all = !present || s->missed || s->opts.version == 5;
+    uint64_t now = pmg_port_millis();
     s->missed = false;
     for (pmg_mqtt_sub_t *sub = s->subs, *next; sub != NULL; sub = next) {
         next = sub->next;
         sub->again = present && (sub->again || sub->state == PMG_SUB_DONE);
         if (!present && sub->ends) {
             pmg_mqtt_sub_remove(s, sub);
-        } else if (sub->state != PMG_SUB_NEEDED && (all || sub->state == PMG_SUB_FAILED)) {
+        } else if (sub->state != PMG_SUB_NEEDED &&
+                   (all || sub->state == PMG_SUB_FAILED ||
+                       (s->killed && now - sub->since < SAVED_MS))) {
             sub->state = PMG_SUB_NEEDED;
             s->needed++;
         }
@@ -124,9 +154,11 @@ void pmg_mqtt_session_opened(pmg_mqtt_session_t *s, bool present) {
     pmg_mqtt_session_pump(s);
 }
 
-// A server must not publish a message again after it has released it, but mosquitto does when two
-// connections in a row end before it could repeat its PUBREL. So the last ones are remembered beyond
-// their release: what comes as a duplicate, with an old one's id and content, is that one.
+// A server must not publish a message again after it has released it (4.3.3), but mosquitto does when two
+// connections in a row end before it could repeat its PUBREL, or when it was killed and went back in time.
+// So the last ones are remembered beyond their release: what comes as a duplicate, with an old one's id and
+// content, is that one. It counts its ids up. Where a server gives free ones away again at once, a
+// duplicate with the content of an old message may well be a new one, whose first copy the link has lost.
 
 uint32_t pmg_mqtt_session_hash(const pmg_mqtt_msg_t *msg) {
     return pmg_mqtt_hash(pmg_mqtt_hash(PMG_MQTT_HASH, msg->topic), msg->data);
@@ -158,10 +190,16 @@ void pmg_mqtt_session_handled(pmg_mqtt_session_t *s, uint16_t id, uint32_t hash)
 // A server that was killed comes back with what it had saved, and gives the ids of what it has forgotten
 // to other messages: another than the one that is open is new, as a duplicate, too, since the first one
 // may have been lost with the link.
-bool pmg_mqtt_session_had(const pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg, uint32_t hash,
+bool pmg_mqtt_session_had(pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg, uint32_t hash,
     bool is_open) {
     if (!is_open && !msg->dup) {
+        // From one connection to the next it may have gone back in time, on one it has not.
+        s->reuses = s->reuses || (msg->id <= s->last_fresh && handled(s, msg->id) != NULL);
+        s->last_fresh = (uint16_t)msg->id;
         return false;
+    }
+    if (!is_open && s->reuses) {
+        return false; // what it repeats was not released
     }
     const pmg_mqtt_handled_t *h = handled(s, msg->id);
     return h != NULL ? h->hash == hash : is_open && msg->dup;
@@ -182,8 +220,11 @@ bool pmg_mqtt_session_acked(pmg_mqtt_session_t *s, const pmg_mqtt_msg_t *msg) {
     }
     s->progress = true;
     s->fruitless = 0;
+    s->cuts = 0;
     if (record && !refused) {
         e->released = 1;
+        s->waiting -= e->waits;
+        e->waits = 0;
     } else if (record || msg->cmd == MQTT_CMD_PUBACK) {
         pmg_mqtt_entry_done(s, e, refused ? PMG_MQTT_REFUSED : PMG_MQTT_ACKNOWLEDGED, msg->ack);
     } else {

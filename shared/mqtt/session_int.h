@@ -23,6 +23,7 @@ typedef struct pmg_mqtt_entry {
     uint8_t qos, retain;
     uint8_t released; // PUBREC came: what follows is PUBREL
     uint8_t sent;     // on this connection
+    uint8_t waits;    // for those behind it: the link ends whenever it is sent
     uint8_t blames;   // times that the server ended the connection with this one alone on its way
     uint8_t what, reason; // of one that is done
     char bytes[];
@@ -38,7 +39,8 @@ typedef struct pmg_mqtt_sub {
     uint8_t state;
     uint8_t ends; // to be unsubscribed, then it goes
     uint8_t tell;
-    uint8_t again; // the server has confirmed it, and should have it
+    uint8_t again;  // the server has confirmed it, and should have it
+    uint64_t since; // by pmg_port_millis(): its confirmation
     char filter[];
 } pmg_mqtt_sub_t;
 
@@ -56,7 +58,7 @@ struct pmg_mqtt_session {
     pmg_mqtt_flow_t flow;
     pmg_mqtt_entry_t *first, *last;
     pmg_mqtt_entry_t *unsent; // the first one that was not sent on this connection
-    pmg_mqtt_entry_t *fresh;  // the first one without an id: none behind it has one
+    pmg_mqtt_entry_t *fresh;  // the first one without an id
     pmg_mqtt_entry_t *done, *done_last;
     pmg_mqtt_sub_t *subs;
     pmg_mqtt_handled_t *handled; // the last PMG_MQTT_UNRELEASED_CLIENT messages with QoS 2
@@ -65,22 +67,31 @@ struct pmg_mqtt_session {
     uint32_t careful;         // so many go one by one: one of them may be what the server dislikes
     uint32_t needed, telling; // subscriptions that are to be asked for, and told of
     uint32_t releases;        // PUBRELs that are to be sent
+    uint32_t waiting;         // entries that wait for those behind them
     uint32_t counts[PMG_MQTT_COUNTS];
     uint64_t expiry_due; // no message without an id expires before this; 0: none does at all
     size_t bytes;        // of the entries, those that are to be told of, too
-    uint8_t fruitless;   // times in a row that the server ended a connection and took nothing
+    uint8_t cuts;      // times in a row that a connection was cut and the server had taken nothing
+    uint8_t fruitless; // times in a row that the server ended a connection and took nothing
+    uint16_t
+        last_fresh; // id of the last new message of the server's with QoS 2, on this connection
+    bool reuses;    // the server gives ids to new messages as soon as they are free
     bool open, closed, dismissed, progress;
     bool missed; // a connection has ended before the server took it: it may have been restarted
+    bool
+        killed; // the last one ended between two packets: it may have been killed, and be back already
     // Ping before a message that goes alone: so that what the server had for us is not on its way then.
     bool ask_first, asked, answered;
 };
 
 // Ends an entry and takes it out of the queue.
 void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, int reason);
+void pmg_mqtt_session_fresh(pmg_mqtt_session_t *s); // `fresh` is that again
 void pmg_mqtt_session_expire(pmg_mqtt_session_t *s);
 void pmg_mqtt_session_forget_ids(pmg_mqtt_session_t *s);              // no connection uses them
 void pmg_mqtt_entry_free(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e); // which is in no list
 void pmg_mqtt_sub_remove(pmg_mqtt_session_t *s, pmg_mqtt_sub_t *sub);
+void pmg_mqtt_session_ring(pmg_mqtt_session_t *s); // ahead of a result that is added
 void pmg_mqtt_sub_answered(pmg_mqtt_session_t *s, pmg_mqtt_sub_t *sub, int code);
 
 // session_send.c

@@ -157,7 +157,7 @@ int pmg_mqtt_session_send(pmg_mqtt_session_t *s, pmg_mqtt_msg_t *msg) {
     return put(c, msg, &r) ? 0 : -ENOMEM;
 }
 
-static int send_message(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, uint64_t now) {
+static int send_message(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e) {
     struct mg_connection *c = s->c;
     pmg_mqtt_t *q = pmg_mqtt_of(c);
     ready_t r;
@@ -172,6 +172,7 @@ static int send_message(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, uint64_t now
         .id = e->id,
     };
     if (e->expires > 0 && q->version == 5) {
+        uint64_t now = pmg_port_millis();
         expiry = e->expires > now ? (uint32_t)((e->expires - now + 999) / 1000) : 1;
     }
     int reason = make_ready(q, &msg, &r, expiry);
@@ -198,16 +199,31 @@ static int send_message(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, uint64_t now
         }
         return -ENOMEM;
     }
-    if (s->fresh == e) {
-        s->fresh = e->next;
-    }
     e->id = (uint16_t)msg.id;
+    pmg_mqtt_session_fresh(s);
     e->sent = 1;
     if (s->sent++ == 0) {
         q->heard = 0;
     }
-    s->unsent = e->next;
+    if (!e->waits) {
+        s->unsent = e->next;
+    }
     return 0;
+}
+
+// In order, but for those that wait: each of them alone, when the server has all others.
+static pmg_mqtt_entry_t *next_unsent(pmg_mqtt_session_t *s) {
+    while (s->unsent != NULL && s->unsent->waits) {
+        s->unsent = s->unsent->next;
+    }
+    pmg_mqtt_entry_t *e = s->unsent;
+    if (e == NULL && s->waiting > 0 && s->sent == 0) {
+        e = s->first;
+        while (e != NULL && (!e->waits || e->sent)) {
+            e = e->next;
+        }
+    }
+    return e;
 }
 
 static bool may_go(pmg_mqtt_session_t *s) {
@@ -230,18 +246,17 @@ void pmg_mqtt_session_ponged(pmg_mqtt_session_t *s) {
 
 static int send_messages(pmg_mqtt_session_t *s) {
     pmg_mqtt_t *q = pmg_mqtt_of(s->c);
-    uint64_t now = pmg_port_millis();
     pmg_mqtt_entry_t *e;
     int err = 0;
-    while (err == 0 && (e = s->unsent) != NULL) {
+    while (err == 0 && (e = next_unsent(s)) != NULL) {
         if (e->released) {
             s->unsent = e->next;
-        } else if (e->id == 0 && e->expires > 0 && e->expires <= now) {
+        } else if (e->id == 0 && e->expires > 0 && e->expires <= pmg_port_millis()) {
             pmg_mqtt_entry_done(s, e, PMG_MQTT_EXPIRED, 0);
         } else if (s->sent >= q->receive_max || !may_go(s)) {
             break; // an acknowledgment makes room
         } else {
-            err = send_message(s, e, now);
+            err = send_message(s, e);
         }
     }
     return err;
@@ -257,11 +272,16 @@ void pmg_mqtt_session_pump(pmg_mqtt_session_t *s) {
         pmg_mqtt_session_wait(s, false);
         return;
     }
+    bool queued = s->unsent != NULL || s->waiting > 0;
+    if (!queued && s->releases + s->needed == 0) {
+        pmg_mqtt_session_wait(s, false);
+        return;
+    }
     int err = s->releases > 0 ? send_releases(s) : 0;
     if (err == 0 && s->needed > 0) {
         err = send_subscriptions(s);
     }
-    if (err == 0 && s->unsent != NULL) {
+    if (err == 0 && queued) {
         err = send_messages(s);
     }
     pmg_mqtt_session_wait(s, err == -ENOBUFS);

@@ -20,6 +20,19 @@ void pmg_mqtt_entry_free(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e) {
     pmg_free(e);
 }
 
+void pmg_mqtt_session_ring(pmg_mqtt_session_t *s) {
+    if (s->done == NULL && s->telling == 0 && s->opts.ring != NULL) {
+        s->opts.ring(s->opts.ring_arg);
+    }
+}
+
+// Behind one that waits there are some with an id.
+void pmg_mqtt_session_fresh(pmg_mqtt_session_t *s) {
+    while (s->fresh != NULL && s->fresh->id != 0) {
+        s->fresh = s->fresh->next;
+    }
+}
+
 void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, int reason) {
     if (e->prev != NULL) {
         e->prev->next = e->next;
@@ -36,6 +49,7 @@ void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, i
     }
     if (s->fresh == e) {
         s->fresh = e->next;
+        pmg_mqtt_session_fresh(s);
     }
     if (e->id != 0) {
         pmg_mqtt_ids_remove(&s->flow.published, e->id);
@@ -43,6 +57,7 @@ void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, i
     if (e->released && !e->sent && s->releases > 0) {
         s->releases--;
     }
+    s->waiting -= e->waits;
     s->sent -= e->sent;
     s->careful -= e->sent && s->careful > 0;
     s->counts[PMG_MQTT_COUNT_QUEUED]--;
@@ -52,6 +67,7 @@ void pmg_mqtt_entry_done(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e, int what, i
         pmg_mqtt_entry_free(s, e);
         return;
     }
+    pmg_mqtt_session_ring(s);
     e->what = (uint8_t)what;
     e->reason = (uint8_t)reason;
     e->prev = e->next = NULL;
@@ -70,9 +86,10 @@ void pmg_mqtt_session_expire(pmg_mqtt_session_t *s) {
     }
     for (pmg_mqtt_entry_t *e = s->fresh, *next; e != NULL; e = next) {
         next = e->next;
-        if (e->expires > 0 && e->expires <= now) {
+        bool expires = e->expires > 0 && e->id == 0;
+        if (expires && e->expires <= now) {
             pmg_mqtt_entry_done(s, e, PMG_MQTT_EXPIRED, 0);
-        } else if (e->expires > 0 && (due == 0 || e->expires < due)) {
+        } else if (expires && (due == 0 || e->expires < due)) {
             due = e->expires;
         }
     }
@@ -94,8 +111,10 @@ void pmg_mqtt_sub_answered(pmg_mqtt_session_t *s, pmg_mqtt_sub_t *sub, int code)
     s->needed -= sub->state == PMG_SUB_NEEDED;
     sub->state = code >= 0x80 ? PMG_SUB_FAILED : PMG_SUB_DONE;
     sub->code = (uint8_t)code;
+    sub->since = pmg_port_millis();
     sub->id = 0;
     if (s->opts.tell_filters && !sub->tell) {
+        pmg_mqtt_session_ring(s);
         sub->tell = 1;
         s->telling++;
     }

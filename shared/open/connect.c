@@ -25,16 +25,7 @@ static void connected(struct mg_connection *c) {
     pmg_update(c);
 }
 
-static void connect_late(struct mg_connection *c);
-
 static void connect_failed(struct mg_connection *c, int err) {
-    if (pmg_search_more(c)) {
-        // Later: the backend may be in the middle of telling of the handle that has to go.
-        pmg_io_unwatch(c);
-        pmg_x(c)->io_mask = 0;
-        pmg_deadline(c, connect_late, 1);
-        return;
-    }
     char text[96];
     pmg_snprintf(text, sizeof(text), "connect failed: %s", strerror(-err));
     pmg_fatal(c, text);
@@ -50,14 +41,13 @@ static void connecting_ready(struct mg_connection *c, int mask, bool error) {
     }
 }
 
-static void close_socket(struct mg_connection *c) {
-    pmg_io_close(c);
-    pmg_x(c)->watched = pmg_x(c)->io_mask = 0;
-}
-
-// Starts to connect to c->rem or, where that fails at once, to the next address of its name.
+// Starts to connect to c->rem. Of a name's addresses UDP takes the first that there is a way to.
 static void start_connect(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
+    if (!c->is_udp && pmg_search_many(c)) {
+        pmg_race_begin(c);
+        return;
+    }
     for (;;) {
         int err;
         if (x->everyone != NULL) {
@@ -74,16 +64,15 @@ static void start_connect(struct mg_connection *c) {
             // A unix socket connects at once: let connect() return before MG_EV_CONNECT.
             c->is_connecting = 1;
             x->ready = connecting_ready;
-            pmg_search_attempt(c);
             pmg_wants(c);
             return;
         }
-        if (!pmg_search_more(c)) {
+        pmg_io_close(c);
+        x->watched = x->io_mask = 0;
+        if (!pmg_search_next(c)) {
             connect_failed(c, err);
             return;
         }
-        close_socket(c);
-        (void)pmg_search_next(c);
     }
 }
 
@@ -94,26 +83,15 @@ static void resolved(struct mg_connection *c) {
     }
 }
 
-// Tries the next address of its name, if there is one.
-static bool connect_next(struct mg_connection *c) {
-    if (!pmg_search_next(c)) {
-        return false;
-    }
-    c->is_connecting = 0;
-    close_socket(c);
-    start_connect(c);
-    return true;
-}
-
 static void connect_late(struct mg_connection *c) {
     if (c->is_resolving) {
         pmg_fatal(c, "name lookup timed out");
-    } else if (!connect_next(c)) {
+    } else if (!pmg_race_late(c)) {
         pmg_fatal(c, "connect timed out");
     }
 }
 
-static const pmg_search_for_t search = {resolved, connect_late};
+static const pmg_search_for_t search = {resolved, connect_late, connected, connect_failed};
 
 // A listener stays what it is: it hears of the address, which is its remote address then.
 static void told(struct mg_connection *c) {
@@ -121,7 +99,7 @@ static void told(struct mg_connection *c) {
     pmg_call(c, MG_EV_RESOLVE, NULL);
 }
 
-static const pmg_search_for_t telling = {told, NULL};
+static const pmg_search_for_t telling = {.found = told};
 
 int pmg_resolve(struct mg_connection *c, const char *url) {
     pmg_mgr_t *m = pmg_m(c);

@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // What the files of open/ share: schemes.c (which protocols there are), url.c, listen.c, connect.c,
-// resolve.c (names of hosts), evict.c (who makes room).
+// resolve.c (names of hosts), race.c (their addresses), evict.c (who makes room).
 #ifndef PMG_OPEN_INT_H
 #define PMG_OPEN_INT_H
 
 #include "../core/core_int.h"
+#include "../dns/dns.h"
 #include "open.h"
 #include "url.h"
 
@@ -41,14 +42,33 @@ int pmg_url_broadcast(pmg_mgr_t *m, const char *url, const pmg_url_t *u, bool br
 // resolve.c: a search for a name's addresses, then through them
 typedef struct {
     void (*found)(struct mg_connection *c); // there is an address, in c->rem
-    void (*late)(struct mg_connection *c);  // the deadline of trying each
+    void (*late)(struct mg_connection *c);  // the deadline; of a race, also when it has to go on
+    void (*won)(struct mg_connection *c);   // a race: c stands
+    void (*lost)(struct mg_connection *c, int err);
 } pmg_search_for_t;
+typedef struct {
+    pmg_wait_t wait; // first: x->wait
+    pmg_dns_ask_t ask;
+    struct mg_connection *c;
+    const pmg_search_for_t *by;
+    uint64_t deadline;              // of the whole connect, 0: none
+    uint16_t port;                  // network byte order
+    bool is_short;                  // of what an attempt needs
+    struct mg_connection *attempts; // race.c: under way, the latest first
+    size_t under_way;
+    size_t at; // in addrs, once there are some: the next
+    pmg_dns_addrs_t addrs;
+} pmg_search_t;
 int pmg_search_start(struct mg_connection *c, const pmg_search_for_t *by, struct mg_str host,
     const struct mg_addr *addr);
-bool pmg_search_more(struct mg_connection *c);    // is there another address to try?
-bool pmg_search_next(struct mg_connection *c);    // puts it into c->rem
-void pmg_search_attempt(struct mg_connection *c); // sets the deadline of trying this one
-void pmg_search_end(struct mg_connection *c);     // it is not needed any more
+bool pmg_search_many(struct mg_connection *c); // has the name several addresses?
+bool pmg_search_next(struct mg_connection *c); // puts the next into c->rem, if there is one
+void pmg_search_end(struct mg_connection *c);  // it is not needed any more
+
+// race.c: tries them, the next one while the last has not answered
+void pmg_race_begin(struct mg_connection *c);
+bool pmg_race_late(struct mg_connection *c); // goes on; false: there is no race, or no time for it
+void pmg_race_end(pmg_search_t *s);
 
 // evict.c
 // Is there room for another connection? If *victim is set, then by closing that one: pmg_evict().

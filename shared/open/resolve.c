@@ -4,33 +4,17 @@
 
 #include "open_int.h"
 
-#include "../dns/dns.h"
-
-// Of a name with several addresses: how long one is tried before the next.
-#define ATTEMPT_MS 3000
-
-typedef struct {
-    pmg_wait_t wait; // first: x->wait
-    pmg_dns_ask_t ask;
-    struct mg_connection *c;
-    const pmg_search_for_t *by;
-    uint64_t deadline; // of the whole connect, 0: none
-    uint16_t port;     // network byte order
-    size_t at;         // in addrs, once there are some
-    pmg_dns_addrs_t addrs;
-} search_t;
-
-static search_t *search_of(struct mg_connection *c) {
-    return (search_t *)(void *)pmg_x(c)->wait;
+static pmg_search_t *search_of(struct mg_connection *c) {
+    return (pmg_search_t *)(void *)pmg_x(c)->wait;
 }
 
-static void take_addr(search_t *s) {
-    s->c->rem = s->addrs.a[s->at];
+static void take_addr(pmg_search_t *s, size_t i) {
+    s->c->rem = s->addrs.a[i];
     s->c->rem.port = s->port;
 }
 
 static void found(pmg_dns_ask_t *ask, const pmg_dns_addrs_t *addrs, const char *error) {
-    search_t *s = (search_t *)(void *)((char *)ask - offsetof(search_t, ask));
+    pmg_search_t *s = (pmg_search_t *)(void *)((char *)ask - offsetof(pmg_search_t, ask));
     struct mg_connection *c = s->c;
     c->is_resolving = 0;
     if (c->is_closing) {
@@ -43,14 +27,15 @@ static void found(pmg_dns_ask_t *ask, const pmg_dns_addrs_t *addrs, const char *
         pmg_fatal(c, error);
     } else {
         s->addrs = *addrs;
-        take_addr(s);
+        take_addr(s, 0);
         s->by->found(c);
     }
 }
 
 void pmg_search_end(struct mg_connection *c) {
-    search_t *s = search_of(c);
+    pmg_search_t *s = search_of(c);
     if (s != NULL) {
+        pmg_race_end(s);
         pmg_dns_cancel(pmg_m(c), &s->ask);
         pmg_free(s);
         pmg_x(c)->wait = NULL;
@@ -61,7 +46,7 @@ void pmg_search_end(struct mg_connection *c) {
 int pmg_search_start(struct mg_connection *c, const pmg_search_for_t *by, struct mg_str host,
     const struct mg_addr *addr) {
     pmg_conn_t *x = pmg_x(c);
-    search_t *s = pmg_alloc(sizeof(*s));
+    pmg_search_t *s = pmg_alloc(sizeof(*s));
     if (s == NULL) {
         return -ENOMEM;
     }
@@ -82,35 +67,18 @@ int pmg_search_start(struct mg_connection *c, const pmg_search_for_t *by, struct
     return 0;
 }
 
-bool pmg_search_more(struct mg_connection *c) {
-    const search_t *s = search_of(c);
-    return s != NULL && !c->is_resolving && s->at + 1 < s->addrs.count &&
-           (s->deadline == 0 || pmg_port_millis() < s->deadline);
+bool pmg_search_many(struct mg_connection *c) {
+    const pmg_search_t *s = search_of(c);
+    return s != NULL && s->addrs.count > 1;
 }
 
 bool pmg_search_next(struct mg_connection *c) {
-    if (!pmg_search_more(c)) {
+    pmg_search_t *s = search_of(c);
+    if (s == NULL || s->at + 1 >= s->addrs.count) {
         return false;
     }
-    search_t *s = search_of(c);
-    s->at++;
-    take_addr(s);
+    take_addr(s, ++s->at);
     return true;
-}
-
-void pmg_search_attempt(struct mg_connection *c) {
-    const search_t *s = search_of(c);
-    if (s == NULL) {
-        return;
-    }
-    uint64_t t = pmg_port_millis(), left = s->deadline > t ? s->deadline - t : 1;
-    bool more = s->at + 1 < s->addrs.count;
-    if (s->deadline == 0) {
-        left = more ? ATTEMPT_MS : 0;
-    } else if (more && left > ATTEMPT_MS) {
-        left = ATTEMPT_MS;
-    }
-    pmg_deadline(c, s->by->late, left);
 }
 
 int pmg_dns_server(pmg_mgr_t *m, const char *url) {

@@ -83,7 +83,7 @@ static bool is_name(struct mg_str s) {
 
 // RFC 6874: behind a percent sign, which URLs write as %25, stands an interface, by name or number. It
 // matters to this host alone.
-static const char *take_zone(pmg_url_t *out) {
+static const char *take_zone(pmg_url_t *out, uint32_t *number) {
     const char *at = memchr(out->host.buf, '%', out->host.len);
     char name[32];
     if (at == NULL) {
@@ -91,16 +91,21 @@ static const char *take_zone(pmg_url_t *out) {
     }
     out->zone = mg_str_n((char *)(size_t)at, (size_t)(pmg_str_end(out->host) - at));
     out->host.len -= out->zone.len;
-    size_t skip = out->zone.len > 3 && memcmp(at, "%25", 3) == 0 ? 3 : 1, n = out->zone.len - skip;
-    memcpy(name, at + skip, n < sizeof(name) ? n : 0);
+    size_t n = out->zone.len - 1;
+    memcpy(name, at + 1, n < sizeof(name) ? n : 0);
     name[n < sizeof(name) ? n : 0] = '\0';
-    int zone = pmg_io_zone(name);
+    bool escaped = strlen(name) > 2 && memcmp(name, "25", 2) == 0;
+    int zone = pmg_io_zone(escaped ? name + 2 : name), other = escaped ? pmg_io_zone(name) : -1;
+    if (zone >= 0 &&
+        other >= 0) { // addresses that are read have numbers, behind a bare percent sign
+        return "its interface may be that number, or the one behind %25: write it behind %25";
+    }
+    zone = zone >= 0 ? zone : other;
     if (zone < 0) {
         return "behind the % of an IPv6 address stands a network interface of this host, by name "
-               "or "
-               "by number up to 255: [fe80::1%eth0]";
+               "or by number: [fe80::1%eth0]";
     }
-    out->addr.scope_id = (uint8_t)zone;
+    *number = (uint32_t)zone;
     return NULL;
 }
 
@@ -121,8 +126,8 @@ static const char *check_host(const reading_t *r, pmg_url_t *out, bool in_bracke
         return "the host name is too long";
     }
     uint16_t port = out->addr.port;
-    const char *why = in_brackets ? take_zone(out) : NULL;
-    uint8_t zone = out->addr.scope_id;
+    uint32_t zone = 0;
+    const char *why = in_brackets ? take_zone(out, &zone) : NULL;
     if (why != NULL) {
         return why;
     }
@@ -137,9 +142,12 @@ static const char *check_host(const reading_t *r, pmg_url_t *out, bool in_bracke
         memset(&out->addr, 0, sizeof(out->addr));
     }
     out->addr.port = port;
-    out->addr.scope_id = zone;
     if (in_brackets && !(out->literal && out->addr.is_ip6)) {
         return "no valid IPv6 address in the brackets";
+    }
+    if (!pmg_addr_set_zone(&out->addr, zone)) {
+        return "a network interface of such a number goes with link-local addresses: "
+               "[fe80::1%eth0]";
     }
     if (out->literal) {
         return NULL;

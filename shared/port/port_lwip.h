@@ -10,6 +10,7 @@
 //                                 runtime's attention, at most ms and at most a slice of the
 //                                 runtime's choice; runs no Python and raises nothing
 //   pmg_port_wake                 ends it from another core
+//   pmg_port_core                 the core that runs this; the main program's is 0
 #ifndef PMG_PORT_LWIP_H
 #define PMG_PORT_LWIP_H
 
@@ -22,6 +23,7 @@ void pmg_port_lock(void);
 void pmg_port_unlock(void);
 void pmg_port_idle(int ms, bool (*done)(void *arg), void *arg);
 void pmg_port_wake(void);
+unsigned pmg_port_core(void);
 
 #define PMG_LWIP_ENTER pmg_port_lwip_lock();
 #define PMG_LWIP_EXIT pmg_port_lwip_unlock();

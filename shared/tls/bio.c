@@ -81,6 +81,24 @@ int pmg_tls_early(pmg_tls_t *t, const void *buf, size_t len) {
     return 0;
 }
 
+void pmg_tls_give_back(pmg_tls_t *t) {
+    struct mg_connection *c = t->c;
+    struct mg_iobuf *b = &c->recv;
+    if (!t->early || t->begun || t->ahead == NULL || b->len > 0) {
+        return;
+    }
+    if (b->buf != NULL) { // its read event goes on, in the buffer where they lay
+        memcpy(b->buf, t->ahead, t->ahead_len);
+        pmg_tls_ahead_free(t);
+    } else {
+        b->buf = t->ahead;
+        b->size = t->ahead_len;
+        t->ahead = NULL;
+    }
+    b->len = t->ahead_len;
+    pmg_x(c)->recv_off = 0;
+}
+
 static long take_ahead(pmg_tls_t *t, unsigned char *buf, size_t len) {
     size_t left = t->ahead_len - t->ahead_pos;
     len = len < left ? len : left;
@@ -171,6 +189,7 @@ int pmg_tls_recv(void *ctx, unsigned char *buf, size_t len) {
         return MBEDTLS_ERR_SSL_CONN_EOF;
     }
     if (n == -EAGAIN) {
+        t->dry = true;
         return MBEDTLS_ERR_SSL_WANT_READ;
     }
     t->io_err = (int)n;

@@ -144,4 +144,20 @@ pmg_tls_cert_t *pmg_tls_cert_read(const mbedtls_x509_crt *crt) {
     return &b->cert;
 }
 
+size_t pmg_tls_peer_size(const pmg_tls_t *t) {
+    size_t size = 0;
+#ifdef MBEDTLS_SSL_KEEP_PEER_CERTIFICATE
+    const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&t->ssl);
+    if (t->c->is_tls_hs) { // counted as the handshake's
+        crt = NULL;
+    }
+    for (; crt != NULL && crt->raw.p != NULL; crt = crt->next) {
+        size += sizeof(*crt) + crt->raw.len;
+    }
+#else
+    (void)t;
+#endif
+    return size;
+}
+
 #endif

@@ -39,7 +39,7 @@ static pmg_tls_conf_t *default_conf; // alive while a connection uses it
 static int library_begin(void) {
     int err = 0;
 #ifdef MBEDTLS_PSA_CRYPTO_C
-    err = psa_crypto_init() == PSA_SUCCESS ? 0 : -ENOMEM;
+    err = !PMG_TLS_MAY_13 || psa_crypto_init() == PSA_SUCCESS ? 0 : -ENOMEM;
 #endif
     users += err == 0;
     return err;
@@ -47,8 +47,9 @@ static int library_begin(void) {
 
 static void library_end(void) {
     users--;
-#if defined(PMG_TLS_OWNS_MBEDTLS) && defined(MBEDTLS_PSA_CRYPTO_C)
-    if (users == 0) {
+#if defined(MBEDTLS_PSA_CRYPTO_C) && (defined(PMG_TLS_OWNS_MBEDTLS) || PMG_CAN_BARE)
+    if (users == 0 &&
+        PMG_TLS_MAY_13) { // on a board its keys lie in a heap that ends with the program
         mbedtls_psa_crypto_free();
     }
 #endif
@@ -175,7 +176,10 @@ static int refused(const out_t *out, const char *what, const char *is_no, int er
 
 // Somebody gave what open() takes. A key is not repeated: it might be one, badly written.
 static bool is_path(struct mg_str s) {
-    static const char *const ends[] = {".pem", ".crt", ".cer", ".key", ".der"};
+    static const char *const ends[] = {".pem", ".crt", ".cer", ".key", ".der", ".p12", ".pfx"};
+    while (s.len > 0 && (unsigned char)s.buf[s.len - 1] <= ' ') { // a line that was read
+        s.len--;
+    }
     if (s.len < 5 || s.len > 200 || memchr(s.buf, '\n', s.len) != NULL) {
         return false;
     }
@@ -357,6 +361,11 @@ static int roles(pmg_tls_conf_t *conf) {
     }
     mbedtls_ssl_conf_ciphersuites(&conf->client, pmg_tls_suites(conf->legacy));
     mbedtls_ssl_conf_ciphersuites(&conf->server, pmg_tls_suites(false));
+    conf->has_13 = PMG_TLS_MAY_13;
+    if (!conf->has_13) {
+        mbedtls_ssl_conf_max_tls_version(&conf->client, MBEDTLS_SSL_VERSION_TLS1_2);
+        mbedtls_ssl_conf_max_tls_version(&conf->server, MBEDTLS_SSL_VERSION_TLS1_2);
+    }
     mbedtls_ssl_conf_rng(&conf->client, pmg_tls_rng, NULL);
     mbedtls_ssl_conf_rng(&conf->server, pmg_tls_rng, NULL);
     mbedtls_ssl_conf_authmode(&conf->client,
@@ -450,6 +459,12 @@ static int fill(pmg_tls_conf_t *conf, const pmg_tls_opts_t *opts, const out_t *o
     if (opts->name != NULL &&
         (opts->name[0] == '\0' || strcmp(opts->name, ".") == 0 || strlen(opts->name) > 253)) {
         return bad(out, "name has 1 to 253 characters");
+    }
+    for (const char *p = opts->name; p != NULL && *p != '\0'; p++) {
+        if ((unsigned char)*p >= 0x80) {
+            return bad(out,
+                "name is not ASCII: write its xn-- form, such as xn--bcher-kva.example");
+        }
     }
     if (opts->name != NULL && (conf->name = pmg_strndup(opts->name, strlen(opts->name))) == NULL) {
         return -ENOMEM;

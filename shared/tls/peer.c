@@ -25,18 +25,6 @@ static const pmg_tls_cert_t *keep_der(pmg_tls_t *t) {
     return cert;
 }
 
-size_t pmg_tls_peer_size(const pmg_tls_t *t) {
-    size_t size = 0;
-    if (t->c->is_tls_hs) { // counted as the handshake's
-        return 0;
-    }
-    const mbedtls_x509_crt *crt = mbedtls_ssl_get_peer_cert(&t->ssl);
-    for (; crt != NULL && crt->raw.p != NULL; crt = crt->next) {
-        size += sizeof(*crt) + crt->raw.len;
-    }
-    return size;
-}
-
 int pmg_conn_peer_cert(struct mg_connection *c, const pmg_tls_cert_t **out) {
     pmg_tls_t *t = pmg_tls_of(c);
     *out = NULL;
@@ -56,11 +44,6 @@ int pmg_conn_peer_cert(struct mg_connection *c, const pmg_tls_cert_t **out) {
     return *out != NULL ? 0 : pmg_fail(pmg_m(c), -ENOMEM, "no memory for the peer's certificate");
 }
 #else
-size_t pmg_tls_peer_size(const pmg_tls_t *t) {
-    (void)t;
-    return 0;
-}
-
 int pmg_conn_peer_cert(struct mg_connection *c, const pmg_tls_cert_t **out) {
     (void)c;
     *out = NULL;

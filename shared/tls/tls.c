@@ -12,6 +12,8 @@
 
 // What one connection may move before the others have their turn.
 #define WRITE_BURST (8 * 16384)
+// Messages without data, such as tickets, that one read goes past.
+#define SKIPPED_MAX 64
 // Handshake steps that take no time share a turn; a step of cryptography ends it.
 #define STEP_MS 1
 
@@ -112,6 +114,9 @@ static void handshake_late(struct mg_connection *c) {
 
 int pmg_tls_free(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
+    if (pmg_tls_of(c) != NULL) {
+        pmg_tls_give_back(pmg_tls_of(c));
+    }
     if (x->layer != NULL) {
         x->layer->end(c);
     }
@@ -153,6 +158,9 @@ static int set_up(struct mg_connection *c, pmg_tls_conf_t *conf, pmg_tls_sni_t *
     if (err == -ENOENT) {
         return pmg_fail(m, -EINVAL,
             "no CA to verify the server with: give TlsOpts(ca=...), or skip_verification=True");
+    }
+    if (conf->has_13 && !PMG_TLS_MAY_13) {
+        return pmg_fail(m, -EINVAL, "TlsOpts of the first core: make others for this one");
     }
     pmg_tls_t *t = pmg_budget(c, TLS_HELD + TLS_HANDSHAKE, false) ? pmg_alloc(sizeof(*t)) : NULL;
     if (t == NULL) {
@@ -521,7 +529,9 @@ static size_t read_data(pmg_tls_t *t, unsigned char *buf, size_t len, int *resul
     int r = t->read_err;
     t->reading = true;
     t->reads = 0;
+    int skipped = 0;
     while (r == 0 && total < len) {
+        t->dry = false;
         r = mbedtls_ssl_read(&t->ssl, buf + total, len - total);
         if (r > 0) {
             total += (size_t)r;
@@ -529,8 +539,8 @@ static size_t read_data(pmg_tls_t *t, unsigned char *buf, size_t len, int *resul
         } else if (r == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
             pmg_tls_session_keep(t);
             r = 0;
-        } else if (r == MBEDTLS_ERR_SSL_WANT_READ && t->ahead != NULL) {
-            r = 0; // so it ends each message that is no data: there is more without the socket
+        } else if (r == MBEDTLS_ERR_SSL_WANT_READ && !t->dry && ++skipped < SKIPPED_MAX) {
+            r = 0; // so it ends each message that is no data: there may be more
         } else if (r == 0) {
             r = MBEDTLS_ERR_SSL_CONN_EOF;
         }
@@ -565,7 +575,7 @@ static bool early(struct mg_connection *c) {
         return !c->is_tls_hs;
     }
     if (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE) {
-        return false;
+        return r == MBEDTLS_ERR_SSL_WANT_READ && !t->dry; // so much that nobody asked for
     }
     t->read_err = r; // to be told by who reads
     return true;

@@ -28,6 +28,15 @@
 #define HAS_TICKETS 0
 #endif
 
+// TLS 1.3 keeps its keys in a table of PSA's, which without threads in mbedTLS has no lock: of two
+// cores the first has it.
+#if PMG_CAN_BARE && defined(MBEDTLS_PSA_CRYPTO_C)
+#include "../port/port_lwip.h"
+#define PMG_TLS_MAY_13 (pmg_port_core() == 0)
+#else
+#define PMG_TLS_MAY_13 true
+#endif
+
 // Of our read and write functions, beside mbedTLS's own results: see io_err.
 #define PMG_TLS_IO_FAILED (-0x004C) // MBEDTLS_ERR_NET_RECV_FAILED
 
@@ -35,6 +44,7 @@
 struct pmg_tls_conf {
     int refs;
     bool has_ca, has_cert, skip, legacy, client_ready;
+    bool has_13; // made where that may be, and used there alone
     int64_t not_after;
     int server_auth; // MBEDTLS_SSL_VERIFY_ ...
     char *name;
@@ -73,6 +83,7 @@ typedef struct pmg_tls {
     size_t ahead_pos, ahead_len;
     uint8_t reads;
     bool reading, drained;
+    bool dry;       // the socket had nothing more
     uint32_t moved; // bytes in the handshake
     bool counted;   // among those of pmg_mgr_t
     bool waiting;   // the peer has the next word in the handshake
@@ -114,7 +125,8 @@ pmg_tls_conf_t *pmg_tls_conf_default(void);
 int pmg_tls_send(void *ctx, const unsigned char *buf, size_t len);
 int pmg_tls_recv(void *ctx, unsigned char *buf, size_t len);
 int pmg_tls_early(pmg_tls_t *t, const void *buf, size_t len); // read already: comes first. -ENOMEM
-bool pmg_tls_ahead_keep(pmg_tls_t *t);                        // false: no memory
+void pmg_tls_give_back(pmg_tls_t *t);  // what came early, if there will be no TLS after all
+bool pmg_tls_ahead_keep(pmg_tls_t *t); // false: no memory
 void pmg_tls_ahead_free(pmg_tls_t *t);
 
 // verify.c
@@ -140,7 +152,7 @@ size_t pmg_tls_cert_size(const pmg_tls_cert_t *cert);           // bytes that it
 // A host name, or as much as there is room for: what could be none is written as "?".
 void pmg_tls_name_text(char *out, size_t size, const unsigned char *p, size_t len);
 
-// peer.c
+// cert.c, too
 size_t pmg_tls_peer_size(const pmg_tls_t *t); // bytes of what Mbed TLS keeps of its certificates
 
 // session.c: of clients, one for each host, in the conf

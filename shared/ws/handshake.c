@@ -358,7 +358,14 @@ bool pmg_ws_read_handshake(struct mg_connection *c,
         if (n == 0) {
             return false;
         }
-        if (pmg_http_parse_head(p, n, true, &hm, headers, PMG_MAX_HEADERS, &f) != 0) {
+        int refuse = pmg_http_parse_head(p, n, true, &hm, headers, PMG_MAX_HEADERS, &f);
+        if (refuse == 431) {
+            pmg_snprintf(text, sizeof(text),
+                "WebSocket handshake failed: the answer has more than %d headers", PMG_MAX_HEADERS);
+            pmg_fatal(c, text);
+            return false;
+        }
+        if (refuse != 0 && (refuse != 501 || hm.status == 101)) { // its body counts for nothing
             pmg_fatal(c, "WebSocket handshake failed: invalid HTTP response");
             return false;
         }

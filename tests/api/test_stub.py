@@ -13,6 +13,7 @@ from targets import ROOT
 PROGRAM = """
 from pymongoose import Connection, EventData, Handler, HttpMessage, Manager, WsMessage
 from pymongoose import MG_EV_HTTP_MSG, MqttMessage
+from pymongoose import TlsOpts, client
 from pymongoose.mqtt import MqttSession
 
 
@@ -35,6 +36,32 @@ manager = Manager(handler)
 manager.listen("http://127.0.0.1:0", broad)
 session = MqttSession(manager, "mqtt://127.0.0.1", "desk", heard, keepalive=30)
 token: int = session.publish("a", b"b", 1)
+
+
+def fetch(url: str, tls: TlsOpts | None = None) -> list[str]:
+    r = client.get(url, params={"a": 1, "b": ["x"]}, headers={"X": "y"}, timeout=5, tls=tls)
+    r.raise_for_status()
+    kind: str | None = r.headers.get("content-type")
+    print(kind, r.headers["etag"], r.status_code + r.status, r.ok, len(r.content), r.text.upper())
+    for moved in r.history:
+        print(moved.url)
+    with open("x", "rb") as f:
+        client.put(url, data=f, timeout=(1, None))
+        client.post(url, files={"f": f}, data={"n": 1}, timeout={"read": 1.5})
+        client.post(url, files={"f": ("a.txt", b"text", "text/plain")}, auth=("a", "b"))
+    client.post(url, json={"a": [1]}, data=None, proxies={})
+    client.patch(url, data=(piece for piece in [b"a"]), max_body=9)
+    with client.Session(cookies=True, headers={"X": "y"}) as s, s.get(url, stream=True) as r:
+        size: int = r.save("y", progress=lambda done, total: print(done, total))
+        print(size)
+    try:
+        lines = [line for line in client.request("PURGE", url).iter_lines()]
+    except client.Timeout as e:
+        print(e.phase, e.url, e.errno)
+    except client.HTTPError as e:
+        print(e.response)
+    found: list[str] = client.get(url).json()
+    return found
 """
 # What a handler or a call must not be, and the kind of mypy's complaint.
 FAULTS = [
@@ -55,6 +82,12 @@ FAULTS = [
     ("session.publish(1, b'')", "arg-type"),
     ("session.queued = 1", "misc"),
     ("MqttSession(manager, 'mqtt://h', 'x', nonsense=1)", "call-arg"),
+    ("client.get('http://h', nonsense=1)", "call-arg"),
+    ("client.get(7)", "arg-type"),
+    ("client.get('http://h').text = 'x'", "misc"),
+    ("client.post('http://h', data=7)", "arg-type"),
+    ("client.post('http://h', auth='me')", "arg-type"),
+    ("client.get('http://h').nonsense", "attr-defined"),
 ]
 
 

@@ -12,7 +12,8 @@ from targets import ROOT
 
 SOURCES = """
 base/form base/hash base/mem base/text base/utf8 dns/msg dns/wire http/chunk http/follow
-http/head http/multipart modbus/frame mqtt/ids mqtt/packet util/json util/match util/url_join util/url_parts ws/frame
+http/head http/message http/multipart modbus/frame mqtt/ids mqtt/packet util/json util/match
+util/url_join util/url_parts ws/frame
 """.split()
 WRAPPED = "memcpy memmove memset memcmp memchr strlen".split()
 #: A bit more than twice: a buffer grows, a number has another digit.

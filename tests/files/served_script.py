@@ -20,9 +20,54 @@ def start(device, target, script, kind, tmp_path_factory, **params):
     return running
 
 
+#: A block device in memory, of MicroPython's.
+RAM_BLOCKS = """
+class RAMBlocks:
+    SIZE = 512
+
+    def __init__(self, count):
+        self.data = bytearray(count * self.SIZE)
+
+    def readblocks(self, n, buf, off=0):
+        start = n * self.SIZE + off
+        buf[:] = self.data[start : start + len(buf)]
+
+    def writeblocks(self, n, buf, off=None):
+        start = n * self.SIZE + (off or 0)
+        self.data[start : start + len(buf)] = buf
+
+    def ioctl(self, op, arg):
+        if op == 4:
+            return len(self.data) // self.SIZE
+        if op == 5:
+            return self.SIZE
+        if op == 6:
+            return 0
+"""
+
+#: What lies in the folder `root`.
+FOLDER = """
+import os
+
+def names():
+    return sorted(os.listdir(root))
+
+def digest(name):
+    import hashlib
+    found = hashlib.sha256()
+    with open(root + "/" + name, "rb") as f:
+        while True:
+            data = f.read(512)
+            if not data:
+                return found.digest()
+            found.update(data)
+"""
+
 #: PARAMS: kind is None and root a folder of the host, or kind a class of MicroPython's `vfs`, or one
 #: of these. `base` is the folder then.
-FILE_SYSTEM = """
+FILE_SYSTEM = (
+    RAM_BLOCKS
+    + """
 import os
 
 kind = PARAMS["kind"]
@@ -32,33 +77,18 @@ if kind:
 
     set_clock(PARAMS["now"])
 
-    class RAMBlocks:
-        SIZE = 512
-
-        def __init__(self, count):
-            self.data = bytearray(count * self.SIZE)
-
+    class FailingBlocks(RAMBlocks):
         def readblocks(self, n, buf, off=0):
             if fails:
                 raise OSError(fails)
-            start = n * self.SIZE + off
-            buf[:] = self.data[start : start + len(buf)]
+            super().readblocks(n, buf, off)
 
         def writeblocks(self, n, buf, off=None):
             global bad_writes
             if fails or bad_writes:
                 bad_writes = max(0, bad_writes - 1)
                 raise OSError(fails or 5)
-            start = n * self.SIZE + (off or 0)
-            self.data[start : start + len(buf)] = buf
-
-        def ioctl(self, op, arg):
-            if op == 4:
-                return len(self.data) // self.SIZE
-            if op == 5:
-                return self.SIZE
-            if op == 6:
-                return 0
+            super().writeblocks(n, buf, off)
 
     class Timeless(vfs.VfsLfs2):
         when = 0
@@ -70,7 +100,7 @@ if kind:
         when = time.mktime((2021, 1, 1, 0, 0, 5, 0, 1))
 
     fails = bad_writes = 0
-    blocks = RAMBlocks(PARAMS.get("blocks", 120))
+    blocks = FailingBlocks(PARAMS.get("blocks", 120))
     made = {"Timeless": Timeless, "Clockless": Clockless}
     getattr(vfs, "VfsLfs2" if kind in made else kind).mkfs(blocks)
     vfs.mount((made.get(kind) or getattr(vfs, kind))(blocks), "/ram")
@@ -84,6 +114,7 @@ def end_of_file_system():
         fails = 0
         vfs.umount("/ram")
 """
+)
 
 SERVED = (
     FILE_SYSTEM

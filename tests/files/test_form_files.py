@@ -6,30 +6,18 @@ import os
 
 import pytest
 from peers.clients import Raw
-from served_script import FAT, FILE_SYSTEM, HOST, LITTLEFS, start
+from served_script import FAT, FILE_SYSTEM, FOLDER, HOST, LITTLEFS, start
 
 IN_MEMORY = [LITTLEFS, FAT]
 ANY = pytest.mark.parametrize("kind", [HOST, *IN_MEMORY])
 
 SCRIPT = (
     FILE_SYSTEM
+    + FOLDER
     + """
 root = base + "/up"
 os.mkdir(root)
 said, errors = [], []
-
-def names():
-    return sorted(os.listdir(root))
-
-def digest(name):
-    import hashlib
-    found = hashlib.sha256()
-    with open(root + "/" + name, "rb") as f:
-        while True:
-            data = f.read(512)
-            if not data:
-                return found.digest()
-            found.update(data)
 
 def handler(c, ev, data):
     if ev == MG_EV_HTTP_HDRS:

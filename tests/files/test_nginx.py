@@ -19,7 +19,7 @@ pytestmark = [pytest.mark.needs("process"), pytest.mark.parametrize("kind", [HOS
 def both(device, target, kind, tmp_path_factory):
     """Ours, and nginx over the same folder."""
     if not shutil.which("nginx"):
-        pytest.skip("there is no nginx here")
+        pytest.skip("this computer has no nginx")
     ours = start(device, target, SERVED, kind, tmp_path_factory)
     own, port = tmp_path_factory.mktemp("nginx"), free_port()
     names = "client_body", "proxy", "fastcgi", "uwsgi", "scgi"

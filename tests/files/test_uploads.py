@@ -6,10 +6,11 @@ import subprocess
 
 import pytest
 from peers.clients import Raw, Server
+from served_script import FOLDER
 
-SERVER = r"""
-import os
-
+SERVER = (
+    FOLDER
+    + r"""
 log = []
 root = PARAMS["root"]
 act = {}
@@ -22,9 +23,6 @@ def clear(path):
             clear(path + "/" + name)
             os.rmdir(path + "/" + name)
 
-def names():
-    return sorted(os.listdir(root))
-
 def put(name, data):
     with open(root + "/" + name, "wb") as file:
         file.write(data)
@@ -32,16 +30,6 @@ def put(name, data):
 def content(name):
     with open(root + "/" + name, "rb") as file:
         return file.read()
-
-def digest(name):
-    import hashlib
-    found = hashlib.sha256()
-    with open(root + "/" + name, "rb") as file:
-        while True:
-            data = file.read(4096)
-            if not data:
-                return found.digest()
-            found.update(data)
 
 try:
     os.mkdir(root)
@@ -83,6 +71,7 @@ serve(m)
 m.close()
 print("LEFT", names())
 """
+)
 
 
 def post(uri, body):

@@ -5,31 +5,12 @@ import os
 
 import pytest
 from peers.clients import Raw, raw_get
+from served_script import RAM_BLOCKS
 
-LITTLEFS = """
+MOUNTED = (
+    RAM_BLOCKS
+    + """
 import vfs
-
-class RAMBlocks:
-    SIZE = 512
-
-    def __init__(self, count):
-        self.data = bytearray(count * self.SIZE)
-
-    def readblocks(self, n, buf, off=0):
-        start = n * self.SIZE + off
-        buf[:] = self.data[start : start + len(buf)]
-
-    def writeblocks(self, n, buf, off=None):
-        start = n * self.SIZE + (off or 0)
-        self.data[start : start + len(buf)] = buf
-
-    def ioctl(self, op, arg):
-        if op == 4:
-            return len(self.data) // self.SIZE
-        if op == 5:
-            return self.SIZE
-        if op == 6:
-            return 0
 
 blocks = RAMBlocks(PARAMS["blocks"])
 kind = getattr(vfs, PARAMS["kind"])
@@ -68,6 +49,7 @@ announce("PORT", m.listen(url("http")))
 serve(m)
 vfs.umount("/flash")
 """
+)
 
 
 def put(running, uri, data):
@@ -83,7 +65,7 @@ def put(running, uri, data):
 def test_mounted_file_system(device, target, kind):
     roomy = "memory" in target.capabilities
     blocks, pages = (1000, 800) if roomy else (140, 120)
-    running = device(LITTLEFS, kind=kind, blocks=blocks, pages=pages)
+    running = device(MOUNTED, kind=kind, blocks=blocks, pages=pages)
     assert raw_get(running, "/a.txt").body == b"flash"
     assert raw_get(running, "/file").body == b"flash"
     assert raw_get(running, "/relative").body == b"flash"

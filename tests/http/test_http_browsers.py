@@ -76,7 +76,7 @@ def server(device):
 @pytest.fixture(scope="module")
 def chromium(tmp_path_factory):
     if not (shutil.which("chromium") and shutil.which("chromedriver")):
-        pytest.skip("there is no chromium here")
+        pytest.skip("this computer has no chromium")
     with browsers.started(tmp_path_factory.mktemp("chromium")) as browser:
         yield browser
 
@@ -126,9 +126,9 @@ NODE = ["node", "--no-warnings", "--experimental-websocket", "--experimental-eve
 @pytest.fixture(scope="module")
 def node():
     if not shutil.which("node"):
-        pytest.skip("there is no node here")
+        pytest.skip("this computer has no node")
     if subprocess.run([*NODE, "-e", ""], capture_output=True).returncode:
-        pytest.skip("this node has no WebSocket and EventSource")
+        pytest.skip("this computer has no node with WebSocket and EventSource")
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -80,7 +80,7 @@ def running(command, port):
 @pytest.fixture
 def tinyproxy(tmp_path):
     if not shutil.which("tinyproxy"):
-        pytest.skip("there is no tinyproxy here")
+        pytest.skip("this computer has no tinyproxy")
     port = free_port()
     conf = tmp_path / "tinyproxy.conf"
     conf.write_text(f"Port {port}\nListen 127.0.0.1\nTimeout 20\nMaxClients 20\nAllow 127.0.0.1\n")
@@ -94,7 +94,7 @@ def tinyproxy(tmp_path):
 def nginx(tmp_path, device):
     # A user's PATH need not have it.
     if not (program := shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")):
-        pytest.skip("there is no nginx here")
+        pytest.skip("this computer has no nginx")
     port = free_port()
     conf = tmp_path / "nginx.conf"
     paths = "".join(

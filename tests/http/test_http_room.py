@@ -287,6 +287,20 @@ def no_descriptor_left(running):
         running.exec("[f.close() for f in holes]")
 
 
+@pytest.fixture
+def start_waiting(start, tmp_path):
+    """As start(), with a file that is there, and a client that waits for its answer."""
+    (tmp_path / "file").write_text("there")
+
+    def start_waiting(**params):
+        running, client = start(file=str(tmp_path / "file"), **params)
+        waiting = client(GET % "hold")
+        running.until("len(held)")
+        return running, client, waiting
+
+    return start_waiting
+
+
 #: What a program does that takes a descriptor, and what tells that it got one.
 TAKES = {
     "connect": "c = m.connect(peer('tcp', PARAMS['port']))",
@@ -298,12 +312,9 @@ TAKES = {
 
 @pytest.mark.needs("process")
 @pytest.mark.parametrize("what", TAKES)
-def test_what_a_program_opens_takes_the_place_of_who_stalls(start, tmp_path, what):
-    (tmp_path / "file").write_text("there")
+def test_what_a_program_opens_takes_the_place_of_who_stalls(start_waiting, what):
     with listen() as there:
-        running, client = start(file=str(tmp_path / "file"), port=there.getsockname()[1])
-        waiting = client(GET % "hold")
-        running.until("len(held)")
+        running, client, waiting = start_waiting(port=there.getsockname()[1])
         stalled = client(STALLS["head"])
         running.until("len(m.connections) == 3")
         with no_descriptor_left(running):
@@ -337,12 +348,9 @@ def test_who_closes_gives_its_descriptor_first(start, tmp_path):
 
 @pytest.mark.needs("process")
 @pytest.mark.parametrize("what", TAKES)
-def test_without_one_that_stalls_it_is_refused(start, tmp_path, what):
-    (tmp_path / "file").write_text("there")
+def test_without_one_that_stalls_it_is_refused(start_waiting, what):
     with listen() as there:
-        running, client = start(file=str(tmp_path / "file"), port=there.getsockname()[1])
-        waiting = client(GET % "hold")
-        running.until("len(held)")
+        running, _client, waiting = start_waiting(port=there.getsockname()[1])
         with no_descriptor_left(running):
             if "connect" in what:
                 running.exec(TAKES[what])
@@ -355,12 +363,9 @@ def test_without_one_that_stalls_it_is_refused(start, tmp_path, what):
 
 
 @pytest.mark.needs("process")
-def test_files_take_the_place_of_who_stalls(start, tmp_path):
-    (tmp_path / "file").write_text("there")
-    new = str(tmp_path / "new")
-    running, client = start(file=str(tmp_path / "file"), new=new, folder=str(tmp_path))
-    waiting = client(GET % "hold")
-    running.until("len(held)")
+def test_files_take_the_place_of_who_stalls(start_waiting, tmp_path):
+    new, folder = str(tmp_path / "new"), str(tmp_path)
+    running, client, waiting = start_waiting(new=new, folder=folder)
     serve = client()
     running.until("len(m.connections) == 3")
     with no_descriptor_left(running):

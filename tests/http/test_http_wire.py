@@ -104,6 +104,10 @@ def tunnel_body(c, m):
     except ValueError as e:
         c.reply(502, str(e))
 
+def tunnel_reset(c, m):
+    c.reply(205)
+    c.drain()
+
 def sse_bad(c, m):
     c.reply(200, "", {"Content-Type": "text/event-stream"})
     errors = []
@@ -118,6 +122,7 @@ def sse_bad(c, m):
 ROUTES = {"/names": names, "/date": dated, "/status": status, "/reset": reset, "/chunks": chunks,
     "/split": split, "/events": events, "/plain-events": plain_events, "/length": length,
     "/interim": interim, "/broken": broken, "/frames": frames, "host:1": tunnel, "body:1": tunnel_body,
+    "reset:1": tunnel_reset,
     "/sse": sse_bad}
 
 def manager_of(c):
@@ -284,6 +289,13 @@ def test_connect_opens_a_tunnel(server):
         raw.send("end")
         assert raw.recv_all() == b"tunnel end"
     assert b"to CONNECT has no body" in ask(server, "body:1", method="CONNECT")
+    assert b"content-length" not in ask(server, "reset:1", method="CONNECT").lower()
+
+
+@pytest.mark.parametrize("place", ["h", "h:", "h:0", ":1", "h:65536", "/", "http://h:1/", "u@h:1"])
+def test_tunnels_to_nowhere(server, place):
+    """RFC 9110, section 9.3.6: CONNECT names a host and a port."""
+    assert ask(server, place, method="CONNECT").startswith(b"HTTP/1.1 400 ")
 
 
 def test_heads_by_hand(server):
@@ -320,6 +332,15 @@ def test_heads_by_hand_to_head(server):
         answer = raw.ask(f"GET /status?205 HTTP/1.1\r\n{H}\r\n")
         assert (answer.status, answer.body) == (205, b"")
     assert server.eval("[entry for entry in log if entry[0] != 'close']") == []
+
+
+def test_events_to_head(server):
+    """The head of a stream is all of the answer, and what the program sends behind it goes nowhere."""
+    answer = ask(server, "/sse", method="HEAD")
+    head, _, body = answer.partition(b"\r\n\r\n")
+    assert head.startswith(b"HTTP/1.1 200 ") and b"text/event-stream" in head
+    assert b"Content-Length" not in head and body == b""
+    assert server.eval("[entry for entry in log if entry[0] not in ('close', 'error')]") == []
 
 
 def test_curl_reads_heads_by_hand(server):
@@ -419,11 +440,17 @@ def start(port, userdata=None, method="GET", target="/"):
     if method:
         conns[0].http_request(method, target)
 
-def by_hand(port):
+def by_hand(port, end, *lines):
     start(port, None, None)
-    conns[0].send("GET / HTTP/1.1\\r\\nHost: x\\r\\n")
+    for line in lines:
+        conns[0].send(line + end)
     conns[0].http_basic_auth("me", "secret")
-    conns[0].send("\\r\\n")
+    conns[0].send(end)
+
+def two(port):
+    start(port, None, None)
+    conns[0].http_request("GET", "/", headers={"Connection": "close"})
+    again(conns[0])
 
 m = Manager(max_head=4096)
 serve(m)
@@ -466,6 +493,18 @@ def test_no_request_follows_the_last_response(client, case):
     assert [entry[0] for entry in log] == ["msg", "refused", "close"]
     assert log[0] == ("msg", 200, b"hi")
     assert "Connection: close" in log[1][1]
+
+
+def test_the_answer_comes_whatever_is_asked_behind_the_last_request(client):
+    def talk(raw):
+        raw.recv_exactly_head()
+        raw.send(ENDS["close"])
+        raw.closed()
+
+    with Server(talk) as server:
+        client.exec(f"two({server.port})")
+        client.until("('close',) in log")
+    assert [entry[0] for entry in client.eval("log")] == ["refused", "msg", "close"]
 
 
 def test_a_connection_that_stays(client):
@@ -557,18 +596,29 @@ def test_what_a_client_refuses(client, case):
     assert text in log[0][1]
 
 
-def test_credentials_complete_a_head_by_hand(client):
+HEADS = {
+    "host": ("\r\n", "GET / HTTP/1.1", "Host: x"),
+    "none": ("\r\n", "GET / HTTP/1.1"),
+    "bare-lf": ("\n", "GET / HTTP/1.1", "Host: x"),
+    "bare-lf-none": ("\n", "GET / HTTP/1.1"),
+}
+
+
+@pytest.mark.parametrize("case", HEADS)
+def test_credentials_complete_a_head_by_hand(client, case):
+    end = HEADS[case][0]
+
     def talk(raw):
-        head = raw.recv_exactly_head()
+        head = raw.recv_until(2 * end.encode()).decode()
         raw.send(f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {len(head)}\r\n\r\n")
         raw.send(head)
         raw.closed()
 
     with Server(talk) as server:
-        client.exec(f"by_hand({server.port})")
+        client.exec(f"by_hand({server.port}, *{HEADS[case]!r})")
         client.until("('close',) in log")
-    head = client.eval("log")[0][2]
-    assert head.startswith(b"GET / HTTP/1.1\r\n")
-    assert b"Authorization: Basic bWU6c2VjcmV0\r\n" in head
-    assert head.count(b"Host:") == 1
-    assert head.endswith(b"\r\n\r\n")
+    head = client.eval("log")[0][2].decode()
+    assert head.startswith("GET / HTTP/1.1" + end)
+    assert "Authorization: Basic bWU6c2VjcmV0\r\n" in head
+    assert head.count("Host:") == 1
+    assert head.endswith(2 * end)

@@ -11,27 +11,15 @@ from collections import Counter
 
 import pytest
 from peers.faults import faulty  # noqa: F401
-from peers.mqtt_peers import Broker, Client, Cutter, Ejabberd
+from peers.mqtt_peers import Broker, Client, Ejabberd
+from peers.mqtt_proxies import Cutter
+from session_script import SCRIPT as SESSIONS
 
-SCRIPT = """
-from pymongoose.mqtt import MqttSession
-
-got = {}
-sessions = []
-told = []
-answers = []
-
-def message(d):
-    key = (d.topic, d.text)
-    got[key] = got.get(key, 0) + 1
-
-def start(port, **kwargs):
-    s = MqttSession(m, peer("mqtt", port), "dev", message, queue_max=500, retry_min=5, retry_max=40,
-        username="dev", password="secret", keepalive=1, on_delivery=lambda *a: told.append(a),
-        on_subscribed=lambda *a: answers.append(a), **kwargs)
-    s.subscribe("in/#", 2)
-    sessions.append(s)
-    return s
+FEED = """
+def begin(port, version):
+    global s
+    s = start_counting(port, version=version, queue_max=500, retry_max=40, username="dev",
+        password="secret", keepalive=1)
 
 def feed():
     # A few at a time, so that the cuts fall all over.
@@ -40,22 +28,8 @@ def feed():
         if s.publish("out/1", str(n), 1) and s.publish("out/2", str(n), 2):
             fed[0] += 1
 
-def reset():
-    for s in sessions:
-        s.close()
-    for t in timers:
-        t.cancel()
-    settle()
-    timers.clear()
-    sessions.clear()
-    told.clear()
-    answers.clear()
-    got.clear()
-
-timers = []
-m = Manager(error_handler=lambda e: None)
-serve(m)
 """
+SCRIPT = SESSIONS.replace("timers = []", FEED + "timers = []")
 
 # Handlers of the test allocate too: what raises is a message that comes again.
 DROUGHT = """
@@ -74,7 +48,7 @@ def dry():
 
 @pytest.fixture
 def script(shared):
-    device = shared(SCRIPT)
+    device = shared(SCRIPT, quiet=True)
     yield device
     device.eval("reset()")
 
@@ -103,7 +77,7 @@ def run(script, broker, seed, version, cuts, count, between=lambda cutter: None,
     with judge:
         try:
             assert judge.listen("out/#", 2) == [2]
-            script.exec(f"s = start({cutter.port}, version={version}); fed = [0, {count}]")
+            script.exec(f"begin({cutter.port}, {version}); fed = [0, {count}]")
             script.until("answers", 60)
             script.exec("timers.append(m.timer_add(2, feed, repeat=True))")
             for n in range(count):
@@ -111,7 +85,7 @@ def run(script, broker, seed, version, cuts, count, between=lambda cutter: None,
                     judge.publish(f"in/{qos}", str(n), qos)
             between(cutter)
             script.until(f"fed[0] == {count} and s.queued == 0", 100)
-            script.until(f"len(got) == {2 * count}", 60)
+            script.until(f"len(count) == {2 * count}", 60)
             seen = Counter()
             while len(seen) < 2 * count:
                 topic, payload, _, _ = judge.next()
@@ -127,11 +101,9 @@ def run(script, broker, seed, version, cuts, count, between=lambda cutter: None,
     wanted = {(f"out/{qos}", str(n)) for qos in (1, 2) for n in range(count)}
     assert set(seen) == wanted
     assert {key for key in seen if key[0] == "out/2" and seen[key] != 1} == set()
-    missing = (
-        f"[n for n in range({count}) if ('in/1', str(n)) not in got or ('in/2', str(n)) not in got]"
-    )
-    assert script.eval(missing) == [] and script.eval("len(got)") == 2 * count
-    assert script.eval("[k for k in got if k[0] == 'in/2' and got[k] != 1]") == []
+    missing = f"[n for n in range({count}) if ('in/1', str(n)) not in count or ('in/2', str(n)) not in count]"
+    assert script.eval(missing) == [] and script.eval("len(count)") == 2 * count
+    assert script.eval("[k for k in count if k[0] == 'in/2' and count[k] != 1]") == []
     assert script.eval("set(t[1:] for t in told)") == {("acknowledged", 0)}
     tokens = script.eval("len(told)")
     assert script.eval("len(set(t[0] for t in told)), max(t[0] for t in told)") == (tokens, tokens)
@@ -185,13 +157,13 @@ def test_cuts_and_pauses(script, mosquitto):
 @pytest.mark.needs("native-speed")
 def test_cuts_without_memory(faulty, mosquitto):  # noqa: F811
     """Every so often the next allocations fail, the program's own and the library's."""
-    device = faulty(SCRIPT.replace("serve(m)", DROUGHT + "serve(m)"))
+    device = faulty(SCRIPT.replace("serve(m)", DROUGHT + "serve(m)"), quiet=True)
     device.expect("SERVING")
 
     def droughts(cutter):
         device.exec("dry()")
 
-    run(device, mosquitto, 6, 4, 20, 80, droughts)
+    run(device, mosquitto, 6, 4, 20, 80, droughts, most=700)
     assert device.eval("failures()") > 0
     device.eval("reset()")
 

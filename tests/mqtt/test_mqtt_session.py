@@ -2,10 +2,8 @@
 """MqttSession: a server that goes and comes, what was not acknowledged, what comes twice."""
 
 import pytest
-from peers.clients import Server, free_port
+from peers.clients import free_port
 from peers.mqtt_peers import (
-    CONNACK,
-    CONNECT,
     PUBACK,
     PUBCOMP,
     PUBLISH,
@@ -15,48 +13,15 @@ from peers.mqtt_peers import (
     Broker,
     Client,
     ack,
-    packet,
     publish,
     read_packet,
     text,
 )
-
-SCRIPT = """
-from pymongoose.mqtt import MqttSession
-
-got = []
-states = []
-sessions = []
-
-def start(port, **kwargs):
-    kwargs = dict([("retry_min", 20), ("retry_max", 160)] + list(kwargs.items()))
-    s = MqttSession(m, peer("mqtt", port), "dev", lambda d: got.append((d.topic, d.data)),
-        on_state=lambda up, text: states.append((up, text)), **kwargs)
-    sessions.append(s)
-    return s
-
-def reset():
-    for s in sessions:
-        s.close()
-    settle()
-    sessions.clear()
-    got.clear()
-    states.clear()
-
-m = Manager()
-serve(m)
-"""
-
-
-@pytest.fixture
-def script(shared):
-    device = shared(SCRIPT)
-    yield device
-    device.eval("reset()")
+from session_script import KEPT, NEW, conversation, script  # noqa: F401
 
 
 @pytest.mark.parametrize("version", [4, 5])
-def test_server_goes_and_comes(script, tmp_path, version):
+def test_server_goes_and_comes(script, tmp_path, version):  # noqa: F811
     first = Broker(tmp_path)
     try:
         script.exec(f"s = start({first.port}, version={version}); s.subscribe('in/#', 1)")
@@ -87,27 +52,8 @@ def test_server_goes_and_comes(script, tmp_path, version):
     assert any(text.startswith("connect failed: ") for _, text in states)
 
 
-def conversation(script, talks, statements, until, **kwargs):
-    """Lets the session talk to servers made by hand, one connection each."""
-    rest = iter(talks)
-
-    def talk(raw):
-        assert read_packet(raw)[0] == CONNECT
-        return next(rest)(raw)
-
-    arguments = ", ".join(f"{k}={v!r}" for k, v in kwargs.items())
-    with Server(talk, count=len(talks)) as host:
-        script.exec(f"s = start({host.port}, {arguments}); {statements}")
-        script.until(until)
-        script.exec("s.close()")
-    return host.results
-
-
-NEW, KEPT = packet(CONNACK, b"\0\0"), packet(CONNACK, b"\1\0")
-
-
 @pytest.mark.parametrize("kept", [True, False])
-def test_not_acknowledged(script, kept):
+def test_not_acknowledged(script, kept):  # noqa: F811
     """With the session kept: the same id with DUP. Without: a new message."""
 
     def first(raw):
@@ -126,7 +72,7 @@ def test_not_acknowledged(script, kept):
 
 
 @pytest.mark.parametrize("kept", [True, False])
-def test_received_but_not_complete(script, kept):
+def test_received_but_not_complete(script, kept):  # noqa: F811
     """Of QoS 2 the second half is repeated; a server that forgot the session has the message."""
 
     def first(raw):
@@ -148,7 +94,7 @@ def test_received_but_not_complete(script, kept):
     assert results == [((PUBLISH, 4), released), released if kept else None]
 
 
-def test_message_of_qos_2_that_comes_again_after_a_reconnect(script):
+def test_message_of_qos_2_that_comes_again_after_a_reconnect(script):  # noqa: F811
     def first(raw):
         raw.send(NEW + publish("t", b"once", 2, 5))
         return read_packet(raw)
@@ -167,7 +113,9 @@ def test_message_of_qos_2_that_comes_again_after_a_reconnect(script):
     assert script.eval("got") == [("t", b"once"), ("t", b"more")]
 
 
-def test_subscribes_again_only_if_the_server_forgot(script):
+def test_subscribes_again_if_the_server_forgot(script):  # noqa: F811
+    """Of what it kept: see test_mqtt_subscriptions.py."""
+
     def forgot(raw):
         raw.send(NEW)
         return read_packet(raw)[0]
@@ -181,13 +129,13 @@ def test_subscribes_again_only_if_the_server_forgot(script):
     assert results == [SUBSCRIBE, SUBSCRIBE, None]
 
 
-def test_queue_is_bounded(script):
+def test_queue_is_bounded(script):  # noqa: F811
     script.exec(f"s = start({free_port()}, queue_max=3)")
     assert script.eval("[s.publish('t', 'x', 1) for n in range(5)]") == [1, 2, 3, 0, 0]
     assert script.eval("s.publish('t', 'x'), s.queued") == (0, 3)
 
 
-def test_wait_grows(script):
+def test_wait_grows(script):  # noqa: F811
     script.exec(
         f"waits = []; s = start({free_port()})\n"
         "s.on_state = lambda up, text: waits.append(s.retry_in)"
@@ -197,13 +145,13 @@ def test_wait_grows(script):
         assert most / 2 <= wait <= most
 
 
-def test_close_ends_it(script):
+def test_close_ends_it(script):  # noqa: F811
     script.exec(f"s = start({free_port()}); s.close()")
     script.until("not m.connections")
     assert script.eval("s.publish('t', 'x', 1), s.connected") == (0, False)
 
 
-def test_wrong_arguments(script):
+def test_wrong_arguments(script):  # noqa: F811
     with pytest.raises(AssertionError, match="ValueError"):
         script.exec("MqttSession(m, 'mqtt://127.0.0.1', '')")
     with pytest.raises(AssertionError, match="ValueError"):

@@ -343,12 +343,17 @@ def read_frame(raw):
     return head[0] & 0x7F, bool(head[0] & 0x80), bool(key), payload
 
 
+def ws_handshake(path="/", more=""):
+    """What a client asks with."""
+    return (
+        f"GET {path} HTTP/1.1\r\nHost: device\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
+        f"Sec-WebSocket-Key: {WS_KEY}\r\nSec-WebSocket-Version: 13\r\n{more}\r\n"
+    ).encode()
+
+
 def ws_open(raw, path="/"):
     """A client's handshake, by hand."""
-    raw.send(
-        f"GET {path} HTTP/1.1\r\nHost: device\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n"
-        f"Sec-WebSocket-Key: {WS_KEY}\r\nSec-WebSocket-Version: 13\r\n\r\n"
-    )
+    raw.send(ws_handshake(path))
     head = raw.recv_exactly_head()
     assert head.startswith("HTTP/1.1 101 "), head
     assert f"\r\nSec-WebSocket-Accept: {WS_ACCEPT}\r\n".lower() in head.lower()

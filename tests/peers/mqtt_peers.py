@@ -5,13 +5,9 @@ from __future__ import annotations
 
 import os
 import queue
-import random
-import select
 import signal
 import socket
-import struct
 import subprocess
-import threading
 import time
 from pathlib import Path
 
@@ -174,63 +170,6 @@ class Client(paho.Client):
     def __exit__(self, *_):
         self.disconnect()
         self.loop_stop()
-
-
-class Cutter:
-    """A proxy before a server that cuts its connections, each after a random number of bytes.
-
-    The bytes of both directions count together. `cuts` of them are cut, `resets` of four by RST and the
-    rest by FIN, what was relayed by then may end anywhere; later ones live.
-    """
-
-    def __init__(self, port, seed, cuts, most=1500, resets=3):
-        self.port = free_port()
-        self.to = port
-        self.random = random.Random(seed)
-        self.cuts, self.most, self.done, self.resets = cuts, most, 0, resets
-        self.listener = socket.create_server(("127.0.0.1", self.port))
-        self.thread = threading.Thread(target=self.run, daemon=True)
-        self.thread.start()
-
-    def run(self):
-        while True:
-            try:
-                near, _ = self.listener.accept()
-            except OSError:
-                return
-            try:
-                far = socket.create_connection(("127.0.0.1", self.to), 5)
-            except OSError:
-                near.close()
-                continue
-            with near, far:
-                self.relay(near, far)
-
-    def relay(self, near, far):
-        left = self.random.randrange(1, self.most) if self.done < self.cuts else None
-        pairs = {near: far, far: near}
-        while True:
-            for one in select.select([near, far], [], [])[0]:
-                try:
-                    data = one.recv(65536)
-                    if not data:
-                        return
-                    if left is not None and len(data) >= left:
-                        pairs[one].sendall(data[:left])
-                        self.done += 1
-                        if self.random.randrange(4) < self.resets:
-                            for end in pairs:
-                                linger = struct.pack("ii", 1, 0)
-                                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, linger)
-                        return
-                    pairs[one].sendall(data)
-                except OSError:
-                    return
-                left = None if left is None else left - len(data)
-
-    def close(self):
-        self.listener.shutdown(socket.SHUT_RDWR)
-        self.listener.close()
 
 
 # ---- By hand -----------------------------------------------------------------------------------

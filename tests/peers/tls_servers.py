@@ -58,10 +58,12 @@ def program(name, *places):
     return found
 
 
-def tinyproxy(folder):
+def tinyproxy(folder, auth=""):
+    """`auth`: the "user password" that it wants."""
     path, port = program("tinyproxy"), free_port()
     conf = folder / "tinyproxy.conf"
-    conf.write_text(f"Port {port}\nListen {here()}\nTimeout 60\nMaxClients 20\n")
+    wants = f"BasicAuth {auth}\n" if auth else ""
+    conf.write_text(f"Port {port}\nListen {here()}\nTimeout 60\nMaxClients 20\n{wants}")
     return until_left(running([path, "-d", "-c", str(conf)], port), port)
 
 

@@ -146,7 +146,7 @@ def test_behind_nginx(target, start, tmp_path):
     """Requests, a WebSocket and an event stream reach the program, with the client's address."""
     nginx = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
     if not nginx:
-        pytest.skip("there is no nginx here")
+        pytest.skip("this computer has no nginx")
     listen = re.search(r"the URL is `(unix:[^`]*)`, with `(http=True)`", TEXT)
     sock = tmp_path / "app.sock"
     script = tmp_path / "server.py"

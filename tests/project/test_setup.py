@@ -70,6 +70,17 @@ def test_wrong_names_are_told_first(make, arguments, words):
     assert words in run.stderr.splitlines()[0], run.stderr
 
 
+def test_an_environment_without_a_home():
+    run = subprocess.run(
+        ["make", "cpython", "PYTHON=/nowhere/python3"],
+        cwd=ROOT,
+        env={"PATH": "/usr/bin:/bin"},
+        capture_output=True,
+        text=True,
+    )
+    assert "PYTHON=/nowhere/python3 is not there" in run.stderr.splitlines()[0], run.stderr
+
+
 def test_flash_of_a_built_esp32_needs_no_idf():
     run = ready("flash", BOARD="ESP32_GENERIC", IDF_PATH="", MICROPYTHON_DIR="")
     assert run.returncode == 0, run.stderr

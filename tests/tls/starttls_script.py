@@ -53,6 +53,17 @@ def server(c, ev, data):
             c.send(b"220 go\\r\\n" if line[8:10] == b"\\r\\n" else b"x" * int(line[9:end]))
             c.tls_init(own)
             log.append(("left", c.recv()))
+        elif line[:4] == b"UNDO":  # there and then, or when it has asked for TLS a second time
+            c.recv(end)
+            c.tls_init(own)
+            c.tls_free()
+            if line[4:9] == b"TWICE":
+                c.tls_init(own)
+            elif line[4:9] == b"LATER":
+                c.tls_init(own)
+                m.timer_add(0, lambda: (c.tls_free(), log.append(("later", c.recv()))))
+            else:
+                log.append(("left", c.recv()))
         elif line[:4] in (b"EHLO", b"HELO", b"ehlo"):
             c.recv(end)
             c.send("250-device\\r\\n250 STARTTLS\\r\\n")

@@ -48,7 +48,7 @@ def busy(c, ev, data):
     if ev != by or EARLY_DONE:
         return
     EARLY_DONE.append(1)
-    time.sleep(0.3)
+    time.sleep(PARAMS["pause"])
     try:
         if hand:
             c.send("GET /again HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")

@@ -48,6 +48,9 @@ BAD_OPTS = {
     "nul in name": ({"name": "a\0b"}, "NUL"),
     "empty name": ({"name": ""}, "name"),
     "long name": ({"name": "x" * 300}, "name"),
+    "name that is not ascii": ({"name": "b\xfccher.example"}, "xn--"),
+    "a line with a file": ({"ca": "ca.pem\r\n"}, "ca is a file's name"),
+    "bundle of another kind": ({"cert": "server.p12", "key": "x"}, "cert is a file's name"),
 }
 
 

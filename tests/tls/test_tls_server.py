@@ -169,3 +169,14 @@ def drink(n, ms):
     assert total == 50000 and most <= 1000
     script.exec("slow.close(); del slow")
     thread.join(seconds())
+
+
+@pytest.mark.needs("memory")
+@pytest.mark.parametrize("version", VERSIONS, ids=lambda v: v.name)
+def test_a_long_chain(script, version):
+    """Of 12 KB, in one message."""
+    authority = pki()["ca"]
+    chain = pki()["ec"].cert + authority.cert * (12_000 // len(authority.cert_der))
+    port = script.eval(f"listen('https', 'long', None, cert={chain!r}, key={pki()['ec'].key!r})")
+    with dial(script, port, context(version=version)) as raw:
+        assert raw.ask(REQUEST).status == 200

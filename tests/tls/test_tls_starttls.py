@@ -73,6 +73,27 @@ def test_server_takes_nothing_injected(script, injected):
     assert left == ("left", b"") and error[1].startswith("TLS: ")
 
 
+@pytest.mark.parametrize("rest", [b"", b"x", b"rest " * 300])
+def test_no_tls_after_all(script, rest):
+    """tls_free() before the handshake: what came and was not read is there to be read."""
+    with Raw(script.reach(script.port())) as raw:
+        raw.recv_until(b"\r\n")
+        raw.send(b"UNDO\r\n" + rest)
+        script.until("log")
+        left = script.eval("log")[0]
+        assert left[0] == "left" and rest.startswith(left[1])  # a segment may come apart
+        assert rest == left[1] or len(rest) > 500
+
+
+def test_tls_after_all(script):
+    with Raw(script.reach(script.port())) as raw:
+        raw.recv_until(b"\r\n")
+        raw.send(b"UNDOTWICE\r\n")
+        wrapped(raw)
+        raw.send("secret")
+        assert raw.recv_exactly(6) == b"secret"
+
+
 @pytest.mark.parametrize("cut", [0, 1, 4, 5, 100])
 def test_server_takes_a_hello_that_came_early(script, cut):
     """What was not read is where TLS begins; a client that does not wait is served."""

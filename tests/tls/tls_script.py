@@ -94,7 +94,9 @@ def opened(shared, target):
     # As much as one body may have there.
     big = 5_000_000 if "memory" in target.capabilities else 8_000
     now = int(NOW.timestamp())
-    device = shared(SCRIPT, big=big, now=now, handshake=int(1000 * target.slowness))
+    # While a handler sleeps a peer's 50 ms pass, and what it sends then arrives.
+    pause = target.size(0.3, 2)
+    device = shared(SCRIPT, big=big, now=now, handshake=int(1000 * target.slowness), pause=pause)
     device.big = big
 
     def listen(scheme="https", cert="ec", name=None, fn="None", **given):

@@ -197,6 +197,13 @@ REFUSALS = {
     "plain-200": {"status": "200 OK", "extra": "Content-Length: 0\r\n"},
     "protocol-not-asked-for": {"extra": "Sec-WebSocket-Protocol: chat\r\n"},
     "extension-not-asked-for": {"extra": "Sec-WebSocket-Extensions: permessage-deflate\r\n"},
+    "65-headers": {"extra": "A: b\r\n" * 65},
+    "other-coding": {"status": "403 Forbidden", "extra": "Transfer-Encoding: gzip, chunked\r\n"},
+}
+SAYS = {
+    "not-found": "the server answered 404",
+    "65-headers": "the answer has more than 64 headers",
+    "other-coding": "the server answered 403",
 }
 
 
@@ -212,6 +219,7 @@ def test_bad_handshake(client, case):
     kinds = [entry[0] for entry in log]
     assert "open" not in kinds and "msg" not in kinds
     assert kinds.count("error") == 1
+    assert SAYS.get(case, "") in log[kinds.index("error")][1]
     assert server.results == [True]
 
 

@@ -108,14 +108,14 @@ vwait forever
 """
 
 
-@pytest.mark.skipif(not shutil.which("tclsh"), reason="there is no tclsh here")
+@pytest.mark.skipif(not shutil.which("tclsh"), reason="this computer has no tclsh")
 def test_tcllib(server, tmp_path):
     """It sends two Connection headers."""
     script = tmp_path / "client.tcl"
     script.write_text(TCL % server.reach(server.port()))
     found = subprocess.run(["tclsh", script], capture_output=True, text=True, timeout=40)
     if "can't find package" in found.stderr:
-        pytest.skip("there is no Tcllib here")
+        pytest.skip("this computer has no Tcllib")
     assert found.stdout.startswith("hello"), found.stdout + found.stderr
 
 

@@ -57,7 +57,16 @@ update() {
 }
 # A word before apt counts: that takes seconds.
 echo "apt-needs: Debian's packages are missing:$missing" >&2
+# A run that was cut off, by a full disk for one, leaves packages that are half installed, with which apt
+# does nothing else.
+mend() {
+    # shellcheck disable=SC2086
+    $run check >/dev/null 2>&1 ||
+        "$here/step.sh" "$log" "apt-needs: completing what an earlier run had begun" \
+            sh -c "$root env DEBIAN_FRONTEND=noninteractive dpkg --configure -a; $run install --yes --fix-broken"
+}
 fetch_and_install() {
+    mend || true
     # shellcheck disable=SC2086
     size=$($run install --assume-no --no-install-recommends $missing 2>/dev/null |
         sed -n 's/^Need to get \([^/ ]* [kMG]*B\).*/\1/p') || true

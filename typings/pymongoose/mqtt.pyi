@@ -38,8 +38,6 @@ class MqttSession:
     """The server has accepted the connection."""
     retry_in: int
     """Milliseconds of the wait for the next try, 0 if there is none."""
-    rejected: int
-    """Messages with QoS 1 and 2 that were not taken."""
 
     def __init__(
         self,
@@ -76,6 +74,9 @@ class MqttSession:
     @property
     def dropped(self) -> int:
         """Messages given up: by the queue's policy, for a limit of the server's, by close()."""
+    @property
+    def rejected(self) -> int:
+        """Messages with QoS 1 and 2 that were not taken: no room, or the session had ended."""
     @property
     def expired(self) -> int:
         """Messages that were not sent within their time."""

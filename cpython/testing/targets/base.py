@@ -56,16 +56,22 @@ def loopback():
         poll_until(m, lambda: MG_EV_ACCEPT in seen, 5000)
     return True
 
-def tls13():
-    hello = []
+def hello():
+    got = []
     def take(c, ev, data):
         if ev == MG_EV_READ:
-            hello.append(c.recv())
+            got.append(c.recv())
     with Manager() as m:
         port = m.listen("tcp://127.0.0.1:0", take).local_addr[1]
         m.connect("tls://127.0.0.1:%d" % port).tls_init(TlsOpts(skip_verification=True))
-        poll_until(m, lambda: hello, 5000)
-    return b"\\x00\\x2b\\x00\\x05\\x04\\x03\\x04" in hello[0]  # RFC 8446, section 4.2.1
+        poll_until(m, lambda: got, 5000)
+    return got[0]
+
+def tls13():
+    return b"\\x00\\x2b\\x00\\x05\\x04\\x03\\x04" in hello()  # RFC 8446, section 4.2.1
+
+def chacha20():
+    return b"\\xcc\\xa9\\xcc\\xa8" in hello()  # RFC 7905
 
 def multicast():
     with Manager() as m:
@@ -118,6 +124,7 @@ print("VERSION %s, Mongoose %s" % (pymongoose.__version__, pymongoose.version.mo
 can("threads", threads)
 can("loopback", loopback)
 can("tls13", tls13)
+can("chacha20", chacha20)
 can("multicast", multicast)
 can("ipv6", listens("tcp://[::1]:0"))
 can("unix-sockets", listens("unix://" + PARAMS["socket"]))

@@ -19,6 +19,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,9 +72,16 @@ class PicoTarget(SerialTarget):
     short_runs = True
     cannot = ("threads",)  # the emulator has one core of the two
 
-    def __init__(self, name: str = "pico", firmware: Path | None = None) -> None:
+    def __init__(
+        self,
+        name: str = "pico",
+        firmware: Path | None = None,
+        rig: Path = RIG,
+        parts: Path = PARTS,
+    ) -> None:
         super().__init__(name)
         self.wifi = None  # its network is the rig's
+        self.rig, self.parts = rig, parts
         self.firmware = firmware or Path(
             os.environ.get("PMG_TEST_FIRMWARE") or ROOT / "build/firmware/RPI_PICO/firmware.uf2"
         )
@@ -94,7 +102,10 @@ class PicoTarget(SerialTarget):
         return None
 
     def missing(self) -> str | None:
-        for path, build in ((self.firmware, "make firmware BOARD=RPI_PICO"), (PARTS, "make rig")):
+        for path, build in (
+            (self.firmware, "make firmware BOARD=RPI_PICO"),
+            (self.parts, "make rig"),
+        ):
             if not path.exists():
                 return f"{shown(path)} is not there: run `{build}`"
         if not shutil.which("node") or not ctypes.util.find_library("slirp"):
@@ -109,7 +120,8 @@ class PicoTarget(SerialTarget):
         return f"socket://127.0.0.1:{self._serial}"
 
     def _start_rig(self) -> None:
-        command = [sys.executable, str(RIG), "--control", "--firmware", str(self.firmware)]
+        command = [sys.executable, str(self.rig), "--control", "--firmware", str(self.firmware)]
+        command += ["--parts", str(self.parts)]
         self._rig = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
@@ -130,6 +142,8 @@ class PicoTarget(SerialTarget):
                 self._faulted(event)
             if event.get("event") == "reset" and event["reason"] == "watchdog":
                 self._was_reset.set()
+                if self.in_use:
+                    self.in_use.was_reset()
             if event.get("event") == "ready" or "answer" in event:
                 answers.put(event)
         answers.put({"error": "the rig has ended"})
@@ -199,26 +213,32 @@ class PicoTarget(SerialTarget):
             self._ports[port] = self.ask("forward", port=port)["port"]
         return ("127.0.0.1", self._ports[port])
 
+    def fresh(self) -> None:
+        self._or_another(self._fresh)
+
     def start(self, source: str, params: dict[str, Any]) -> SerialDevice:
+        return self._or_another(lambda: super(PicoTarget, self).start(source, params))
+
+    def _or_another(self, action: Callable[[], Any]) -> Any:
+        """Whatever the test before has left of the emulator, this one is not to pay for that."""
         from mpremote.transport import TransportError
 
         if self.is_broken:
             self._replace()
         try:
-            return self._start(source, params)
+            return action()
         except (DeviceError, OSError, TransportError) as e:
-            # Whatever the test before has left of it, this one is not to pay for that.
             if self._rig is None:
                 raise DeviceError(f"the emulator does not start: {e}") from None
             self._replace()
-            return self._start(source, params)
+            return action()
 
-    def _start(self, source: str, params: dict[str, Any]) -> SerialDevice:
+    def _fresh(self) -> None:
         if self._rig is not None:
             while self._ports:
                 self.ask("unforward", port=self._ports.popitem()[0])
             self._measure()
-        return super().start(source, params)
+        super()._fresh()
 
     @property
     def is_broken(self) -> bool:

@@ -12,6 +12,7 @@ import subprocess
 import sys
 import tempfile
 import threading
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -35,17 +36,23 @@ class ProcessDevice(Device):
     slowness = float(os.environ.get("PMG_TEST_SLOWNESS") or 1)
     patience = 3.0
 
-    def __init__(self, command: list[str], env: dict[str, str]) -> None:
+    def __init__(
+        self,
+        command: list[str],
+        env: dict[str, str],
+        cwd: Path | None = None,
+        before: Callable[[], None] = _die_with_parent,
+    ) -> None:
         super().__init__()
         self.process = subprocess.Popen(
             command,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
-            cwd=ROOT,
+            cwd=cwd or (ROOT if ROOT.exists() else None),
             env=env,
             start_new_session=True,
-            preexec_fn=_die_with_parent,
+            preexec_fn=before,
         )
         self._reader = threading.Thread(target=self._read, daemon=True)
         self._reader.start()

@@ -26,10 +26,10 @@ from pathlib import Path
 from typing import Any
 
 from . import board_network
-from .base import Device, DeviceError, Target
+from .base import DeviceError, Target
+from .repl import ReplDevice
 
 MPY_VERSION = 6  # of the compiled form, for MicroPython 1.25
-END = b"\x04"
 
 # Loads a compiled script from the serial port: compiling on the board takes seconds and memory. Its
 # place is made first: an ESP32's UART holds what comes in 20 ms, and a collection may take longer.
@@ -98,7 +98,7 @@ serve()
 STORE_PIECE = 1536
 
 
-class SerialDevice(Device):
+class SerialDevice(ReplDevice):
     slowness = 2.0
 
     def __init__(self, target: SerialTarget) -> None:
@@ -106,10 +106,6 @@ class SerialDevice(Device):
         self._target = target
         self.host, self.peer = target.address, target.peer
         self.slowness = target.slowness
-        self._over = threading.Event()
-        self._failure = ""
-        self._rest = b""
-        self._part = 0  # of what the raw REPL sends: output, the traceback, the prompt
 
     def follow(self) -> None:
         """Begins to read what the script says; it has been given to the board."""
@@ -117,41 +113,27 @@ class SerialDevice(Device):
         self._reader.start()
 
     def _read(self) -> None:
-        descriptor = self._target.port.fileno()
         try:
+            descriptor = self._target.port.fileno()
             while self._part < 2:
                 # In slices: what comes after the script's end is not for us.
                 if select.select([descriptor], [], [], 0.05)[0]:
                     data = os.read(descriptor, 65536)
                     if not data:
                         raise OSError("it was closed")
-                    self._received(data)
-        except OSError as e:  # the port is gone
+                    self.received(data)
+        except (OSError, ValueError) as e:  # the port is gone
             if not self._failure:
                 self._failure = f"the serial port failed: {e}"
-        if self._failure:
-            self._feed(self._failure.encode() + b"\n")
         self._target.in_use = None
-        self._over.set()
-        self._end()
-
-    def _received(self, data: bytes) -> None:
-        *parts, rest = data.split(END)
-        for part in parts:
-            self._output(part)
-            self._part += 1
-        self._output(rest)
-
-    def _output(self, data: bytes) -> None:
-        if self._part == 0:
-            self._feed(data)
-        elif self._part == 1:
-            self._failure += data.decode(errors="backslashreplace")
+        self.ended()
 
     def broke(self, text: str) -> None:
         """The board has stopped: there will be no more of this script."""
+        if self.is_over:
+            return
         self._failure = text
-        self._feed(b"\n" + text.encode() + b"\n")
+        self._feed(b"\n")
         self._part = 2
         if threading.current_thread() is not self._reader:
             self._reader.join()
@@ -172,20 +154,11 @@ class SerialDevice(Device):
         self._write("exec 'import machine; machine.reset()'")
         self._target.restarted(self)
 
-    def ending(self) -> str | None:
-        if not self._over.wait(10 * self.slowness):
-            raise DeviceError("the script did not end")
-        return self._failure.strip().rpartition("\n")[2] or None
+    def was_reset(self) -> None:
+        """The board says that it restarts, which nobody here has asked for."""
 
-    def kill(self) -> None:
-        for _ in range(2):
-            if self._over.is_set():
-                return
-            with contextlib.suppress(OSError):
-                self.interrupt()
-            self._over.wait(self.slowness)
-        if not self._over.is_set():
-            self._target.hung(self)
+    def _hung(self) -> None:
+        self._target.hung(self)
 
 
 class SerialTarget(Target):
@@ -336,21 +309,45 @@ class SerialTarget(Target):
     def reach(self, port: int) -> tuple[str, int]:
         return (self.address, port)
 
-    def start(self, source: str, params: dict[str, Any]) -> SerialDevice:
+    def fresh(self) -> None:
+        """A prompt behind a soft reset."""
+        self._fresh()
+
+    def _fresh(self) -> None:
         if self._transport is None:
             self._open()
         elif self.in_use:
             self.in_use.retire()
         self._enter()
+
+    def _network(self) -> None:
         # A soft reset leaves a Wi-Fi's link as it is; a hard one, or the network itself, may not.
         if self.wifi or not self.address:
             self._find_network()
+
+    def start(self, source: str, params: dict[str, Any]) -> SerialDevice:
+        self._fresh()
+        self._network()
         device = self.device_type(self)
         text = self.text(source, params, device)
         if self._compiled:
             self._give_compiled(text)
         else:
             self._transport.exec_raw_no_follow(text)
+        return self._follow(device)
+
+    def begin(self, text: str) -> SerialDevice:
+        """Runs a text at the prompt, in the namespace that what ran before has left."""
+        device = self.device_type(self)
+        self.prompt()
+        self._transport.exec_raw_no_follow(text)
+        return self._follow(device)
+
+    def prompt(self) -> None:
+        """Has the transport at the raw REPL, whatever was read of its last prompt."""
+        self._transport.enter_raw_repl(soft_reset=False, timeout_overall=10 * self.slowness)
+
+    def _follow(self, device: SerialDevice) -> SerialDevice:
         self.in_use = device
         device.follow()
         return device

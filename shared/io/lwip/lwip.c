@@ -399,6 +399,17 @@ int pmg_io_connect_result(struct mg_connection *c) {
     return s->connected ? 0 : -EINPROGRESS;
 }
 
+int pmg_io_give(struct mg_connection *from, struct mg_connection *to) {
+    pmg_lwip_sock_t *s = pmg_lwip_sock(from);
+    to->loc = from->loc;
+    to->fd = s;
+    s->c = to;
+    from->fd = (void *)(size_t)-1;
+    pmg_x(from)->io_mask = 0;
+    pmg_x(to)->io_mask = PMG_IO_WRITE;
+    return pmg_io_watch(to, PMG_IO_WRITE);
+}
+
 // ---------------------------------------------------------------------------------------------
 // The network
 
@@ -423,13 +434,13 @@ int pmg_io_zone(const char *name) {
     while (*p >= '0' && *p <= '9' && n <= UINT8_MAX) {
         n = n * 10 + (unsigned)(*p++ - '0');
     }
-    if (*p != '\0') {
-        PMG_LWIP_ENTER
-        struct netif *found = netif_find(name);
-        n = found != NULL ? netif_get_index(found) : 0;
-        PMG_LWIP_EXIT
-    }
-    return n > 0 && n <= UINT8_MAX ? (int)n : -ENODEV;
+    PMG_LWIP_ENTER
+    struct netif *found = *p != '\0'       ? netif_find(name)
+                          : n <= UINT8_MAX ? netif_get_by_index((u8_t)n)
+                                           : NULL;
+    n = found != NULL ? netif_get_index(found) : 0;
+    PMG_LWIP_EXIT
+    return n > 0 ? (int)n : -ENODEV;
 }
 
 int pmg_io_dns_servers(struct mg_addr *out, int max) {

@@ -37,10 +37,11 @@ void pmg_lwip_to_ip(const struct mg_addr *a, ip_addr_t *ip) {
 #if LWIP_IPV6
     if (a->is_ip6) {
         u32_t w[4];
-        memcpy(w, a->addr.ip, 16);
+        uint32_t zone = pmg_addr_zone(a, (uint8_t *)w);
+        (void)zone;
         IP_ADDR6(ip, w[0], w[1], w[2], w[3]);
 #if LWIP_IPV6_SCOPES
-        ip6_addr_set_zone(ip_2_ip6(ip), a->scope_id);
+        ip6_addr_set_zone(ip_2_ip6(ip), (u8_t)zone);
 #endif
         return;
     }
@@ -56,7 +57,7 @@ void pmg_lwip_from_ip(const ip_addr_t *ip, u16_t port, struct mg_addr *a) {
         a->is_ip6 = true;
         memcpy(a->addr.ip, ip_2_ip6(ip)->addr, 16);
 #if LWIP_IPV6_SCOPES
-        a->scope_id = ip6_addr_zone(ip_2_ip6(ip));
+        (void)pmg_addr_set_zone(a, ip6_addr_zone(ip_2_ip6(ip)));
 #endif
         return;
     }

@@ -38,8 +38,7 @@ static socklen_t to_sock(const struct mg_addr *a, addr_t *s) {
     if (a->is_ip6) {
         s->in6.sin6_family = AF_INET6;
         s->in6.sin6_port = a->port;
-        s->in6.sin6_scope_id = a->scope_id;
-        memcpy(&s->in6.sin6_addr, a->addr.ip, 16);
+        s->in6.sin6_scope_id = pmg_addr_zone(a, (uint8_t *)&s->in6.sin6_addr);
         return sizeof(s->in6);
     }
     s->in.sin_family = AF_INET;
@@ -53,8 +52,8 @@ static void from_sock(const addr_t *s, struct mg_addr *a) {
     if (s->sa.sa_family == AF_INET6) {
         a->is_ip6 = true;
         a->port = s->in6.sin6_port;
-        a->scope_id = s->in6.sin6_scope_id <= UINT8_MAX ? (uint8_t)s->in6.sin6_scope_id : 0;
         memcpy(a->addr.ip, &s->in6.sin6_addr, 16);
+        (void)pmg_addr_set_zone(a, s->in6.sin6_scope_id);
     } else if (s->sa.sa_family == AF_INET) {
         a->port = s->in.sin_port;
         memcpy(a->addr.ip, &s->in.sin_addr, 4);
@@ -75,19 +74,22 @@ static socklen_t unix_sock(const char *path, addr_t *s) {
 #endif
 
 int pmg_io_zone(const char *name) {
-    unsigned long n = 0;
+    uint64_t n = 0;
     const char *p = name;
-    while (*p >= '0' && *p <= '9' && n <= UINT8_MAX) {
-        n = n * 10 + (unsigned long)(*p++ - '0');
+    while (*p >= '0' && *p <= '9' && n <= INT_MAX) {
+        n = n * 10 + (uint64_t)(*p++ - '0');
     }
-    if (*p != '\0') {
 #if defined(PMG_IO_ESP) // names are ESP-IDF's own, and not to be asked for by any thread
-        n = 0;
+    n = *p == '\0' && n < 250 ? n : 0; // and so the 25 of "%251" is a percent sign
 #else
+    char found[IF_NAMESIZE];
+    if (*p != '\0') {
         n = if_nametoindex(name);
-#endif
+    } else if (n > INT_MAX || if_indextoname((unsigned)n, found) == NULL) {
+        n = 0;
     }
-    return n > 0 && n <= UINT8_MAX ? (int)n : -ENODEV;
+#endif
+    return n > 0 ? (int)n : -ENODEV;
 }
 
 static void read_local(struct mg_connection *c) {
@@ -343,6 +345,16 @@ int pmg_io_connect_result(struct mg_connection *c) {
     err = err == ECONNRESET ? ECONNREFUSED : err == ECONNABORTED ? ETIMEDOUT : err;
 #endif
     return -err;
+}
+
+int pmg_io_give(struct mg_connection *from, struct mg_connection *to) {
+    pmg_io_unwatch(from);
+    pmg_x(from)->io_mask = 0;
+    to->loc = from->loc;
+    set_fd(to, fd_of(from));
+    set_fd(from, -1);
+    pmg_x(to)->io_mask = PMG_IO_WRITE;
+    return pmg_io_watch(to, PMG_IO_WRITE);
 }
 
 size_t pmg_io_unsent(struct mg_connection *c) {

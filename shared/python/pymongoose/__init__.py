@@ -20,6 +20,8 @@ def __getattr__(name):
             import pymongoose.jwt
 
             return getattr(pymongoose.jwt, name)
+        if name in ("client", "mqtt"):
+            return __import__("pymongoose." + name, None, None, (name,))
         if name in ("EventData", "Handler"):
             import pymongoose.hints
 

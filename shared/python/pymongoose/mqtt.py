@@ -21,13 +21,12 @@ from pymongoose import (
 # What _event() is for.
 _EVENTS = (MG_EV_ERROR, MG_EV_CLOSE, MG_EV_MQTT_CMD, MG_EV_MQTT_MSG)
 _POLICIES = ("refuse", "drop_oldest", "drop_newest")
-_STATES = ("acknowledged", "refused", "dropped", "expired")
 # The core's counters.
-_QUEUED, _DROPPED, _EXPIRED, _SKIPPED, _RESULTS = range(5)
+_QUEUED, _DROPPED, _EXPIRED, _SKIPPED, _REJECTED, _RESULTS = range(6)
 _NEVER = 1 << 29  # milliseconds
 
 
-class MqttSession:
+class MqttSession(_MqttSession):  # type: ignore[misc]  # C, without a stub
     """Messages with QoS 1 and 2 wait in a queue of `queue_max`, and of `queue_bytes` of memory (0: a
     default), until the server has them. Messages with QoS 0 are not kept.
 
@@ -76,7 +75,6 @@ class MqttSession:
         self.on_subscribed = on_subscribed
         self.connected = False
         self.retry_in = 0  # milliseconds of the wait that runs, 0 if none does
-        self.rejected = 0  # messages with QoS 1 and 2 for which there was no room
         self._manager = manager
         self._urls = urls
         self._turn = 0
@@ -93,7 +91,7 @@ class MqttSession:
         self._closed = False
         tells = on_delivery is not None, on_subscribed is not None
         policy = _POLICIES.index(queue_policy)
-        self._core = _MqttSession(manager, queue_max, queue_bytes, version, policy, *tells)
+        super().__init__(manager, queue_max, queue_bytes, version, policy, *tells)
         # It is only ever put off and back, which needs no memory and cannot fail; and it comes again
         # by itself should a call of it fail.
         self._timer = manager.timer_add(max(retry_max, 1000), self._tick, repeat=True)
@@ -101,6 +99,7 @@ class MqttSession:
         try:
             if tells[0] or tells[1]:
                 self._teller = manager.timer_add(_NEVER, self._results, repeat=True)
+                self._told_by(self._teller)
             self._connect(True)
         except BaseException:
             self.close()
@@ -109,41 +108,27 @@ class MqttSession:
     @property
     def queued(self):
         """How many messages the server does not have yet."""
-        return self._core.count(_QUEUED)
+        return self._count(_QUEUED)
 
     @property
     def dropped(self):
         """How many messages were given up: by the queue's policy, for a limit of the server's, by close()."""
-        return self._core.count(_DROPPED)
+        return self._count(_DROPPED)
 
     @property
     def expired(self):
         """How many messages were not sent within their time."""
-        return self._core.count(_EXPIRED)
+        return self._count(_EXPIRED)
 
     @property
     def skipped(self):
         """How many messages of the server were larger than max_message."""
-        return self._core.count(_SKIPPED)
+        return self._count(_SKIPPED)
 
-    def publish(self, topic, message, qos=0, retain=False, *, expiry=0, properties=None):
-        """A token, 1 or more: it was sent (QoS 0) or is kept until the server has it. 0: not taken."""
-        if self._closed:
-            return 0
-        token = self._core.publish(topic, message, qos, retain, properties, expiry)
-        if token == 0 and qos > 0:
-            self.rejected += 1
-        self._tell_soon()
-        return token
-
-    def subscribe(self, topic, qos=0, *, options=0):
-        """Subscribes, now and after each reconnect."""
-        self._core.subscribe(topic, qos, options)
-        self._tell_soon()
-
-    def unsubscribe(self, topic):
-        """Ends a subscription."""
-        self._core.unsubscribe(topic)
+    @property
+    def rejected(self):
+        """How many messages with QoS 1 and 2 were not taken: no room, or the session had ended."""
+        return self._count(_REJECTED)
 
     def close(self):
         """Says goodbye to the server and ends; what is still queued is dropped."""
@@ -154,7 +139,7 @@ class MqttSession:
         self._timer.cancel()
         if self._teller:
             self._teller.cancel()
-        self._core.close()
+        self._end()
         conn = self._conn
         if conn and self.connected:
             conn.drain()
@@ -172,7 +157,7 @@ class MqttSession:
         try:
             url = self._urls[self._turn % len(self._urls)]
             conn = self._manager.mqtt_connect(url, self._handler, events=_EVENTS, **self._options)
-            self._core.attach(conn)
+            self._attach(conn)
             if self._tls is not None:
                 conn.tls_init(self._tls)
             self._conn = conn
@@ -180,30 +165,30 @@ class MqttSession:
             if conn:
                 conn.close()  # before a byte has left
             if first:  # the program does not know its session yet
-                self._later()
+                self._retry_later()
             else:
                 self._reason = str(e)
                 self._lost()
         except BaseException:
             if conn:
                 conn.close()
-            self._later()
+            self._retry_later()
             raise
 
     def _tick(self):
         """The wait is over; or a look at whether all is well."""
-        if self._core.attached():
+        if self._attached():
             if self.connected:
                 self._failures = 0  # it has lasted
-                self._core.pump()
+                self._pump()
             elif self._conn is None:  # the last one is not quite gone
-                self._core.later(self._timer, 1)
+                self._later(self._timer, 1)
         elif self._conn is not None:  # its end was not heard for want of memory
             self._lost()
         else:
             self._connect()
 
-    def _later(self):
+    def _retry_later(self):
         self._conn = None
         if self._closed:
             return
@@ -216,24 +201,24 @@ class MqttSession:
         except MemoryError:
             part = 128
         self.retry_in = delay - delay * part // 512
-        if not self._core.later(self._timer, self.retry_in):  # the Manager ends
+        if not self._later(self._timer, self.retry_in):  # the Manager ends
             self.retry_in = 0
             self._closed = True
-            self._core.close()
+            self._end()
 
     def _lost(self):
-        self._core.pump()  # what has expired goes
+        self._pump()  # what has expired goes
         up, self.connected = self.connected, False
         told = up or not self._closed
         reason, self._reason = self._reason or "connection closed", ""
-        self._later()
+        self._retry_later()
         try:
             if told:
-                self._tell(False, reason)
+                self._changed(False, reason)
         finally:
             self._results()
 
-    def _tell(self, up, text):
+    def _changed(self, up, text):
         if self.on_state:
             self.on_state(up, text)
 
@@ -245,39 +230,23 @@ class MqttSession:
             if self.on_message:
                 self.on_message(data)
         elif ev == MG_EV_MQTT_CMD:
-            cmd = data.cmd
-            if cmd == MQTT_CMD_CONNACK and data.ack == 0:
+            if data.cmd == MQTT_CMD_CONNACK and data.ack == 0:
                 self.connected = True
-                self._core.later(self._timer, self._retry[1])
-                self._tell(True, "")
-            self._results()
+                self._later(self._timer, self._retry[1])
+                self._changed(True, "")
         elif ev == MG_EV_ERROR:
             if self._skipped != self.skipped:
                 self._skipped = self.skipped
-                self._tell(True, data)
+                self._changed(True, data)
             else:
                 self._reason = data
         elif ev == MG_EV_CLOSE:
             self._lost()
 
-    # Results
-
-    def _tell_soon(self):
-        # Not from inside publish(), whose caller does not know the token yet.
-        if self._teller and self._core.count(_RESULTS):
-            self._core.later(self._teller, 0)
-
     def _results(self):
-        if not self._teller:
-            return
-        try:
-            result = self._core.result()
-            while result:
-                if len(result) == 4:
-                    if self.on_subscribed:
-                        self.on_subscribed(result[2], result[3], result[1])
-                elif self.on_delivery:
-                    self.on_delivery(result[1], _STATES[result[0]], result[2])
-                result = self._core.result()
-        finally:
-            self._tell_soon()  # the rest, if the program has raised
+        if self._teller:
+            try:
+                self._tell(self.on_delivery, self.on_subscribed)
+            finally:  # the rest, if the program has raised
+                if self._count(_RESULTS):
+                    self._later(self._teller, 0)

@@ -1,0 +1,296 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# mypy: ignore-errors
+"""Requests that wait for their response: get(), post() and others, by the names of requests."""
+
+from _pymongoose import _in_handler
+
+from pymongoose import Error, Manager, millis
+from pymongoose.fetch import (
+    END,
+    PIECE,
+    Headers,  # noqa: F401
+    HTTPError,  # noqa: F401
+    Pool,
+    RequestError,
+    Timeout,  # noqa: F401
+)
+from pymongoose.fetch import Response as _Base
+
+_HERE = (
+    "client waits for its answers, which a handler, a timer's or a scheduled callback must not: "
+    "use pymongoose.aio there"
+)
+
+
+_LIMITS = {
+    "connect_timeout": 0,
+    "handshake_timeout": 0,
+    "head_timeout": 0,
+    "body_timeout": 0,
+    "send_timeout": 0,
+    "min_rate": 0,
+}
+
+
+class Response(_Base):
+    """A response. Close it, or read it to its end, if it was asked for with stream=True."""
+
+    _content = None
+    _session = None
+    _ours = False  # the session ends with it
+
+    @property
+    def content(self):
+        """The body, bytes."""
+        if self._content is None:
+            if self._session is None:
+                raise Error("the body was read already, or the response closed")
+            self._content = b"".join(self._pieces())
+        return self._content
+
+    @property
+    def text(self):
+        """The body as str, by its charset or as UTF-8."""
+        return self._text(self.content)
+
+    def json(self):
+        return self._json(self.content)
+
+    def _pieces(self):
+        fetch = self._fetch
+        if self._content is not None:
+            if self._content:
+                yield self._content
+            return
+        try:
+            while True:
+                piece = fetch.take()
+                if piece:
+                    yield piece
+                elif fetch.phase == END:
+                    fetch.check()
+                    break
+                else:
+                    self._session._more(fetch)
+        except BaseException:
+            self.close()
+            raise
+        self.close()
+
+    def iter_content(self, chunk_size=None):
+        """The body in pieces of `chunk_size` bytes, of any size without."""
+        rest = b""
+        for piece in self._pieces():
+            if chunk_size is None:
+                yield piece
+                continue
+            rest += piece
+            while len(rest) >= chunk_size:
+                yield rest[:chunk_size]
+                rest = rest[chunk_size:]
+        if rest:
+            yield rest
+
+    def iter_lines(self, chunk_size=None, decode_unicode=False):
+        """The lines of the body, without their ends."""
+        rest = b""
+        for piece in self._pieces():
+            lines = (rest + piece).split(b"\n")
+            rest = lines.pop()
+            for line in lines:
+                line = line[:-1] if line.endswith(b"\r") else line
+                yield line.decode() if decode_unicode else line
+        if rest:
+            yield rest.decode() if decode_unicode else rest
+
+    def __iter__(self):
+        return self.iter_content()
+
+    def save(self, path, progress=None):
+        """Writes the body into a file, which appears when it is whole; returns its size.
+
+        progress(done, total) is called after each piece; total is None if it is not known."""
+        saving = self._saving(path, progress)
+        try:
+            for piece in self._pieces():
+                saving.write(piece)
+            return saving.end()
+        finally:
+            saving.close()
+
+    def close(self):
+        """Ends it, and its connection if there is more to come."""
+        session, self._session = self._session, None
+        if session:
+            self._fetch.abort()
+            if self._ours:
+                session.close()
+            else:
+                session._settle()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        self.close()
+
+
+class Session(Pool):
+    """Keeps connections, and what all its requests have in common."""
+
+    _kind = Response
+    _waits = False
+
+    def _open(self):
+        if self._closed:
+            raise Error("the session is closed")
+        # Every phase has its time already, and a program may let a response wait.
+        limits = _LIMITS
+        if self.max_body is not None:
+            limits = dict(limits)
+            limits["max_body"] = self.max_body
+        self.manager = Manager(None, **limits)
+
+    def request(self, method, url, **options):
+        """Sends a request and gives its Response, with stream=True as soon as its head is here."""
+        if _in_handler():
+            raise RequestError(_HERE, 16)  # EBUSY
+        fetch = self.prepare(method, url, **options)
+        if self.manager is None:
+            self._open()
+        elif self.idle:
+            self.manager.poll(0)  # a server may have left meanwhile
+        fetch.begin()
+        self._wait(fetch)
+        if fetch.error:
+            fetch.check()
+        response = fetch.response
+        if fetch.stream:
+            response._session = self
+        elif response._content is None:
+            response._content = b"".join(response._pieces())
+        return response
+
+    def _wait(self, fetch):
+        """Polls until the response is there."""
+        poll = self.manager.poll
+        try:
+            while not fetch.settled:
+                if fetch.due:
+                    fetch.go_on()
+                elif fetch.unsent and fetch.wants():
+                    fetch.push(fetch.body.read(PIECE))
+                else:
+                    ms = fetch.left()
+                    if ms:
+                        poll(ms)
+        except BaseException:
+            fetch.abort()
+            self._settle()
+            raise
+
+    def _more(self, fetch):
+        """Polls until there is more of the body."""
+        if _in_handler():
+            raise RequestError(_HERE, 16)
+        fetch.since = millis()  # what the program did meanwhile is not the server's delay
+        while not fetch.pieces and fetch.phase != END:
+            ms = fetch.left()
+            if ms:
+                self.manager.poll(ms)
+
+    def _settle(self):
+        """Lets go of what was closed."""
+        if self.manager and not _in_handler():
+            self.manager.poll(0)
+
+    def get(self, url, **kwargs):
+        return self.request("GET", url, **kwargs)
+
+    def post(self, url, **kwargs):
+        return self.request("POST", url, **kwargs)
+
+    def put(self, url, **kwargs):
+        return self.request("PUT", url, **kwargs)
+
+    def patch(self, url, **kwargs):
+        return self.request("PATCH", url, **kwargs)
+
+    def delete(self, url, **kwargs):
+        return self.request("DELETE", url, **kwargs)
+
+    def head(self, url, **kwargs):
+        kwargs.setdefault("allow_redirects", False)
+        return self.request("HEAD", url, **kwargs)
+
+    def options(self, url, **kwargs):
+        return self.request("OPTIONS", url, **kwargs)
+
+    def close(self):
+        """Closes its connections."""
+        self._closed = True
+        self.tls = None
+        manager, self.manager = self.manager, None
+        if manager:
+            manager.close()
+            Pool.close(self)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *args):
+        self.close()
+
+
+class _Once(Session):
+    """For one request."""
+
+    keep = 1
+
+    def __init__(self):
+        pass
+
+
+def request(method, url, *, max_body=None, **kwargs):
+    """One request on a connection of its own; the keywords are those of Session.request()."""
+    session = _Once()
+    if max_body is not None:
+        session.max_body = max_body
+    try:
+        response = session.request(method, url, **kwargs)
+        if response._session:
+            response._ours = True
+            session = None
+        return response
+    finally:
+        if session:
+            session.close()
+
+
+def get(url, **kwargs):
+    return request("GET", url, **kwargs)
+
+
+def post(url, **kwargs):
+    return request("POST", url, **kwargs)
+
+
+def put(url, **kwargs):
+    return request("PUT", url, **kwargs)
+
+
+def patch(url, **kwargs):
+    return request("PATCH", url, **kwargs)
+
+
+def delete(url, **kwargs):
+    return request("DELETE", url, **kwargs)
+
+
+def head(url, **kwargs):
+    kwargs.setdefault("allow_redirects", False)
+    return request("HEAD", url, **kwargs)
+
+
+def options(url, **kwargs):
+    return request("OPTIONS", url, **kwargs)

@@ -1,0 +1,92 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""Undoes gzip and deflate, as far as this Python can: feed() it, then read() until b""."""
+
+STEP = 65536
+
+
+class _Zlib:
+    """CPython's, piece by piece."""
+
+    def __init__(self, zlib, coding):
+        self._zlib = zlib
+        self._raw = coding == "deflate"  # some servers leave the header out
+        self._coder = zlib.decompressobj(47)
+        self._rest = b""
+        self._fed = False
+
+    def feed(self, data):
+        self._rest += data
+        self._fed = True
+
+    def read(self):
+        if not self._rest:
+            return b""
+        try:
+            piece = self._coder.decompress(self._rest, STEP)
+        except self._zlib.error as e:
+            if not self._raw:
+                raise ValueError(str(e)) from None
+            self._raw = False
+            self._coder = self._zlib.decompressobj(-15)
+            return self.read()
+        self._raw = False
+        self._rest = self._coder.unconsumed_tail
+        if self._coder.eof:
+            rest = self._coder.unused_data  # a gzip body may have several members
+            if rest.startswith(b"\x1f\x8b"):
+                self._coder = self._zlib.decompressobj(47)
+                self._rest = rest
+                self._fed = True
+                return piece or self.read()
+            self._rest = b""
+        return piece
+
+    def finish(self):
+        if self._fed and not self._coder.eof:
+            raise ValueError("it ends too early")
+
+
+class _Deflate:
+    """MicroPython's reads from a stream, so that all of it must be there."""
+
+    def __init__(self, deflate):
+        self._deflate = deflate
+        self._pieces = []
+        self._stream = None
+
+    def feed(self, data):
+        self._pieces.append(data)
+
+    def read(self):
+        return self._stream.read(1024) if self._stream else b""
+
+    def finish(self):
+        if self._stream is None and self._pieces:
+            import io
+
+            deflate = self._deflate
+            data = b"".join(self._pieces)
+            self._pieces = []
+            form = deflate.GZIP if data[:2] == b"\x1f\x8b" else deflate.ZLIB
+            if form == deflate.ZLIB and (data[0] & 15 != 8 or (data[0] << 8 | data[1]) % 31):
+                form = deflate.RAW
+            self._stream = deflate.DeflateIO(
+                io.BytesIO(data), form, 0 if form == deflate.ZLIB else 15
+            )
+
+
+def decoder(coding):
+    """What undoes a Content-Encoding; None: the body is given as it comes."""
+    if coding not in ("gzip", "x-gzip", "deflate"):
+        return None
+    try:
+        import zlib
+
+        if hasattr(zlib, "decompressobj"):
+            return _Zlib(zlib, coding)
+    except ImportError:
+        pass
+    try:
+        return _Deflate(__import__("deflate"))
+    except ImportError:
+        return None
