@@ -307,7 +307,7 @@ def test_sessions_that_are_taken_and_not(client, server):
 
 
 def test_stale_session(client, server):
-    if server.eval("__import__('time').time()") < 1_600_000_000:
+    if not server.eval("__import__('pymongoose.web.session', None, None, ['now']).now()"):
         assert client.get("/count").text == "1"  # a board without a clock takes them
         return
     r = client.get("/count", headers={"Cookie": "session=" + signed({"n": 5}, age=32 * 86400)})
@@ -383,7 +383,7 @@ def test_basic_auth(client):
     assert r.headers["WWW-Authenticate"] == 'Basic realm="Login", charset="UTF-8"'
     assert client.get("/private", auth=("ada", "päss")).text == "for ada"
     assert client.get("/private", auth=("ada", "x")).status_code == 401
-    for header in ("Basic", "Basic !!", "Basic YQ==", "Bearer x", "basic " + "A" * 2000):
+    for header in ("Basic", "Basic !!", "Basic YQ==", "Bearer x", "basic " + "A" * 200):
         assert client.get("/private", headers={"Authorization": header}).status_code == 401
 
 

@@ -7,7 +7,7 @@ import time
 from pymongoose import base64_decode, base64_encode, compare_digest, hmac_sha256
 
 _MOST = 3800  # bytes: browsers keep 4096 with name and attributes
-_EARLY = 1600000000  # a clock before this was never set
+_EARLY = 1764547200  # a clock before December of 2025 was never set
 
 
 def _to_url(data):
