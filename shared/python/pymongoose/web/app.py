@@ -51,7 +51,7 @@ class App:
         self.session_max_age = session_max_age
         self.proxies = proxies
         self._routes = []
-        self._table, self._listed, self._fast, self._names = b"", [], [], []
+        self._table, self._listed, self._fast, self._names = None, [], [], []
         self._before, self._after, self._errors = [], [], []
         self._parent = None
         self._hooked = False  # does any request need more than its handler?
@@ -142,7 +142,7 @@ class App:
                 raise ValueError("an App cannot be mounted below itself")
             above = above._parent
         for route in app._routes:
-            self._check(Pattern(prefix + route.pattern.text), route.methods)
+            self._check(Pattern(prefix + route.text), route.methods)
         app._parent = self
         self._mounted.append((prefix, app))
         self._changed()
@@ -157,10 +157,11 @@ class App:
     def routes(self):
         """All routes as (methods, pattern, handler), the one that is looked at first in front."""
         seen = []
+        self._build()
         for route in self._listed:
             if route not in seen:
                 seen.append(route)
-        return [(each.methods, each.pattern.text, each.handler) for each in seen]
+        return [(each.methods, each.text, each.handler) for each in seen]
 
     # ---- Where it runs ------------------------------------------------------------------------
 
@@ -233,7 +234,7 @@ class App:
 
     def _check(self, pattern, methods):
         for route in self._all():
-            if route.pattern.shape == pattern.shape:
+            if route.shape == pattern.shape:
                 for method in methods:
                     if method in route.methods:
                         raise ValueError(
@@ -244,7 +245,7 @@ class App:
         routes = list(self._routes)
         for prefix, app in self._mounted:
             for each in app._all():
-                pattern = Pattern(prefix + each.pattern.text)
+                pattern = Pattern(prefix + each.text)
                 route = Route(each.app, pattern, each.methods, each.handler, each.kind, each.upload)
                 routes.append(route)
         return routes
@@ -257,7 +258,7 @@ class App:
 
     # Is anything of it async? A generator is the same to MicroPython.
     def _async(self):
-        found = [route.handler for route in self._listed]
+        found = [route.handler for route in self._all()]
         apps = [self]
         while apps:
             app = apps.pop()
@@ -273,17 +274,26 @@ class App:
     def _changed(self):
         if self._parent is not None:
             self._parent._changed()
+        self._table = None
+        if self._attached:
+            self._build()
+            for listener in self._attached:
+                listener.set_handler(self._handle, events=self._events())
+
+    # What a request is looked up in, made when the first listener is there.
+    def _build(self):
+        if self._table is not None:
+            return
         self._table, self._listed = table_of(self._all())
         self._hooked = self._any_hooks()
         # Handlers that can be called at once, by the number of their record.
         self._fast = [
             None if self._hooked or not route.plain else route.handler for route in self._listed
         ]
-        self._names = [tuple(route.pattern.names) for route in self._listed]
-        for listener in self._attached:
-            listener.set_handler(self._handle, events=self._events())
+        self._names = [route.names for route in self._listed]
 
     def _events(self):
+        self._build()
         for route in self._listed:
             if route.upload is not None:
                 return (MG_EV_HTTP_MSG, MG_EV_HTTP_HDRS)
@@ -362,8 +372,7 @@ class App:
         route, notes = None, notes_of(request)
         while number >= 0:
             route = self._listed[number]
-            values = route.values_of(request)
-            if all([route.checks[name].match(values[name]) for name in route.checks]):
+            if route.fits(route.values_of(request)):
                 break
             route = None
             number = request.match(self._table, number + 1)

@@ -13,7 +13,7 @@ def add_static(app, prefix, folder, headers, listing):
     def static(request, path=""):
         response = Response(b"", 200, headers)
         # As the request names it: an App may be mounted elsewhere.
-        shown = request.route.pattern.text
+        shown = request.route.text
         shown = shown[: shown.rfind("/")]
         response.file = {shown: folder} if shown else folder
         response.listing = listing

@@ -105,40 +105,65 @@ class Pattern:
 class Route:
     """What one path means: `handler`, for `methods`."""
 
-    def __init__(self, app, pattern, methods, handler, kind, upload):
+    # Of most routes these stay as they are; on a board a route is as small as it can be.
+    kind = "http"  # or "ws", "sse"
+    upload = None  # or what its form may have at most
+    checks = None  # or the regular expressions of its parameters, by name
+    names = ()
+
+    def __init__(self, app, pattern, methods, handler, kind="http", upload=None):
         self.app = app  # whose hooks run
-        self.pattern = pattern
+        self.text = pattern.text
+        self.shape = pattern.shape
         self.methods = methods
         self.handler = handler
-        self.kind = kind  # "http", "ws", "sse"
-        self.upload = upload  # None, or what its form may have at most
-        self.checks = pattern.checks
-        self.plain = kind == "http" and not pattern.checks and upload is None
+        if pattern.names:
+            self.names = tuple(pattern.names)
+        if pattern.checks:
+            self.checks = pattern.checks
+        if kind != "http":
+            self.kind = kind
+        if upload is not None:
+            self.upload = upload
+
+    @property
+    def plain(self):
+        """Is there no more to it than its handler?"""
+        return self.kind == "http" and self.checks is None and self.upload is None
 
     def values_of(self, request):
         """The parameters of a request that this route fits, by name."""
-        return dict(zip(self.pattern.names, request.values or ()))
+        return dict(zip(self.names, request.values or ()))
+
+    def fits(self, values):
+        """Do the regular expressions fit, too?"""
+        return self.checks is None or all(
+            [self.checks[name].match(values[name]) for name in self.checks]
+        )
 
     def __repr__(self):
         name = getattr(self.handler, "__name__", "handler")
-        return "<Route %s %s: %s>" % (",".join(self.methods), self.pattern.text, name)
+        return "<Route %s %s: %s>" % (",".join(self.methods), self.text, name)
 
 
 def table_of(routes):
-    """The table of these routes, and the list of which its records are: [(method, route)]."""
-    rows = [(route.pattern.rank, i, route) for i, route in enumerate(routes)]
+    """The table of these routes, and the list of which its records are."""
+    rows = []
+    for i, route in enumerate(routes):
+        pattern = Pattern(route.text)
+        rows.append((pattern.rank, i, route, pattern.record))
     rows.sort(key=lambda row: row[:2])
-    table = b""
+    table = bytearray()
     listed = []
-    for _, _, route in rows:
+    for _, _, route, pattern in rows:
+        literal = pattern.find(b"\1")
+        literal = min(len(pattern) if literal < 0 else literal, 255)
         for method in route.methods:
-            pattern = route.pattern.record
-            literal = pattern.find(b"\1")
-            literal = min(len(pattern) if literal < 0 else literal, 255)
             record = bytes([len(method), literal]) + method.encode() + pattern
-            table += bytes([len(record) >> 8, len(record) & 255]) + record
+            table.extend(bytes([len(record) >> 8, len(record) & 255]))
+            table.extend(record)
             listed.append(route)
-    return table, listed
+    return bytes(table), listed
 
 
 def _make():

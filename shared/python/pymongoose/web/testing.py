@@ -275,6 +275,7 @@ class TestClient:
         """A request, and what the App answers: a TestResponse.
 
         `data` is a body, or a dict for a form; `files` are {field: (name, content)}."""
+        self.app._build()
         message = self._request(method.upper(), path, params, headers, data, json, files)
         conn = _Conn()
         runner, report = self.app._runner, self.app.error_handler
@@ -338,6 +339,7 @@ class TestClient:
             ("Sec-WebSocket-Version", "13"),
             ("Sec-WebSocket-Key", base64_encode(random_str(16))),
         ]
+        self.app._build()
         message = self._request("GET", path, params, pairs, None, None, None)
         conn = _Conn()
         self.app._handle(conn, MG_EV_HTTP_MSG, message)
