@@ -64,6 +64,10 @@ class Runner:
     def rest(self) -> None:
         """A test has ended."""
 
+    def has_wifi(self) -> bool:
+        """Asked of a board that does not know it by its kind."""
+        return "wifi" in self.capabilities
+
     def close(self) -> None:
         pass
 
@@ -378,6 +382,8 @@ class BoardRunner(Runner):
         name = self.target.device_name()
         if name is None:
             return DeviceError(f"the board at {self.name} is not there any more: was it unplugged?")
+        if "failed to access" in str(e) and "://" in name:
+            return DeviceError(f"nothing answers at {name}: is what gives that port running?")
         if "failed to access" in str(e):
             if name.startswith("/") and not os.access(name, os.R_OK | os.W_OK):
                 return DeviceError(
@@ -441,6 +447,10 @@ class BoardRunner(Runner):
 
     def port(self, port: int) -> int:
         return port
+
+    def has_wifi(self) -> bool:
+        self.fresh()
+        return b"True" in self._exec("import network\nprint(hasattr(network, 'WLAN'))")
 
     def wifi(self, ssid: str, psk: str) -> str:
         self.target.wifi = Wifi(ssid, psk)

@@ -13,6 +13,9 @@ from .find import Places
 from .runners import BoardRunner, DeskRunner, PicoRunner, Runner
 from .targets import DeviceError
 
+#: What follows from the kind of device: no script is asked for it.
+OF_THE_KIND = {"pins", "wifi", "desk", "board", "emulator"}
+
 
 class BoardAbsent(Exception):
     """There is no such board: the test is skipped, with this text."""
@@ -84,19 +87,15 @@ class Session:
     def probed(self, name: str, runner: Any) -> frozenset[str]:
         """What a script finds there: the capabilities that docs/hil.md lists."""
         if name not in self._probed:
-            if getattr(runner, "target", None) is None:
-                return frozenset()
             runner.rest()
-            with tempfile.TemporaryDirectory(prefix="pymongoose-probe-") as folder:
-                target = runner.target
-                kept, target.device_type = (
-                    getattr(target, "device_type", None),
-                    type(target).__dict__.get("device_type")
-                    or getattr(type(target), "device_type", None),
-                )
-                try:
+            target = runner.target
+            # Its own kind of script, whose lines are the probe's.
+            kept = target.__dict__.pop("device_type", None)
+            try:
+                with tempfile.TemporaryDirectory(prefix="pymongoose-probe-") as folder:
                     target.probe(Path(folder))
-                finally:
+            finally:
+                if kept is not None:
                     target.device_type = kept
             self._probed[name] = target.capabilities
         return self._probed[name]
@@ -126,7 +125,9 @@ class Lease:
     def lacking(self, wanted: set[str]) -> set[str]:
         runner = self._session.runner(self.name, 0)
         lacking = wanted - runner.capabilities
-        if lacking:
+        if "wifi" in lacking and runner.has_wifi():
+            lacking -= {"wifi"}
+        if lacking - OF_THE_KIND:
             lacking -= self._session.probed(self.name, runner)
         return lacking
 

@@ -25,9 +25,10 @@ def test_fixtures_of_both(target, baud, device):
     assert device.eval("6 * 7") == 42
 
 
-def test_a_process_of_theirs(redirect, pexpect_proc, device):
+def test_a_process_of_theirs(redirect, dut, device):
     """What pytest-embedded expects of a program is not what ours prints."""
-    pexpect_proc.write("theirs\n")
-    pexpect_proc.expect("theirs", timeout=10)
+    with redirect():
+        print("theirs")
+    dut.expect("theirs", timeout=10)
     device.exec("print('ours')")
     assert device.lines == ["ours"]

@@ -15,7 +15,11 @@ from pymongoose.testing.targets import DeviceError
 def test_it_is_a_board(device):
     assert device.name.startswith("socket://")
     assert "RP2040" in device.versions["board"]
-    assert device.peer_address
+    # Its link is PPP, which a board does not tell the address of.
+    with pytest.raises(
+        DeviceError, match="address of .* is not known(?s:.*)boot.py must bring one up"
+    ):
+        _ = device.address
 
 
 def test_its_own_files_stay(device):
@@ -48,5 +52,5 @@ def test_it_is_unplugged(device, tmp_path):
     os.kill(int(os.environ["PMG_TEST_RIG"]), signal.SIGKILL)
     with pytest.raises(DeviceError, match="has ended: the serial port failed"):
         device.wait_for("ready")
-    with pytest.raises(DeviceError, match="cannot be opened|does not answer|not there any more"):
+    with pytest.raises(DeviceError, match="nothing answers"):
         device.eval("1")

@@ -214,6 +214,8 @@ def test_pins(device, program):
         "machine.I2C(0)",
         "machine.Pin(1).drive(2)",
         "machine.WDT()",
+        "machine.Pin(1, drive=3)",
+        "machine.PWM(1, invert=True)",
         "network.PPP()",
         "network.LAN()",
     ],
@@ -233,6 +235,12 @@ def test_wifi(device):
         "assert w.isconnected() and w.status() == network.STAT_GOT_IP"
     )
     assert device.eval("w.config('ssid'), len(w.ifconfig())") == ("home", 4)
+
+
+@pytest.mark.pmg_needs("loopback")
+def test_what_a_script_finds(device):
+    """A name that only a script on the device can answer for; the device is as ever behind it."""
+    still_there(device)
 
 
 @pytest.mark.pmg_needs("no-such-thing")

@@ -58,7 +58,7 @@ mkdir "$work/faults" && touch "$work/faults/pytest.ini"
 cp tests/hil/faults.py "$work/faults/test_faults.py"
 $python tests/hil/from_docs.py "$work/faults"
 run faults --pmg-target=pico "--pmg-firmware=$top/build/firmware/RPI_PICO/firmware.uf2" \
-    -k "lamp or raises or floods or left_running or catches_all or after or heap or resets or test_pins or wifi"
+    -k "lamp or raises or floods or exits or left_running or catches_all or after or heap or resets or test_pins or wifi"
 
 mkdir "$work/board" && touch "$work/board/pytest.ini"
 cp tests/hil/boards.py "$work/board/test_board.py"

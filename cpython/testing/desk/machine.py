@@ -31,6 +31,11 @@ def _lacks(name):
     )
 
 
+def _refuse(where, more):
+    for name in more:
+        raise _lacks("%s(%s=)" % (where, name))
+
+
 def __getattr__(name):
     if name.startswith("__"):
         raise AttributeError(name)
@@ -160,16 +165,18 @@ class _Irq:
 
 
 class Pin:
-    IN, OUT, OPEN_DRAIN = 0, 1, 2
+    IN, OUT, OPEN_DRAIN, ALT = 0, 1, 2, 3
     PULL_UP, PULL_DOWN = 1, 2
     IRQ_FALLING, IRQ_RISING = 4, 8
 
-    def __init__(self, id, mode=-1, pull=-1, *, value=None):
+    def __init__(self, id, mode=-1, pull=-1, *, value=None, **more):
         self._id = _number(id)
+        _refuse("Pin", more)
         if mode != -1 or pull != -1 or value is not None:
             self.init(mode, pull, value=value)
 
-    def init(self, mode=-1, pull=-1, *, value=None):
+    def init(self, mode=-1, pull=-1, *, value=None, **more):
+        _refuse("Pin.init", more)
         if mode not in (-1, self.IN, self.OUT, self.OPEN_DRAIN):
             raise _lacks("Pin(mode=%r)" % (mode,))
         if pull not in (-1, None, self.PULL_UP, self.PULL_DOWN):
@@ -215,7 +222,8 @@ class Pin:
     def toggle(self):
         self._out(not _levels.get(self._id, 0))
 
-    def irq(self, handler=None, trigger=12, *, hard=False):
+    def irq(self, handler=None, trigger=12, *, hard=False, **more):
+        _refuse("Pin.irq", more)
         if hard:
             raise _lacks("Pin.irq(hard=True)")
         if trigger & ~12:
@@ -243,7 +251,8 @@ _modes, _levels = {}, {}
 class ADC:
     CORE_TEMP = 4
 
-    def __init__(self, id):
+    def __init__(self, id, **more):
+        _refuse("ADC", more)
         if isinstance(id, int) and 0 <= id < CHANNELS:
             self._channel = id
             return
@@ -261,7 +270,8 @@ class ADC:
 
 
 class PWM:
-    def __init__(self, dest, *, freq=None, duty_u16=None, duty_ns=None):
+    def __init__(self, dest, *, freq=None, duty_u16=None, duty_ns=None, **more):
+        _refuse("PWM", more)
         self._id = _number(dest)
         self._freq, self._duty = 0, 0
         self.init(freq=freq, duty_u16=duty_u16, duty_ns=duty_ns)

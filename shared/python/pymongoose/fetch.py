@@ -915,8 +915,8 @@ class Fetch:
             self.enter(CONNECT)
         else:
             self.enter(SEND)
-            if self.unsent and self.notify:
-                self.notify()
+        if self.notify:  # the time of this phase is another
+            self.notify()
 
     def _secured(self, _):
         self.enter(SEND)
@@ -924,7 +924,7 @@ class Fetch:
         if link.tunnel == "":
             link.tunnel = None
             self.ask()
-        if self.unsent and self.notify:
+        if self.notify:
             self.notify()
 
     def _wrote(self, _):
@@ -935,6 +935,8 @@ class Fetch:
                     self.notify()
             elif not self.link.conn.send_len:
                 self.phase = FIRST
+                if self.notify:
+                    self.notify()
 
     def _read(self, _):
         if self.phase in (SEND, FIRST, READ):
@@ -942,6 +944,8 @@ class Fetch:
             self.since = millis()
             if self.phase == FIRST:
                 self.phase = READ
+                if self.notify:
+                    self.notify()
 
     def _head(self, msg):
         if not self.stream or self.phase == CONNECT:
