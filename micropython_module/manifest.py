@@ -7,6 +7,8 @@ options.defaults(without="")
 include("$(MPY_DIR)/extmod/asyncio")
 
 _files = ["__init__.py", "hints.py"]
+if "PMG_HAS_AIO=0" not in options.without:
+    _files += ["aio/__init__.py", "aio/loop_micropython.py", "aio/manager.py"]
 if "PMG_HAS_MQTT=0" not in options.without:
     _files += ["mqtt.py"]
 if "PMG_HAS_RPC=0" not in options.without and "PMG_HAS_UTIL=0" not in options.without:

@@ -29,7 +29,8 @@ NAMES |= {"_Address": "Address", "_Service": "Service", "_Txt": "Txt", "_T": "T"
 
 
 def parsed(module: str) -> ast.Module:
-    return ast.parse((STUBS / f"{module or '__init__'}.pyi").read_text())
+    path = STUBS / f"{module or '__init__'}.pyi"
+    return ast.parse((path if path.exists() else STUBS / module / "__init__.pyi").read_text())
 
 
 def shown(node: ast.expr) -> str:
@@ -52,6 +53,8 @@ def signature(function: ast.FunctionDef, is_method: bool) -> str:
     if a.kwonlyargs:
         parts.append("*")
         parts += [part(*pair) for pair in zip(a.kwonlyargs, a.kw_defaults, strict=True)]
+    if a.kwarg:
+        parts.append("**" + part(a.kwarg, None))
     return f"({', '.join(parts)})"
 
 

@@ -68,6 +68,7 @@ typedef struct {
     size_t send_off; // bytes at the start of c->send that are gone
     size_t recv_off; // bytes at the start of c->recv that a raw reader consumed
     uint8_t io_mask; // what the backend watches
+    uint8_t told;    // the same, as an outer loop knows it: core/outer.c
     uint8_t in_hook; // handlers of it on the stack, at most PMG_NESTING_MAX
     unsigned registered : 1;
     unsigned in_work : 1;
@@ -139,6 +140,8 @@ struct pmg_mgr {
     bool broadcast;                           // of the next that is opened
     bool polling, waiting, stop, closing, silent, poll_events, firing_canceled;
     bool short_of_budget; // so the last buffer did not grow
+    bool outer, tells, tells_each; // somebody else's loop waits: core/outer.c
+    uint64_t told_due;             // and does so until then
     struct {
         unsigned turn;
         size_t claim, room, held;
@@ -152,6 +155,7 @@ struct pmg_mgr {
     uint8_t random[64];
     size_t random_left;
     pmg_attached_t *attached;
+    struct pmg_copy *copies; // of messages
     int err;
     int log_level; // that `hooks` are made for
     char err_text[192];

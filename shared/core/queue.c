@@ -20,7 +20,7 @@ void pmg_work(struct mg_connection *c) {
     }
     m->work_last = c;
     if (m->waiting) { // another thread queued it while we sleep
-        pmg_io_wake(m);
+        pmg_wake(m);
     }
 }
 

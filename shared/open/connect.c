@@ -51,6 +51,7 @@ static void connecting_ready(struct mg_connection *c, int mask, bool error) {
 }
 
 static void close_socket(struct mg_connection *c) {
+    pmg_outer_forget(c);
     pmg_io_close(c);
     pmg_x(c)->watched = pmg_x(c)->io_mask = 0;
 }

@@ -73,7 +73,7 @@ def test_stub_and_module_agree(tmp_path):
     if find_spec("_pymongoose") is None:
         pytest.skip("the package is not installed here: make cpython")
     # It is made when asked for, and for `import *` alone: the stub's names are the list.
-    (tmp_path / "allowed").write_text("pymongoose.__all__\n")
+    (tmp_path / "allowed").write_text("pymongoose.__all__\npymongoose.aio.__all__\n")
     run = mypy("mypy.stubtest", tmp_path, "--allowlist", "allowed", "pymongoose")
     assert run.returncode == 0, run.stdout + run.stderr
 

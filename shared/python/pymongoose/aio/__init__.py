@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""asyncio beside pymongoose, on both Pythons; its parts are imported when they are asked for."""
+
+_PARTS = {
+    "AsyncManager": "manager",
+}
+
+
+def __getattr__(name):
+    if name == "__all__":
+        return list(_PARTS)
+    part = _PARTS.get(name)
+    if part is None:
+        raise AttributeError("pymongoose.aio has no attribute " + name)
+    found = getattr(__import__("pymongoose.aio." + part, None, None, (name,)), name)
+    globals()[name] = found
+    return found
