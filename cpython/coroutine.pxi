@@ -73,3 +73,10 @@ def _coroutine_failed(Connection conn, ev, exc):
         m.holder = 0
     settle(m, 0)
     return not fault
+
+
+def _pause(Connection conn, bint on):
+    """For pymongoose.aio: messages wait to be taken, or no more."""
+    cdef mg_connection *c = ours(conn)
+    if c != NULL:
+        pmg_conn_pause(c, on)

@@ -75,6 +75,7 @@ cdef extern from "pmg.h":
     int pmg_mgr_timeout(pmg_mgr_t *, long *)
     int pmg_mgr_watch(pmg_mgr_t *)
     void pmg_conn_failed(mg_connection *, bint client)
+    void pmg_conn_pause(mg_connection *, bint)
     bint pmg_mgr_in_hook(pmg_mgr_t *)
     void pmg_mgr_poll_events(pmg_mgr_t *, bint)
     void pmg_live(pmg_live_t *)

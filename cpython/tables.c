@@ -291,9 +291,9 @@ int pmg_py_view_copy(const pmg_py_view_t *view, PyTypeObject *type, pmg_py_view_
     }
     pmg_mgr_t *m = view->copy != NULL ? view->copy->m : pmg_conn_mgr(view->c);
     unsigned long id = view->copy != NULL ? view->copy->id : view->c->id;
-#define X(class, function)               \
+#define X(class, function)                \
     if (type == classes[CLASS_##class]) { \
-        copy = function(m, id, msg);     \
+        copy = function(m, id, msg);      \
     }
     PMG_COPIES(X)
 #undef X

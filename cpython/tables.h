@@ -49,9 +49,9 @@ static inline void pmg_py_view_free(pmg_py_view_t *view) {
 bool pmg_py_view_copies(const PyTypeObject *type);
 // Has it come in on this connection?
 static inline bool pmg_py_view_is_of(const pmg_py_view_t *view, struct mg_connection *c) {
-    return view->copy == NULL ? view->c == c
-                              : c != NULL && view->copy->id == c->id &&
-                                    view->copy->m == pmg_conn_mgr(c);
+    return view->copy == NULL
+               ? view->c == c
+               : c != NULL && view->copy->id == c->id && view->copy->m == pmg_conn_mgr(c);
 }
 const void *pmg_py_view_msg(const pmg_py_view_t *v); // NULL with an exception set: expired
 

@@ -66,3 +66,13 @@ static mp_obj_t coroutine_failed(mp_obj_t conn_in, mp_obj_t ev, mp_obj_t exc) {
     return mp_obj_new_bool(!fault);
 }
 MP_DEFINE_CONST_FUN_OBJ_3(mpy_coroutine_failed_obj, coroutine_failed);
+
+static mp_obj_t conn_pause(mp_obj_t conn_in, mp_obj_t on_in) {
+    mpy_conn_t *self = MP_OBJ_TO_PTR(conn_in);
+    mpy_check_caller(self->mgr);
+    if (self->c != NULL) {
+        MPY_ENGINE_DO(pmg_conn_pause(self->c, mp_obj_is_true(on_in)));
+    }
+    return mp_const_none;
+}
+MP_DEFINE_CONST_FUN_OBJ_2(mpy_pause_obj, conn_pause);

@@ -88,10 +88,10 @@ enum {
 #undef X
 };
 
-static const mp_arg_t make_args[] = {MPY_OPTIONAL(handler, MP_ROM_NONE),
-    MPY_OPTIONAL(enable_wakeup, MP_ROM_FALSE), MPY_OPTIONAL(error_handler, MP_ROM_NONE),
-    MPY_KEYWORD(poll_events, MP_ROM_FALSE), MPY_KEYWORD(dns, MP_ROM_NONE),
-    MPY_KEYWORD(watch, MP_ROM_NONE),
+static const mp_arg_t make_args[] = {
+    MPY_OPTIONAL(handler, MP_ROM_NONE), MPY_OPTIONAL(enable_wakeup, MP_ROM_FALSE),
+    MPY_OPTIONAL(error_handler, MP_ROM_NONE), MPY_KEYWORD(poll_events, MP_ROM_FALSE),
+    MPY_KEYWORD(dns, MP_ROM_NONE), MPY_KEYWORD(watch, MP_ROM_NONE),
 #define X(name, desktop, board) MPY_KEYWORD(name, MP_ROM_NONE),
     PMG_LIMITS(X)
 #undef X
@@ -366,7 +366,7 @@ static mp_uint_t manager_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t ar
             return MP_STREAM_POLL_NVAL;
         }
         return (arg & MP_STREAM_POLL_RD) && MPY_ENGINE(pmg_mgr_ready(self->m)) ? MP_STREAM_POLL_RD
-                                                                              : 0;
+                                                                               : 0;
     }
     if (request == MP_STREAM_GET_FILENO) {
         int fd = self->m != NULL ? MPY_ENGINE(pmg_mgr_fd(self->m)) : -EBADF;

@@ -69,7 +69,7 @@ typedef struct _mpy_manager_t {
     mp_obj_t error_handler;
     mp_obj_t watch;
     mp_obj_t start, later; // mod_coroutine.c; or MP_OBJ_NULL
-    mp_obj_t pending; // an exception on its way out of the engine, or MP_OBJ_NULL
+    mp_obj_t pending;      // an exception on its way out of the engine, or MP_OBJ_NULL
 #if MICROPY_PY_THREAD
     mp_uint_t thread;
 #if !PMG_CAN_BARE
@@ -209,6 +209,6 @@ void mpy_take_result(mpy_manager_t *mgr, mpy_conn_t *self, mp_obj_t ev, mp_obj_t
 // An event of a connection whose coroutine has not ended.
 void mpy_put_off(mpy_manager_t *mgr, const mp_obj_t args[3], struct _mpy_view_t *view);
 extern const mp_obj_fun_builtin_fixed_t mpy_run_coroutines_obj, mpy_coroutine_ended_obj,
-    mpy_coroutine_failed_obj;
+    mpy_coroutine_failed_obj, mpy_pause_obj;
 
 #endif

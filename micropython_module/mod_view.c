@@ -54,7 +54,8 @@ bool mpy_view_copies(const mpy_view_t *view) {
 void mpy_view_copy(const mpy_view_t *from, mpy_view_t *to) {
     mpy_copy_t *keeper = mp_obj_malloc_with_finaliser(mpy_copy_t, &copy_type);
     keeper->copy = NULL;
-    const void *msg = mpy_view_get(MP_OBJ_FROM_PTR(from)); // a collection runs no Python of the program
+    const void *msg =
+        mpy_view_get(MP_OBJ_FROM_PTR(from)); // a collection runs no Python of the program
     const pmg_copy_t *own = from->copy != NULL ? from->copy->copy : NULL;
     pmg_mgr_t *m = own != NULL ? own->m : pmg_conn_mgr(from->c);
     unsigned long id = own != NULL ? own->id : from->c->id;

@@ -83,9 +83,11 @@ static const mp_rom_obj_tuple_t module_version_obj = {
 static const mp_rom_map_elem_t module_globals_table[] = {
     {MP_ROM_QSTR(MP_QSTR___name__), MP_ROM_QSTR(MP_QSTR__pymongoose)},
     {MP_ROM_QSTR(MP_QSTR___version__), MP_ROM_PTR(&version_obj)},
-    {MP_ROM_QSTR(MP_QSTR__run_coroutines), MP_ROM_PTR(&mpy_run_coroutines_obj)}, // of pymongoose.aio
+    {MP_ROM_QSTR(MP_QSTR__run_coroutines),
+        MP_ROM_PTR(&mpy_run_coroutines_obj)}, // of pymongoose.aio
     {MP_ROM_QSTR(MP_QSTR__coroutine_ended), MP_ROM_PTR(&mpy_coroutine_ended_obj)},
     {MP_ROM_QSTR(MP_QSTR__coroutine_failed), MP_ROM_PTR(&mpy_coroutine_failed_obj)},
+    {MP_ROM_QSTR(MP_QSTR__pause), MP_ROM_PTR(&mpy_pause_obj)},
 #if PMG_HAS_MQTT
     {MP_ROM_QSTR(MP_QSTR__MqttSession), MP_ROM_PTR(&mpy_type__MqttSession)}, // of pymongoose.mqtt
 #endif

@@ -79,6 +79,7 @@ typedef struct {
     unsigned reparse : 1;   // received bytes wait for the protocol
     unsigned in_read : 1;   // the read path runs: it will flush
     unsigned has_read : 1;  // it ran
+    unsigned paused : 1;    // reading is, and so are events of what was read: pmg_conn_pause()
     unsigned linger : 1;    // after the last byte read until the peer closes: it sees our reply
     unsigned lingering : 1; // that has begun
     unsigned hold : 1;      // do not flush: what is queued is not complete
@@ -139,7 +140,7 @@ struct pmg_mgr {
     unsigned handshake_turn, handshake_steps; // steps of theirs in that turn
     bool broadcast;                           // of the next that is opened
     bool polling, waiting, stop, closing, silent, poll_events, firing_canceled;
-    bool short_of_budget; // so the last buffer did not grow
+    bool short_of_budget;          // so the last buffer did not grow
     bool outer, tells, tells_each; // somebody else's loop waits: core/outer.c
     uint64_t told_due;             // and does so until then
     struct {

@@ -147,6 +147,9 @@ void pmg_drain(struct mg_connection *c); // send what is queued, then close
 void pmg_close(struct mg_connection *c); // close after the running event, without sending
 // A handler that went on after its event has raised; `client`: over bytes of the client.
 void pmg_conn_failed(struct mg_connection *c, bool client);
+// Reads nothing more, and tells of no message that was read, until it goes on. The end of the stream waits,
+// too.
+void pmg_conn_pause(struct mg_connection *c, bool on);
 // MG_EV_ERROR now, then close. 0 or -ELOOP: not from so deep.
 int pmg_error(struct mg_connection *c, const char *text);
 

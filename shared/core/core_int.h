@@ -80,9 +80,9 @@ void pmg_stream_ready(struct mg_connection *c, int mask, bool error); // as x->r
 void pmg_datagram_ready(struct mg_connection *c, int mask, bool error);
 
 // outer.c
-void pmg_outer_polled(pmg_mgr_t *m);             // a poll has ended, the outer loop waits again
-void pmg_outer_tell(pmg_mgr_t *m);               // what has changed
-void pmg_outer_forget(struct mg_connection *c);  // its descriptor is about to go
+void pmg_outer_polled(pmg_mgr_t *m);            // a poll has ended, the outer loop waits again
+void pmg_outer_tell(pmg_mgr_t *m);              // what has changed
+void pmg_outer_forget(struct mg_connection *c); // its descriptor is about to go
 void pmg_outer_end(pmg_mgr_t *m);
 // Ends the wait of our loop in another thread, or of an outer one; once is enough.
 static inline void pmg_wake(pmg_mgr_t *m) {

@@ -33,8 +33,9 @@ int pmg_mgr_fd(pmg_mgr_t *m) {
     int err = pmg_io_check(m);
     int fd = err < 0 ? err : pmg_io_fd(m);
     if (fd == -ENOTSUP) {
-        return pmg_fail(m, fd, "there is no one descriptor here: give Manager(watch=f) a function, "
-                               "or register the Manager itself with select.poll()");
+        return pmg_fail(m, fd,
+            "there is no one descriptor here: give Manager(watch=f) a function, "
+            "or register the Manager itself with select.poll()");
     }
     if (fd >= 0) {
         begin(m);

@@ -2,31 +2,11 @@
 """AsyncManager, and handlers that are `async def`."""
 
 import pytest
+from async_script import BEGIN
 
-SCRIPT = r"""
-import asyncio
-
-from pymongoose import aio
-
-EAGER = MICROPYTHON or sys.version_info >= (3, 12)
-
-
-def run(coro, seconds=20):
-    async def guarded():
-        return await asyncio.wait_for(coro, seconds)
-    result = asyncio.run(guarded())
-    if MICROPYTHON:
-        asyncio.new_event_loop()
-    return result
-
-
-async def until(condition, ms=15000):
-    start = ticks_ms()
-    while not condition():
-        assert ticks_diff(ticks_ms(), start) < ms, "it did not come true"
-        await asyncio.sleep(0.002)
-
-
+SCRIPT = (
+    BEGIN
+    + r"""
 class Client:
     # Requests over one connection; `answers` are (status, text).
     def __init__(self, am, port):
@@ -367,6 +347,7 @@ def case_a_plain_manager_says_who_runs_them():
 
 serve()
 """
+)
 
 CASES = [line[4:].split("(")[0] for line in SCRIPT.splitlines() if line.startswith("def case_")]
 

@@ -186,7 +186,6 @@ serve()
 CASES = [line[4:].split("(")[0] for line in SCRIPT.splitlines() if line.startswith("def case_")]
 
 
-
 @pytest.fixture
 def outer(shared):
     return shared(SCRIPT)

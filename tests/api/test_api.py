@@ -168,7 +168,11 @@ def test_every_list_is_checked():
 
 
 def test_what_can_be_copied():
-    copies = {name for name in MESSAGES if f"PMG_METHODS_{name}" in macros() and "copy" in rows(f"PMG_METHODS_{name}")}
+    copies = {
+        name
+        for name in MESSAGES
+        if f"PMG_METHODS_{name}" in macros() and "copy" in rows(f"PMG_METHODS_{name}")
+    }
     assert set(rows("PMG_COPIES")) == copies
 
 

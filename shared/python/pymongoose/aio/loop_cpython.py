@@ -58,6 +58,8 @@ class Pump:
 
     def __init__(self):
         self.loop = running()
+        self.polling = False
+        self.after = []  # calls for the end of the poll that runs
         self._manager = None
         self._timer = None
         self._when = 0.0
@@ -84,9 +86,13 @@ class Pump:
         manager = self._manager
         if manager is None:
             return
+        self.polling = True
         try:
             manager.poll(0)
         finally:
+            self.polling = False
+            while self.after:
+                self.after.pop()()
             self._arm()
 
     def _arm(self):

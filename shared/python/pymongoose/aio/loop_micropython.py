@@ -3,7 +3,7 @@
 """MicroPython's event loop: there is one."""
 
 import sys
-from asyncio import CancelledError, core
+from asyncio import core
 from time import ticks_add, ticks_diff, ticks_ms
 
 from pymongoose import Error
@@ -56,39 +56,56 @@ class Pump:
 
     def __init__(self):
         self.loop = running()
+        self.polling = False
+        self.after = []  # calls for the end of the poll that runs
         self._manager = None
 
     def make(self, cls, *args, **options):
         self._manager = cls(*args, **options)
         self._reader = core.create_task(self._read())
         self._ticker = core.create_task(self._tick())
-        self._when = ticks_ms()  # of the ticker, in the queue
+        self._queued = True  # is the ticker, and until then
+        self._when = ticks_ms()
         return self._manager
 
     def _read(self):
         while self._manager is not None:
             yield core._io_queue.queue_read(self._manager)
-            if self._manager is None:
-                return
-            self._manager.poll(0)
-            when = self._next()
-            if ticks_diff(self._when, when) > 0:
-                self.loop.remove(self._ticker)
-                self._sleep(self._ticker, when)
+            self._poll()
+            if self._manager is not None:
+                when = self._next()
+                if ticks_diff(self._when, when) > 0:
+                    self.loop.remove(self._ticker)
+                    self._sleep(when)
 
     def _tick(self):
         while True:
-            self._manager.poll(0)
-            self._sleep(core.cur_task, self._next())
+            self._queued = False
+            self._poll()
+            if self._manager is None:
+                return
+            self._sleep(self._next())
             yield
+
+    def _poll(self):
+        if self._manager is None:
+            return
+        self.polling = True
+        try:
+            self._manager.poll(0)
+        finally:
+            self.polling = False
+            while self.after:
+                self.after.pop()()
 
     def _next(self):
         ms = self._manager.next_timeout()
         return ticks_add(ticks_ms(), _FAR if ms is None or ms > _FAR else ms)
 
-    def _sleep(self, task, when):
+    def _sleep(self, when):
         self._when = when
-        self.loop.push(task, when)
+        self._queued = True
+        self.loop.push(self._ticker, when)
 
     def soon(self, function):
         async def call():
@@ -101,6 +118,8 @@ class Pump:
         if manager is not None:
             manager.close()
             self._manager = None
-            # The ticker waits in the queue. The reader waits for the Manager, or its turn will come.
-            self.loop.remove(self._ticker)
+            # The ticker waits in the queue, or runs. The reader waits for the Manager, or its turn comes.
+            if self._queued:
+                self._queued = False
+                self.loop.remove(self._ticker)
             core._io_queue.remove(self._reader)

@@ -3,9 +3,9 @@
 """AsyncManager: a Manager that asyncio's loop drives, with handlers that may be `async def`."""
 
 import sys
-from asyncio import Event, current_task
+from asyncio import CancelledError, Event, current_task
 
-from _pymongoose import _coroutine_ended, _coroutine_failed, _run_coroutines
+from _pymongoose import _coroutine_ended, _coroutine_failed, _pause, _run_coroutines
 
 from pymongoose import (
     MG_EV_HTTP_HDRS,
@@ -18,7 +18,6 @@ from pymongoose import (
 
 if sys.implementation.name == "micropython":
     from pymongoose.aio.loop_micropython import (
-        CancelledError,
         Pump,
         at_end,
         is_coroutine,
@@ -28,7 +27,6 @@ if sys.implementation.name == "micropython":
     )
 else:
     from pymongoose.aio.loop_cpython import (
-        CancelledError,
         Pump,
         at_end,
         is_coroutine,
@@ -37,6 +35,7 @@ else:
         step,
     )
 
+_WAITING = 16  # events that may wait for their handler: then reading pauses
 _open = []  # the AsyncManagers that are started
 
 
@@ -208,12 +207,18 @@ class AsyncManager:
     def _later(self, conn, ev, data):
         """An event of a connection whose coroutine has not ended."""
         queue = self._waiting.setdefault(conn.id, [])
-        if ev in (MG_EV_READ, MG_EV_WRITE, MG_EV_POLL):  # however many there are, one call is enough
+        if ev in (
+            MG_EV_READ,
+            MG_EV_WRITE,
+            MG_EV_POLL,
+        ):  # however many there are, one call is enough
             for i in range(len(queue)):
                 if queue[i][0] == ev:
                     queue[i] = ev, data if ev == MG_EV_POLL else queue[i][1] + data
                     return
         queue.append((ev, data))
+        if len(queue) == _WAITING:
+            _pause(conn, True)
 
     def _next(self, conn):
         if not self._drain(conn):
@@ -224,6 +229,8 @@ class AsyncManager:
         queue = self._waiting.get(conn.id, ())
         while queue:
             ev, data = queue.pop(0)
+            if len(queue) == _WAITING // 2:
+                _pause(conn, False)
             handler = conn.handler or self._handler
             try:
                 coro = handler(conn, ev, data) if handler else None
@@ -276,6 +283,9 @@ def hold():
 def drop(held):
     """What hold() gave is not needed any more."""
     if held._users and held._pump is not None:
+        if held._users == 1 and held._pump.polling:
+            held._pump.after.append(lambda: drop(held))
+            return
         held._users -= 1
         if held._users == 0:
             held._stop()
