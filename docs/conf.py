@@ -63,6 +63,7 @@ WORDS = {
     "micropython": "firmware; freeze; custom build; soft reset",
     "esp32": "Wi-Fi; esptool; flash",
     "rp2040": "Pico; UF2; BOOTSEL; PPP",
+    "aio": "async; await; coroutine; event loop; uvloop; trio; uasyncio",
     "timer": "periodic; interval; delay; sleep",
     "json": "parse; JSON path",
     "jwt": "token; login; HS256",

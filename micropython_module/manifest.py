@@ -7,6 +7,14 @@ options.defaults(without="")
 include("$(MPY_DIR)/extmod/asyncio")
 
 _files = ["__init__.py", "hints.py"]
+if "PMG_HAS_AIO=0" not in options.without:
+    _files += [
+        "aio/" + name for name in ("__init__.py", "loop_micropython.py", "manager.py", "wait.py")
+    ]
+    _files += ["aio/names.py", "aio/streams.py", "aio/ws.py"]
+    _files += ["aio/mdns.py"] if "PMG_HAS_MDNS=0" not in options.without else []
+    _files += ["aio/modbus.py"] if "PMG_HAS_MODBUS=0" not in options.without else []
+    _files += ["aio/mqtt.py"] if "PMG_HAS_MQTT=0" not in options.without else []
 if "PMG_HAS_MQTT=0" not in options.without:
     _files += ["mqtt.py"]
 if "PMG_HAS_RPC=0" not in options.without and "PMG_HAS_UTIL=0" not in options.without:

@@ -119,7 +119,7 @@ const pmg_http_msg_t *mpy_http_message(mp_obj_t obj, struct mg_connection *c) {
         mpy_raise_type(PMG_MSG_MESSAGE, NULL, obj);
     }
     const pmg_http_msg_t *hm = mpy_view_get(obj);
-    if (((mpy_view_t *)MP_OBJ_TO_PTR(obj))->c != c) {
+    if (!mpy_view_is_of(MP_OBJ_TO_PTR(obj), c)) {
         mpy_raise_type(PMG_MSG_MESSAGE, NULL, obj);
     }
     return hm;

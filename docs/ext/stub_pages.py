@@ -29,7 +29,8 @@ NAMES |= {"_Address": "Address", "_Service": "Service", "_Txt": "Txt", "_T": "T"
 
 
 def parsed(module: str) -> ast.Module:
-    return ast.parse((STUBS / f"{module or '__init__'}.pyi").read_text())
+    path = STUBS / f"{(module or '__init__').replace('.', '/')}.pyi"
+    return ast.parse((path if path.exists() else STUBS / module / "__init__.pyi").read_text())
 
 
 def shown(node: ast.expr) -> str:
@@ -37,7 +38,7 @@ def shown(node: ast.expr) -> str:
     return re.sub(r"\b_\w+", lambda found: NAMES.get(found[0], found[0]), ast.unparse(node))
 
 
-def signature(function: ast.FunctionDef, is_method: bool) -> str:
+def signature(function: ast.FunctionDef | ast.AsyncFunctionDef, is_method: bool) -> str:
     a, parts = function.args, []
 
     def part(arg: ast.arg, default: ast.expr | None) -> str:
@@ -52,10 +53,12 @@ def signature(function: ast.FunctionDef, is_method: bool) -> str:
     if a.kwonlyargs:
         parts.append("*")
         parts += [part(*pair) for pair in zip(a.kwonlyargs, a.kw_defaults, strict=True)]
+    if a.kwarg:
+        parts.append("**" + part(a.kwarg, None))
     return f"({', '.join(parts)})"
 
 
-def returned(function: ast.FunctionDef) -> str:
+def returned(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     return f" -> {shown(function.returns)}" if function.returns else ""
 
 
@@ -154,7 +157,9 @@ class Stub(SphinxDirective):
                 name = ast.unparse(item.target)
                 lines += [f"````{{py:attribute}} {name}", f":type: {shown(item.annotation)}", ""]
                 lines += [said, "````", ""]
-            elif isinstance(item, ast.FunctionDef) and not item.name.startswith("_"):
+            elif isinstance(
+                item, ast.FunctionDef | ast.AsyncFunctionDef
+            ) and not item.name.startswith("_"):
                 said = text_of(ast.get_docstring(item))
                 if item.decorator_list:
                     lines += [f"````{{py:property}} {item.name}"]
@@ -163,6 +168,7 @@ class Stub(SphinxDirective):
                 else:
                     lines += [
                         f"````{{py:method}} {item.name}{signature(item, True)}{returned(item)}",
+                        ":async:" if isinstance(item, ast.AsyncFunctionDef) else "",
                         said,
                         *self.link(f"{node.name}.{item.name}"),
                         "````",

@@ -47,6 +47,9 @@
 #ifndef PMG_HAS_WEB // pymongoose.web, in Python over PMG_HAS_UTIL, and its table of routes
 #define PMG_HAS_WEB PMG_HAS_UTIL
 #endif
+#ifndef PMG_HAS_AIO // the Python of pymongoose.aio
+#define PMG_HAS_AIO 1
+#endif
 #ifndef PMG_HAS_SNTP
 #define PMG_HAS_SNTP 1
 #endif
@@ -222,6 +225,7 @@
 #define PMG_PYTHON_NAMES(X) \
     X(EventData, hints) \
     X(Handler, hints) \
+    PMG_WHEN(PMG_HAS_AIO, X(AsyncManager, aio)) \
     PMG_WHEN(PMG_HAS_RPC, \
         X(Rpc, rpc) \
         X(RpcReq, rpc) \
@@ -279,6 +283,12 @@
         X(ModbusRequest, pmg_modbus_msg_t) \
         X(ModbusResponse, pmg_modbus_msg_t))
 
+// Those that have copy(), by this function: X(class, function in C).
+#define PMG_COPIES(X) \
+    X(HttpMessage, pmg_http_copy) \
+    X(WsMessage, pmg_ws_copy) \
+    PMG_WHEN(PMG_HAS_MQTT, X(MqttMessage, pmg_mqtt_copy))
+
 // Properties of a message: X(name, kind, field of the C type).
 //   HEAD     str of a head's field: UTF-8, else ISO 8859-1   struct mg_str
 //   TEXT     str of a body: U+FFFD for what is not UTF-8     struct mg_str
@@ -301,7 +311,8 @@
     X(query_vars, 0, 0) \
     X(cookie, 1, 1) \
     X(status, 0, 0) \
-    X(header_var, 2, 2)
+    X(header_var, 2, 2) \
+    X(copy, 0, 0)
 
 #define PMG_PROPS_FormPart(X) \
     X(name, HEAD, name) \
@@ -314,6 +325,7 @@
     X(data, BYTES, data) \
     X(text, WS_TEXT, data) \
     X(flags, INT, flags)
+#define PMG_METHODS_WsMessage(X) X(copy, 0, 0)
 
 // In whatever packet; a field that a packet lacks is empty or 0.
 #define PMG_PROPS_MqttMessage(X) \
@@ -335,7 +347,8 @@
     X(session_present, BOOL, session_present)
 #define PMG_METHODS_MqttMessage(X) \
     X(properties, 0, 0) \
-    X(topics, 0, 0)
+    X(topics, 0, 0) \
+    X(copy, 0, 0)
 
 #define PMG_PROPS_MdnsRequest(X) \
     X(name, TEXT, name) \
@@ -458,6 +471,8 @@
     PMG_WHEN(PMG_HAS_MDNS, X(mdns_listen, 0, 255)) \
     X(poll, 0, 255) \
     X(run, 0, 255) \
+    X(fileno, 0, 0) \
+    X(next_timeout, 0, 0) \
     X(broadcast, 1, 255) \
     X(wakeup, 1, 255) \
     X(timer_add, 2, 255) \

@@ -20,7 +20,7 @@ void pmg_work(struct mg_connection *c) {
     }
     m->work_last = c;
     if (m->waiting) { // another thread queued it while we sleep
-        pmg_io_wake(m);
+        pmg_wake(m);
     }
 }
 
@@ -34,7 +34,7 @@ void pmg_wants(struct mg_connection *c) {
         }
         return;
     }
-    if (c->is_listening || (x->connected && !c->is_full && !x->eof)) {
+    if (c->is_listening || (x->connected && !c->is_full && !x->eof && !x->paused)) {
         mask |= PMG_IO_READ;
     }
     if (c->is_connecting || (x->connected && pmg_send_len(c) > 0 && !x->hold)) {
@@ -62,6 +62,9 @@ void pmg_owed(struct mg_connection *c, pmg_owed_t *o) {
     }
     if (x->speaks->owes != NULL) {
         x->speaks->owes(c, o);
+    }
+    if (x->paused) { // it may have said all
+        o->unfinished = o->saying = false;
     }
     o->untaken = pmg_send_len(c) > 0 && !x->hold;
     o->taking = o->taking && o->untaken;

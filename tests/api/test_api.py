@@ -24,6 +24,7 @@ OTHER_LISTS = {
     "PMG_MESSAGES": "some of PMG_CLASSES, checked below",
     "PMG_LIMITS": "keywords of Manager, checked below",
     "PMG_VERSION_FIELDS": "attributes of version, checked below",
+    "PMG_COPIES": "some of PMG_CLASSES, checked below",
     "PMG_PYTHON_NAMES": "imported when asked for, checked below",
 }
 
@@ -165,6 +166,15 @@ def listed(names, target):
 def test_every_list_is_checked():
     known = {*MODULE, *OTHER_LISTS, *(name for names in CLASSES.values() for name in names)}
     assert set(macros()) == known
+
+
+def test_what_can_be_copied():
+    copies = {
+        name
+        for name in MESSAGES
+        if f"PMG_METHODS_{name}" in macros() and "copy" in rows(f"PMG_METHODS_{name}")
+    }
+    assert set(rows("PMG_COPIES")) == copies
 
 
 @pytest.mark.needs("loopback")

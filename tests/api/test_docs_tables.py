@@ -24,7 +24,7 @@ CLASSES = {
     ),
     "HttpMessage": ("messages", ["PMG_METHODS_HttpMessage"], ["PMG_PROPS_HttpMessage"]),
     "FormPart": ("messages", ["PMG_METHODS_FormPart"], ["PMG_PROPS_FormPart"]),
-    "WsMessage": ("messages", [], ["PMG_PROPS_WsMessage"]),
+    "WsMessage": ("messages", ["PMG_METHODS_WsMessage"], ["PMG_PROPS_WsMessage"]),
     "MqttMessage": ("mqtt", ["PMG_METHODS_MqttMessage"], ["PMG_PROPS_MqttMessage"]),
     "TlsOpts": ("tls", [], ["PMG_TLS_OPTS_PROPS", "PMG_TLS_OPTS_FACTS"]),
     "MdnsRequest": ("mdns", [], ["PMG_PROPS_MdnsRequest"]),

@@ -93,6 +93,50 @@ FAULTS = [
 ]
 
 
+ASYNC = """
+import asyncio
+
+from pymongoose import AsyncManager, Connection, EventData, HttpMessage, aio
+
+
+async def handler(conn: Connection, ev: int, data: EventData) -> None:
+    if isinstance(data, HttpMessage):
+        await asyncio.sleep(0)
+        conn.reply(200, data.copy().uri)
+
+
+async def main() -> None:
+    async with AsyncManager(handler, max_conns=10) as manager:
+        conn: Connection = manager.listen("http://127.0.0.1:0")
+        manager.schedule(handler(conn, 1, None))
+        fd: int = manager.manager.fileno()
+        wait: int | None = manager.manager.next_timeout()
+    stream = await aio.connect("tcp://127.0.0.1:1", timeout=3)
+    line: bytes = await stream.readline()
+    async with aio.connect("tcp://127.0.0.1:1") as other:
+        await other.send("x")
+    async with aio.ws_connect("ws://127.0.0.1:1", protocols=["a"]) as ws:
+        async for message in ws:
+            both: str | bytes = message
+    async with aio.MqttSession("mqtt://127.0.0.1", "me", keepalive=30) as session:
+        await session.publish("a", b"b", 1)
+        async for news in session:
+            print(news.topic)
+    async with aio.modbus.connect("modbus://127.0.0.1") as client:
+        values: tuple[int, ...] = await client.read(3, 0, 2)
+    name: str = await aio.resolve("localhost")
+    now: int = await aio.time()
+    for answer in await aio.mdns.query("_http._tcp"):
+        print(answer.host, answer.port)
+"""
+ASYNC_FAULTS = [
+    ("async def g1() -> None:\n    await (await aio.connect('x')).send(1)", "arg-type"),
+    ("async def g2() -> None:\n    x: str = await (await aio.connect('x')).recv()", "assignment"),
+    ("aio.AsyncManager(lambda: None)", "arg-type"),
+    ("aio.nonsense()", "attr-defined"),
+]
+
+
 def mypy(module, folder, *arguments, **environment):
     """Runs in `folder`, so that no configuration counts and no cache is left in the work tree."""
     return subprocess.run(
@@ -113,17 +157,18 @@ def test_stub_and_module_agree(tmp_path):
         installed, tmp_path / "pymongoose", ignore=shutil.ignore_patterns("testing", "__pycache__")
     )
     # It is made when asked for, and for `import *` alone: the stub's names are the list.
-    (tmp_path / "allowed").write_text("pymongoose.__all__\n")
+    (tmp_path / "allowed").write_text("pymongoose.__all__\npymongoose.aio.__all__\n")
     run = mypy(
         "mypy.stubtest", tmp_path, "--allowlist", "allowed", "pymongoose", MYPYPATH=str(tmp_path)
     )
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-def test_mypy_sees_inside_handlers(tmp_path):
+@pytest.mark.parametrize("program, faults", [(PROGRAM, FAULTS), (ASYNC, ASYNC_FAULTS)])
+def test_mypy_sees_inside_handlers(tmp_path, program, faults):
     """A typed program passes, and each fault is found where it is made."""
-    text, wanted = PROGRAM, []
-    for fault, kind in FAULTS:
+    text, wanted = program, []
+    for fault, kind in faults:
         text += f"{fault}\n"
         wanted.append((text.count("\n"), kind))
     (tmp_path / "program.py").write_text(text)

@@ -26,6 +26,10 @@ def __getattr__(name):
             import pymongoose.hints
 
             return getattr(pymongoose.hints, name)
+        if name in ("aio", "AsyncManager"):
+            import pymongoose.aio
+
+            return pymongoose.aio if name == "aio" else pymongoose.aio.AsyncManager
     except ImportError:  # left out of this firmware
         pass
     raise AttributeError("pymongoose has no attribute " + name)
