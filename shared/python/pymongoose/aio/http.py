@@ -5,7 +5,7 @@
 from asyncio import Event, sleep
 
 from _pymongoose import _in_handler, _pause
-from pymongoose import Error
+from pymongoose import Error, millis
 from pymongoose.aio.manager import drop, hold, running
 from pymongoose.fetch import BODY, END, PIECE, Pool
 from pymongoose.fetch import Response as _Base
@@ -157,12 +157,21 @@ class _Call:
                 self._event.clear()
                 ms = fetch.left()
                 if ms:
-                    if ms > 0 and self._timer is None:
-                        self._timer = self._held.timer_add(ms, self._tick)
+                    if ms > 0:
+                        self._alarm(ms)
                     await self._event.wait()
 
+    def _alarm(self, ms):
+        # One that comes too early looks again; what was heard meanwhile has put it off.
+        when = millis() + ms
+        if self._timer:
+            if self._when <= when:
+                return
+            self._timer.cancel()
+        self._when = when
+        self._timer = self._held.timer_add(ms, self._tick)
+
     def _tick(self):
-        # What was heard meanwhile has put it off: then it is set again.
         self._timer = None
         self._event.set()
 
