@@ -34,4 +34,5 @@ if not any(
         "saving.py",
         "upload.py",
     ]
+    _files += ["aio/http.py"] if "PMG_HAS_AIO=0" not in options.without else []
 package("pymongoose", tuple(_files), base_path="../shared/python")

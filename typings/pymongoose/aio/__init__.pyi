@@ -8,6 +8,8 @@ from typing import Any, Generic, TypeVar
 from pymongoose import Connection, Handler, Manager, MqttMessage, Timer, TlsOpts
 from pymongoose.aio import mdns as mdns
 from pymongoose.aio import modbus as modbus
+from pymongoose.aio.http import Session as Session
+from pymongoose.aio.http import request as request
 
 class AsyncManager:
     """A Manager for `async with`. Handlers may be `async def`: such a one runs at once up to its first

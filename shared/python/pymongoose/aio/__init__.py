@@ -4,9 +4,11 @@
 _PARTS = {
     "AsyncManager": "manager",
     "MqttSession": "mqtt",
+    "Session": "http",
     "Stream": "streams",
     "WebSocket": "ws",
     "connect": "streams",
+    "request": "http",
     "resolve": "names",
     "time": "names",
     "ws_connect": "ws",

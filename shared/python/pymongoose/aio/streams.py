@@ -2,10 +2,12 @@
 # mypy: ignore-errors
 """aio.connect(): bytes over TCP, TLS and unix-domain sockets, as a task reads and writes them."""
 
-from errno import EMSGSIZE
+import errno
 
 from pymongoose import MG_EV_CLOSE, MG_EV_CONNECT, MG_EV_TLS_HS
 from pymongoose.aio.wait import HIGH, Opening, Waits, failure
+
+_EMSGSIZE = getattr(errno, "EMSGSIZE", 90)  # MicroPython's errno does not have all
 
 
 def connect(url, *, tls=None, timeout=30):
@@ -80,7 +82,7 @@ class Stream(Waits):
                 line, self._rest = self._rest[:end], self._rest[end:]
                 return line
             if len(self._rest) >= limit:
-                raise failure(EMSGSIZE, "a line is longer than %d bytes" % limit)
+                raise failure(_EMSGSIZE, "a line is longer than %d bytes" % limit)
             if self._closed:
                 if self._error and not self._rest:
                     raise self._broken()
