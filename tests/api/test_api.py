@@ -34,6 +34,7 @@ CLASSES = {
     "Connection": ("PMG_CONN_METHODS", "PMG_CONN_PROPS", "PMG_CONN_OBJECT_PROPS"),
     "Timer": ("PMG_TIMER_METHODS", "PMG_TIMER_PROPS"),
     "TlsOpts": ("PMG_TLS_OPTS_PROPS", "PMG_TLS_OPTS_FACTS"),
+    "HttpRequest": ("PMG_HTTP_REQUEST_METHODS", "PMG_HTTP_REQUEST_PROPS"),
 }
 MESSAGES = rows("PMG_MESSAGES")
 for _name in MESSAGES:
@@ -87,7 +88,7 @@ def look():
         wanted = ("FormPart", "WsMessage", "ModbusResponse", "MqttMessage") + mdns(m)[:2]
         m.mqtt_connect(url("mqtt", port_of(m.mqtt_listen(url("mqtt")))))
         poll_until(m, lambda: all(name in seen for name in wanted))
-        for each in (m, c, timer, TlsOpts()):
+        for each in (m, c, timer, TlsOpts(), pymongoose.HttpRequest(None, None, None)):
             seen[type(each).__name__] = (public(each), [type(getattr(each, n)).__name__ for n in public(each)])
     seen["module"] = public(pymongoose)
     seen["_pymongoose"] = public(_pymongoose)

@@ -23,6 +23,7 @@ CLASSES = {
         ["PMG_CONN_PROPS", "PMG_CONN_OBJECT_PROPS"],
     ),
     "HttpMessage": ("messages", ["PMG_METHODS_HttpMessage"], ["PMG_PROPS_HttpMessage"]),
+    "HttpRequest": ("web", ["PMG_HTTP_REQUEST_METHODS"], ["PMG_HTTP_REQUEST_PROPS"]),
     "FormPart": ("messages", ["PMG_METHODS_FormPart"], ["PMG_PROPS_FormPart"]),
     "WsMessage": ("messages", ["PMG_METHODS_WsMessage"], ["PMG_PROPS_WsMessage"]),
     "MqttMessage": ("mqtt", ["PMG_METHODS_MqttMessage"], ["PMG_PROPS_MqttMessage"]),

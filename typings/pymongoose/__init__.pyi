@@ -237,6 +237,30 @@ class HttpMessage:
         """A parameter inside a header's value, without quotes: ("Content-Type", "charset")."""
 
 @final
+class HttpRequest:
+    """A request as a handler of pymongoose.web gets it: of other names its message answers, or the App."""
+
+    app: Any
+    """The App."""
+    conn: Connection
+    """On which it came."""
+    message: HttpMessage
+    """The message itself."""
+    number: int
+    """Of the route that fits, -1 without one."""
+    values: Any
+    """The route's parameters; without a route the methods of the path, or None."""
+    notes: Any
+    """What was made when it was asked for."""
+    def __init__(self, app: Any, conn: Any, message: Any, table: bytes | None = None) -> None: ...
+    def __getattr__(self, name: str) -> Any: ...
+    def __setattr__(self, name: str, value: Any) -> None: ...
+    def match(self, table: bytes, first: int = 0) -> int:
+        """The number of the record of a table that fits, -1 if none does."""
+    def run(self, handler: Callable[..., Any], names: tuple[str, ...], headers: Any) -> Any:
+        """What a handler returns; the request itself if that was a str, which is answered then."""
+
+@final
 class FormPart:
     """A part of a form that begins. Readable until the handler that received it returns; false after
     that, and all its properties and methods raise Error(EBADF)."""
