@@ -70,7 +70,9 @@ WORDS = {
     "rpc": "JSON-RPC; remote call",
     "log": "debug; trace; logging",
     "limits": "timeout; maximum; denial of service; keep-alive",
-    "coming-from-microdot": "routes; Flask; framework",
+    "web": "routes; framework; Flask; REST; cookie; session; login; CSRF; CORS; template; WSGI",
+    "coming-from-flask": "routes; framework; Bottle; WSGI",
+    "coming-from-microdot": "routes; framework",
 }
 
 
