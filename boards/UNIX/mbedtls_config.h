@@ -1,18 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // mbedTLS of the unix port: the port's own configuration, which `ssl` is written for, and what
-// pymongoose adds: TLS 1.3, PEM, session tickets, ALPN and the algorithms that go with them.
+// pymongoose adds.
 #ifndef PMG_UNIX_MBEDTLS_CONFIG_H
 #define PMG_UNIX_MBEDTLS_CONFIG_H
 
 #include "mbedtls/mbedtls_config_port.h"
+#include "../../shared/tls/mbedtls_micropython.h"
 
 // A desktop has room: chains of more than 4 KB, and fewer records.
 #undef MBEDTLS_SSL_OUT_CONTENT_LEN
 #define MBEDTLS_SSL_OUT_CONTENT_LEN (16384)
-
-#define MBEDTLS_BASE64_C
-#define MBEDTLS_PEM_PARSE_C
 
 #define MBEDTLS_AESNI_C
 #define MBEDTLS_HAVE_ASM
@@ -22,24 +20,5 @@
 #define MBEDTLS_CHACHAPOLY_C
 #define MBEDTLS_ECP_DP_CURVE25519_ENABLED
 #define MBEDTLS_ECP_NIST_OPTIM
-#define MBEDTLS_HKDF_C
-#define MBEDTLS_PKCS1_V21
-#define MBEDTLS_X509_RSASSA_PSS_SUPPORT
-
-#define MBEDTLS_SSL_PROTO_TLS1_3
-#define MBEDTLS_SSL_TLS1_3_COMPATIBILITY_MODE
-#define MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL_ENABLED
-#define MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_PSK_EPHEMERAL_ENABLED
-#define MBEDTLS_SSL_ALL_ALERT_MESSAGES
-#define MBEDTLS_SSL_ALPN
-#define MBEDTLS_SSL_EXTENDED_MASTER_SECRET
-#define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE
-#define MBEDTLS_SSL_MAX_FRAGMENT_LENGTH
-#define MBEDTLS_SSL_SESSION_TICKETS
-#define MBEDTLS_SSL_TICKET_C
-
-#define MBEDTLS_PSA_CRYPTO_C
-#define MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG
-#define MBEDTLS_PSA_KEY_STORE_DYNAMIC
 
 #endif

@@ -6,29 +6,8 @@
 #define PMG_RP2_MBEDTLS_CONFIG_H
 
 #include "ports/rp2/mbedtls/mbedtls_config_port.h"
+#include "../../shared/tls/mbedtls_micropython.h"
 
-#define MBEDTLS_BASE64_C
-#define MBEDTLS_PEM_PARSE_C
-#define MBEDTLS_HKDF_C
-#define MBEDTLS_PKCS1_V21
-#define MBEDTLS_X509_RSASSA_PSS_SUPPORT
-
-#define MBEDTLS_SSL_PROTO_TLS1_3
-#define MBEDTLS_SSL_TLS1_3_COMPATIBILITY_MODE
-#define MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_EPHEMERAL_ENABLED
-#define MBEDTLS_SSL_TLS1_3_KEY_EXCHANGE_MODE_PSK_EPHEMERAL_ENABLED
-#define MBEDTLS_SSL_ALL_ALERT_MESSAGES
-#define MBEDTLS_SSL_ALPN
-#define MBEDTLS_SSL_EXTENDED_MASTER_SECRET
-#define MBEDTLS_SSL_KEEP_PEER_CERTIFICATE
-#define MBEDTLS_SSL_MAX_FRAGMENT_LENGTH
-#define MBEDTLS_SSL_SESSION_TICKETS
-#define MBEDTLS_SSL_TICKET_C
-
-// TLS 1.3 runs on PSA. Its random numbers are ours; its keys lie in Python's heap, not in a table.
-#define MBEDTLS_PSA_CRYPTO_C
-#define MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG
-#define MBEDTLS_PSA_KEY_STORE_DYNAMIC
 #define MBEDTLS_PSA_KEY_SLOT_COUNT 2 // of keys in storage, which there are none of
 
 #endif

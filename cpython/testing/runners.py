@@ -162,9 +162,9 @@ class DeskRunner(Runner):
         self.files = Path(self._folder.name, "files")
         self._desk = Path(self._folder.name, "desk")
         self._desk.mkdir()
-        self._file = open(self._desk / "wires", "w+b", buffering=0)  # noqa: SIM115
-        self._file.write(bytes(SIZE))
-        self.wires = Wires(self._file)
+        wires = self._desk / "wires"
+        wires.write_bytes(bytes(SIZE))
+        self.wires = Wires(lambda: open(wires, "r+b", buffering=0))  # noqa: SIM115
         self._was_reset = False
         self.clear()
 
@@ -213,7 +213,7 @@ class DeskRunner(Runner):
 
     def close(self) -> None:
         self._stop()
-        self._file.close()
+        self.wires.close()
         self._folder.cleanup()
 
     def port(self, port: int) -> int:

@@ -35,7 +35,7 @@ def parsed(module: str) -> ast.Module:
 
 def shown(node: ast.expr) -> str:
     """An annotation or a default as pages have it."""
-    return re.sub(r"\b_\w+", lambda found: NAMES.get(found[0], found[0]), ast.unparse(node))
+    return re.sub(r"\b_\w+", lambda found: NAMES.get(found[0], found[0][1:]), ast.unparse(node))
 
 
 def signature(function: ast.FunctionDef | ast.AsyncFunctionDef, is_method: bool) -> str:
@@ -134,7 +134,7 @@ class Stub(SphinxDirective):
                 isinstance(node, ast.AnnAssign) and "TypeAlias" in ast.unparse(node.annotation)
             ):
                 continue
-            name = NAMES.get(ast.unparse(node.target), ast.unparse(node.target))
+            name = shown(node.target)
             said = ""
             if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
                 said = str(after.value.value)

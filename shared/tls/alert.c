@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // Who is refused hears why (RFC 8446, section 6.2): mbedTLS says it in many cases, here is the rest.
+// The program hears it as MG_EV_ERROR.
 
 #include "../base/names.h"
 #if PMG_HAS_TLS && !defined(NO_QSTR)
@@ -68,6 +69,31 @@ void pmg_tls_application_keys(pmg_tls_t *t) {
 #else
     (void)t;
 #endif
+}
+
+void pmg_tls_give_up(struct mg_connection *c, int err) {
+    static const char answer[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
+                                 "Content-Type: text/plain\r\nContent-Length: 24\r\n\r\n"
+                                 "This port speaks HTTPS.\n";
+    pmg_tls_t *t = pmg_x(c)->layer_state;
+    char text[200];
+    if (t->plain_http && !c->is_client) {
+        (void)pmg_io_write(c, answer, sizeof(answer) - 1);
+    }
+    pmg_tls_explain(t, err, text, sizeof(text));
+    pmg_tls_alert(t, err);
+    t->closed = true; // no goodbye behind an alert
+    if (c->is_tls_hs && t->io_err == 0) {
+        // A close with unread bytes would reset the connection, and the alert be lost.
+        char junk[512];
+        pmg_io_shutdown(c);
+        for (int i = 0; i < 16 && pmg_io_read(c, junk, sizeof(junk)) > 0; i++) {}
+    }
+    if (c->is_draining && !c->is_tls_hs) { // the peer left before it took all: nobody to tell
+        pmg_close(c);
+    } else {
+        pmg_fatal(c, text);
+    }
 }
 
 #endif

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// TLS between a connection and its socket. The loop reads and writes through here once the handshake
-// is over; until then readiness drives the handshake, one step at a time, and what was queued waits.
+// TLS between a connection and its socket: its beginning and end, and the handshake, which readiness
+// drives, one step at a time, while what was queued waits. Then the loop reads and writes by data.c.
 //
 // MG_EV_CONNECT comes after TCP's connect, MG_EV_TLS_HS when both sides are sure of each other.
 
@@ -10,40 +10,8 @@
 
 #include "tls_int.h"
 
-// What one connection may move before the others have their turn.
-#define WRITE_BURST (8 * 16384)
-// Messages without data, such as tickets, that one read goes past.
-#define SKIPPED_MAX 64
 // Handshake steps that take no time share a turn; a step of cryptography ends it.
 #define STEP_MS 1
-
-// ---------------------------------------------------------------------------------------------
-// Failure
-
-static void fail(struct mg_connection *c, int err) {
-    static const char answer[] = "HTTP/1.1 400 Bad Request\r\nConnection: close\r\n"
-                                 "Content-Type: text/plain\r\nContent-Length: 24\r\n\r\n"
-                                 "This port speaks HTTPS.\n";
-    pmg_tls_t *t = pmg_x(c)->layer_state;
-    char text[200];
-    if (t->plain_http && !c->is_client) {
-        (void)pmg_io_write(c, answer, sizeof(answer) - 1);
-    }
-    pmg_tls_explain(t, err, text, sizeof(text));
-    pmg_tls_alert(t, err);
-    t->closed = true; // no goodbye behind an alert
-    if (c->is_tls_hs && t->io_err == 0) {
-        // A close with unread bytes would reset the connection, and the alert be lost.
-        char junk[512];
-        pmg_io_shutdown(c);
-        for (int i = 0; i < 16 && pmg_io_read(c, junk, sizeof(junk)) > 0; i++) {}
-    }
-    if (c->is_draining && !c->is_tls_hs) { // the peer left before it took all: nobody to tell
-        pmg_close(c);
-    } else {
-        pmg_fatal(c, text);
-    }
-}
 
 // ---------------------------------------------------------------------------------------------
 // Beginning and end
@@ -407,7 +375,7 @@ static bool left_the_clear(struct mg_connection *c) {
         }
         if (n <= 0) {
             t->io_err = (int)n;
-            fail(c, PMG_TLS_IO_FAILED);
+            pmg_tls_give_up(c, PMG_TLS_IO_FAILED);
             return false;
         }
         size_t count = (size_t)n;
@@ -421,7 +389,7 @@ static bool left_the_clear(struct mg_connection *c) {
     if (c->recv.len > 0) {
         struct mg_str rest = pmg_recv_peek(c);
         if (pmg_tls_early(t, rest.buf, rest.len) < 0) {
-            fail(c, MBEDTLS_ERR_SSL_ALLOC_FAILED);
+            pmg_tls_give_up(c, MBEDTLS_ERR_SSL_ALLOC_FAILED);
             return false;
         }
         pmg_buf_free(&c->recv);
@@ -459,7 +427,7 @@ static void handshake(struct mg_connection *c) {
         }
         if (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE) {
             if (t->ssl.in_hslen > MBEDTLS_SSL_IN_CONTENT_LEN) { // it would wait for all of that
-                fail(c, MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER);
+                pmg_tls_give_up(c, MBEDTLS_ERR_SSL_ILLEGAL_PARAMETER);
                 return;
             }
             t->want_write = r == MBEDTLS_ERR_SSL_WANT_WRITE;
@@ -470,7 +438,7 @@ static void handshake(struct mg_connection *c) {
         m->handshake_steps += used; // none for a look at what has not come
         used = 0;
         if (r != 0) {
-            fail(c, r);
+            pmg_tls_give_up(c, r);
             return;
         }
         if (mbedtls_ssl_is_handshake_over(&t->ssl)) {
@@ -490,7 +458,7 @@ static void handshake(struct mg_connection *c) {
 }
 
 // ---------------------------------------------------------------------------------------------
-// Data
+// What the loop asks
 
 static uint32_t heard(struct mg_connection *c) {
     const pmg_tls_t *t = pmg_x(c)->layer_state;
@@ -508,108 +476,6 @@ static bool pending(struct mg_connection *c) {
            (t->read_err != 0 || t->ahead != NULL || mbedtls_ssl_check_pending(&t->ssl) != 0);
 }
 
-static long read_end(struct mg_connection *c, int err) {
-    pmg_tls_t *t = pmg_x(c)->layer_state;
-    if (err == MBEDTLS_ERR_SSL_PEER_CLOSE_NOTIFY) {
-        t->eof = true;
-        return 0;
-    }
-    if (err ==
-        MBEDTLS_ERR_SSL_CONN_EOF) { // common; whoever frames his data sees if some is missing
-        pmg_x(c)->cut = 1;
-        return 0;
-    }
-    fail(c, err);
-    return -EPROTO;
-}
-
-// Up to `len` bytes of data; *result: 0, or why there are no more.
-static size_t read_data(pmg_tls_t *t, unsigned char *buf, size_t len, int *result) {
-    size_t total = 0;
-    int r = t->read_err;
-    t->reading = true;
-    t->reads = 0;
-    int skipped = 0;
-    while (r == 0 && total < len) {
-        t->dry = false;
-        r = mbedtls_ssl_read(&t->ssl, buf + total, len - total);
-        if (r > 0) {
-            total += (size_t)r;
-            r = 0;
-        } else if (r == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
-            pmg_tls_session_keep(t);
-            r = 0;
-        } else if (r == MBEDTLS_ERR_SSL_WANT_READ && !t->dry && ++skipped < SKIPPED_MAX) {
-            r = 0; // so it ends each message that is no data: there may be more
-        } else if (r == 0) {
-            r = MBEDTLS_ERR_SSL_CONN_EOF;
-        }
-    }
-    if (!pmg_tls_ahead_keep(t)) {
-        r = MBEDTLS_ERR_SSL_ALLOC_FAILED;
-    }
-    *result = r;
-    return total;
-}
-
-static long tls_read(struct mg_connection *c, void *buf, size_t len) {
-    pmg_tls_t *t = pmg_x(c)->layer_state;
-    int r;
-    size_t total = read_data(t, buf, len, &r);
-    if (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE) {
-        return total > 0 ? (long)total : -EAGAIN;
-    }
-    if (total > 0) {
-        t->read_err = r; // first what came before it
-        return (long)total;
-    }
-    t->read_err = 0;
-    return read_end(c, r);
-}
-
-static bool early(struct mg_connection *c) {
-    pmg_tls_t *t = pmg_x(c)->layer_state;
-    unsigned char byte;
-    int r;
-    if (c->is_tls_hs || read_data(t, &byte, 1, &r) > 0) {
-        return !c->is_tls_hs;
-    }
-    if (r == MBEDTLS_ERR_SSL_WANT_READ || r == MBEDTLS_ERR_SSL_WANT_WRITE) {
-        return r == MBEDTLS_ERR_SSL_WANT_READ && !t->dry; // so much that nobody asked for
-    }
-    t->read_err = r; // to be told by who reads
-    return true;
-}
-
-static long tls_write(struct mg_connection *c, const void *buf, size_t len) {
-    pmg_tls_t *t = pmg_x(c)->layer_state;
-    size_t total = 0;
-    while (total < len && total < WRITE_BURST) {
-        // What mbedTLS has begun it must be given again, no more and no less.
-        size_t n = t->pending_write > 0 ? t->pending_write : len - total;
-        int r = mbedtls_ssl_write(&t->ssl, (const unsigned char *)buf + total, n);
-        if (r > 0) {
-            t->pending_write = 0;
-            total += (size_t)r;
-        } else if (r == MBEDTLS_ERR_SSL_RECEIVED_NEW_SESSION_TICKET) {
-            pmg_tls_session_keep(t); // a read has met its beginning, and the rest comes first
-        } else if (r == MBEDTLS_ERR_SSL_WANT_WRITE || r == MBEDTLS_ERR_SSL_WANT_READ) {
-            t->pending_write = n;
-            break;
-        } else {
-            unsigned char junk;
-            t->pending_write = 0;
-            if (r == PMG_TLS_IO_FAILED &&
-                mbedtls_ssl_read(&t->ssl, &junk, 1) == MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE) {
-                r = MBEDTLS_ERR_SSL_FATAL_ALERT_MESSAGE; // why the peer listens no more
-            }
-            fail(c, r);
-            return -EPROTO;
-        }
-    }
-    return total > 0 ? (long)total : -EAGAIN;
-}
-
 static size_t held(struct mg_connection *c) {
     const pmg_tls_t *t = pmg_x(c)->layer_state;
     return TLS_HELD + (c->is_tls_hs ? TLS_HANDSHAKE : 0) + t->peer_der_len + pmg_tls_peer_size(t) +
@@ -617,9 +483,9 @@ static size_t held(struct mg_connection *c) {
 }
 
 const pmg_layer_t pmg_tls_layer = {
-    .read = tls_read,
-    .write = tls_write,
-    .early = early,
+    .read = pmg_tls_read,
+    .write = pmg_tls_write,
+    .early = pmg_tls_is_early,
     .pending = pending,
     .wants_write = wants_write,
     .handshake = handshake,

@@ -143,6 +143,12 @@ const mbedtls_ssl_config *pmg_tls_sni_config(const pmg_tls_sni_t *sni);
 void pmg_tls_alert(pmg_tls_t *t, int err); // tells the peer, unless it was told
 void pmg_tls_note_alert(pmg_tls_t *t, const unsigned char *record, size_t len);
 void pmg_tls_application_keys(pmg_tls_t *t);
+void pmg_tls_give_up(struct mg_connection *c, int err); // ends the connection, with what it was
+
+// data.c: of pmg_layer_t
+long pmg_tls_read(struct mg_connection *c, void *buf, size_t len);
+long pmg_tls_write(struct mg_connection *c, const void *buf, size_t len);
+bool pmg_tls_is_early(struct mg_connection *c); // is there data that nobody asked for?
 
 // cert.c: what certificates say, for a program to read
 int64_t pmg_tls_millis(const mbedtls_x509_time *t);             // since 1970

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """The small programs of examples/, started as a user does; the dashboard has a file of its own."""
 
+import contextlib
 import http.server
 import re
 import threading
@@ -194,10 +195,9 @@ def test_upload(run, tmp_path):
     assert [path.name for path in (tmp_path / "up").iterdir()] == ["a.bin"]
 
 
-@pytest.mark.parametrize("hops", [3, 6])
-def test_http_client(target, tmp_path, hops):
-    """A redirect may name a path or a whole URL; more than five are too many."""
-    body = bytes(range(256)) * 4000
+@contextlib.contextmanager
+def redirecting(body):
+    """A server whose /hop/N leads to `body` past N redirects: by a path, and by a whole URL."""
 
     class Site(http.server.BaseHTTPRequestHandler):
         def do_GET(self):
@@ -215,16 +215,33 @@ def test_http_client(target, tmp_path, hops):
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Site) as server:
         thread = threading.Thread(target=server.serve_forever)
         thread.start()
-        url = f"http://127.0.0.1:{server.server_port}/hop/{hops}"
-        running = target.run(EXAMPLES / "http_client.py", url, str(tmp_path / "got"))
         try:
-            assert running.exit_code() == (0 if hops < 6 else 1)
+            yield f"http://127.0.0.1:{server.server_port}/hop/"
         finally:
-            running.kill()
             server.shutdown()
             thread.join(10)
-    if hops < 6:
+
+
+@pytest.mark.parametrize(
+    ("example", "hops", "reason"),
+    [
+        ("http_client.py", 3, None),
+        ("http_client.py", 6, "more than 5 redirects"),
+        ("fetch.py", 3, None),
+        ("fetch.py", 11, "redirect"),
+    ],
+)
+def test_clients(target, tmp_path, example, hops, reason):
+    """They store what stands behind some redirects; too many are an error."""
+    body = bytes(range(256)) * 4000
+    with redirecting(body) as url:
+        running = target.run(EXAMPLES / example, f"{url}{hops}", str(tmp_path / "got"))
+        try:
+            assert running.exit_code() == (1 if reason else 0)
+        finally:
+            running.kill()
+    if reason is None:
         assert (tmp_path / "got").read_bytes() == body
     else:
-        assert "more than 5 redirects" in running.console
+        assert reason in running.console
         assert not (tmp_path / "got").exists()

@@ -48,7 +48,9 @@ def busy(c, ev, data):
     if ev != by or EARLY_DONE:
         return
     EARLY_DONE.append(1)
-    time.sleep(PARAMS["pause"])
+    while not EARLY_SENT:
+        _command()  # of the host, which knows
+    time.sleep(PARAMS["pause"])  # until it is here
     try:
         if hand:
             c.send("GET /again HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n")
@@ -59,6 +61,7 @@ def busy(c, ev, data):
         note(c, "REFUSED", str(e))
 
 EARLY_DONE = []
+EARLY_SENT = []
 """
 
 
@@ -76,19 +79,23 @@ def connect_busy(script, server, first=True):
 def test_what_came_early_is_no_answer(script, tmp_path, version, hand, first):
     """Of the socket alone nobody can tell it from a ticket (RFC 9112, section 9.2)."""
     answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+    sent = threading.Event()
 
     def talk(raw):
         if not first:
             raw.recv_until(b"\r\n\r\n")
             raw.send(answer + "ok")
-        time.sleep(0.05)  # the device sleeps longer
+            time.sleep(0.05)  # that one and this are two
         raw.send(answer + "no")
+        sent.set()
         return raw.closed()
 
     by = "MG_EV_TLS_HS" if first else "MG_EV_HTTP_MSG"
     script.exec(EARLY + f"by, hand = {by}, {hand}")
     with TlsServer(talk, context(True, version, own="ec", tmp_path=tmp_path)) as server:
         connect_busy(script, server, first=not first)
+        assert sent.wait(60)
+        script.exec("EARLY_SENT.append(1)")
         script.until("log and log[-1][1] == 'CLOSE'")
     assert server.results[0] is True or isinstance(server.results[0], OSError)
     kinds = [e[1] for e in script.eval("log") if e[1] not in ("CONNECT", "TLS_HS")]
@@ -105,7 +112,7 @@ def test_no_answer_is_awaited_before_it_is_asked_for(script, tmp_path):
             raw.send("HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok")
         raw.closed()
 
-    script.exec(EARLY + "by, hand = MG_EV_HTTP_MSG, False")
+    script.exec(EARLY + "EARLY_SENT.append(1)\nby, hand = MG_EV_HTTP_MSG, False")
     with TlsServer(talk, context(True, own="ec", tmp_path=tmp_path)) as server:
         connect_busy(script, server)
         script.until("[e[1] for e in log].count('MSG') == 2")

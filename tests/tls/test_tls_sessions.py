@@ -171,6 +171,8 @@ def test_memory_is_bounded(script, tmp_path):
             connect(script, server.port, "counted")
             script.until("[c for c in m.connections if c.is_client] == []")
             script.exec("log.clear(); gc.collect()")
+            if len(blocks) > 7:  # what the connection itself had may go a turn later
+                script.until(f"live()[3] == {blocks[7]}")
             blocks.append(script.eval("live()[3]"))
     assert blocks[-1] == blocks[-2] == blocks[-3] == blocks[7]
     assert blocks[7] >= blocks[0]

@@ -20,9 +20,9 @@ _FOLDER = os.getenv("PMG_DESK")
 _TICK_MS = 2
 
 try:
-    _wires = Wires(open(_FOLDER + "/wires", "r+b", buffering=0))
+    _wires = Wires(lambda: open(_FOLDER + "/wires", "r+b", buffering=0))
 except TypeError:  # MicroPython buffers nothing
-    _wires = Wires(open(_FOLDER + "/wires", "r+b"))
+    _wires = Wires(lambda: open(_FOLDER + "/wires", "r+b"))
 
 
 def _lacks(name):

@@ -10,18 +10,36 @@ UNUSED, INPUT, PULL_UP, PULL_DOWN, LOW, HIGH, PWM = range(7)  # of _STATE
 
 
 class Wires:
-    """`file` is open for reading and writing, without a buffer."""
+    """`opened()` gives the file, open for reading and writing, without a buffer."""
 
-    def __init__(self, file):
-        self._file = file
+    def __init__(self, opened):
+        self._opened = opened
+        # A thread, or a scheduled function, may come between a seek() and what it is for: who finds
+        # no file here takes another.
+        self._files = [opened()]
+
+    def _take(self):
+        try:
+            return self._files.pop()
+        except IndexError:
+            return self._opened()
 
     def _get(self, at, size=1):
-        self._file.seek(at)
-        return self._file.read(size)
+        file = self._take()
+        file.seek(at)
+        data = file.read(size)
+        self._files.append(file)
+        return data
 
     def _put(self, at, data):
-        self._file.seek(at)
-        self._file.write(data)
+        file = self._take()
+        file.seek(at)
+        file.write(data)
+        self._files.append(file)
+
+    def close(self):
+        while self._files:
+            self._files.pop().close()
 
     def clear(self):
         self._put(0, bytes([NOBODY] * _STATE + [0] * (SIZE - _STATE)))
