@@ -89,11 +89,10 @@ enum {
 #undef X
 };
 
-static const mp_arg_t make_args[] = {
-    MPY_OPTIONAL(handler, MP_ROM_NONE), MPY_OPTIONAL(enable_wakeup, MP_ROM_FALSE),
-    MPY_OPTIONAL(error_handler, MP_ROM_NONE), MPY_KEYWORD(events, MP_ROM_NONE),
-    MPY_KEYWORD(poll_events, MP_ROM_FALSE), MPY_KEYWORD(dns, MP_ROM_NONE),
-    MPY_KEYWORD(watch, MP_ROM_NONE),
+static const mp_arg_t make_args[] = {MPY_OPTIONAL(handler, MP_ROM_NONE),
+    MPY_OPTIONAL(enable_wakeup, MP_ROM_FALSE), MPY_OPTIONAL(error_handler, MP_ROM_NONE),
+    MPY_KEYWORD(events, MP_ROM_NONE), MPY_KEYWORD(poll_events, MP_ROM_FALSE),
+    MPY_KEYWORD(dns, MP_ROM_NONE), MPY_KEYWORD(watch, MP_ROM_NONE),
 #define X(name, desktop, board) MPY_KEYWORD(name, MP_ROM_NONE),
     PMG_LIMITS(X)
 #undef X

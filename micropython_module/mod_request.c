@@ -123,7 +123,8 @@ static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(request_run_obj, 4, 4, request_run);
 
 // What neither it nor its message has: app._more(self, name), or with a value to store it.
 static mp_obj_t more(mpy_request_t *self, qstr attr, mp_obj_t value) {
-    mp_obj_t call[5] = {MP_OBJ_NULL, MP_OBJ_NULL, MP_OBJ_FROM_PTR(self), MP_OBJ_NEW_QSTR(attr), value};
+    mp_obj_t call[5] = {
+        MP_OBJ_NULL, MP_OBJ_NULL, MP_OBJ_FROM_PTR(self), MP_OBJ_NEW_QSTR(attr), value};
     mp_load_method_maybe(self->app, MP_QSTR__more, call);
     return call[0] != MP_OBJ_NULL ? mp_call_method_n_kw(value != MP_OBJ_NULL ? 3 : 2, 0, call)
                                   : MP_OBJ_NULL;
@@ -153,10 +154,10 @@ static void request_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
     case MP_QSTR_##name: dest[0] = self->name; return;
         PMG_HTTP_REQUEST_PROPS(X)
 #undef X
-#define X(name, min, max)                             \
-    case MP_QSTR_##name:                              \
+#define X(name, min, max)                                 \
+    case MP_QSTR_##name:                                  \
         dest[0] = MP_OBJ_FROM_PTR(&request_##name##_obj); \
-        dest[1] = self_in;                            \
+        dest[1] = self_in;                                \
         return;
         PMG_HTTP_REQUEST_METHODS(X)
 #undef X

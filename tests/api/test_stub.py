@@ -132,7 +132,7 @@ async def main() -> None:
 ASYNC_FAULTS = [
     ("async def g1() -> None:\n    await (await aio.connect('x')).send(1)", "arg-type"),
     ("async def g2() -> None:\n    x: str = await (await aio.connect('x')).recv()", "assignment"),
-    ("aio.AsyncManager(lambda: None)", "arg-type"),
+    ("aio.AsyncManager(main)", "arg-type"),
     ("aio.nonsense()", "attr-defined"),
 ]
 

@@ -9,7 +9,6 @@ from textwrap import dedent
 import httpx
 import pytest
 from peers.clients import Raw
-
 from web.web_app import APP
 
 SERVER = (
@@ -45,14 +44,16 @@ def server(shared, folder):
 
 @pytest.fixture
 def client(server):
-    with httpx.Client(base_url="http://%s:%d" % server.reach(server.port()), timeout=60) as c:
+    with httpx.Client(
+        base_url="http://{}:{}".format(*server.reach(server.port())), timeout=60
+    ) as c:
         yield c
 
 
 @pytest.fixture
 def guarded(server):
     with httpx.Client(
-        base_url="http://%s:%d" % server.reach(server.port("GUARDED")), timeout=60
+        base_url="http://{}:{}".format(*server.reach(server.port("GUARDED"))), timeout=60
     ) as c:
         yield c
 
@@ -87,17 +88,17 @@ def errors(server):
         ("GET", "/files//a", 200, "/a"),
         ("GET", "/files/", 404, None),
         ("GET", "/code/abc.txt", 200, "abc"),
-        ("GET", "/code/abd.txt", 200, "other abd"),
+        ("GET", "/code/abx.txt", 200, "other abx"),
         ("GET", "/code/.txt", 404, None),
         ("GET", "/any", 200, "GET /any"),
         ("POST", "/any", 200, "POST /any"),
         ("HEAD", "/any", 200, ""),
         ("PUT", "/thing", 201, "put"),
         ("DELETE", "/thing", 204, ""),
-        ("GET", "/caf%C3%A9", 200, "café"),
-        ("GET", "/caf%c3%a9", 200, "café"),
-        ("GET", "/%63af%c3%a9", 200, "café"),
-        ("GET", "/cafe", 404, None),
+        ("GET", "/m%C3%BC", 200, "mü"),
+        ("GET", "/m%c3%bc", 200, "mü"),
+        ("GET", "/%6d%c3%bc", 200, "mü"),
+        ("GET", "/bar", 404, None),
         ("GET", "/nothing", 404, "Not Found\n"),
         ("POST", "/", 405, "Method Not Allowed\n"),
         ("BREW", "/any", 405, "Method Not Allowed\n"),
@@ -347,7 +348,7 @@ def test_files(client):
     r = client.get("/file")
     assert r.text == "a file\n"
     assert r.headers["Content-Disposition"] == (
-        "attachment; filename=\"caf_ 1.txt\"; filename*=UTF-8''caf%C3%A9%201.txt"
+        "attachment; filename=\"m_ 1.txt\"; filename*=UTF-8''m%C3%BC%201.txt"
     )
     assert client.get("/file", headers={"Range": "bytes=2-5"}).text == "file"
     assert client.get("/static/web.txt").text == "a file\n"

@@ -51,9 +51,9 @@ def delete(request):
 def patch(request):
     return b"\x00\xff", {"X-Kind": "patch"}
 
-@app.get("/caf\u00e9")
-def cafe(request):
-    return "caf\u00e9"
+@app.get("/m\u00fc")
+def umlaut(request):
+    return "m\u00fc"
 
 @app.post("/json")
 def json_(request):
@@ -158,7 +158,7 @@ def gen_fail(request):
 
 @app.get("/file")
 def file(request):
-    return send_file(FOLDER + "/web.txt", download="caf\u00e9 1.txt")
+    return send_file(FOLDER + "/web.txt", download="m\u00fc 1.txt")
 
 app.static("/static", FOLDER)
 

@@ -54,13 +54,15 @@ class AsyncManager:
         """Manager.ws_connect()."""
     def mqtt_connect(self, url: str, handler: Handler | None = None, **options: Any) -> Connection:
         """Manager.mqtt_connect()."""
-    def mqtt_listen(self, url: str, handler: Handler | None = None) -> Connection:
+    def mqtt_listen(self, url: str, handler: Handler | None = None, **options: Any) -> Connection:
         """Manager.mqtt_listen()."""
-    def sntp_connect(self, url: str, handler: Handler | None = None) -> Connection:
+    def sntp_connect(self, url: str, handler: Handler | None = None, **options: Any) -> Connection:
         """Manager.sntp_connect()."""
-    def modbus_listen(self, url: str, handler: Handler | None = None) -> Connection:
+    def modbus_listen(self, url: str, handler: Handler | None = None, **options: Any) -> Connection:
         """Manager.modbus_listen()."""
-    def modbus_connect(self, url: str, handler: Handler | None = None) -> Connection:
+    def modbus_connect(
+        self, url: str, handler: Handler | None = None, **options: Any
+    ) -> Connection:
         """Manager.modbus_connect()."""
     def mdns_listen(self, handler: Handler | None = None, **options: Any) -> Connection:
         """Manager.mdns_listen()."""
@@ -119,6 +121,7 @@ class Stream(_Waits):
     names what took so long, and the stream stays usable.
     """
 
+    def __init__(self, opens: int) -> None: ...
     async def recv(self, n: int = -1, *, timeout: float | None = None) -> bytes:
         """Up to `n` bytes, all that are there if negative; waits for the first. b"" at the end."""
     async def readexactly(self, n: int, *, timeout: float | None = None) -> bytes:

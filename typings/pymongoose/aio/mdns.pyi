@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Names and services of the local network, for tasks."""
 
+from pymongoose import MdnsResponse
+
 class Answer:
     """A record that somebody announces, with the properties of MdnsResponse."""
 
@@ -12,6 +14,7 @@ class Answer:
     address: str
     port: int
     txt: dict[str, bytes | None]
+    def __init__(self, r: MdnsResponse) -> None: ...
 
 async def query(
     name: str, type: int = ..., *, timeout: float = 2, interface: str | None = None

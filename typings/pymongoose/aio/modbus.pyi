@@ -16,6 +16,7 @@ class Client(_Waits):
     Manager's modbus_timeout.
     """
 
+    def __init__(self, opens: int) -> None: ...
     async def read(
         self, func: int, address: int, count: int = 1, *, unit: int = 1
     ) -> tuple[int, ...]:

@@ -5,6 +5,7 @@
 from asyncio import Event, sleep
 
 from _pymongoose import _in_handler, _pause
+
 from pymongoose import Error, millis
 from pymongoose.aio.manager import drop, hold, running
 from pymongoose.fetch import BODY, END, PIECE, Pool

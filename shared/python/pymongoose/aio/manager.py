@@ -134,17 +134,19 @@ class AsyncManager:
     def mqtt_connect(self, url, handler=None, **options):
         return self.manager.mqtt_connect(url, handler, **options)
 
-    def mqtt_listen(self, url, handler=None):
-        return self.manager.mqtt_listen(url, handler)
+    def mqtt_listen(self, url, handler=None, **options):
+        return self.manager.mqtt_listen(url, handler, **options)
 
-    def sntp_connect(self, url, handler=None):
-        return self.manager.sntp_connect(url, handler)
+    def sntp_connect(self, url, handler=None, **options):
+        if url.startswith("sntp://"):  # as cymongoose takes it
+            url = url[7:]
+        return self.manager.sntp_connect(url, handler, **options)
 
-    def modbus_listen(self, url, handler=None):
-        return self.manager.modbus_listen(url, handler)
+    def modbus_listen(self, url, handler=None, **options):
+        return self.manager.modbus_listen(url, handler, **options)
 
-    def modbus_connect(self, url, handler=None):
-        return self.manager.modbus_connect(url, handler)
+    def modbus_connect(self, url, handler=None, **options):
+        return self.manager.modbus_connect(url, handler, **options)
 
     def mdns_listen(self, handler=None, **options):
         return self.manager.mdns_listen(handler, **options)

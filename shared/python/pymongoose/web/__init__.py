@@ -12,9 +12,15 @@ def hello(request, name):
 app.run()
 """
 
-from pymongoose import HttpRequest as Request
-from pymongoose.web.app import App
-from pymongoose.web.response import HTTPError, Response, abort, redirect, send_file
+from pymongoose import HttpRequest as Request  # noqa: F401
+from pymongoose.web.app import App  # noqa: F401
+from pymongoose.web.response import (  # noqa: F401
+    HTTPError,
+    Response,
+    abort,
+    redirect,
+    send_file,
+)
 
 # The rest is imported when it is asked for: on a board it would cost memory.
 _LATER = {
@@ -23,6 +29,7 @@ _LATER = {
     "CORS": "guard",
     "CSRF": "guard",
     "RateLimit": "guard",
+    "raw": "template",
     "render": "template",
     "render_text": "template",
 }

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# mypy: ignore-errors
 """An application: its routes and hooks, and the way of a request through them."""
 
 import sys

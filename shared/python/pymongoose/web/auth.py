@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# mypy: ignore-errors
 """Who is it: Basic and Bearer authentication (RFC 7617, RFC 6750).
 
 An object of these decorates a handler, or is a hook: app.before_request(auth)."""

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# mypy: ignore-errors
 """Folders of files under a path."""
 
 from pymongoose.web.response import Response

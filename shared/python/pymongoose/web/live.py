@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# mypy: ignore-errors
 """Connections that stay: WebSocket and server-sent events."""
 
 import json

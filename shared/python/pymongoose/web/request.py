@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# mypy: ignore-errors
 """What a request has beside its message: made when somebody asks for it."""
 
 from pymongoose import json_get, url_decode

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# mypy: ignore-errors
 """What a handler answers with."""
 
 import time
@@ -28,7 +29,13 @@ def http_date(seconds):
         seconds -= 946684800
     t = time.gmtime(int(seconds))
     return "%s, %02d %s %d %02d:%02d:%02d GMT" % (
-        (_DAYS[t[6]], t[2], _MONTHS[t[1] - 1]) + tuple(t[0:1]) + tuple(t[3:6])
+        _DAYS[t[6]],
+        t[2],
+        _MONTHS[t[1] - 1],
+        t[0],
+        t[3],
+        t[4],
+        t[5],
     )
 
 

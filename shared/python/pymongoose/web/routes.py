@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# mypy: ignore-errors
 """Patterns of paths, made into the table that HttpRequest reads (shared/http/route.h)."""
 
 import re
@@ -18,7 +19,11 @@ def _is_name(text):
 
 # MicroPython looks a keyword's name up at each call, unless it is known to be one.
 def _interned(name):
-    return list((lambda **names: names)(**{name: None}))[0]
+    return _names(**{name: None})[0]
+
+
+def _names(**names):
+    return list(names)
 
 
 class Pattern:
@@ -133,7 +138,7 @@ class Route:
 
     def values_of(self, request):
         """The parameters of a request that this route fits, by name."""
-        return dict(zip(self.names, request.values or ()))
+        return dict(zip(self.names, request.values or ()))  # noqa: B905
 
     def fits(self, values):
         """Do the regular expressions fit, too?"""
@@ -155,11 +160,11 @@ def table_of(routes):
     rows.sort(key=lambda row: row[:2])
     table = bytearray()
     listed = []
-    for _, _, route, pattern in rows:
-        literal = pattern.find(b"\1")
-        literal = min(len(pattern) if literal < 0 else literal, 255)
+    for _, _, route, path in rows:
+        literal = path.find(b"\1")
+        literal = min(len(path) if literal < 0 else literal, 255)
         for method in route.methods:
-            record = bytes([len(method), literal]) + method.encode() + pattern
+            record = bytes([len(method), literal]) + method.encode() + path
             table.extend(bytes([len(record) >> 8, len(record) & 255]))
             table.extend(record)
             listed.append(route)
@@ -174,7 +179,7 @@ def is_async(f):
     """Is this an async function? To MicroPython a generator is the same."""
     if not _CPYTHON:
         return type(f) is type(_make)
-    from inspect import iscoroutinefunction, isasyncgenfunction, unwrap
+    from inspect import isasyncgenfunction, iscoroutinefunction, unwrap
 
     f = unwrap(f)
     return iscoroutinefunction(f) or isasyncgenfunction(f)

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# mypy: ignore-errors
 """Async handlers: what awaits them, under pymongoose.aio."""
 
 import sys

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# mypy: ignore-errors
 """Templates: $name and ${name} of a file are replaced, as by string.Template, escaped for HTML."""
 
 from pymongoose.web.response import Response

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# mypy: ignore-errors
 """A client for the unit tests of an App: requests go to it without sockets and without a Manager."""
 
 import json

@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# mypy: ignore-errors
 """Forms whose files come in pieces, into files."""
 
 import os
