@@ -6,8 +6,8 @@ import sys
 
 from pymongoose import MG_EV_HTTP_HDRS, MG_EV_HTTP_MSG, DecodeError, HttpRequest
 from pymongoose.web.request import notes_of
-from pymongoose.web.response import HTTPError, Response
-from pymongoose.web.routes import Pattern, Route, is_async, table_of
+from pymongoose.web.response import HTML, TEXT, HTTPError, Response
+from pymongoose.web.routes import NEEDS_ASYNCIO, Pattern, Route, is_async, table_of
 from pymongoose.web.send import send
 
 _CPYTHON = sys.implementation.name == "cpython"
@@ -26,7 +26,8 @@ class App:
 
     `secret_key` signs sessions: str or bytes, or several, the first to sign and all to verify.
     `proxies` is how many proxies in front of it tell the client's address (X-Forwarded-For).
-    `content_type` is that of a str which a handler returns. `debug` shows tracebacks to clients."""
+    `content_type` is that of a str which a handler returns, None for none. `templates` is the folder
+    of what render() is given. `debug` shows tracebacks to clients."""
 
     def __init__(
         self,
@@ -34,8 +35,8 @@ class App:
         secret_key=None,
         debug=False,
         error_handler=None,
-        content_type=None,
-        templates="templates",
+        content_type=HTML,
+        templates=None,
         uploads=None,
         session_cookie="session",
         session_max_age=31 * _DAY,
@@ -171,8 +172,9 @@ class App:
         if hasattr(manager, "manager"):  # an AsyncManager
             from pymongoose.web.tasks import Runner
 
-            if self._runner is None:
-                self._runner = Runner()
+            self._runner = Runner(self, manager)
+        else:
+            self._runner = None
         if isinstance(listener, str):
             listener = manager.listen(listener, self._handle, events=self._events())
         else:
@@ -189,9 +191,10 @@ class App:
 
     def serve(self, host=None, port=8000, *, tls=None):
         """`await app.serve()`: the same beside other tasks of asyncio, until it is canceled."""
+        from pymongoose.web.server import url_of
         from pymongoose.web.tasks import serve
 
-        return serve(self, host, port, tls)
+        return serve(self, url_of(host, port, tls), tls)
 
     def test_client(self):
         """A client for unit tests, without sockets."""
@@ -364,7 +367,7 @@ class App:
         way.close()
         if hasattr(waits, "close"):
             waits.close()
-        e = TypeError("an async handler runs under asyncio: app.run(), or await app.serve()")
+        e = TypeError(NEEDS_ASYNCIO)
         send(request, self._plain_error(request, e))
         raise e
 
@@ -391,6 +394,8 @@ class App:
                 result = self._call(request, route)
                 if self._waits(result):
                     result = yield result
+                    if result is None:
+                        result = _nothing(route)
             response = self._response(request, result)
             if self._hooked:
                 for hook in self._hooks_after(app):
@@ -407,13 +412,14 @@ class App:
             failure = e
         else:
             return
-        for waits in self._failed(request, failure, app):
-            yield waits
+        yield from self._failed(request, failure, app)
 
     # The end of a handler that is awaited, where there are no hooks.
     def _rest(self, request, result, app):
         try:
             result = yield result
+            if result is None:
+                result = _nothing(self._listed[request.number])
             if request.notes is None or not request.notes.answered:
                 result = send(request, self._response(request, result))
                 if result is not None:
@@ -421,8 +427,7 @@ class App:
             return
         except Exception as e:
             failure = e
-        for waits in self._failed(request, failure, app):
-            yield waits
+        yield from self._failed(request, failure, app)
 
     def _hooks_before(self, app):
         return [hook for each in _chain(app) for hook in each._before]
@@ -448,6 +453,10 @@ class App:
     # What a handler returned, as a Response; None if it was answered.
     def _response(self, request, result):
         if isinstance(result, Response):
+            if result.template is not None:
+                from pymongoose.web.template import fill
+
+                fill(result, request)
             return result
         if type(result) is tuple and 2 <= len(result) <= 3:
             body, status = result[0], result[1]
@@ -455,17 +464,18 @@ class App:
             if len(result) == 2 and not isinstance(status, int):
                 status, headers = 200, status
             if isinstance(body, Response):
+                self._response(request, body)
                 body.status = status
                 for name, value in headers.items() if isinstance(headers, dict) else headers or ():
                     body.set_header(name, value)
                 return body
         else:
             body, status, headers = result, 200, None
-        if isinstance(body, str):
-            return Response(body, status, headers, self.content_type)
-        if isinstance(body, (bytes, bytearray, dict, list)) or hasattr(body, "__next__"):
+        if isinstance(body, str) and not body:
             return Response(body, status, headers)
-        if hasattr(body, "__anext__"):
+        if isinstance(body, str) or hasattr(body, "__next__") or hasattr(body, "__anext__"):
+            return Response(body, status, headers, self.content_type or "")
+        if isinstance(body, (bytes, bytearray, dict, list)):
             return Response(body, status, headers)
         if body is None and (type(result) is tuple or notes_of(request).answered):
             return Response(b"", status, headers)
@@ -508,18 +518,20 @@ class App:
             if result is not None:
                 yield result
         except Exception as again:
-            notes_of(request).failure = again
+            notes = notes_of(request)
+            notes.failure = again
+            notes._session = None  # if it is the session that cannot be kept
             send(request, self._plain_error(request, again))
 
     def _plain_error(self, request, e):
         if isinstance(e, HTTPError):
-            return Response(e.message + "\n", e.status, e.headers)
+            return Response(e.message + "\n", e.status, e.headers, TEXT)
         if isinstance(e, DecodeError):
-            return Response("Bad Request\n", 400)
+            return Response("Bad Request\n", 400, None, TEXT)
         text = "Internal Server Error\n"
         if self.debug:
             text += _traceback(e)
-        return Response(text, 500)
+        return Response(text, 500, None, TEXT)
 
     # Must somebody await this? MicroPython has one type for coroutines and generators: who runs it
     # tells them apart by what they yield.
@@ -553,6 +565,12 @@ def _concerns(what, e, status):
     return isinstance(e, what) and (
         not isinstance(e, DecodeError) or what in (DecodeError, Exception)
     )
+
+
+# What a handler has given that was awaited and gave None. In MicroPython a function that is async is a
+# mistake then, one that is not has given a generator without pieces.
+def _nothing(route):
+    return None if _CPYTHON or route is None or is_async(route.handler) else ""
 
 
 # An app and those that it is mounted below, the outermost first.

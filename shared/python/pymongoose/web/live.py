@@ -13,60 +13,46 @@ from pymongoose import (
     WEBSOCKET_OP_CLOSE,
     WEBSOCKET_OP_TEXT,
 )
+from pymongoose.web.request import notes_of
 from pymongoose.web.response import Response
-from pymongoose.web.routes import is_async
+from pymongoose.web.routes import NEEDS_ASYNCIO, is_async
 from pymongoose.web.stream import Stream, start
 
 
 def serve_live(request, route, values):
     """Starts a route of ws() or sse(); what it returns goes the way of a handler's result."""
-    if route.kind == "ws":
-        return _serve_ws(request, route, values)
-    response = Response(
-        b"", 200, {"Content-Type": "text/event-stream", "Cache-Control": "no-cache"}
-    )
-    if request.message.method == "HEAD":
-        return response
-    _with_session(request.notes, response)
-    if request.app._runner is not None and is_async(route.handler):
-        from pymongoose.web.tasks import AsyncEventStream as kind
+    app = request.app
+    if app._runner is None:
+        if is_async(route.handler, False):
+            raise TypeError(NEEDS_ASYNCIO)
+        kinds = WebSocket, EventStream
     else:
-        kind = EventStream
-    events = kind(request)
-    start(request, response)
-    request.notes.answered = True
-    result = route.handler(request, events, **values)
-    if hasattr(result, "__next__") and not request.app._waits(result):
-        Events(request.app, request.conn, result, events).go()
-        return None
-    events.listen()
-    return result
-
-
-def _with_session(notes, response):
-    if notes._session is not None:
+        from pymongoose.web.tasks import LIVE as kinds
+    response = Response(b"")
+    if request.notes is not None and request.notes._session is not None:
         from pymongoose.web.session import save
 
-        save(notes, response)
-
-
-def _serve_ws(request, route, values):
-    message, conn = request.message, request.conn
-    response = Response(b"")
-    _with_session(request.notes, response)
-    request.notes.answered = True
-    if request.app._runner is not None and is_async(route.handler):
-        from pymongoose.web.tasks import AsyncWebSocket as kind
+        save(request.notes, response)
+    if route.kind == "ws":
+        live = kinds[0](request)
+        if not live.open(response):
+            return None
     else:
-        kind = WebSocket
-    ws = kind(request)
-    conn.set_handler(ws.handle, events=(MG_EV_WS_MSG, MG_EV_WS_CTL, MG_EV_WRITE, MG_EV_CLOSE))
-    offered = route.handler.__dict__.get("protocol") if hasattr(route.handler, "__dict__") else None
-    conn.ws_upgrade(message, response.headers, protocol=offered)
-    if not conn.is_websocket:  # it was no handshake, and has been answered so
-        conn.set_handler(request.app._handle, events=request.app._events())
-        return None
-    return route.handler(request, ws, **values)
+        response.headers += [("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache")]
+        if request.message.method == "HEAD":
+            return response
+        live = kinds[1](request)
+        live.open(response)
+    try:
+        result = route.handler(request, live, **values)
+        if app._runner is not None and (app._waits(result) or hasattr(result, "__anext__")):
+            return live.run(result)  # is awaited
+        if hasattr(result, "__next__") and route.kind == "sse":
+            Events(request, result, live).go()
+    except BaseException:
+        live.fail()
+        raise
+    return None
 
 
 class WebSocket:
@@ -81,7 +67,16 @@ class WebSocket:
         self.request = request
         self.conn = request.conn
         self._code, self._reason = 1006, ""
-        self._more = None  # whom it wakes, see tasks.py
+
+    def open(self, response):
+        """Answers the handshake. False: it was none, and has been answered so."""
+        conn, app = self.conn, self.request.app
+        conn.set_handler(self.handle, events=(MG_EV_WS_MSG, MG_EV_WS_CTL, MG_EV_WRITE, MG_EV_CLOSE))
+        conn.ws_upgrade(self.request.message, response.headers)
+        notes_of(self.request).answered = True
+        if not conn.is_websocket:
+            conn.set_handler(app._handle, events=app._events())
+        return conn.is_websocket
 
     @property
     def closed(self):
@@ -101,24 +96,28 @@ class WebSocket:
             self.conn.ws_send(data, WEBSOCKET_OP_CLOSE)
             self.conn.drain()
 
+    def fail(self):
+        """Its handler raised."""
+        self.close(1011)
+
+    def call(self, f, *args):
+        """Calls what the program gave."""
+        f(*args)
+
+    def message(self, data):
+        if self.on_message is not None:
+            self.call(self.on_message, data)
+
     def handle(self, conn, ev, data):
         if ev == MG_EV_WS_MSG:
-            message = data.text if data.flags == WEBSOCKET_OP_TEXT else data.data
-            if self._more is not None:
-                self._more(ev, message)
-            elif self.on_message is not None:
-                self.on_message(message)
+            self.message(data.text if data.flags == WEBSOCKET_OP_TEXT else data.data)
         elif ev == MG_EV_WS_CTL:
-            if data.flags == WEBSOCKET_OP_CLOSE and len(data.data) >= 2:
-                self._code = data.data[0] << 8 | data.data[1]
-                self._reason = data.data[2:].decode()
-        elif ev == MG_EV_CLOSE:
-            if self._more is not None:
-                self._more(ev, None)
-            if self.on_close is not None:
-                self.on_close(self._code, self._reason)
-        elif self._more is not None:
-            self._more(ev, None)
+            if data.flags == WEBSOCKET_OP_CLOSE:
+                said = data.data
+                self._code = said[0] << 8 | said[1] if len(said) > 1 else 1005
+                self._reason = said[2:].decode()
+        elif ev == MG_EV_CLOSE and self.on_close is not None:
+            self.call(self.on_close, self._code, self._reason)
 
 
 class EventStream:
@@ -126,18 +125,20 @@ class EventStream:
 
     #: Called when the client is gone.
     on_close = None
+    _open = True
 
     def __init__(self, request):
         self.request = request
         self.conn = request.conn
-        self._more = None
+
+    def open(self, response):
+        start(self.request, response)
+        self.conn.set_handler(self.handle, events=(MG_EV_WRITE, MG_EV_CLOSE))
 
     @property
     def closed(self):
         """Is the client gone?"""
-        return self.conn.is_closing or self.conn.remote_addr is None or not self._open
-
-    _open = True
+        return not self._open or self.conn.is_closing
 
     def send(self, data, event="message", id=None, retry=None):
         """Sends an event; a dict or list as JSON. `retry` is in milliseconds."""
@@ -149,24 +150,29 @@ class EventStream:
         """Ends the stream; the client comes back, unless it was told not to."""
         self.conn.drain()
 
-    def listen(self):
-        self.conn.set_handler(self.handle, events=(MG_EV_WRITE, MG_EV_CLOSE))
+    fail = close  # its handler raised
+
+    def call(self, f):
+        """Calls what the program gave."""
+        f()
 
     def handle(self, conn, ev, data):
         if ev == MG_EV_CLOSE:
             self._open = False
             if self.on_close is not None:
-                self.on_close()
-        if self._more is not None:
-            self._more(ev, None)
+                self.call(self.on_close)
 
 
 class Events(Stream):
     """A generator of events: data, or (event, data)."""
 
-    def __init__(self, app, conn, pieces, events):
-        super().__init__(app, conn, pieces)
+    def __init__(self, request, pieces, events):
+        super().__init__(request, pieces)
         self.events = events
+
+    def handle(self, conn, ev, data):
+        super().handle(conn, ev, data)
+        self.events.handle(conn, ev, data)
 
     def put(self, piece):
         if isinstance(piece, tuple):
@@ -175,4 +181,5 @@ class Events(Stream):
             self.events.send(piece)
 
     def end(self):
+        self.conn.set_handler(self.events.handle, events=(MG_EV_CLOSE,))
         self.conn.drain()

@@ -4,6 +4,7 @@
 
 from pymongoose import json_get, url_decode
 from pymongoose.web.response import HTTPError
+from pymongoose.web.routes import is_async
 
 
 class Fields:
@@ -79,7 +80,12 @@ def named(wrapper, f):
         wrapper.__name__ = getattr(f, "__name__", "handler")
         wrapper.__wrapped__ = f
     except AttributeError:
-        pass
+        if is_async(f):  # that shows in MicroPython by its type alone
+
+            async def waits(request, *args, **values):
+                return await wrapper(request, *args, **values)
+
+            return waits
     return wrapper
 
 

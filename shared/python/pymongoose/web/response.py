@@ -48,8 +48,19 @@ def _cookie_part(text, what, forbidden):
     return text
 
 
+HTML = "text/html; charset=utf-8"
+TEXT = "text/plain; charset=utf-8"
+
+
 class Response:
-    """A status, headers and a body: str, bytes, a generator of pieces, or a dict or list for JSON."""
+    """A status, headers and a body: str, bytes, a generator of pieces, or a dict or list for JSON.
+
+    Without a `content_type` a str is HTML, bytes are application/octet-stream; with "" there is none."""
+
+    file = None  # a path instead of a body, or folders of static()
+    file_type = None
+    listing = False
+    template = None  # (path, values): its body is made when it is known whose it is
 
     def __init__(self, body=b"", status=200, headers=None, content_type=None):
         self.status = status
@@ -57,14 +68,14 @@ class Response:
         if headers:
             self.headers.extend(headers.items() if isinstance(headers, dict) else headers)
         self.body = body
-        self.file = None  # a path instead of a body
         if isinstance(body, (dict, list)):
             import json
 
             self.body = json.dumps(body)
-            content_type = content_type or "application/json"
-        elif isinstance(body, (bytes, bytearray)) and len(body):
-            content_type = content_type or "application/octet-stream"
+            if content_type is None:
+                content_type = "application/json"
+        elif content_type is None and isinstance(body, (str, bytes, bytearray)) and len(body):
+            content_type = HTML if isinstance(body, str) else "application/octet-stream"
         if content_type and not self.header("Content-Type"):
             self.headers.append(("Content-Type", content_type))
 

@@ -11,6 +11,7 @@ _CPYTHON = sys.implementation.name == "cpython"
 # different segment has the lowest number counts.
 _KINDS = {"re": ("s", 2), "int": ("i", 3), "float": ("f", 4), "str": ("s", 5), "path": ("p", 9)}
 _MOST = 8  # parameters of a pattern
+NEEDS_ASYNCIO = "an async handler runs under asyncio: await app.serve(), or app.run(aio=True)"
 
 
 def _is_name(text):
@@ -175,10 +176,10 @@ def _make():
     yield
 
 
-def is_async(f):
-    """Is this an async function? To MicroPython a generator is the same."""
+def is_async(f, perhaps=True):
+    """Is this an async function? To MicroPython a generator is the same, which is `perhaps`."""
     if not _CPYTHON:
-        return type(f) is type(_make)
+        return perhaps and type(f) is type(_make)
     from inspect import isasyncgenfunction, iscoroutinefunction, unwrap
 
     f = unwrap(f)

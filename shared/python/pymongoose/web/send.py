@@ -4,7 +4,7 @@
 
 def send(request, response):
     """Answers a request; what it returns is to be awaited, unless it is None."""
-    notes, conn, headers = request.notes, request.conn, response.headers
+    notes, conn = request.notes, request.conn
     if notes is not None:
         if notes.answered:
             return None
@@ -12,8 +12,7 @@ def send(request, response):
             from pymongoose.web.session import save
 
             save(notes, response)
-        headers = response.headers
-        notes.answered = True
+    headers = response.headers
     if response.file is not None:
         lines = "".join(["%s: %s\r\n" % pair for pair in headers])
         if isinstance(response.file, dict):  # of a static folder
@@ -30,4 +29,6 @@ def send(request, response):
         from pymongoose.web.stream import begin
 
         return begin(request, response)
+    if notes is not None:
+        notes.answered = True
     return None

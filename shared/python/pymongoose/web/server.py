@@ -29,41 +29,53 @@ def listen(app, manager, url, tls, **more):
         "Serving on %s://%s:%d (Ctrl-C ends it)"
         % (url[: url.find(":")], "[%s]" % host if ":" in host else host, port)
     )
+    if hasattr(sys.stdout, "flush"):  # what comes of a pipe is read by somebody who waits for it
+        sys.stdout.flush()
     return listener
 
 
 def run(app, host, port, tls, workers, manager, aio):
     """Serves until Ctrl-C."""
     url = url_of(host, port, tls)
+    aio = app._async() if aio is None else aio
+    if aio and manager is not None:
+        raise ValueError("asyncio polls a Manager by itself: attach() the App to an AsyncManager")
     if workers != 1:
         if workers < 1:
             raise ValueError("workers is 1 or more, not %d" % workers)
         if manager is not None:
             raise ValueError("workers have managers of their own")
-        _fork(app, url, tls, workers)
-        return
-    if app._async() if aio is None else aio:
+        _fork(lambda **more: _serve(app, url, tls, None, aio, more), workers)
+    else:
+        _serve(app, url, tls, manager, aio, {})
+
+
+def _serve(app, url, tls, manager, aio, more):
+    if aio:
         import asyncio
 
+        from pymongoose.web.tasks import serve
+
         try:
-            asyncio.run(app.serve(host, port, tls=tls))
+            asyncio.run(serve(app, url, tls, **more))
         except KeyboardInterrupt:
             pass
         return
     with manager or Manager() as manager:
-        listener = listen(app, manager, url, tls)
+        listener = listen(app, manager, url, tls, **more)
         try:
             manager.run()
         finally:
             app._attached.remove(listener)
 
 
-def _fork(app, url, tls, workers):
+def _fork(serve, workers):
     if not hasattr(os, "fork"):
         raise Error("workers need fork(), which this Python does not have")
     import signal
 
     children = []
+    sys.stdout.flush()
     try:
         for i in range(workers):
             pid = os.fork()
@@ -71,17 +83,18 @@ def _fork(app, url, tls, workers):
                 status = 1
                 try:
                     signal.signal(signal.SIGINT, signal.SIG_IGN)
-                    with Manager() as manager:
-                        if i:
-                            sys.stdout = open(os.devnull, "w")  # one says where
-                        listen(app, manager, url, tls, reuse_port=True)
-                        sys.stdout.flush()
-                        manager.run()
+                    if i:
+                        sys.stdout = open(os.devnull, "w")  # one says where
+                    serve(reuse_port=True)
                     status = 0
+                except BaseException:
+                    sys.excepthook(*sys.exc_info())
                 finally:
                     os._exit(status)
             children.append(pid)
-        os.waitpid(children[0], 0)
+        _, status = os.waitpid(children[0], 0)
+        if status:
+            raise Error("a worker has failed")
     except KeyboardInterrupt:
         pass
     finally:

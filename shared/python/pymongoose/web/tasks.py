@@ -5,22 +5,26 @@
 import sys
 from asyncio import Event
 
-from pymongoose import MG_EV_CLOSE, MG_EV_WS_MSG, Error
-from pymongoose.aio.manager import AsyncManager, CancelledError, at_end, show, step
+from _pymongoose import _pause
+
+from pymongoose import MG_EV_CLOSE, MG_EV_WRITE, Connection, Error
+from pymongoose.aio.manager import AsyncManager, CancelledError
+from pymongoose.aio.wait import failure
 from pymongoose.web.live import EventStream, WebSocket
-from pymongoose.web.server import listen, url_of
+from pymongoose.web.server import listen
 from pymongoose.web.stream import ENOUGH, start
 
 _CPYTHON = sys.implementation.name == "cpython"
-_WAITING = 16  # messages of a WebSocket that may wait for their handler
+_WAITING = 16  # messages of a WebSocket that may wait for their handler: then reading pauses
 _EPIPE = 32
 
 
 class Runner:
-    """Runs the ways of requests that wait for something, each in a task."""
+    """Runs the ways of requests that wait for something, as tasks of an AsyncManager."""
 
-    def __init__(self):
-        self.tasks = []
+    def __init__(self, app, manager):
+        self.app = app
+        self.manager = manager
 
     def __call__(self, request, way, waits):
         # The request outlives this event; its message becomes its own.
@@ -29,32 +33,31 @@ class Runner:
         if request.notes is not None:
             request.notes.message = request.message
             request.notes.kept = True
-        task = step(go(request, way, waits))
-        if task is not None:
-            self.tasks.append(task)
-            at_end(task, lambda task, exc: self.tasks.remove(task))
+        self.run(go(self, request, way, waits))
 
-    def close(self):
-        """Ends them all."""
-        for task in list(self.tasks):
-            task.cancel()
+    def run(self, coro):
+        """Runs a coroutine, in a task if it suspends."""
+        self.manager._run(None, None, coro)
+
+    def report(self, e):
+        """Tells of an exception that nobody waits for."""
+        (self.app.error_handler or self.manager._report)(e)
 
 
-async def go(request, way, waits):
+async def go(runner, request, way, waits):
     """Goes the rest of a way."""
+    failure = None
     try:
         while True:
             try:
-                if _CPYTHON:
-                    result = await waits
-                else:
-                    result = await _first(waits)
+                result = await (waits if _CPYTHON else _first(waits))
             except Exception as e:
                 waits = way.throw(e)
             else:
                 waits = way.send(result)
     except StopIteration:
-        failure = None if request.notes is None else request.notes.failure
+        if request.notes is not None:
+            failure = request.notes.failure
     except CancelledError:
         way.close()
         raise
@@ -64,117 +67,165 @@ async def go(request, way, waits):
         if request.notes is not None and request.notes.upload is not None:
             request.notes.upload.drop()
     # (What cannot be sent since the client is gone is nobody's fault.)
-    if failure is not None and not (isinstance(failure, Error) and request.conn.is_closing):
-        report = request.app.error_handler
-        if report is None:
-            show(failure)
-        else:
-            report(failure)
+    if failure is not None and not (isinstance(failure, Error) and _is_gone(request.conn)):
+        runner.report(failure)
 
 
-# MicroPython has one type for coroutines and for generators of a body: the first step tells.
-async def _first(waits):
+def _is_gone(conn):
     try:
-        first = waits.send(None)
-    except StopIteration as e:
-        return e.value
-    if first is None:
-        return await _Rest(waits)
-    return _Pieces(first, waits)
+        conn.recv(0)
+    except Error:
+        return True
+    return conn.is_closing
 
 
-class _Rest:
-    """What follows the first step of a coroutine; that has suspended."""
+# ---- MicroPython has one type for coroutines and for generators: their steps tell -------------------
 
-    def __init__(self, coro):
-        self.coro = coro
-        self.begun = False
 
-    def __iter__(self):
-        return self
+def _suspend():
+    yield
 
-    def __next__(self):
-        if not self.begun:
-            self.begun = True
-            return None
-        return self.coro.send(None)
 
-    def throw(self, *args):
-        return self.coro.throw(*args)
+async def _first(made):
+    """Runs a coroutine to its end, or a generator to its first piece; what it yields else is an await
+    of its own."""
+    thrown = None
+    while True:
+        try:
+            piece = made.send(None) if thrown is None else made.throw(thrown)
+        except StopIteration as e:
+            return e.value
+        if piece is not None:
+            return _Pieces(piece, made)
+        thrown = None
+        try:
+            await _suspend()
+        except BaseException as e:  # a cancellation
+            thrown = e
 
-    def close(self):
-        self.coro.close()
+
+async def _drive(made, put):
+    """Runs it to its end, with each piece put()."""
+    while True:
+        got = made if isinstance(made, _Pieces) else await _first(made)
+        if not isinstance(got, _Pieces):
+            return
+        made = got.rest
+        try:
+            await put(got.piece)
+        except BaseException:
+            made.close()
+            raise
 
 
 class _Pieces:
-    """A generator of pieces whose first one is there; None among them: it awaits something."""
+    """A body: a generator whose first piece is there."""
 
     web_async = True
 
-    def __init__(self, first, pieces):
-        self.first = first
-        self.pieces = pieces
+    def __init__(self, piece, rest):
+        self.piece = piece
+        self.rest = rest
 
-    def __next__(self):
-        if self.first is not None:
-            first, self.first = self.first, None
-            return first
-        return self.pieces.send(None)
+    def __next__(self):  # (what a body has)
+        return None
 
     def close(self):
-        self.pieces.close()
+        self.rest.close()
 
 
-class _Suspend:
-    def __init__(self):
-        self.left = 1
+# ---- What a handler sends, as fast as the client takes it -------------------------------------------
 
-    def __iter__(self):
-        return self
 
-    def __next__(self):
-        if not self.left:
-            raise StopIteration
-        self.left = 0
+class _Room:
+    """A connection with much or little unsent."""
+
+    def __init__(self, conn):
+        self.conn = conn
+        self._changed = Event()
+        self._gone = False
+
+    def _event(self, ev):
+        if ev == MG_EV_CLOSE:
+            self._gone = True
+        self._changed.set()
+
+    async def _until(self, done):
+        while not done() and not self._gone:
+            self._changed.clear()
+            await self._changed.wait()
+
+    def _room(self):
+        return self._until(lambda: self.conn.send_len <= ENOUGH)
+
+    def _check(self):
+        if self._gone or self.conn.is_closing:
+            raise failure(_EPIPE, "the client is gone")
+
+
+class _Sent:
+    """What `await` of a send() waits for."""
+
+    def __init__(self, live):
+        self.live = live
+
+    def __await__(self):
+        return self.live._room().__await__()
+
+
+if not _CPYTHON:  # which awaits by iteration
+    _Sent.__iter__ = lambda self: self.live._room()
+
+
+class _Out(_Room):
+    """A body in chunks."""
+
+    def __init__(self, request, response):
+        super().__init__(request.conn)
+        self.request = request
+        self.response = response
+        self.begun = False
+
+    def begin(self):
+        start(self.request, self.response)
+        self.begun = True
+        self.conn.set_handler(self.handle, events=(MG_EV_WRITE, MG_EV_CLOSE))
+
+    def handle(self, conn, ev, data):
+        self._event(ev)
+
+    async def put(self, piece):
+        if not self.begun:
+            self.begin()
+        self._check()
+        if piece:
+            self.conn.http_chunk(piece)
+        await self._room()
+
+    def end(self):
+        if not self.begun:
+            self.begin()
+        if not self._gone:
+            app = self.request.app
+            self.conn.set_handler(app._handle, events=app._events())
+            self.conn.http_chunk(b"")
 
 
 async def stream(request, response):
-    """A body in pieces that may be awaited, as fast as the client takes them."""
-    conn, pieces = request.conn, response.body
-    start(request, response)
-    room = Event()
-    gone = []
-
-    def handle(conn, ev, data):
-        if ev == MG_EV_CLOSE:
-            gone.append(ev)
-        room.set()
-
+    """A body in pieces that are awaited."""
+    pieces, out = response.body, _Out(request, response)
     try:
         if request.message.method == "HEAD":
-            return
-        conn.set_handler(handle, events=handle_events())
-        while not gone:
-            try:
-                if hasattr(pieces, "__anext__"):
-                    piece = await pieces.__anext__()
-                else:
-                    piece = next(pieces)
-            except (StopIteration, StopAsyncIteration):
-                break
-            if piece is None:
-                await _Suspend()
-                continue
-            if piece and not gone:
-                conn.http_chunk(piece)
-            while not gone and conn.send_len > ENOUGH:
-                room.clear()
-                await room.wait()
-        if not gone:
-            conn.http_chunk(b"")
-            conn.set_handler(request.app._handle, events=request.app._events())
+            pass
+        elif hasattr(pieces, "__anext__"):
+            async for piece in pieces:
+                await out.put(piece)
+        else:
+            await _drive(pieces, out.put)
+        out.end()
     except BaseException:
-        conn.close()  # the head has left: its end tells that it is not whole
+        if out.begun:
+            request.conn.close()  # its end tells that it is not whole
         raise
     finally:
         if hasattr(pieces, "aclose"):
@@ -183,99 +234,139 @@ async def stream(request, response):
             pieces.close()
 
 
-def handle_events():
-    from pymongoose import MG_EV_WRITE
+class _Live(_Room):
+    # What WebSocket and EventStream have under asyncio beside what they are.
 
-    return (MG_EV_WRITE, MG_EV_CLOSE)
-
-
-class _Awaited:
-    # What WebSocket and EventStream have in common for a handler that awaits.
-
-    def _begin(self):
-        self._room = Event()
-        self._messages = []
-        self._gone = False
-        self._more = self._tell
-
-    def _tell(self, ev, message):
-        if ev == MG_EV_WS_MSG:
-            self._messages.append(message)
-            if len(self._messages) >= _WAITING:
-                self.close(1008, "too many messages wait")
-        elif ev == MG_EV_CLOSE:
-            self._gone = True
-        self._room.set()
-
-    async def _wait_for_room(self):
-        while not self._gone and self.conn.send_len > ENOUGH:
-            self._room.clear()
-            await self._room.wait()
+    def call(self, f, *args):
+        """Calls what the program gave, which may be async."""
+        made = f(*args)
+        if self.request.app._waits(made):
+            runner = self.request.app._runner
+            runner.run(_reported(runner, made))
 
 
-class AsyncWebSocket(_Awaited, WebSocket):
-    """A WebSocket of a client, for an async handler."""
+async def _reported(runner, made):
+    try:
+        await made
+    except Exception as e:
+        runner.report(e)
+
+
+class AsyncWebSocket(_Live, WebSocket):
+    """A WebSocket of a client."""
 
     def __init__(self, request):
         WebSocket.__init__(self, request)
-        self._begin()
+        _Live.__init__(self, request.conn)
+        self._messages = []
+        self._size = 0
+        self._paused = False
 
-    async def send(self, data):
-        """Sends a message, and waits while much is unsent. Error(EPIPE) when it has ended."""
-        if self._gone:
-            raise _ended()
+    def handle(self, conn, ev, data):
+        WebSocket.handle(self, conn, ev, data)
+        self._event(ev)
+
+    def message(self, data):
+        if self.on_message is not None:
+            self.call(self.on_message, data)
+            return
+        self._messages.append(data)
+        self._size += len(data)
+        if not self._paused and (len(self._messages) >= _WAITING or self._size >= ENOUGH):
+            self._pause(True)
+
+    def send(self, data):
+        """Sends a message; to be awaited where much is sent. Error(EPIPE) when it has ended."""
+        self._check()
         WebSocket.send(self, data)
-        await self._wait_for_room()
+        return _Sent(self)
 
     async def receive(self):
         """The next message, str or bytes; Error(EPIPE) when it has ended."""
-        while not self._messages:
-            if self._gone:
-                raise _ended()
-            self._room.clear()
-            await self._room.wait()
-        return self._messages.pop(0)
+        await self._until(lambda: self._messages)
+        if not self._messages:
+            self._check()
+        data = self._messages.pop(0)
+        self._size -= len(data)
+        if self._paused and len(self._messages) < _WAITING // 2 and self._size < ENOUGH:
+            self._pause(False)
+        return data
+
+    def _pause(self, on):
+        self._paused = on
+        if not self._gone and isinstance(self.conn, Connection):
+            _pause(self.conn, on)
 
     def __aiter__(self):
         return self
 
     async def __anext__(self):
-        try:
-            return await self.receive()
-        except Error:
+        await self._until(lambda: self._messages)
+        if not self._messages:
             raise StopAsyncIteration
+        return await self.receive()
+
+    async def run(self, made):
+        """The handler; the WebSocket ends with it."""
+        try:
+            await made
+        except BaseException as e:
+            self.close(1001 if isinstance(e, CancelledError) else 1011)
+            raise
+        self.close()
 
 
-class AsyncEventStream(_Awaited, EventStream):
-    """Server-sent events to a client, from an async handler."""
+class AsyncEventStream(_Live, EventStream):
+    """Server-sent events to a client."""
 
     def __init__(self, request):
         EventStream.__init__(self, request)
-        self._begin()
+        _Live.__init__(self, request.conn)
 
-    async def send(self, data, event="message", id=None, retry=None):
-        """Sends an event, and waits while much is unsent. Error(EPIPE) when the client is gone."""
-        if self._gone:
-            raise _ended()
+    def handle(self, conn, ev, data):
+        EventStream.handle(self, conn, ev, data)
+        self._event(ev)
+
+    def send(self, data, event="message", id=None, retry=None):
+        """Sends an event; to be awaited where much is sent. Error(EPIPE) when the client is gone."""
+        self._check()
         EventStream.send(self, data, event, id, retry)
-        await self._wait_for_room()
+        return _Sent(self)
+
+    async def put(self, piece):
+        if isinstance(piece, tuple):
+            await self.send(piece[1], piece[0])
+        else:
+            await self.send(piece)
+
+    async def run(self, made):
+        """The handler, or what it yields; the stream ends with it."""
+        try:
+            if hasattr(made, "__anext__"):
+                try:
+                    async for piece in made:
+                        await self.put(piece)
+                finally:
+                    await made.aclose()
+            elif _CPYTHON:
+                await made
+            else:
+                await _drive(made, self.put)
+        except BaseException:
+            self.fail()
+            raise
+        self.close()
 
 
-def _ended():
-    e = Error("the client is gone")
-    e.errno = _EPIPE
-    return e
+LIVE = AsyncWebSocket, AsyncEventStream
 
 
-async def serve(app, host, port, tls):
+async def serve(app, url, tls, **more):
     """Serves until it is canceled."""
     async with AsyncManager(error_handler=app.error_handler) as manager:
-        runner = Runner()
-        app._runner = runner
-        listener = listen(app, manager.manager, url_of(host, port, tls), tls)
+        app._runner = Runner(app, manager)
+        listener = listen(app, manager.manager, url, tls, **more)
         try:
             await Event().wait()
         finally:
-            app._runner = None
             app._attached.remove(listener)
-            runner.close()

@@ -2,9 +2,8 @@
 # mypy: ignore-errors
 """Templates: $name and ${name} of a file are replaced, as by string.Template, escaped for HTML."""
 
-from pymongoose.web.response import Response
+from pymongoose.web.response import HTML, Response
 
-_HTML = "text/html; charset=utf-8"
 _WORD = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ_0123456789"
 
 
@@ -63,12 +62,34 @@ def render_text(path, folder="templates", **values):
         raise KeyError("the template %s asks for %s" % (path, e.args[0]))
 
 
-def render(path, status=200, headers=None, folder="templates", **values):
-    """Answers with a template of `folder`: $name and ${name} are replaced by the values, escaped
-    for HTML unless they are raw(); $$ is a dollar sign.
+def render(path, status=200, headers=None, folder=None, **values):
+    """Answers with a template of `folder`, else of the App's: $name and ${name} are replaced by the
+    values, escaped for HTML unless they are raw(); $$ is a dollar sign.
 
     Names that end in .j2, .jinja or .jinja2 are Jinja2's, where it is installed."""
-    return Response(render_text(path, folder, **values), status, headers, _HTML)
+    response = Response(b"", status, headers, HTML)
+    response.template = path, values
+    if folder is not None:
+        _fill(response, folder)
+    return response
+
+
+def _fill(response, folder):
+    (path, values), response.template = response.template, None
+    response.body = render_text(path, folder, **values)
+
+
+def fill(response, request):
+    """Makes the body of what render() gave. The route's App says where templates are, or one that it
+    is mounted in."""
+    app, notes = request.app, request.notes
+    if notes is not None and notes.route is not None:
+        app = notes.route.app
+    elif request.number >= 0:
+        app = app._listed[request.number].app
+    while app is not None and app.templates is None:
+        app = app._parent
+    _fill(response, app.templates if app is not None else "templates")
 
 
 _environments = {}

@@ -15,6 +15,7 @@ from pymongoose import (
     Error,
     base64_encode,
     http_var,
+    millis,
     random_str,
     url_encode,
 )
@@ -163,6 +164,9 @@ class _Conn:
             self.is_websocket = False
         self.sent.append((op, data))
 
+    def recv(self, n=-1):
+        return b""
+
     def drain(self):
         self.is_closing = True
 
@@ -204,25 +208,37 @@ class TestWebSocket:
 
     __test__ = False
 
-    def __init__(self, conn):
-        self._conn = conn
+    def __init__(self, server):
+        self._server = server
+        self._conn = server.conn
+
+    def _tell(self, ev, data):
+        with self._server as server:
+            server.tell(ev, data)
+        if server.failures:
+            raise server.failures.pop(0)
 
     def send(self, data):
         """Has the App get a message, str or bytes."""
         text = isinstance(data, str)
         op = WEBSOCKET_OP_TEXT if text else WEBSOCKET_OP_BINARY
-        self._conn.handler(self._conn, MG_EV_WS_MSG, _Frame(op, data.encode() if text else data))
+        self._tell(MG_EV_WS_MSG, _Frame(op, data.encode() if text else data))
 
     def receive(self):
         """The next message of the App; IndexError if there is none."""
+        with self._server as server:
+            server.go_on(lambda: self._conn.sent)
         return self._conn.sent.pop(0)[1]
 
     def close(self, code=1000):
         """Ends it."""
-        frame = _Frame(WEBSOCKET_OP_CLOSE, bytes([code >> 8, code & 255]))
-        self._conn.handler(self._conn, MG_EV_WS_CTL, frame)
-        self._conn.is_websocket = False
-        self._conn.handler(self._conn, MG_EV_CLOSE, None)
+        try:
+            self._tell(MG_EV_WS_CTL, _Frame(WEBSOCKET_OP_CLOSE, bytes([code >> 8, code & 255])))
+            self._conn.is_websocket = False
+            self._conn.is_closing = True
+            self._tell(MG_EV_CLOSE, None)
+        finally:
+            self._server.close()
 
 
 class _Frame:
@@ -279,16 +295,11 @@ class TestClient:
         self.app._build()
         message = self._request(method.upper(), path, params, headers, data, json, files)
         conn = _Conn()
-        runner, report = self.app._runner, self.app.error_handler
-        failures = []
-        self.app._runner, self.app.error_handler = _run, failures.append
-        try:
-            self.app._handle(conn, MG_EV_HTTP_MSG, message)
-        except Exception as e:  # it goes to the log of a server
-            failures.append(e)
-        finally:
-            self.app._runner, self.app.error_handler = runner, report
-        raised = failures[0] if failures else None
+        with _Server(self.app, conn) as server:
+            server.tell(MG_EV_HTTP_MSG, message)
+            server.go_on(None)
+            server.close()
+        raised = server.failures[0] if server.failures else None
         if conn.status is None:
             raise raised or RuntimeError("%s %s was not answered" % (method, path))
         if message.method == "HEAD":
@@ -343,17 +354,111 @@ class TestClient:
         self.app._build()
         message = self._request("GET", path, params, pairs, None, None, None)
         conn = _Conn()
-        self.app._handle(conn, MG_EV_HTTP_MSG, message)
-        return TestWebSocket(conn) if conn.status == 101 else TestResponse(conn)
+        with _Server(self.app, conn) as server:
+            server.tell(MG_EV_HTTP_MSG, message)
+        if conn.is_websocket:
+            return TestWebSocket(server)
+        raised = server.failures[0] if server.failures else None
+        server.close()
+        return TestResponse(conn, raised)
 
 
-# Async handlers run to their end, before the answer is looked at.
-def _run(request, way, waits):
+class _Server:
+    """What an App has around it: events, and asyncio where something of it is async."""
+
+    _PATIENCE = 10  # seconds
+
+    def __init__(self, app, conn):
+        self.app = app
+        self.conn = conn
+        self.failures = []  # what a server's log would show
+        self._loop = None
+        self._tasks = []
+        self._runner = self if app._async() else None
+        conn.handler = app._handle
+
+    def __enter__(self):
+        app = self.app
+        self._before = app._runner
+        app._runner = self._runner
+        return self
+
+    def __exit__(self, *exc):
+        self.app._runner = self._before
+
+    def tell(self, ev, data):
+        """An event."""
+        try:
+            self.conn.handler(self.conn, ev, data)
+        except Exception as e:
+            self.failures.append(e)
+        if self._tasks:
+            self._complete(_pause())
+
+    # As a Runner of tasks.py.
+
+    def __call__(self, request, way, waits):
+        from pymongoose.web.tasks import go
+
+        self.run(go(self, request, way, waits))
+
+    def report(self, e):
+        self.failures.append(e)
+
+    def run(self, coro):
+        self._complete(self._start(coro))
+
+    async def _start(self, coro):
+        import asyncio
+
+        self._tasks.append(asyncio.create_task(coro))
+
+    def _complete(self, coro):
+        import asyncio
+
+        if hasattr(asyncio, "core"):  # MicroPython, which has one loop
+            return asyncio.get_event_loop().run_until_complete(coro)
+        if self._loop is None:
+            self._loop = asyncio.new_event_loop()
+        return self._loop.run_until_complete(coro)
+
+    def go_on(self, condition):
+        """Has what is async go on until condition(), or its end."""
+        if self._tasks:
+            self._complete(self._go_on(condition))
+
+    async def _go_on(self, condition):
+        import asyncio
+
+        begun = millis()
+        while not (condition and condition()) and not all([task.done() for task in self._tasks]):
+            if millis() - begun > self._PATIENCE * 1000:
+                return
+            await asyncio.sleep(0.001)
+
+    def close(self):
+        """Ends what is async."""
+        if self._tasks:
+            self._complete(self._end())
+        if self._loop is not None:
+            self._loop.close()
+
+    async def _end(self):
+        from asyncio import CancelledError
+
+        for task in self._tasks:
+            task.cancel()
+            try:
+                await task
+            except CancelledError:
+                pass
+
+
+async def _pause():
     import asyncio
 
-    from pymongoose.web.tasks import go
-
-    asyncio.run(go(request, way, waits))
+    for _ in range(5):
+        await asyncio.sleep(0)
 
 
 def _encoded(values):
