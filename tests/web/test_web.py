@@ -124,6 +124,20 @@ def test_405_and_options_name_the_methods(client):
 
 
 def test_answers(client):
+    for path, kind in (
+        ("/", "text/html; charset=utf-8"),
+        ("/users/1", "application/json"),
+        ("/pairs/x/1", "application/json"),
+        ("/gen", "text/html; charset=utf-8"),
+        ("/nothing", "text/plain; charset=utf-8"),
+        ("/raise", "text/plain; charset=utf-8"),
+        ("/plain", "text/plain"),
+        ("/cookies", "text/html; charset=utf-8"),
+        ("/api/who", "text/html; charset=utf-8"),
+    ):
+        assert client.get(path).headers["Content-Type"] == kind, path
+    r = client.patch("/thing")
+    assert r.headers["Content-Type"] == "application/octet-stream"
     r = client.patch("/thing")
     assert (r.content, r.headers["X-Kind"]) == (b"\x00\xff", "patch")
     r = client.get("/redirect")
@@ -142,6 +156,16 @@ def test_what_is_no_answer_is_a_500_with_a_log(client, server):
         assert errors(server) == [kind]
         server.exec("del errors[:]")
     assert client.get("/").text == "hello"
+
+
+def test_header_that_cannot_be(client, server):
+    r = client.get("/badheader")
+    assert (r.status_code, r.text) == (422, "value error")  # which has a handler
+    assert "X-B" not in r.headers
+    r = client.get("/bigsession")
+    assert (r.status_code, r.text) == (500, "Internal Server Error\n")
+    assert "Set-Cookie" not in r.headers
+    assert errors(server) == ["ValueError"]
 
 
 def test_error_pages(client, server):
@@ -329,6 +353,13 @@ def test_generator(client, server):
     assert errors(server) == []
 
 
+def test_generator_that_fails_at_once_is_a_500(client, server):
+    r = client.get("/genfail?at=0")
+    assert (r.status_code, r.text) == (500, "Internal Server Error\n")
+    assert client.get("/gen?n=0").text == ""
+    assert errors(server) == ["RuntimeError"]
+
+
 def test_generator_that_fails_is_no_whole_answer(client, server):
     with pytest.raises(httpx.RemoteProtocolError):
         client.get("/genfail")
@@ -456,9 +487,26 @@ def test_sse(client, server):
         assert r.headers["Content-Type"] == "text/event-stream"
         lines = r.iter_lines()
         got = [next(lines) for _ in range(7)]
-    text = "\n".join(got)
-    assert "event: tick" in text and "data: one\ndata: two" in text and 'data: {"a": 1}' in text
+        text = "\n".join(got)
+        assert "event: tick" in text and "data: one\ndata: two" in text and 'data: {"a": 1}' in text
+    server.exec("log[0].send('to nobody')")  # TCP tells by its answer to this
     server.until("('gone',) in log")
+    assert server.eval("log[0].closed")
+    server.exec("del log[:]")
+
+
+def test_sse_by_a_generator(client, server):
+    r = client.get("/ticks")
+    assert r.headers["Content-Type"] == "text/event-stream"
+    assert (
+        r.text == "event: tick\ndata: 0\n\nevent: tick\ndata: 1\n\nevent: message\ndata: last\n\n"
+    )
+    assert client.head("/ticks").text == ""
+    with Raw(server.reach(server.port())) as raw:
+        raw.send(b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n")
+        raw.recv()
+    server.until("log == ['left']")
+    assert errors(server) == []
 
 
 # ---- Without sockets --------------------------------------------------------------------------------
@@ -568,7 +616,8 @@ def test_templates(device, folder):
     device(
         dedent("""
         import os
-        from pymongoose.web.template import raw, render, render_text, substitute
+        from pymongoose.web import App, raw, render, render_text
+        from pymongoose.web.template import substitute
 
         eq(substitute("$a ${b}c $$5", {"a": "<x>", "b": 2}), "&lt;x&gt; 2c $5")
         eq(substitute("$a", {"a": raw("<x>")}), "<x>")
@@ -587,6 +636,46 @@ def test_templates(device, folder):
         eq((r.status, r.body, r.header("content-type")), (200, "<p>A &amp; B", "text/html; charset=utf-8"))
         raises(KeyError, render, "t.html", folder=folder, text="asks for name")
         raises(ValueError, render, "../t.html", folder=folder)
+
+        app, part, other = App(templates=folder), App(), App(templates="/nowhere")
+
+        @app.get("/")
+        def index(request):
+            return render("t.html", name="<you>")
+
+        @app.get("/status")
+        def status(request):
+            return render("t.html", name=raw("<b>")), 201, {"X-A": "b"}
+
+        @app.get("/missing")
+        def missing(request):
+            return render("t.html")
+
+        @part.get("/")
+        def in_part(request):
+            return render("t.html", 202, name="part")
+
+        @part.after_request
+        def after(request, response):
+            response.set_header("X-Length", str(len(response.body)))
+
+        @other.get("/")
+        def in_other(request):
+            return render("t.html", name="other")
+
+        app.mount("/part", part)
+        app.mount("/other", other)
+        c = app.test_client()
+        r = c.get("/")
+        eq((r.status_code, r.text, r.header("content-type")), (200, "<p>&lt;you&gt;", "text/html; charset=utf-8"))
+        r = c.get("/status")
+        eq((r.status_code, r.text, r.header("x-a")), (201, "<p><b>", "b"))
+        r = c.get("/part/")
+        eq((r.status_code, r.text, r.header("x-length")), (202, "<p>part", "7"))
+        r = c.get("/missing")
+        eq((r.status_code, type(r.exception)), (500, KeyError))
+        r = c.get("/other/")
+        eq((r.status_code, type(r.exception)), (500, FileNotFoundError if not MICROPYTHON else OSError))
         """),
         folder=folder[0],
         make=folder[1],

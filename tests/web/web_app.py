@@ -152,9 +152,25 @@ def gen(request):
 @app.get("/genfail")
 def gen_fail(request):
     def pieces():
+        if request_args["at"] == 0:
+            raise RuntimeError("at once")
         yield "begun"
         raise RuntimeError("in the middle")
+    request_args = {"at": request.args.get("at", 1, type=int)}
     return pieces()
+
+@app.get("/plain")
+def plain(request):
+    return "text", {"Content-Type": "text/plain"}
+
+@app.get("/badheader")
+def bad_header(request):
+    return "x", {"X-A": "a\r\nX-B: c"}
+
+@app.get("/bigsession")
+def big_session(request):
+    request.session["x"] = "y" * 4000
+    return "x"
 
 @app.get("/file")
 def file(request):
@@ -175,6 +191,19 @@ def events(request, stream):
     stream.send("one\ntwo", event="tick", id="1")
     stream.send({"a": 1})
     stream.on_close = lambda: log.append(("gone",))
+    log.append(stream)
+
+@app.sse("/ticks")
+def ticks(request, events):
+    for i in range(2):
+        yield "tick", i
+    yield "last"
+
+@app.sse("/endless")
+def endless(request, events):
+    events.on_close = lambda: log.append("left")
+    while True:
+        yield "x" * 1000
 
 # ---- below /api: hooks -------------------------------------------------------------------------------
 

@@ -26,8 +26,8 @@ class App:
 
     `secret_key` signs sessions: str or bytes, or several, the first to sign and all to verify.
     `proxies` is how many proxies in front of it tell the client's address (X-Forwarded-For).
-    `content_type` is that of a str which a handler returns, None for none. `templates` is the folder
-    of what render() is given. `debug` shows tracebacks to clients."""
+    `content_type` is that of a str which a handler returns, None for plain text. `templates` is the
+    folder of what render() is given. `debug` shows tracebacks to clients."""
 
     def __init__(
         self,

@@ -55,7 +55,7 @@ TEXT = "text/plain; charset=utf-8"
 class Response:
     """A status, headers and a body: str, bytes, a generator of pieces, or a dict or list for JSON.
 
-    Without a `content_type` a str is HTML, bytes are application/octet-stream; with "" there is none."""
+    Without a `content_type` a str is HTML, bytes are application/octet-stream; with "" it is plain text."""
 
     file = None  # a path instead of a body, or folders of static()
     file_type = None
