@@ -38,7 +38,7 @@ int pmg_io_refuse(struct mg_connection *listener, const char *text);
 int pmg_io_connect(struct mg_connection *c, const char *path);
 int pmg_io_connect_result(struct mg_connection *c);
 // Gives the handle of one connection to another, which has none, and watches it for that to be
-// writable. `from` is not freed before the next turn.
+// writable. After an error it is where it was. `from` is not freed before the next turn.
 int pmg_io_give(struct mg_connection *from, struct mg_connection *to);
 // Bytes moved; read gives 0 at the end of the stream. Of UDP: one datagram, read sets c->rem and
 // gives its length, 0 too.

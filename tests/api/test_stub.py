@@ -85,6 +85,8 @@ FAULTS = [
     ("session.queued = 1", "misc"),
     ("MqttSession(manager, 'mqtt://h', 'x', nonsense=1)", "call-arg"),
     ("client.get('http://h', nonsense=1)", "call-arg"),
+    ("client.Session().get('http://h', max_body=9)", "call-arg"),
+    ("client.get('http://h', stream='yes')", "arg-type"),
     ("client.get(7)", "arg-type"),
     ("client.get('http://h').text = 'x'", "misc"),
     ("client.post('http://h', data=7)", "arg-type"),

@@ -15,11 +15,11 @@ class _Zlib:
         self._fed = False
 
     def feed(self, data):
-        self._rest += data
+        self._rest = self._rest + data if self._rest else data
         self._fed = True
 
     def read(self):
-        if not self._rest:
+        if len(self._rest) < (2 if self._raw else 1):  # two tell whether there is a header
             return b""
         try:
             piece = self._coder.decompress(self._rest, STEP)
@@ -52,27 +52,44 @@ class _Deflate:
     def __init__(self, deflate):
         self._deflate = deflate
         self._pieces = []
-        self._stream = None
+        self._stream = self._data = None
 
     def feed(self, data):
         self._pieces.append(data)
 
     def read(self):
-        return self._stream.read(1024) if self._stream else b""
+        if not self._stream:
+            return b""
+        try:
+            piece = self._stream.read(1024)
+        except EOFError:
+            raise ValueError("it ends too early") from None
+        except OSError:
+            raise ValueError("it is damaged") from None
+        if not piece and self._data:
+            rest = self._data.read()
+            if rest.startswith(b"\x1f\x8b"):
+                self._start(rest)
+                return self.read()
+        return piece
 
     def finish(self):
         if self._stream is None and self._pieces:
-            import io
-
-            deflate = self._deflate
-            data = b"".join(self._pieces)
+            data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
             self._pieces = []
-            form = deflate.GZIP if data[:2] == b"\x1f\x8b" else deflate.ZLIB
-            if form == deflate.ZLIB and (data[0] & 15 != 8 or (data[0] << 8 | data[1]) % 31):
-                form = deflate.RAW
-            self._stream = deflate.DeflateIO(
-                io.BytesIO(data), form, 0 if form == deflate.ZLIB else 15
-            )
+            self._start(data)
+
+    def _start(self, data):
+        import io
+
+        deflate = self._deflate
+        form = deflate.GZIP if data[:2] == b"\x1f\x8b" else deflate.ZLIB
+        if form == deflate.ZLIB and (
+            len(data) < 2 or data[0] & 15 != 8 or (data[0] << 8 | data[1]) % 31
+        ):
+            form = deflate.RAW
+        self._data = io.BytesIO(data)
+        self._stream = deflate.DeflateIO(self._data, form, 0 if form == deflate.ZLIB else 15)
 
 
 def decoder(coding):

@@ -3,7 +3,7 @@
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Mapping
 from types import TracebackType
-from typing import Any
+from typing import Any, TypedDict
 
 from pymongoose import TlsOpts
 from pymongoose.client import (
@@ -16,8 +16,28 @@ from pymongoose.client import (
     _Pairs,
     _Seconds,
 )
+from typing_extensions import Unpack
 
 HIGH: int
+
+class _Options(TypedDict, total=False):
+    """Keywords of a request: those of pymongoose.client's; `data` may be an asynchronous iterator."""
+
+    params: _Pairs | str | None
+    json: Any
+    data: _Body | AsyncIterable[str | _Bytes] | None
+    files: _Files | None
+    headers: _Fields | None
+    auth: _Auth | None
+    timeout: _Seconds | None
+    tls: TlsOpts | None
+    allow_redirects: bool
+    proxies: Mapping[str, str] | None
+
+class _OnceOptions(_Options, total=False):
+    """Keywords of a request on a connection of its own."""
+
+    max_body: int | None
 
 class Response(AsyncIterator[bytes]):
     """A response whose head is here. `async for` gives its body piece by piece; what nobody takes is
@@ -106,150 +126,22 @@ class Session:
         tb: TracebackType | None,
         /,
     ) -> None: ...
-    def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        params: _Pairs | str | None = None,
-        json: Any = None,
-        data: _Body | AsyncIterable[str | _Bytes] | None = None,
-        files: _Files | None = None,
-        headers: _Fields | None = None,
-        auth: _Auth | None = None,
-        timeout: _Seconds | None = None,
-        tls: TlsOpts | None = None,
-        allow_redirects: bool = True,
-        proxies: Mapping[str, str] | None = None,
-    ) -> _Call:
+    def request(self, method: str, url: str, **kwargs: Unpack[_Options]) -> _Call:
         """Any method."""
-    def get(
-        self,
-        url: str,
-        *,
-        params: _Pairs | str | None = None,
-        json: Any = None,
-        data: _Body | AsyncIterable[str | _Bytes] | None = None,
-        files: _Files | None = None,
-        headers: _Fields | None = None,
-        auth: _Auth | None = None,
-        timeout: _Seconds | None = None,
-        tls: TlsOpts | None = None,
-        allow_redirects: bool = True,
-        proxies: Mapping[str, str] | None = None,
-    ) -> _Call:
+    def get(self, url: str, **kwargs: Unpack[_Options]) -> _Call:
         """GET."""
-    def post(
-        self,
-        url: str,
-        *,
-        params: _Pairs | str | None = None,
-        json: Any = None,
-        data: _Body | AsyncIterable[str | _Bytes] | None = None,
-        files: _Files | None = None,
-        headers: _Fields | None = None,
-        auth: _Auth | None = None,
-        timeout: _Seconds | None = None,
-        tls: TlsOpts | None = None,
-        allow_redirects: bool = True,
-        proxies: Mapping[str, str] | None = None,
-    ) -> _Call:
+    def post(self, url: str, **kwargs: Unpack[_Options]) -> _Call:
         """POST."""
-    def put(
-        self,
-        url: str,
-        *,
-        params: _Pairs | str | None = None,
-        json: Any = None,
-        data: _Body | AsyncIterable[str | _Bytes] | None = None,
-        files: _Files | None = None,
-        headers: _Fields | None = None,
-        auth: _Auth | None = None,
-        timeout: _Seconds | None = None,
-        tls: TlsOpts | None = None,
-        allow_redirects: bool = True,
-        proxies: Mapping[str, str] | None = None,
-    ) -> _Call:
+    def put(self, url: str, **kwargs: Unpack[_Options]) -> _Call:
         """PUT."""
-    def patch(
-        self,
-        url: str,
-        *,
-        params: _Pairs | str | None = None,
-        json: Any = None,
-        data: _Body | AsyncIterable[str | _Bytes] | None = None,
-        files: _Files | None = None,
-        headers: _Fields | None = None,
-        auth: _Auth | None = None,
-        timeout: _Seconds | None = None,
-        tls: TlsOpts | None = None,
-        allow_redirects: bool = True,
-        proxies: Mapping[str, str] | None = None,
-    ) -> _Call:
+    def patch(self, url: str, **kwargs: Unpack[_Options]) -> _Call:
         """PATCH."""
-    def delete(
-        self,
-        url: str,
-        *,
-        params: _Pairs | str | None = None,
-        json: Any = None,
-        data: _Body | AsyncIterable[str | _Bytes] | None = None,
-        files: _Files | None = None,
-        headers: _Fields | None = None,
-        auth: _Auth | None = None,
-        timeout: _Seconds | None = None,
-        tls: TlsOpts | None = None,
-        allow_redirects: bool = True,
-        proxies: Mapping[str, str] | None = None,
-    ) -> _Call:
+    def delete(self, url: str, **kwargs: Unpack[_Options]) -> _Call:
         """DELETE."""
-    def head(
-        self,
-        url: str,
-        *,
-        params: _Pairs | str | None = None,
-        json: Any = None,
-        data: _Body | AsyncIterable[str | _Bytes] | None = None,
-        files: _Files | None = None,
-        headers: _Fields | None = None,
-        auth: _Auth | None = None,
-        timeout: _Seconds | None = None,
-        tls: TlsOpts | None = None,
-        allow_redirects: bool = False,
-        proxies: Mapping[str, str] | None = None,
-    ) -> _Call:
+    def head(self, url: str, **kwargs: Unpack[_Options]) -> _Call:
         """HEAD."""
-    def options(
-        self,
-        url: str,
-        *,
-        params: _Pairs | str | None = None,
-        json: Any = None,
-        data: _Body | AsyncIterable[str | _Bytes] | None = None,
-        files: _Files | None = None,
-        headers: _Fields | None = None,
-        auth: _Auth | None = None,
-        timeout: _Seconds | None = None,
-        tls: TlsOpts | None = None,
-        allow_redirects: bool = True,
-        proxies: Mapping[str, str] | None = None,
-    ) -> _Call:
+    def options(self, url: str, **kwargs: Unpack[_Options]) -> _Call:
         """OPTIONS."""
 
-def request(
-    method: str,
-    url: str,
-    *,
-    max_body: int | None = None,
-    params: _Pairs | str | None = None,
-    json: Any = None,
-    data: _Body | AsyncIterable[str | _Bytes] | None = None,
-    files: _Files | None = None,
-    headers: _Fields | None = None,
-    auth: _Auth | None = None,
-    timeout: _Seconds | None = None,
-    tls: TlsOpts | None = None,
-    allow_redirects: bool = True,
-    proxies: Mapping[str, str] | None = None,
-) -> _Call:
+def request(method: str, url: str, **kwargs: Unpack[_OnceOptions]) -> _Call:
     """One request on a connection of its own: `async with aio.request("GET", url) as r`."""

@@ -8,32 +8,36 @@ from _pymongoose import _in_handler, _pause
 
 from pymongoose import Error, millis
 from pymongoose.aio.manager import drop, hold, running
-from pymongoose.fetch import BODY, END, PIECE, Pool
-from pymongoose.fetch import Response as _Base
+from pymongoose.pool import Pool
+from pymongoose.request import BODY, END, PIECE
+from pymongoose.response import Response as _Base
 
 # So many bytes may wait to be taken; then reading pauses.
 HIGH = 4096 if BODY < 65536 else 262144
 
 
 class _Pieces:
-    """What an asynchronous iterator gives, as a body."""
+    """What an asynchronous iterator gives, as a source of `upload`: fill() ahead of each read()."""
 
     length = None
 
     def __init__(self, pieces):
         self._pieces = pieces.__aiter__()
+        self._piece = b""
 
     def rewind(self):
         return False
 
-    async def next(self):
+    async def fill(self):
         try:
-            piece = b""
-            while not piece:
-                piece = await self._pieces.__anext__()
-            return piece
+            while not self._piece:
+                self._piece = await self._pieces.__anext__()
         except StopAsyncIteration:
-            return b""
+            pass
+
+    def read(self, n):
+        piece, self._piece = self._piece, b""
+        return piece.encode() if isinstance(piece, str) else piece
 
 
 class Response(_Base):
@@ -104,6 +108,7 @@ class _Call:
     _timer = None
     _response = None
     _paused = False
+    _pieces = None
 
     def __init__(self, session, method, url, options):
         self._session = session
@@ -115,7 +120,11 @@ class _Call:
         if _in_handler():
             await sleep(0)  # a board's stack is too small for both
         self._event = Event()
-        self._fetch = fetch = session._prepare(*self._ask)
+        method, url, options = self._ask
+        if hasattr(options.get("data"), "__aiter__"):
+            self._pieces = options["data"] = _Pieces(options["data"])
+        self._fetch = fetch = session.prepare(method, url, **options)
+        fetch.stream = True
         self._held = session._hold()
         session._calls.append(self)
         fetch.notify = self._heard
@@ -150,10 +159,10 @@ class _Call:
             if fetch.due:
                 fetch.go_on()
             elif fetch.unsent and fetch.wants():
-                body = fetch.body
-                piece = await body.next() if isinstance(body, _Pieces) else body.read(PIECE)
+                if self._pieces:
+                    await self._pieces.fill()
                 if fetch.unsent and fetch.link:  # it may have ended meanwhile
-                    fetch.push(piece)
+                    fetch.push(fetch.body.read(PIECE))
             else:
                 self._event.clear()
                 ms = fetch.left()
@@ -238,18 +247,6 @@ class Session(Pool):
     def __init__(self, **options):
         Pool.__init__(self, **options)
         self._calls = []
-
-    def _prepare(self, method, url, options):
-        data = options.get("data")
-        pieces = hasattr(data, "__aiter__")
-        if pieces:
-            options = dict(options)
-            options["data"] = None
-        fetch = self.prepare(method, url, **options)
-        if pieces:
-            fetch.body = _Pieces(data)
-        fetch.stream = True
-        return fetch
 
     def _hold(self):
         if self._held is None:
