@@ -41,7 +41,9 @@ from types import TracebackType
 from typing import Any, Final, NoReturn, TypeAlias, TypedDict, TypeVar, final, overload
 
 from pymongoose import aio as aio
+from pymongoose import web as web
 from pymongoose.aio import AsyncManager as AsyncManager
+from pymongoose.web import App, Fields, File
 from typing_extensions import disjoint_base
 
 __version__: Final[str]
@@ -240,7 +242,7 @@ class HttpMessage:
 class HttpRequest:
     """A request as a handler of pymongoose.web gets it: of other names its message answers, or the App."""
 
-    app: Any
+    app: App
     """The App."""
     conn: Connection
     """On which it came."""
@@ -253,8 +255,38 @@ class HttpRequest:
     notes: Any
     """What was made when it was asked for."""
     def __init__(self, app: Any, conn: Any, message: Any, table: bytes | None = None) -> None: ...
+    # What its message answers.
+    method: str
+    uri: str
+    query: str
+    proto: str
+    body_text: str
+    body_bytes: bytes
+    def header(self, name: str, default: str | None = None) -> str | None: ...
+    def headers(self) -> list[tuple[str, str]]: ...
+    def query_var(self, name: str) -> str | None: ...
+    def query_vars(self) -> list[tuple[str, str]]: ...
+    def cookie(self, name: str) -> str | None: ...
+    def header_var(self, header_name: str, var_name: str) -> str | None: ...
+    # What pymongoose.web makes when it is asked for.
+    args: Fields[str]
+    form: Fields[str]
+    files: Fields[File]
+    json: Any
+    body: bytes
+    text: str
+    path: str
+    content_type: str
+    cookies: dict[str, str]
+    session: dict[str, Any]
+    csrf_token: str
+    user: Any
+    client: tuple[str, int]
+    scheme: str
+    route: Any
+    g: Any
     def __getattr__(self, name: str) -> Any: ...
-    def __setattr__(self, name: str, value: Any) -> None: ...
+    def __setattr__(self, name: str, value: Any, /) -> None: ...
     def match(self, table: bytes, first: int = 0) -> int:
         """The number of the record of a table that fits, -1 if none does."""
     def run(self, handler: Callable[..., Any], names: tuple[str, ...], headers: Any) -> Any:

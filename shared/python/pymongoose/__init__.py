@@ -20,7 +20,7 @@ def __getattr__(name):
             import pymongoose.jwt
 
             return getattr(pymongoose.jwt, name)
-        if name in ("client", "mqtt"):
+        if name in ("client", "mqtt", "web"):
             return __import__("pymongoose." + name, None, None, (name,))
         if name in ("EventData", "Handler"):
             import pymongoose.hints

@@ -3,7 +3,7 @@
 
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Generator, Mapping
 from types import TracebackType
-from typing import Any, TypedDict
+from typing import Any, TypedDict, type_check_only
 
 from pymongoose import TlsOpts
 from pymongoose.client import (
@@ -77,7 +77,8 @@ class Response(AsyncIterator[bytes]):
     def __aiter__(self) -> Response: ...
     async def __anext__(self) -> bytes: ...
 
-class _Call:
+@type_check_only
+class _Asked:
     """`async with` gives the response and closes it at the end; `await` gives it alone."""
 
     def __await__(self) -> Generator[Any, Any, Response]: ...
@@ -126,22 +127,22 @@ class Session:
         tb: TracebackType | None,
         /,
     ) -> None: ...
-    def request(self, method: str, url: str, **kwargs: Unpack[_Options]) -> _Call:
+    def request(self, method: str, url: str, **kwargs: Unpack[_Options]) -> _Asked:
         """Any method."""
-    def get(self, url: str, **kwargs: Unpack[_Options]) -> _Call:
+    def get(self, url: str, **kwargs: Unpack[_Options]) -> _Asked:
         """GET."""
-    def post(self, url: str, **kwargs: Unpack[_Options]) -> _Call:
+    def post(self, url: str, **kwargs: Unpack[_Options]) -> _Asked:
         """POST."""
-    def put(self, url: str, **kwargs: Unpack[_Options]) -> _Call:
+    def put(self, url: str, **kwargs: Unpack[_Options]) -> _Asked:
         """PUT."""
-    def patch(self, url: str, **kwargs: Unpack[_Options]) -> _Call:
+    def patch(self, url: str, **kwargs: Unpack[_Options]) -> _Asked:
         """PATCH."""
-    def delete(self, url: str, **kwargs: Unpack[_Options]) -> _Call:
+    def delete(self, url: str, **kwargs: Unpack[_Options]) -> _Asked:
         """DELETE."""
-    def head(self, url: str, **kwargs: Unpack[_Options]) -> _Call:
+    def head(self, url: str, **kwargs: Unpack[_Options]) -> _Asked:
         """HEAD."""
-    def options(self, url: str, **kwargs: Unpack[_Options]) -> _Call:
+    def options(self, url: str, **kwargs: Unpack[_Options]) -> _Asked:
         """OPTIONS."""
 
-def request(method: str, url: str, **kwargs: Unpack[_OnceOptions]) -> _Call:
+def request(method: str, url: str, **kwargs: Unpack[_OnceOptions]) -> _Asked:
     """One request on a connection of its own: `async with aio.request("GET", url) as r`."""

@@ -26,6 +26,13 @@ from pymongoose.web.response import (  # noqa: F401
 _LATER = {
     "BasicAuth": "auth",
     "BearerAuth": "auth",
+    "EventStream": "live",
+    "Fields": "request",
+    "File": "form",
+    "TestClient": "testing",
+    "TestResponse": "testing",
+    "TestWebSocket": "testing",
+    "WebSocket": "live",
     "CORS": "guard",
     "CSRF": "guard",
     "RateLimit": "guard",

@@ -33,7 +33,7 @@ class _Auth:
         text = request.message.header("Authorization") or ""
         kind, _, rest = text.partition(" ")
         user = None
-        if kind.lower() == self.scheme.lower():
+        if kind.lower() == self._scheme.lower():
             user = self._who(request, rest.strip())
         if not user:
             raise HTTPError(401, None, {"WWW-Authenticate": self._challenge(bool(text))})
@@ -44,7 +44,7 @@ class BasicAuth(_Auth):
     """`check(request, username, password)` gives the user, or True; false refuses. What it gave is
     request.user, the name if it was True. Compare passwords by compare_digest()."""
 
-    scheme = "Basic"
+    _scheme = "Basic"
 
     def __init__(self, check, realm="Login"):
         super().__init__(check, realm)
@@ -66,7 +66,7 @@ class BasicAuth(_Auth):
 class BearerAuth(_Auth):
     """`check(request, token)` gives the user, or True; false refuses."""
 
-    scheme = "Bearer"
+    _scheme = "Bearer"
 
     def __init__(self, check, realm="Login"):
         super().__init__(check, realm)

@@ -35,22 +35,22 @@ def serve_live(request, route, values):
         save(request.notes, response)
     if route.kind == "ws":
         live = kinds[0](request)
-        if not live.open(response):
+        if not live._begin(response):
             return None
     else:
         response.headers += [("Content-Type", "text/event-stream"), ("Cache-Control", "no-cache")]
         if request.message.method == "HEAD":
             return response
         live = kinds[1](request)
-        live.open(response)
+        live._begin(response)
     try:
         result = route.handler(request, live, **values)
         if app._runner is not None and (app._waits(result) or hasattr(result, "__anext__")):
-            return live.run(result)  # is awaited
+            return live._run(result)  # is awaited
         if hasattr(result, "__next__") and route.kind == "sse":
             Events(request, result, live).go()
     except BaseException:
-        live.fail()
+        live._fail()
         raise
     return None
 
@@ -68,10 +68,12 @@ class WebSocket:
         self.conn = request.conn
         self._code, self._reason = 1006, ""
 
-    def open(self, response):
+    def _begin(self, response):
         """Answers the handshake. False: it was none, and has been answered so."""
         conn, app = self.conn, self.request.app
-        conn.set_handler(self.handle, events=(MG_EV_WS_MSG, MG_EV_WS_CTL, MG_EV_WRITE, MG_EV_CLOSE))
+        conn.set_handler(
+            self._handle, events=(MG_EV_WS_MSG, MG_EV_WS_CTL, MG_EV_WRITE, MG_EV_CLOSE)
+        )
         conn.ws_upgrade(self.request.message, response.headers)
         notes_of(self.request).answered = True
         if not conn.is_websocket:
@@ -96,28 +98,28 @@ class WebSocket:
             self.conn.ws_send(data, WEBSOCKET_OP_CLOSE)
             self.conn.drain()
 
-    def fail(self):
+    def _fail(self):
         """Its handler raised."""
         self.close(1011)
 
-    def call(self, f, *args):
+    def _call(self, f, *args):
         """Calls what the program gave."""
         f(*args)
 
-    def message(self, data):
+    def _message(self, data):
         if self.on_message is not None:
-            self.call(self.on_message, data)
+            self._call(self.on_message, data)
 
-    def handle(self, conn, ev, data):
+    def _handle(self, conn, ev, data):
         if ev == MG_EV_WS_MSG:
-            self.message(data.text if data.flags == WEBSOCKET_OP_TEXT else data.data)
+            self._message(data.text if data.flags == WEBSOCKET_OP_TEXT else data.data)
         elif ev == MG_EV_WS_CTL:
             if data.flags == WEBSOCKET_OP_CLOSE:
                 said = data.data
                 self._code = said[0] << 8 | said[1] if len(said) > 1 else 1005
                 self._reason = said[2:].decode()
         elif ev == MG_EV_CLOSE and self.on_close is not None:
-            self.call(self.on_close, self._code, self._reason)
+            self._call(self.on_close, self._code, self._reason)
 
 
 class EventStream:
@@ -131,9 +133,9 @@ class EventStream:
         self.request = request
         self.conn = request.conn
 
-    def open(self, response):
+    def _begin(self, response):
         start(self.request, response)
-        self.conn.set_handler(self.handle, events=(MG_EV_WRITE, MG_EV_CLOSE))
+        self.conn.set_handler(self._handle, events=(MG_EV_WRITE, MG_EV_CLOSE))
 
     @property
     def closed(self):
@@ -150,17 +152,17 @@ class EventStream:
         """Ends the stream; the client comes back, unless it was told not to."""
         self.conn.drain()
 
-    fail = close  # its handler raised
+    _fail = close  # its handler raised
 
-    def call(self, f):
+    def _call(self, f):
         """Calls what the program gave."""
         f()
 
-    def handle(self, conn, ev, data):
+    def _handle(self, conn, ev, data):
         if ev == MG_EV_CLOSE:
             self._open = False
             if self.on_close is not None:
-                self.call(self.on_close)
+                self._call(self.on_close)
 
 
 class Events(Stream):
@@ -172,7 +174,7 @@ class Events(Stream):
 
     def handle(self, conn, ev, data):
         super().handle(conn, ev, data)
-        self.events.handle(conn, ev, data)
+        self.events._handle(conn, ev, data)
 
     def put(self, piece):
         if isinstance(piece, tuple):
@@ -181,5 +183,5 @@ class Events(Stream):
             self.events.send(piece)
 
     def end(self):
-        self.conn.set_handler(self.events.handle, events=(MG_EV_CLOSE,))
+        self.conn.set_handler(self.events._handle, events=(MG_EV_CLOSE,))
         self.conn.drain()

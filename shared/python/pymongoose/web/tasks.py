@@ -237,7 +237,7 @@ async def stream(request, response):
 class _Live(_Room):
     # What WebSocket and EventStream have under asyncio beside what they are.
 
-    def call(self, f, *args):
+    def _call(self, f, *args):
         """Calls what the program gave, which may be async."""
         made = f(*args)
         if self.request.app._waits(made):
@@ -262,13 +262,13 @@ class AsyncWebSocket(_Live, WebSocket):
         self._size = 0
         self._paused = False
 
-    def handle(self, conn, ev, data):
-        WebSocket.handle(self, conn, ev, data)
+    def _handle(self, conn, ev, data):
+        WebSocket._handle(self, conn, ev, data)
         self._event(ev)
 
-    def message(self, data):
+    def _message(self, data):
         if self.on_message is not None:
-            self.call(self.on_message, data)
+            self._call(self.on_message, data)
             return
         self._messages.append(data)
         self._size += len(data)
@@ -306,7 +306,7 @@ class AsyncWebSocket(_Live, WebSocket):
             raise StopAsyncIteration
         return await self.receive()
 
-    async def run(self, made):
+    async def _run(self, made):
         """The handler; the WebSocket ends with it."""
         try:
             await made
@@ -323,8 +323,8 @@ class AsyncEventStream(_Live, EventStream):
         EventStream.__init__(self, request)
         _Live.__init__(self, request.conn)
 
-    def handle(self, conn, ev, data):
-        EventStream.handle(self, conn, ev, data)
+    def _handle(self, conn, ev, data):
+        EventStream._handle(self, conn, ev, data)
         self._event(ev)
 
     def send(self, data, event="message", id=None, retry=None):
@@ -333,27 +333,27 @@ class AsyncEventStream(_Live, EventStream):
         EventStream.send(self, data, event, id, retry)
         return _Sent(self)
 
-    async def put(self, piece):
+    async def _put(self, piece):
         if isinstance(piece, tuple):
             await self.send(piece[1], piece[0])
         else:
             await self.send(piece)
 
-    async def run(self, made):
+    async def _run(self, made):
         """The handler, or what it yields; the stream ends with it."""
         try:
             if hasattr(made, "__anext__"):
                 try:
                     async for piece in made:
-                        await self.put(piece)
+                        await self._put(piece)
                 finally:
                     await made.aclose()
             elif _CPYTHON:
                 await made
             else:
-                await _drive(made, self.put)
+                await _drive(made, self._put)
         except BaseException:
-            self.fail()
+            self._fail()
             raise
         self.close()
 

@@ -93,6 +93,7 @@ class _Conn:
         self.pieces = []
         self.sent = []  # by a WebSocket: (op, data)
         self.handler = None
+        self.close_code = None
 
     def set_handler(self, handler, events=None):
         self.handler = handler
@@ -162,7 +163,9 @@ class _Conn:
             raise Error("this is no WebSocket")
         if op == WEBSOCKET_OP_CLOSE:
             self.is_websocket = False
-        self.sent.append((op, data))
+            self.close_code = data[0] << 8 | data[1]
+        else:
+            self.sent.append((op, data))
 
     def recv(self, n=-1):
         return b""
@@ -225,10 +228,17 @@ class TestWebSocket:
         self._tell(MG_EV_WS_MSG, _Frame(op, data.encode() if text else data))
 
     def receive(self):
-        """The next message of the App; IndexError if there is none."""
+        """The next message of the App; IndexError if there is none, or what its handler raised."""
         with self._server as server:
             server.go_on(lambda: self._conn.sent)
+        if server.failures and not self._conn.sent:
+            raise server.failures.pop(0)
         return self._conn.sent.pop(0)[1]
+
+    @property
+    def close_code(self):
+        """With what the App closed it; None if it has not."""
+        return self._conn.close_code
 
     def close(self, code=1000):
         """Ends it."""
