@@ -31,6 +31,7 @@ cdef object DECODE_ERROR = DecodeError
 include "connection.pxi"
 include "timer.pxi"
 include "manager.pxi"
+include "coroutine.pxi"
 include "hooks.pxi"
 
 # A protocol is one file, which adds its methods to Connection and to Manager.
@@ -45,4 +46,5 @@ include "modbus.pxi"
 include "mdns.pxi"
 
 include "util.pxi"
+include "request.pxi"
 include "module.pxi"

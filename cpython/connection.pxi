@@ -14,6 +14,7 @@ cdef class Connection:
     cdef PyObject *manager  # borrowed, valid while state.c is set
     cdef readonly unsigned long id
     cdef object _handler
+    cdef bint busy  # a coroutine of its handler has not ended
     cdef public object userdata
     cdef object __weakref__
 

@@ -7,6 +7,7 @@ HOOKS.event = on_event
 HOOKS.free = on_free
 HOOKS.timer = on_timer
 HOOKS.timer_free = on_timer_free
+HOOKS.watch = on_watch
 
 
 cdef extern from "convert.h":
@@ -15,6 +16,7 @@ cdef extern from "convert.h":
 
 ctypedef int (*open_t)(mg_connection *, mg_connection *, void *) noexcept
 ctypedef int (*bury_t)(Manager, object) noexcept
+ctypedef int (*watch_t)(Manager, int, int) noexcept
 
 
 cdef int on_open(mg_connection *c, mg_connection *listener, void *arg) noexcept:
@@ -84,11 +86,16 @@ cdef int on_event(mg_connection *c, int ev, void *data) noexcept:
     args[3] = pmg_py_event_data(c, ev, data, &view)
     if args[2] != NULL and args[3] != NULL:
         incref(handler)
-        result = PyObject_Vectorcall(
-            handler, args + 1, 3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL
-        )
+        if (<Connection>conn).busy:
+            result = put_off(<Manager>m, args + 1, view)
+        else:
+            result = PyObject_Vectorcall(
+                handler, args + 1, 3 | PY_VECTORCALL_ARGUMENTS_OFFSET, NULL
+            )
         decref(handler)
-    if view != NULL:
+    if result != NULL and result != Py_None:
+        result = take_coroutine(<Manager>m, args + 1, result, view)
+    if view != NULL and view.copy == NULL:
         view.msg = NULL
     Py_XDECREF(args[2])
     Py_XDECREF(args[3])
@@ -96,8 +103,6 @@ cdef int on_event(mg_connection *c, int ev, void *data) noexcept:
         if PyErr_ExceptionMatches(DECODE_ERROR) and pmg_http_client_fault(c, ev):
             PyErr_Clear()
             return PMG_CLIENT_FAULT
-        return (<Manager>m).report()
-    if result != Py_None and pmg_py_unrun(result) < 0:
         return (<Manager>m).report()
     decref(result)
     return 0
@@ -109,7 +114,9 @@ cdef int on_timer(pmg_timer_t *t) noexcept:
     m = <Manager>pmg_mgr_owner(t.mgr)
     callback = (<Timer>t.arg).callback
     cdef PyObject *result = PyObject_CallNoArgs(<PyObject *>callback)
-    if result == NULL or (result != Py_None and pmg_py_unrun(result) < 0):
+    if result != NULL and result != Py_None:
+        result = take_coroutine(m, NULL, result, NULL)
+    if result == NULL:
         return m.report()
     decref(result)
     return 0
@@ -127,3 +134,14 @@ cdef void on_timer_free(pmg_timer_t *t) noexcept:
 cdef int bury_timer(Manager m, object timer) except -1:
     m.dead.append(timer)
     m.timers.discard(timer)
+
+
+cdef int on_watch(pmg_mgr_t *core, int fd, int mask) noexcept:
+    m = <Manager>pmg_mgr_owner(core)
+    if (<watch_t>call_watch)(m, fd, mask) < 0:
+        return m.report()
+    return 0
+
+
+cdef int call_watch(Manager m, int fd, int mask) except -1:
+    m.watch(fd, mask)

@@ -72,8 +72,17 @@ cdef class HttpMessage:
     def __init__(self):
         raise TypeError("cannot create 'HttpMessage' instances")
 
+    def __dealloc__(self):
+        pmg_py_view_free(&self.view)
+
     def __bool__(self):
         return self.view.msg != NULL
+
+    def copy(self):
+        """The same message, to be kept: it stays valid when the handler has returned."""
+        cdef HttpMessage twin = HttpMessage.__new__(HttpMessage)
+        pmg_py_view_copy(&self.view, HttpMessage, &twin.view)
+        return twin
 
     def header(self, name, default=None):
         """The value of a header, or `default`."""
@@ -331,7 +340,7 @@ cdef const pmg_http_msg_t *message_arg(Connection self, object message) except N
         pmg_py_bad_message(message)
     cdef HttpMessage view = <HttpMessage>message
     cdef const pmg_http_msg_t *hm = http_msg(&view.view)
-    if view.view.c != self.state.c:
+    if not pmg_py_view_is_of(&view.view, self.state.c):
         pmg_py_bad_message(message)
     return hm
 

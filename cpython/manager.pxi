@@ -21,6 +21,9 @@ cdef class Manager:
     cdef pmg_mgr_t *m  # NULL before __init__ and after close
     cdef object handler
     cdef object error_handler
+    cdef object watch
+    cdef object start  # see coroutine.pxi
+    cdef object later
     cdef dict conns
     cdef set timers
     cdef list dead  # ended objects: dropping one runs Python, which must wait until the core is done
@@ -44,13 +47,14 @@ cdef class Manager:
 
     def __init__(
         self, handler=None, enable_wakeup=False, error_handler=None, *, events=None,
-        poll_events=False, dns=None, **limits
+        poll_events=False, dns=None, watch=None, **limits
     ):
         cdef pmg_limits_t values
         pmg_py_callable(handler, "handler")
         pmg_py_callable(error_handler, "error_handler")
         cdef uint32_t mask = events_arg(events)
         cdef bint polls = bool(poll_events)
+        pmg_py_callable(watch, "watch")
         pmg_limits_default(&values)
         for name, value in limits.items():
             set_limit(&values, name, value)
@@ -58,16 +62,19 @@ cdef class Manager:
             raise TypeError("a Manager is initialized once")
         self.handler = handler
         self.error_handler = error_handler
+        self.watch = watch
         cdef int rc = pmg_mgr_new(&self.m, &HOOKS, &values, <void *>self)
         if rc < 0:
             pmg_py_fail(NULL, rc)
         pmg_mgr_events(self.m, mask, polls)
-        if dns is not None:
-            try:
+        try:
+            if dns is not None:
                 set_servers(self.m, dns)
-            except BaseException:
-                self.drop()
-                raise
+            if watch is not None:
+                settle(self, pmg_mgr_watch(self.m))
+        except BaseException:
+            self.drop()
+            raise
 
     def __del__(self):
         self.drop()
@@ -214,6 +221,16 @@ cdef class Manager:
             self.stop = False
             restore_signals(previous)
             self.close()
+
+    def fileno(self):
+        """A descriptor that is readable when there is something to poll for."""
+        return settle(self, pmg_mgr_fd(self.core()))
+
+    def next_timeout(self):
+        """Milliseconds until poll(0) has something to do besides; None: nothing is due."""
+        cdef long ms
+        settle(self, pmg_mgr_timeout(self.core(), &ms))
+        return None if ms < 0 else ms
 
     def wakeup(self, connection_id, data=b""):
         """Sends MG_EV_WAKEUP with a copy of data; from any thread. False: no room for it."""

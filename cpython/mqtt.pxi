@@ -53,8 +53,17 @@ cdef class MqttMessage:
     def __init__(self):
         raise TypeError("cannot create 'MqttMessage' instances")
 
+    def __dealloc__(self):
+        pmg_py_view_free(&self.view)
+
     def __bool__(self):
         return self.view.msg != NULL
+
+    def copy(self):
+        """The same message, to be kept: it stays valid when the handler has returned."""
+        cdef MqttMessage twin = MqttMessage.__new__(MqttMessage)
+        pmg_py_view_copy(&self.view, MqttMessage, &twin.view)
+        return twin
 
     def properties(self):
         """The properties of MQTT 5, each a dict of id, iv, key and val."""
@@ -143,7 +152,7 @@ cdef class MqttConnection(Connection):
         if not isinstance(message, MqttMessage):
             pmg_py_bad_type(PMG_MSG_MQTT_MESSAGE, "message", message)
         cdef const pmg_mqtt_msg_t *msg = mqtt_msg(&(<MqttMessage>message).view)
-        if (<MqttMessage>message).view.c != self.state.c:
+        if not pmg_py_view_is_of(&(<MqttMessage>message).view, self.state.c):
             pmg_py_bad_type(PMG_MSG_MQTT_MESSAGE, "message", message)
         pmg_py_none(&d)
         if isinstance(code, bytes):

@@ -56,6 +56,9 @@ cdef extern from "pmg.h":
         void (*free)(mg_connection *) noexcept
         int (*timer)(pmg_timer_t *) noexcept
         void (*timer_free)(pmg_timer_t *) noexcept
+        int (*watch)(pmg_mgr_t *, int fd, int mask) noexcept
+    ctypedef struct pmg_copy_t:
+        pass
     ctypedef struct pmg_live_t:
         size_t managers, connections, timers, blocks
     ctypedef struct pmg_addr_t:
@@ -75,6 +78,11 @@ cdef extern from "pmg.h":
     int pmg_mgr_wakeup(pmg_mgr_t *, unsigned long, const void *, size_t)
     int pmg_dns_server(pmg_mgr_t *, const char *)
     void *pmg_mgr_owner(pmg_mgr_t *)
+    int pmg_mgr_fd(pmg_mgr_t *)
+    int pmg_mgr_timeout(pmg_mgr_t *, long *)
+    int pmg_mgr_watch(pmg_mgr_t *)
+    void pmg_conn_failed(mg_connection *, bint client)
+    void pmg_conn_pause(mg_connection *, bint)
     bint pmg_mgr_in_hook(pmg_mgr_t *)
     void pmg_mgr_events(pmg_mgr_t *, uint32_t, bint)
     void pmg_live(pmg_live_t *)
@@ -177,6 +185,11 @@ cdef extern from "tables.h":
     ctypedef struct pmg_py_view_t:
         const void *msg
         mg_connection *c
+        pmg_copy_t *copy
+    int pmg_py_view_copy(const pmg_py_view_t *, type, pmg_py_view_t *) except -1
+    bint pmg_py_view_copies(type)
+    void pmg_py_view_free(pmg_py_view_t *)
+    bint pmg_py_view_is_of(const pmg_py_view_t *, mg_connection *)
     const void *pmg_py_view_msg(const pmg_py_view_t *) except NULL
     PyObject *pmg_py_event_data(mg_connection *, int, void *, pmg_py_view_t **) noexcept
 
@@ -192,6 +205,7 @@ cdef extern from "Python.h":
     size_t PY_VECTORCALL_ARGUMENTS_OFFSET
     PyObject *PyLong_FromLong(long)
     PyObject *Py_None
+    PyObject *Py_True
     void incref "Py_INCREF"(PyObject *)
     void decref "Py_DECREF"(PyObject *)
     void Py_XDECREF(PyObject *)
@@ -200,3 +214,5 @@ cdef extern from "Python.h":
     int PyErr_CheckSignals() except -1
     void PyErr_Clear()
     bint PyErr_ExceptionMatches(object)
+    bint PyCoro_CheckExact(PyObject *)
+    PyObject *Py_TYPE(PyObject *)

@@ -283,6 +283,39 @@ const void *pmg_py_view_msg(const pmg_py_view_t *v) {
     return v->msg;
 }
 
+int pmg_py_view_copy(const pmg_py_view_t *view, PyTypeObject *type, pmg_py_view_t *to) {
+    const void *msg = pmg_py_view_msg(view);
+    pmg_copy_t *copy = NULL;
+    if (msg == NULL) {
+        return -1;
+    }
+    pmg_mgr_t *m = view->copy != NULL ? view->copy->m : pmg_conn_mgr(view->c);
+    unsigned long id = view->copy != NULL ? view->copy->id : view->c->id;
+#define X(class, function)                \
+    if (type == classes[CLASS_##class]) { \
+        copy = function(m, id, msg);      \
+    }
+    PMG_COPIES(X)
+#undef X
+    if (copy == NULL) {
+        return pmg_py_raise(-ENOMEM, PMG_MSG_NO_COPY);
+    }
+    to->copy = copy;
+    to->msg = copy->msg;
+    to->c = NULL;
+    return 0;
+}
+
+bool pmg_py_view_copies(const PyTypeObject *type) {
+#define X(class, function)                \
+    if (type == classes[CLASS_##class]) { \
+        return true;                      \
+    }
+    PMG_COPIES(X)
+#undef X
+    return false;
+}
+
 // ---------------------------------------------------------------------------------------------
 // Events
 

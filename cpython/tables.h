@@ -36,7 +36,24 @@ void pmg_py_conn_end(pmg_py_conn_t *s); // in the free hook: keeps what stays re
 typedef struct {
     const void *msg; // pmg_http_msg_t, pmg_ws_msg_t ...; NULL once its handler returned
     struct mg_connection *c;
+    pmg_copy_t *copy; // its own, so that it stays valid, and `c` counts no more; or NULL
 } pmg_py_view_t;
+// A message of `type` of its own into `to`, which may be `view` itself. -1 with an exception set, too,
+// where it has no copy().
+int pmg_py_view_copy(const pmg_py_view_t *view, PyTypeObject *type, pmg_py_view_t *to);
+static inline void pmg_py_view_free(pmg_py_view_t *view) {
+    if (view->copy != NULL) {
+        pmg_copy_free(view->copy);
+        view->copy = NULL;
+    }
+}
+bool pmg_py_view_copies(const PyTypeObject *type);
+// Has it come in on this connection?
+static inline bool pmg_py_view_is_of(const pmg_py_view_t *view, struct mg_connection *c) {
+    return view->copy == NULL
+               ? view->c == c
+               : c != NULL && view->copy->id == c->id && view->copy->m == pmg_conn_mgr(c);
+}
 const void *pmg_py_view_msg(const pmg_py_view_t *v); // NULL with an exception set: expired
 
 // What a handler gets with an event: a new reference, or NULL with an exception set. *view stays as

@@ -38,8 +38,17 @@ cdef class WsMessage:
     def __init__(self):
         raise TypeError("cannot create 'WsMessage' instances")
 
+    def __dealloc__(self):
+        pmg_py_view_free(&self.view)
+
     def __bool__(self):
         return self.view.msg != NULL
+
+    def copy(self):
+        """The same message, to be kept: it stays valid when the handler has returned."""
+        cdef WsMessage twin = WsMessage.__new__(WsMessage)
+        pmg_py_view_copy(&self.view, WsMessage, &twin.view)
+        return twin
 
 
 @cython.internal

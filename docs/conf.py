@@ -63,13 +63,16 @@ WORDS = {
     "micropython": "firmware; freeze; custom build; soft reset",
     "esp32": "Wi-Fi; esptool; flash",
     "rp2040": "Pico; UF2; BOOTSEL; PPP",
+    "aio": "async; await; coroutine; event loop; uvloop; trio; uasyncio",
     "timer": "periodic; interval; delay; sleep",
     "json": "parse; JSON path",
     "jwt": "token; login; HS256",
     "rpc": "JSON-RPC; remote call",
     "log": "debug; trace; logging",
     "limits": "timeout; maximum; denial of service; keep-alive",
-    "coming-from-microdot": "routes; Flask; framework",
+    "web": "routes; framework; Flask; REST; cookie; session; login; CSRF; CORS; template; WSGI",
+    "coming-from-flask": "routes; framework; Bottle; WSGI",
+    "coming-from-microdot": "routes; framework",
 }
 
 

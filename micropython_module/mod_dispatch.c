@@ -130,14 +130,6 @@ static mp_obj_t piece(mpy_conn_t *self, struct mg_str s) {
 #define DENSE(ev) \
     ((int)(ev) < (int)PMG_EV_FIRST ? (int)(ev) : (int)(ev) - (int)PMG_EV_FIRST + (int)MG_EV_USER)
 
-// A coroutine or generator, which nobody would run.
-static inline void check_result(mp_obj_t result) {
-    if (result != mp_const_none && mp_obj_is_type(result, &mp_type_gen_instance)) {
-        mp_raise_msg_varg(&mp_type_TypeError, MP_ERROR_TEXT(PMG_MSG_UNRUN),
-            mp_obj_get_type_str(result));
-    }
-}
-
 // Calls a handler. MP_OBJ_NULL, or what was raised.
 static MP_NOINLINE mp_obj_t call_handler(mp_obj_t handler, mpy_conn_t *self, int ev, void *data,
     mpy_view_t **view_out) {
@@ -160,7 +152,14 @@ static MP_NOINLINE mp_obj_t call_handler(mp_obj_t handler, mpy_conn_t *self, int
             }
             *view_out = view;
         }
-        check_result(mp_call_function_n_kw(handler, 3, 0, args));
+        if (self->busy) {
+            mpy_put_off(self->mgr, args, view);
+        } else {
+            mp_obj_t result = mp_call_function_n_kw(handler, 3, 0, args);
+            if (result != mp_const_none) {
+                mpy_take_result(self->mgr, self, args[1], result, view);
+            }
+        }
         MPY_PYTHON_END();
         nlr_pop();
         return MP_OBJ_NULL;
@@ -181,7 +180,7 @@ static int hook_event(struct mg_connection *c, int ev, void *data) {
     }
     mpy_view_t *view = NULL;
     mp_obj_t exc = call_handler(handler, self, ev, data, &view);
-    if (view != NULL) {
+    if (view != NULL && view->copy == NULL) {
         view->message = NULL;
     }
     if (exc == MP_OBJ_NULL) {
@@ -202,11 +201,14 @@ static void hook_free(struct mg_connection *c) {
     }
 }
 
-static MP_NOINLINE mp_obj_t call_callback(mp_obj_t callback) {
+static MP_NOINLINE mp_obj_t call_callback(mpy_manager_t *mgr, mp_obj_t callback) {
     nlr_buf_t nlr;
     if (nlr_push(&nlr) == 0) {
         MPY_PYTHON_BEGIN();
-        check_result(mp_call_function_0(callback));
+        mp_obj_t result = mp_call_function_0(callback);
+        if (result != mp_const_none) {
+            mpy_take_result(mgr, NULL, mp_const_none, result, NULL);
+        }
         MPY_PYTHON_END();
         nlr_pop();
         return MP_OBJ_NULL;
@@ -218,7 +220,7 @@ static MP_NOINLINE mp_obj_t call_callback(mp_obj_t callback) {
 static int hook_timer(pmg_timer_t *t) {
     mpy_timer_t *self = t->arg;
     mpy_manager_t *mgr = self->mgr;
-    mp_obj_t exc = call_callback(self->callback);
+    mp_obj_t exc = call_callback(mgr, self->callback);
     return exc == MP_OBJ_NULL ? 0 : report(mgr, exc);
 }
 
@@ -228,10 +230,30 @@ static void hook_timer_free(pmg_timer_t *t) {
     mpy_node_unlink(self->mgr, &self->node);
 }
 
+static MP_NOINLINE mp_obj_t call_watch(mp_obj_t function, int fd, int mask) {
+    nlr_buf_t nlr;
+    if (nlr_push(&nlr) == 0) {
+        MPY_PYTHON_BEGIN();
+        mp_call_function_2(function, MP_OBJ_NEW_SMALL_INT(fd), MP_OBJ_NEW_SMALL_INT(mask));
+        MPY_PYTHON_END();
+        nlr_pop();
+        return MP_OBJ_NULL;
+    }
+    MPY_PYTHON_END();
+    return MP_OBJ_FROM_PTR(nlr.ret_val);
+}
+
+static int hook_watch(pmg_mgr_t *m, int fd, int mask) {
+    mpy_manager_t *mgr = pmg_mgr_owner(m);
+    mp_obj_t exc = call_watch(mgr->watch, fd, mask);
+    return exc == MP_OBJ_NULL ? 0 : report(mgr, exc);
+}
+
 const pmg_hooks_t mpy_hooks = {
     .open = hook_open,
     .event = hook_event,
     .free = hook_free,
     .timer = hook_timer,
     .timer_free = hook_timer_free,
+    .watch = hook_watch,
 };

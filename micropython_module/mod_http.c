@@ -119,7 +119,7 @@ const pmg_http_msg_t *mpy_http_message(mp_obj_t obj, struct mg_connection *c) {
         mpy_raise_type(PMG_MSG_MESSAGE, NULL, obj);
     }
     const pmg_http_msg_t *hm = mpy_view_get(obj);
-    if (((mpy_view_t *)MP_OBJ_TO_PTR(obj))->c != c) {
+    if (!mpy_view_is_of(MP_OBJ_TO_PTR(obj), c)) {
         mpy_raise_type(PMG_MSG_MESSAGE, NULL, obj);
     }
     return hm;
@@ -161,6 +161,10 @@ static mp_obj_t reply(mp_obj_t self_in, mp_obj_t status_in, mp_obj_t body_in, mp
     mpy_conn_t *self = mpy_conn_open(self_in);
     return mpy_conn_done(self,
         MPY_ENGINE(put_reply(self->c, status, mg_str_n(body.buf, body.len), &headers, json)));
+}
+
+void mpy_reply(mp_obj_t self_in, mp_obj_t status_in, mp_obj_t body_in, mp_obj_t headers_in) {
+    reply(self_in, status_in, body_in, headers_in, false);
 }
 
 static mp_obj_t conn_reply(size_t n_args, const mp_obj_t *pos_args, mp_map_t *kw_args) {

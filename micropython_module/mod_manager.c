@@ -5,7 +5,9 @@
 // finalizer, which closes every socket without calling Python.
 
 #include "py/gc.h"
+#include "py/mperrno.h"
 #include "py/mpstate.h"
+#include "py/stream.h"
 
 #include "mod_util.h"
 #include "port/port.h"
@@ -81,15 +83,16 @@ enum {
     ARG_events,
     ARG_poll_events,
     ARG_dns,
+    ARG_watch,
 #define X(name, desktop, board) ARG_##name,
     PMG_LIMITS(X)
 #undef X
 };
 
-static const mp_arg_t make_args[] = {
-    MPY_OPTIONAL(handler, MP_ROM_NONE), MPY_OPTIONAL(enable_wakeup, MP_ROM_FALSE),
-    MPY_OPTIONAL(error_handler, MP_ROM_NONE), MPY_KEYWORD(events, MP_ROM_NONE),
-    MPY_KEYWORD(poll_events, MP_ROM_FALSE), MPY_KEYWORD(dns, MP_ROM_NONE),
+static const mp_arg_t make_args[] = {MPY_OPTIONAL(handler, MP_ROM_NONE),
+    MPY_OPTIONAL(enable_wakeup, MP_ROM_FALSE), MPY_OPTIONAL(error_handler, MP_ROM_NONE),
+    MPY_KEYWORD(events, MP_ROM_NONE), MPY_KEYWORD(poll_events, MP_ROM_FALSE),
+    MPY_KEYWORD(dns, MP_ROM_NONE), MPY_KEYWORD(watch, MP_ROM_NONE),
 #define X(name, desktop, board) MPY_KEYWORD(name, MP_ROM_NONE),
     PMG_LIMITS(X)
 #undef X
@@ -128,7 +131,7 @@ static mp_obj_t get_servers(mp_obj_t dns) {
     return tuple;
 }
 
-static MP_NORETURN void refuse_servers(mpy_manager_t *self, int result) {
+static MP_NORETURN void refuse(mpy_manager_t *self, int result) {
     vstr_t text; // the engine that holds it goes first
     vstr_init(&text, 64);
     vstr_add_str(&text, pmg_error_text(self->m, result));
@@ -154,6 +157,7 @@ static mp_obj_t manager_make_new(const mp_obj_type_t *type, size_t n_args, size_
     mp_obj_t handler = mpy_get_handler(args[ARG_handler].u_obj, "handler");
     mp_obj_t error_handler = mpy_get_handler(args[ARG_error_handler].u_obj, "error_handler");
     uint32_t events = mpy_get_events(args[ARG_events].u_obj);
+    mp_obj_t watch = mpy_get_handler(args[ARG_watch].u_obj, "watch");
     bool poll_events = mp_obj_is_true(args[ARG_poll_events].u_obj);
     mp_obj_t dns = get_servers(args[ARG_dns].u_obj);
     size_t n_servers = 0;
@@ -170,6 +174,8 @@ static mp_obj_t manager_make_new(const mp_obj_type_t *type, size_t n_args, size_
     self->pending = MP_OBJ_NULL;
     self->handler = handler;
     self->error_handler = error_handler;
+    self->watch = watch;
+    self->start = self->later = MP_OBJ_NULL;
 #if MICROPY_PY_THREAD
     self->thread = mp_thread_get_id();
     LOCK_INIT(self);
@@ -184,8 +190,11 @@ static mp_obj_t manager_make_new(const mp_obj_type_t *type, size_t n_args, size_
         const char *url = i >= 0 ? mp_obj_str_get_str(servers[i]) : NULL;
         r = dns != mp_const_none && r >= 0 ? MPY_ENGINE(pmg_dns_server(self->m, url)) : r;
     }
+    if (watch != mp_const_none && r >= 0) {
+        r = MPY_ENGINE(pmg_mgr_watch(self->m));
+    }
     if (r < 0) {
-        refuse_servers(self, r);
+        refuse(self, r);
     }
     self->closing = false;
     self->next = MP_STATE_VM(mpy_managers);
@@ -340,6 +349,48 @@ static mp_obj_t manager_run(size_t n_args, const mp_obj_t *pos_args, mp_map_t *k
     return mp_const_none;
 }
 MP_DEFINE_CONST_FUN_OBJ_KW(mpy_manager_run_obj, 1, manager_run);
+
+// ---------------------------------------------------------------------------------------------
+// Somebody else's loop
+
+static mp_obj_t manager_fileno(mp_obj_t self_in) {
+    mpy_manager_t *self = mpy_manager_open(self_in);
+    return MP_OBJ_NEW_SMALL_INT(mpy_check(self, self->m, MPY_ENGINE(pmg_mgr_fd(self->m))));
+}
+MP_DEFINE_CONST_FUN_OBJ_1(mpy_manager_fileno_obj, manager_fileno);
+
+static mp_obj_t manager_next_timeout(mp_obj_t self_in) {
+    mpy_manager_t *self = mpy_manager_open(self_in);
+    long ms;
+    mpy_check(self, self->m, MPY_ENGINE(pmg_mgr_timeout(self->m, &ms)));
+    return ms < 0 ? mp_const_none : mp_obj_new_int(ms);
+}
+MP_DEFINE_CONST_FUN_OBJ_1(mpy_manager_next_timeout_obj, manager_next_timeout);
+
+// As a stream for select.poll() and asyncio: readable when there is something to poll for.
+static mp_uint_t manager_ioctl(mp_obj_t self_in, mp_uint_t request, uintptr_t arg, int *errcode) {
+    mpy_manager_t *self = MP_OBJ_TO_PTR(self_in);
+    if (request == MP_STREAM_POLL) {
+        if (self->m == NULL) {
+            return MP_STREAM_POLL_NVAL;
+        }
+        return (arg & MP_STREAM_POLL_RD) && MPY_ENGINE(pmg_mgr_ready(self->m)) ? MP_STREAM_POLL_RD
+                                                                               : 0;
+    }
+    if (request == MP_STREAM_GET_FILENO) {
+        int fd = self->m != NULL ? MPY_ENGINE(pmg_mgr_fd(self->m)) : -EBADF;
+        if (fd >= 0) {
+            return (mp_uint_t)fd;
+        }
+    }
+    *errcode = MP_EINVAL;
+    return MP_STREAM_ERROR;
+}
+
+static const mp_stream_p_t manager_stream = {.ioctl = manager_ioctl};
+
+// ---------------------------------------------------------------------------------------------
+// The end
 
 static mp_obj_t manager_close(mp_obj_t self_in) {
     mpy_manager_t *self = MP_OBJ_TO_PTR(self_in);
@@ -509,4 +560,5 @@ static const mp_rom_map_elem_t manager_locals_dict_table[] = {
 static MP_DEFINE_CONST_DICT(manager_locals_dict, manager_locals_dict_table);
 
 MP_DEFINE_CONST_OBJ_TYPE(mpy_type_Manager, MP_QSTR_Manager, MP_TYPE_FLAG_NONE, make_new,
-    manager_make_new, attr, manager_attr, locals_dict, &manager_locals_dict);
+    manager_make_new, attr, manager_attr, protocol, &manager_stream, locals_dict,
+    &manager_locals_dict);

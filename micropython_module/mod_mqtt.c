@@ -159,7 +159,7 @@ static const pmg_mqtt_msg_t *get_message(mp_obj_t obj, struct mg_connection *c) 
     if (is_message && view->message == NULL) {
         mpy_raise_error(EBADF, PMG_MSG_VIEW_EXPIRED);
     }
-    if (!is_message || view->c != c) {
+    if (!is_message || !mpy_view_is_of(view, c)) {
         mpy_raise_type(PMG_MSG_MQTT_MESSAGE, "message", obj);
     }
     return view->message;

@@ -67,7 +67,9 @@ typedef struct _mpy_manager_t {
     mpy_node_t *live;
     mp_obj_t handler;
     mp_obj_t error_handler;
-    mp_obj_t pending; // an exception on its way out of the engine, or MP_OBJ_NULL
+    mp_obj_t watch;
+    mp_obj_t start, later; // mod_coroutine.c; or MP_OBJ_NULL
+    mp_obj_t pending;      // an exception on its way out of the engine, or MP_OBJ_NULL
 #if MICROPY_PY_THREAD
     mp_uint_t thread;
 #if !PMG_CAN_BARE
@@ -88,6 +90,7 @@ typedef struct _mpy_conn_t {
     struct mg_addr loc, rem;
     char *path;
     bool has_loc, has_rem, is_client, is_udp;
+    bool busy; // a coroutine of its handler has not ended
 } mpy_conn_t;
 
 typedef struct _mpy_timer_t {
@@ -204,5 +207,18 @@ mp_obj_t mpy_timer_new(mpy_manager_t *mgr, mp_obj_t callback, mp_uint_t ms, bool
 // mod_dispatch.c: the engine's way into Python
 
 extern const pmg_hooks_t mpy_hooks;
+
+// ---------------------------------------------------------------------------------------------
+// mod_coroutine.c
+
+// What a handler returned that is not None: raises for a coroutine that nobody runs. `self` NULL: a
+// timer's. `view` may be NULL.
+struct _mpy_view_t; // mod_view.h
+void mpy_take_result(mpy_manager_t *mgr, mpy_conn_t *self, mp_obj_t ev, mp_obj_t result,
+    struct _mpy_view_t *view);
+// An event of a connection whose coroutine has not ended.
+void mpy_put_off(mpy_manager_t *mgr, const mp_obj_t args[3], struct _mpy_view_t *view);
+extern const mp_obj_fun_builtin_fixed_t mpy_run_coroutines_obj, mpy_coroutine_ended_obj,
+    mpy_coroutine_failed_obj, mpy_pause_obj;
 
 #endif

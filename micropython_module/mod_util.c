@@ -78,6 +78,9 @@ static int python_errno(int err) {
         case ENOBUFS: return MP_ENOBUFS;
         case ENOTCONN: return MP_ENOTCONN;
         case EOPNOTSUPP: return MP_EOPNOTSUPP;
+#if ENOTSUP != EOPNOTSUPP
+        case ENOTSUP: return MP_EOPNOTSUPP;
+#endif
         case ETIMEDOUT: return MP_ETIMEDOUT;
         // Numbers that MicroPython does not name; as on Linux, like the others.
         case EDESTADDRREQ: return 89;

@@ -12,11 +12,22 @@ typedef struct _mpy_view_t {
     mp_obj_base_t base;
     const void *message; // pmg_http_msg_t, pmg_ws_msg_t ...; NULL once expired
     struct mg_connection *c;
+    struct _mpy_copy_t *copy; // its own, so that it stays valid, and `c` counts no more; or NULL
 } mpy_view_t;
+
+typedef struct _mpy_copy_t {
+    mp_obj_base_t base;
+    pmg_copy_t *copy;
+} mpy_copy_t;
 
 mpy_view_t *mpy_view_new(const mp_obj_type_t *type, const void *message, struct mg_connection *c);
 mp_obj_t mpy_view_unary_op(mp_unary_op_t op, mp_obj_t self_in);
 MP_NORETURN void mpy_view_expired(void);
+// Has this class copy()? Then makes `to`, which may be `from` itself, a message of its own.
+bool mpy_view_copies(const mpy_view_t *view);
+void mpy_view_copy(const mpy_view_t *from, mpy_view_t *to);
+bool mpy_view_is_of(const mpy_view_t *view, struct mg_connection *c); // has it come in on this one?
+extern const mp_obj_fun_builtin_fixed_t message_copy_obj;
 
 // An int is a small one where a word has 64 bits.
 static inline mp_obj_t mpy_int(int value) {
@@ -76,5 +87,8 @@ PMG_MESSAGES(X)
 
 // mod_http.c: the message of a HttpMessage that belongs to `c` and is still valid, or an exception.
 const pmg_http_msg_t *mpy_http_message(mp_obj_t obj, struct mg_connection *c);
+
+// The same as Connection.reply().
+void mpy_reply(mp_obj_t self_in, mp_obj_t status_in, mp_obj_t body_in, mp_obj_t headers_in);
 
 #endif

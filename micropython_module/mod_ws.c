@@ -18,7 +18,7 @@ static mp_obj_t get_text(const pmg_ws_msg_t *msg) {
     return mpy_text_replace(msg->data);
 }
 
-MPY_VIEW(WsMessage);
+MPY_VIEW_WITH_METHODS(WsMessage);
 
 // ---------------------------------------------------------------------------------------------
 // Connection

@@ -22,6 +22,7 @@
 #include "core/core.h"
 #include "http/http.h"
 #include "http/multipart.h"
+#include "http/route.h"
 #include "mdns/mdns.h"
 #include "modbus/modbus.h"
 #include "mqtt/mqtt.h"

@@ -44,11 +44,14 @@
 #define PMG_MSG_BASE64 "this is not Base64"
 #define PMG_MSG_URL_PORT "the port of this URL is no number from 0 to 65535"
 #define PMG_MSG_URL_BASE "the base has no scheme: http://host/path"
-#define PMG_MSG_UNRUN "a handler is a plain function: nobody runs the %s that it returned"
+#define PMG_MSG_UNRUN \
+    "a handler is a plain function: nobody runs the %s that it returned (AsyncManager would)"
+#define PMG_MSG_NO_COPY "no memory left for a copy of the message, or max_memory allows no more"
 #define PMG_MSG_RANDOM PMG_NO_RANDOM
 #define PMG_MSG_ROOTS \
     "root_dir must be a str, a dict or an iterable of (prefix, folder) pairs of str, not %s"
 #define PMG_MSG_BAD_ESCAPE "a percent sign is not followed by two hex digits"
+#define PMG_MSG_ROUTES "this is no table of routes"
 #define PMG_MSG_LIMIT_UNKNOWN "Manager has no limit named %s"
 #define PMG_MSG_HANDLER_FAILED "handler raised"
 

@@ -30,7 +30,8 @@ NAMES |= {"_Address": "Address", "_Service": "Service", "_Txt": "Txt", "_T": "T"
 
 
 def parsed(module: str) -> ast.Module:
-    return ast.parse((STUBS / f"{module or '__init__'}.pyi").read_text())
+    path = STUBS / f"{(module or '__init__').replace('.', '/')}.pyi"
+    return ast.parse((path if path.exists() else STUBS / module / "__init__.pyi").read_text())
 
 
 def shown(node: ast.expr) -> str:
@@ -46,7 +47,7 @@ def comment(after: ast.stmt | None) -> str:
     return str(after.value.value) if is_one else ""
 
 
-def signature(function: ast.FunctionDef, is_method: bool) -> str:
+def signature(function: ast.FunctionDef | ast.AsyncFunctionDef, is_method: bool) -> str:
     a, parts = function.args, []
 
     def part(arg: ast.arg, default: ast.expr | None) -> str:
@@ -66,7 +67,7 @@ def signature(function: ast.FunctionDef, is_method: bool) -> str:
     return f"({', '.join(parts)})"
 
 
-def returned(function: ast.FunctionDef) -> str:
+def returned(function: ast.FunctionDef | ast.AsyncFunctionDef) -> str:
     return f" -> {shown(function.returns)}" if function.returns else ""
 
 
@@ -169,7 +170,9 @@ class Stub(SphinxDirective):
         for item, after in pairwise([*node.body, None]):
             if isinstance(item, ast.AnnAssign):
                 lines += self.attribute(item, after)
-            elif isinstance(item, ast.FunctionDef) and not item.name.startswith("_"):
+            elif isinstance(
+                item, ast.FunctionDef | ast.AsyncFunctionDef
+            ) and not item.name.startswith("_"):
                 said = text_of(ast.get_docstring(item))
                 if item.decorator_list:
                     lines += [f"````{{py:property}} {item.name}"]
@@ -178,6 +181,7 @@ class Stub(SphinxDirective):
                 else:
                     lines += [
                         f"````{{py:method}} {item.name}{signature(item, True)}{returned(item)}",
+                        ":async:" if isinstance(item, ast.AsyncFunctionDef) else "",
                         said,
                         *self.link(f"{node.name}.{item.name}"),
                         "````",

@@ -9,7 +9,7 @@ static char lower(char ch) {
     return ch >= 'A' && ch <= 'Z' ? (char)(ch + 32) : ch;
 }
 
-static int hex(char ch) {
+int pmg_hex(char ch) {
     return ch >= '0' && ch <= '9'                 ? ch - '0'
            : lower(ch) >= 'a' && lower(ch) <= 'f' ? lower(ch) - 'a' + 10
                                                   : -1;
@@ -21,8 +21,8 @@ static int decode_one(struct mg_str raw, size_t *i, bool plus) {
     if (ch != '%') {
         return ch == '+' && plus ? ' ' : (unsigned char)ch;
     }
-    int hi = *i + 1 < raw.len ? hex(raw.buf[*i]) : -1;
-    int lo = hi >= 0 ? hex(raw.buf[*i + 1]) : -1;
+    int hi = *i + 1 < raw.len ? pmg_hex(raw.buf[*i]) : -1;
+    int lo = hi >= 0 ? pmg_hex(raw.buf[*i + 1]) : -1;
     *i += 2;
     return lo < 0 ? -1 : hi << 4 | lo;
 }

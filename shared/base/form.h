@@ -6,6 +6,9 @@
 
 #include "mongoose.h"
 
+// What a hexadecimal digit stands for; -1 if it is none.
+int pmg_hex(char ch);
+
 // The next of `rest`, which then begins behind it, as it stands there; the value of a name without
 // "=" is empty. False: there is none.
 bool pmg_form_next(struct mg_str *rest, struct mg_str *name, struct mg_str *value);

@@ -44,6 +44,12 @@
 #ifndef PMG_HAS_RPC // JSON-RPC and JWT, in Python over PMG_HAS_UTIL
 #define PMG_HAS_RPC PMG_HAS_UTIL
 #endif
+#ifndef PMG_HAS_WEB // pymongoose.web, in Python over PMG_HAS_UTIL, and its table of routes
+#define PMG_HAS_WEB PMG_HAS_UTIL
+#endif
+#ifndef PMG_HAS_AIO // the Python of pymongoose.aio
+#define PMG_HAS_AIO 1
+#endif
 #ifndef PMG_HAS_SNTP
 #define PMG_HAS_SNTP 1
 #endif
@@ -153,6 +159,7 @@
     X(Manager) \
     X(Connection) \
     X(HttpMessage) \
+    PMG_WHEN(PMG_HAS_WEB, X(HttpRequest)) \
     PMG_WHEN(PMG_HAS_FORM, X(FormPart)) \
     X(WsMessage) \
     PMG_WHEN(PMG_HAS_MQTT, X(MqttMessage)) \
@@ -218,6 +225,7 @@
 #define PMG_PYTHON_NAMES(X) \
     X(EventData, hints) \
     X(Handler, hints) \
+    PMG_WHEN(PMG_HAS_AIO, X(AsyncManager, aio)) \
     PMG_WHEN(PMG_HAS_RPC, \
         X(Rpc, rpc) \
         X(RpcReq, rpc) \
@@ -275,6 +283,12 @@
         X(ModbusRequest, pmg_modbus_msg_t) \
         X(ModbusResponse, pmg_modbus_msg_t))
 
+// Those that have copy(), by this function: X(class, function in C).
+#define PMG_COPIES(X) \
+    X(HttpMessage, pmg_http_copy) \
+    X(WsMessage, pmg_ws_copy) \
+    PMG_WHEN(PMG_HAS_MQTT, X(MqttMessage, pmg_mqtt_copy))
+
 // Properties of a message: X(name, kind, field of the C type).
 //   HEAD     str of a head's field: UTF-8, else ISO 8859-1   struct mg_str
 //   TEXT     str of a body: U+FFFD for what is not UTF-8     struct mg_str
@@ -297,7 +311,8 @@
     X(query_vars, 0, 0) \
     X(cookie, 1, 1) \
     X(status, 0, 0) \
-    X(header_var, 2, 2)
+    X(header_var, 2, 2) \
+    X(copy, 0, 0)
 
 #define PMG_PROPS_FormPart(X) \
     X(name, HEAD, name) \
@@ -310,6 +325,7 @@
     X(data, BYTES, data) \
     X(text, WS_TEXT, data) \
     X(flags, INT, flags)
+#define PMG_METHODS_WsMessage(X) X(copy, 0, 0)
 
 // In whatever packet; a field that a packet lacks is empty or 0.
 #define PMG_PROPS_MqttMessage(X) \
@@ -331,7 +347,8 @@
     X(session_present, BOOL, session_present)
 #define PMG_METHODS_MqttMessage(X) \
     X(properties, 0, 0) \
-    X(topics, 0, 0)
+    X(topics, 0, 0) \
+    X(copy, 0, 0)
 
 #define PMG_PROPS_MdnsRequest(X) \
     X(name, TEXT, name) \
@@ -454,6 +471,8 @@
     PMG_WHEN(PMG_HAS_MDNS, X(mdns_listen, 0, 255)) \
     X(poll, 0, 255) \
     X(run, 0, 255) \
+    X(fileno, 0, 0) \
+    X(next_timeout, 0, 0) \
     X(broadcast, 1, 255) \
     X(wakeup, 1, 255) \
     X(timer_add, 2, 255) \
@@ -466,6 +485,18 @@
     X(restart, 0, 255) \
     X(cancel, 0, 0)
 #define PMG_TIMER_PROPS(X) X(active)
+
+// Of HttpRequest: what is made of it by pymongoose.web, which answers for all other names.
+#define PMG_HTTP_REQUEST_METHODS(X) \
+    X(match, 1, 2) \
+    X(run, 3, 3)
+#define PMG_HTTP_REQUEST_PROPS(X) \
+    X(app) \
+    X(conn) \
+    X(message) \
+    X(number) \
+    X(values) \
+    X(notes)
 
 // Of TlsOpts: its arguments, in this order, as they were given.
 #define PMG_TLS_OPTS_PROPS(X) \

@@ -64,6 +64,8 @@ struct pmg_protocol {
     void (*oversized)(struct mg_connection *c);
     // Bytes that it keeps besides the buffers, if they may be many.
     size_t (*held)(struct mg_connection *c);
+    // A handler raised, later than in its event: answers for it if somebody waits.
+    void (*failed)(struct mg_connection *c);
     // The peer has closed its side. True: the input is to be looked at once more.
     bool (*eof)(struct mg_connection *c);
     // It has closed, and so will we: what there is to be said of that.

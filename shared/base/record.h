@@ -80,6 +80,7 @@ typedef struct {
     size_t large;   // what the last message took, if it did not come in one piece; else 0
 #endif
     uint8_t io_mask; // what the backend watches
+    uint8_t told;    // the same, as an outer loop knows it: core/outer.c
     uint8_t in_hook; // handlers of it on the stack, at most PMG_NESTING_MAX
     unsigned registered : 1;
     unsigned in_work : 1;
@@ -90,6 +91,7 @@ typedef struct {
     unsigned reparse : 1;   // received bytes wait for the protocol
     unsigned in_read : 1;   // the read path runs: it will flush
     unsigned has_read : 1;  // it ran
+    unsigned paused : 1;    // reading is, and so are events of what was read: pmg_conn_pause()
     unsigned linger : 1;    // after the last byte read until the peer closes: it sees our reply
     unsigned lingering : 1; // that has begun
     unsigned hold : 1;      // do not flush: what is queued is not complete
@@ -153,7 +155,9 @@ struct pmg_mgr {
     size_t pollers;  // connections that hear of MG_EV_POLL
     bool broadcast;  // of the next that is opened
     bool polling, waiting, stop, closing, silent, poll_events, firing_canceled;
-    bool short_of_budget; // so the last buffer did not grow
+    bool short_of_budget;          // so the last buffer did not grow
+    bool outer, tells, tells_each; // somebody else's loop waits: core/outer.c
+    uint64_t told_due;             // and does so until then
     struct {
         unsigned turn;
         size_t claim, room, held;
@@ -170,6 +174,7 @@ struct pmg_mgr {
     uint8_t random[64];
     size_t random_left;
     pmg_attached_t *attached;
+    struct pmg_copy *copies; // of messages
     int err;
     int log_level; // that `hooks` are made for
     char err_text[192];

@@ -68,6 +68,9 @@ typedef struct {
     int (*timer)(pmg_timer_t *t);
     // The timer ended (fired its last time, canceled or manager closed); t is freed after it.
     void (*timer_free)(pmg_timer_t *t);
+    // For pmg_mgr_watch(): wait for what PMG_IO_READ (1) and PMG_IO_WRITE (2) of `mask` say on this
+    // descriptor; 0: for nothing any more. 0 or PMG_STOP.
+    int (*watch)(pmg_mgr_t *m, int fd, int mask);
 } pmg_hooks_t;
 
 enum { PMG_RAISED = -1, PMG_STOP = -2, PMG_CLIENT_FAULT = -3 };

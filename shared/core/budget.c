@@ -47,7 +47,7 @@ static size_t unfinished(struct mg_connection *c, bool *in) {
         return 0;
     }
     pmg_owed(c, &o);
-    *in = pmg_recv_len(c) > 0 && !c->is_full && !x->reparse &&
+    *in = pmg_recv_len(c) > 0 && !c->is_full && !x->paused && !x->reparse &&
           (x->speaks->owes == NULL || o.unfinished);
     return (*in ? own_input(c) : 0) + (o.taking ? c->send.size : 0);
 }

@@ -125,6 +125,17 @@ struct mg_str pmg_send_peek(struct mg_connection *c) {
     return mg_str_n(c->send.len > off ? (char *)c->send.buf + off : NULL, c->send.len - off);
 }
 
+void pmg_conn_pause(struct mg_connection *c, bool on) {
+    pmg_conn_t *x = pmg_x(c);
+    x->paused = on;
+    if (!on && x->speaks->read != NULL && c->recv.len > 0) {
+        x->reparse = 1;
+    }
+    if (!c->is_closing) {
+        pmg_work(c);
+    }
+}
+
 int pmg_recv_consume(struct mg_connection *c, size_t len) {
     pmg_conn_t *x = pmg_x(c);
     if (!c->is_udp && x->speaks->read != NULL) {

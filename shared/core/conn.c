@@ -176,6 +176,7 @@ void pmg_conn_free(struct mg_connection *c) {
         x->layer->end(c);
     }
     end_protocol(c);
+    pmg_outer_forget(c);
     pmg_io_close(c);
     pmg_free(x->host);
     pmg_free(x->everyone);

@@ -46,6 +46,19 @@ void pmg_wakeup_free(struct pmg_wakeup *w);
 int pmg_mgr_wakeup_irq(pmg_mgr_t *m, unsigned long id, const void *data, size_t len);
 #endif
 
+// Somebody else's loop. From the first of these calls on, what queues work outside of pmg_mgr_poll()
+// makes the descriptor readable. A descriptor that is readable when there is something to poll for;
+// -ENOTSUP: this build has none; -ECHILD.
+int pmg_mgr_fd(pmg_mgr_t *m);
+// Until pmg_mgr_poll(m, 0) has something to do that no descriptor tells: 0: now; -1: nothing is due.
+// 0 or -ECHILD.
+int pmg_mgr_timeout(pmg_mgr_t *m, long *ms);
+// Has it something to do now, of sockets or else? For who asks again and again.
+bool pmg_mgr_ready(pmg_mgr_t *m);
+// Calls hooks->watch() with each descriptor that is to be watched, now and at the end of a poll, and
+// with 0 ahead of its end. -ENOTSUP: there are none.
+int pmg_mgr_watch(pmg_mgr_t *m);
+
 void *pmg_mgr_owner(pmg_mgr_t *m);
 bool pmg_mgr_in_hook(pmg_mgr_t *m); // inside poll() or an event: poll and close refuse
 // What handlers hear of, ahead of the first connection: the mask of the Manager's own, 0: all but
@@ -54,6 +67,32 @@ void pmg_mgr_events(pmg_mgr_t *m, uint32_t events, bool poll_events);
 size_t pmg_mgr_count(pmg_mgr_t *m); // connections now, listeners included
 // Walks the connections, oldest first: NULL starts, NULL ends. Do not open or close meanwhile.
 struct mg_connection *pmg_mgr_next(pmg_mgr_t *m, struct mg_connection *c);
+
+// ---------------------------------------------------------------------------------------------
+// Copies of messages, by pmg_http_copy() and its like: valid until they are freed, whatever ends
+// before them. They count in max_memory.
+
+typedef struct pmg_copy {
+    struct pmg_copy *prev, *next;
+    pmg_mgr_t *m;     // NULL once that has ended
+    unsigned long id; // of the connection
+    size_t size;
+    const void *msg;
+} pmg_copy_t;
+// With room for `size` bytes behind it; NULL: there is no memory, or max_memory allows no more.
+// `m` may be NULL: it has ended.
+pmg_copy_t *pmg_copy_new(pmg_mgr_t *m, unsigned long id, size_t size);
+void pmg_copy_free(pmg_copy_t *copy); // from a finalizer, too
+// Takes room for a text out of the block.
+static inline struct mg_str pmg_copy_str(char **at, struct mg_str s) {
+    if (s.len == 0) {
+        return s.buf != NULL ? mg_str_n("", 0) : s;
+    }
+    memcpy(*at, s.buf, s.len);
+    s.buf = *at;
+    *at += s.len;
+    return s;
+}
 
 // ---------------------------------------------------------------------------------------------
 // Timers
@@ -115,6 +154,11 @@ struct mg_str pmg_send_peek(struct mg_connection *c);
 int pmg_recv_consume(struct mg_connection *c, size_t len);
 void pmg_drain(struct mg_connection *c); // send what is queued, then close
 void pmg_close(struct mg_connection *c); // close after the running event, without sending
+// A handler that went on after its event has raised; `client`: over bytes of the client.
+void pmg_conn_failed(struct mg_connection *c, bool client);
+// Reads nothing more, and tells of no message that was read, until it goes on. The end of the stream waits,
+// too.
+void pmg_conn_pause(struct mg_connection *c, bool on);
 // MG_EV_ERROR now, then close. 0 or -ELOOP: not from so deep.
 int pmg_error(struct mg_connection *c, const char *text);
 

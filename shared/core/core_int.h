@@ -2,7 +2,7 @@
 //
 // What the core offers to the parts above it.
 //
-// May Python run?  In pmg_budget_tell, pmg_fire, pmg_call, pmg_fatal, pmg_flush, pmg_update, pmg_watch,
+// May Python run?  In pmg_budget_tell, pmg_outer_*, pmg_fire, pmg_call, pmg_fatal, pmg_flush, pmg_update, pmg_watch,
 // pmg_watch_sending (no memory is an error) and pmg_conn_free: then
 // buffers may have moved and the connection may be closing (it is not freed: see loop.c). Nowhere
 // else.
@@ -51,7 +51,8 @@ void pmg_drain_deadline(struct mg_connection *c); // the peer has so long to tak
 bool pmg_heap_reserve(pmg_mgr_t *m, size_t n);
 void pmg_heap_set(pmg_timer_t *t, uint64_t due); // inserts or moves; room must be reserved
 void pmg_heap_remove(pmg_timer_t *t);
-uint64_t pmg_heap_due(pmg_mgr_t *m); // UINT64_MAX when empty
+uint64_t pmg_heap_due(pmg_mgr_t *m); // UINT64_MAX when empty; of a deadline at the earliest
+uint64_t pmg_heap_due_exactly(pmg_mgr_t *m);
 void pmg_timers_run(pmg_mgr_t *m);
 void pmg_timers_free(pmg_mgr_t *m);
 // The one deadline of a connection: `late` is called after `ms`; 0: there is none any more.
@@ -84,6 +85,20 @@ void pmg_update(struct mg_connection *c);  // flush, finish a drain, tell the ba
 void pmg_work_on(struct mg_connection *c); // its turn in the work queue
 void pmg_stream_ready(struct mg_connection *c, int mask, bool error); // as x->ready
 void pmg_datagram_ready(struct mg_connection *c, int mask, bool error);
+
+// outer.c
+void pmg_outer_polled(pmg_mgr_t *m);            // a poll has ended, the outer loop waits again
+void pmg_outer_tell(pmg_mgr_t *m);              // what has changed
+void pmg_outer_forget(struct mg_connection *c); // its descriptor is about to go
+void pmg_outer_end(pmg_mgr_t *m);
+// Ends the wait of our loop in another thread, or of an outer one; once is enough.
+static inline void pmg_wake(pmg_mgr_t *m) {
+    m->waiting = false;
+    pmg_io_wake(m);
+}
+
+// copy.c
+void pmg_copies_leave(pmg_mgr_t *m); // the manager ends, they stay
 
 // wakeup.c
 void pmg_wakeups_run(pmg_mgr_t *m);

@@ -93,6 +93,13 @@ void pmg_call(struct mg_connection *c, int ev, void *data) {
     }
 }
 
+void pmg_conn_failed(struct mg_connection *c, bool client) {
+    if (!c->is_closing && pmg_x(c)->speaks->failed != NULL) {
+        pmg_x(c)->handler_failed = client ? 2 : 1;
+        pmg_x(c)->speaks->failed(c);
+    }
+}
+
 void pmg_fatal(struct mg_connection *c, const char *text) {
     if (!c->is_closing) {
         c->is_closing = 1;

@@ -66,6 +66,7 @@ int pmg_mgr_poll(pmg_mgr_t *m, int ms) {
     m->turn++;
     pmg_log_check(m);
     int timeout = wait_time(m, ms);
+    m->waiting = false;
     m->polling = true;
     err = pmg_io_wait(m, timeout);
     if (!m->stop) {
@@ -83,6 +84,12 @@ int pmg_mgr_poll(pmg_mgr_t *m, int ms) {
         }
     }
     work_run(m);
+    if (m->tells_each) {
+        pmg_outer_tell(m);
+    }
     m->polling = false;
+    if (m->outer) {
+        pmg_outer_polled(m);
+    }
     return err < 0 ? err : (int)(m->done < INT_MAX ? m->done : INT_MAX);
 }

@@ -49,6 +49,7 @@ int pmg_mgr_new(pmg_mgr_t **out, const pmg_hooks_t *hooks, const pmg_limits_t *l
     }
     memset(m->hash, 0, m->hash_size * sizeof(*m->hash));
     m->now = pmg_port_millis();
+    m->told_due = UINT64_MAX;
     pmg_live_add(1, 0, 0);
     *out = m;
     return 0;
@@ -78,6 +79,8 @@ void pmg_mgr_free(pmg_mgr_t *m, bool silent) {
         m->attached = a->next;
         a->end(m, a);
     }
+    pmg_outer_end(m);
+    pmg_copies_leave(m);
     pmg_io_fini(m);
     pmg_free(m->heap);
     pmg_free(m->hash);

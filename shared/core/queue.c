@@ -20,7 +20,7 @@ void pmg_work(struct mg_connection *c) {
     }
     m->work_last = c;
     if (m->waiting) { // another thread queued it while we sleep
-        pmg_io_wake(m);
+        pmg_wake(m);
     }
 }
 
@@ -45,7 +45,7 @@ void pmg_wants(struct mg_connection *c) {
         watch(c, x->layer->wants_write(c) ? PMG_IO_WRITE : PMG_IO_READ);
         return;
     }
-    if (c->is_listening || (x->connected && !c->is_full && !x->eof)) {
+    if (c->is_listening || (x->connected && !c->is_full && !x->eof && !x->paused)) {
         mask |= PMG_IO_READ;
     }
     if (c->is_connecting || (x->connected && pmg_send_len(c) > 0 && !x->hold)) {
@@ -71,6 +71,9 @@ void pmg_owed(struct mg_connection *c, pmg_owed_t *o) {
     }
     if (x->speaks->owes != NULL) {
         x->speaks->owes(c, o);
+    }
+    if (x->paused) { // it may have said all
+        o->unfinished = o->saying = false;
     }
     o->untaken = pmg_send_len(c) > 0 && !x->hold;
     o->taking = o->taking && o->untaken;

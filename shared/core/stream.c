@@ -352,7 +352,7 @@ static void read_stream(struct mg_connection *c) {
     if (pmg_recv_len(c) >= max) {
         c->is_full = 1;
     }
-    if (c->is_full) {
+    if (c->is_full || x->paused) {
         pmg_wants(c);
         return;
     }
@@ -430,7 +430,8 @@ static void read_datagrams(struct mg_connection *c) {
 static void failed_unread(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
     int err = pmg_io_connect_result(c);
-    if (err == 0 && c->is_full && !x->eof) { // a unix peer closed: what it sent is still there
+    if (err == 0 && (c->is_full || x->paused) &&
+        !x->eof) { // a unix peer closed: what it sent is still there
         pmg_io_unwatch(c);
         x->io_mask = 0;
         return;
@@ -477,8 +478,8 @@ void pmg_work_on(struct mg_connection *c) {
         pmg_budget_tell(c);
     } else if (c->is_tls_hs && x->connected && !c->is_closing) {
         x->layer->handshake(c);
-    } else if (x->layer != NULL && !c->is_closing && !c->is_full && !x->eof && !x->lingering &&
-               x->layer->pending(c)) {
+    } else if (x->layer != NULL && !c->is_closing && !c->is_full && !x->paused && !x->eof &&
+               !x->lingering && x->layer->pending(c)) {
         read_stream(c);
     }
     if (!c->is_closing && x->reparse) {

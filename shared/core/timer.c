@@ -57,6 +57,9 @@ bool pmg_heap_reserve(pmg_mgr_t *m, size_t n) {
 
 void pmg_heap_set(pmg_timer_t *t, uint64_t due) {
     pmg_mgr_t *m = t->mgr;
+    if (m->waiting && due < m->told_due) {
+        pmg_wake(m);
+    }
     if (t->heap_pos == 0) {
         t->due = due;
         sift_up(m, m->heap_len++, t);
@@ -146,9 +149,6 @@ int pmg_timer_add(pmg_mgr_t *m, uint64_t ms, bool repeat, bool run_now, void *ar
     pmg_live_add(0, 0, 1);
     uint64_t now = pmg_port_millis();
     pmg_heap_set(t, run_now || ms == 0 ? now : (ms < UINT64_MAX - now ? now + ms : UINT64_MAX - 1));
-    if (m->waiting) {
-        pmg_io_wake(m);
-    }
     *out = t;
     return 0;
 }
@@ -160,9 +160,6 @@ bool pmg_timer_again(pmg_timer_t *t, uint64_t ms) {
     }
     uint64_t now = pmg_port_millis();
     pmg_heap_set(t, ms < UINT64_MAX - now ? now + ms : UINT64_MAX - 1);
-    if (m->waiting) {
-        pmg_io_wake(m);
-    }
     return true;
 }
 
@@ -230,6 +227,21 @@ void pmg_deadline(struct mg_connection *c, void (*late)(struct mg_connection *c)
     if (x->timer.heap_pos == 0 || x->timer.due > x->deadline) {
         pmg_heap_set(&x->timer, x->deadline);
     }
+}
+
+uint64_t pmg_heap_due_exactly(pmg_mgr_t *m) {
+    while (m->heap_len > 0 && m->heap[0]->fn == pmg_deadline_fired) {
+        pmg_timer_t *t = m->heap[0];
+        pmg_conn_t *x = pmg_x((struct mg_connection *)t->arg);
+        if (x->late == NULL) {
+            pmg_heap_remove(t);
+        } else if (x->deadline > t->due) {
+            pmg_heap_set(t, x->deadline);
+        } else {
+            break;
+        }
+    }
+    return pmg_heap_due(m);
 }
 
 void pmg_deadline_fired(pmg_timer_t *t) {

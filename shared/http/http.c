@@ -583,6 +583,7 @@ const pmg_protocol_t pmg_http = {
     .owes = owes,
     .slow = too_slow,
     .oversized = oversized,
+    .failed = pmg_http_failed,
     .held = held,
     .eof = eof,
     .closing = closing,

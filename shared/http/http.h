@@ -10,6 +10,7 @@
 #define PMG_HTTP_H
 
 #include "../base/protocol.h"
+#include "../core/core.h"
 
 extern const pmg_protocol_t pmg_http;
 
@@ -30,6 +31,9 @@ typedef struct {
     int num_headers;
     const pmg_header_t *headers;
 } pmg_http_msg_t;
+
+// See pmg_copy_new().
+pmg_copy_t *pmg_http_copy(pmg_mgr_t *m, unsigned long id, const pmg_http_msg_t *hm);
 
 // The header's value, or {NULL, 0}. Names compare without case.
 struct mg_str pmg_http_header(const pmg_http_msg_t *hm, struct mg_str name);

@@ -178,7 +178,7 @@ void pmg_http_failed(struct mg_connection *c); // a handler raised: 500 or 400, 
 static inline void pmg_http_fire(struct mg_connection *c, int ev, void *data) {
     pmg_x(c)->handler_failed = 0;
     pmg_call(c, ev, data);
-    if (pmg_x(c)->handler_failed && c->is_accepted && pmg_is_http(c)) {
+    if (pmg_x(c)->handler_failed && pmg_is_http(c)) {
         pmg_http_failed(c);
     }
 }

@@ -171,7 +171,7 @@ void pmg_http_refuse(struct mg_connection *c, int status) {
 }
 
 void pmg_http_failed(struct mg_connection *c) {
-    if (!c->is_resp || c->is_closing || c->is_draining) {
+    if (!c->is_resp || c->is_closing || c->is_draining || !c->is_accepted) {
         return;
     }
     if (pmg_http_of(c)->resp_started || pmg_http_of(c)->by_hand) {

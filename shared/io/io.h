@@ -72,6 +72,15 @@ void pmg_io_unwatch(struct mg_connection *c);
 int pmg_io_wait(struct pmg_mgr *m, int ms);
 void pmg_io_wake(struct pmg_mgr *m); // ends a wait, from any thread; on a board from interrupts
 
+// For somebody else's loop. The descriptor that is readable when a wait would end at once, or
+// -ENOTSUP: there are several, pmg_io_wake() makes one of them readable, or there are none.
+int pmg_io_fd(struct pmg_mgr *m);
+int pmg_io_wake_fd(struct pmg_mgr *m);       // or -ENOTSUP
+int pmg_io_conn_fd(struct mg_connection *c); // -1: it has none
+bool pmg_io_ready(struct pmg_mgr *m);        // would a wait end at once?
+// Milliseconds after which a wait ends though nothing has happened, for it has to look; or -1.
+int pmg_io_look_again(struct pmg_mgr *m);
+
 // Guards the wake-up queue against other threads.
 void pmg_io_lock(struct pmg_mgr *m);
 void pmg_io_unlock(struct pmg_mgr *m);

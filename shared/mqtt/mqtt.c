@@ -159,7 +159,7 @@ static void process(struct mg_connection *c) {
     pmg_mgr_t *m = pmg_m(c);
     size_t max = m->limits.max_message, max_send = m->limits.max_send;
     size_t pos = 0;
-    while (!c->is_closing && !c->is_draining && !m->stop && pos < c->recv.len) {
+    while (!c->is_closing && !c->is_draining && !m->stop && !x->paused && pos < c->recv.len) {
         const uint8_t *p = c->recv.buf + pos;
         size_t head_len = 0, len = 0;
         bool padded = false;

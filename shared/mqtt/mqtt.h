@@ -6,6 +6,7 @@
 #define PMG_MQTT_H
 
 #include "../base/protocol.h"
+#include "../core/core.h"
 
 #if PMG_HAS_MQTT
 extern const pmg_protocol_t pmg_mqtt;
@@ -21,7 +22,10 @@ typedef struct {
     int ack; // code of an acknowledgement, CONNACK or DISCONNECT; the first of SUBACK
     int version, keepalive; // keepalive in seconds, of CONNECT
     bool retain, dup, clean_session, session_present;
+    bool kept; // a copy: its event may be over
 } pmg_mqtt_msg_t;
+// See pmg_copy_new().
+pmg_copy_t *pmg_mqtt_copy(pmg_mgr_t *m, unsigned long id, const pmg_mqtt_msg_t *msg);
 
 typedef struct {
     uint8_t id;

@@ -261,6 +261,10 @@ int pmg_mqtt_ack(struct mg_connection *c, const pmg_mqtt_msg_t *msg, const uint8
     if (pmg_conn_alive(c) < 0) {
         return -EPIPE;
     }
+    if (msg->kept) {
+        return pmg_fail(m, -EALREADY,
+            "MQTT: a packet is answered when its handler returns: mqtt_ack() takes no copy of it");
+    }
     if (q->answered & (1u << (msg->cmd + 1))) {
         return pmg_fail(m, -EALREADY, "MQTT: this packet was answered");
     }

@@ -67,6 +67,7 @@ static void start_connect(struct mg_connection *c) {
             pmg_wants(c);
             return;
         }
+        pmg_outer_forget(c);
         pmg_io_close(c);
         x->watched = x->io_mask = 0;
         if (!pmg_search_next(c)) {

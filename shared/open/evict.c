@@ -123,6 +123,7 @@ static void give_descriptor(struct mg_connection *c) {
     if (layer != NULL && layer->goodbye != NULL && pmg_send_len(c) == 0 && !pmg_x(c)->eof) {
         layer->goodbye(c);
     }
+    pmg_outer_forget(c);
     pmg_io_close(c);
 }
 

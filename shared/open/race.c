@@ -55,6 +55,7 @@ static void give_up_oldest(pmg_search_t *s) {
     while (attempt_of(r)->older != NULL) {
         r = attempt_of(r)->older;
     }
+    pmg_outer_forget(r);
     pmg_io_close(r); // what it has is wanted now
     drop(r);
 }
@@ -134,6 +135,7 @@ static void attempt_ready(struct mg_connection *r, int mask, bool error) {
     bool latest = s->attempts == r;
     if (err == 0) {
         s->c->rem = r->rem;
+        pmg_outer_forget(r);
         err = pmg_io_give(r, s->c);
     }
     drop(r);

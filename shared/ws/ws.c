@@ -141,7 +141,7 @@ static void watch(struct mg_connection *c) {
 static void look(struct mg_connection *c) {
     pmg_ws_t *w = pmg_ws_of(c);
     size_t queued = pmg_send_len(c);
-    if (w->heard || queued < w->queued) {
+    if (w->heard || queued < w->queued || pmg_x(c)->paused) { // whose pongs are not read
         w->pinged = 0;
     } else if (w->pinged == 0) { // without memory for it there is a next time
         w->pinged = send_frame(c, ping, sizeof(ping) - 1, WEBSOCKET_OP_PING) == 0;
@@ -362,7 +362,7 @@ static void process(struct mg_connection *c) {
     size_t pos = begin(w) + w->len;
     bool more = true;
     w->heard = 1;
-    while (more && !c->is_closing && !c->is_draining && !m->stop) {
+    while (more && !c->is_closing && !c->is_draining && !m->stop && !pmg_x(c)->paused) {
         more = w->frame_open ? gather_frame(c, &pos) : next_frame(c, &pos);
     }
     if (c->is_closing || c->is_draining) {

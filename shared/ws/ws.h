@@ -28,6 +28,8 @@ typedef struct {
     struct mg_str data;
     int flags; // the opcode alone: WEBSOCKET_OP_TEXT ...
 } pmg_ws_msg_t;
+// See pmg_copy_new().
+pmg_copy_t *pmg_ws_copy(pmg_mgr_t *m, unsigned long id, const pmg_ws_msg_t *msg);
 
 // Answers 101 and fires MG_EV_WS_OPEN; pmg_head_header() in between adds headers. A request that
 // is no WebSocket handshake gets 400 or 426, MG_EV_WS_OPEN does not come, and the result is 0.

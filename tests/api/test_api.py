@@ -24,6 +24,7 @@ OTHER_LISTS = {
     "PMG_MESSAGES": "some of PMG_CLASSES, checked below",
     "PMG_LIMITS": "keywords of Manager, checked below",
     "PMG_VERSION_FIELDS": "attributes of version, checked below",
+    "PMG_COPIES": "some of PMG_CLASSES, checked below",
     "PMG_PYTHON_NAMES": "imported when asked for, checked below",
 }
 
@@ -33,6 +34,7 @@ CLASSES = {
     "Connection": ("PMG_CONN_METHODS", "PMG_CONN_PROPS", "PMG_CONN_OBJECT_PROPS"),
     "Timer": ("PMG_TIMER_METHODS", "PMG_TIMER_PROPS"),
     "TlsOpts": ("PMG_TLS_OPTS_PROPS", "PMG_TLS_OPTS_FACTS"),
+    "HttpRequest": ("PMG_HTTP_REQUEST_METHODS", "PMG_HTTP_REQUEST_PROPS"),
 }
 MESSAGES = rows("PMG_MESSAGES")
 for _name in MESSAGES:
@@ -86,7 +88,7 @@ def look():
         wanted = ("FormPart", "WsMessage", "ModbusResponse", "MqttMessage") + mdns(m)[:2]
         m.mqtt_connect(url("mqtt", port_of(m.mqtt_listen(url("mqtt")))))
         poll_until(m, lambda: all(name in seen for name in wanted))
-        for each in (m, c, timer, TlsOpts()):
+        for each in (m, c, timer, TlsOpts(), pymongoose.HttpRequest(None, None, None)):
             seen[type(each).__name__] = (public(each), [type(getattr(each, n)).__name__ for n in public(each)])
     seen["module"] = public(pymongoose)
     seen["_pymongoose"] = public(_pymongoose)
@@ -165,6 +167,15 @@ def listed(names, target):
 def test_every_list_is_checked():
     known = {*MODULE, *OTHER_LISTS, *(name for names in CLASSES.values() for name in names)}
     assert set(macros()) == known
+
+
+def test_what_can_be_copied():
+    copies = {
+        name
+        for name in MESSAGES
+        if f"PMG_METHODS_{name}" in macros() and "copy" in rows(f"PMG_METHODS_{name}")
+    }
+    assert set(rows("PMG_COPIES")) == copies
 
 
 @pytest.mark.needs("loopback")

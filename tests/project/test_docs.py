@@ -71,6 +71,7 @@ def test_block(device, path, imports, code, compile_only):
         running = device(f"compile({code!r}, 'block', 'exec')\nprint('DONE')")
     else:
         source = re.sub(r"(?<![\w.])Manager\(", "Sandboxed(", code)
+        source = source.replace("app.run()", "app.run(port=0, manager=Sandboxed())")
         multi = re.sub(
             r"^from pymongoose import \($.*?^\)$",
             "from pymongoose import *",

@@ -94,6 +94,49 @@ def test_modbus_server(run):
         assert client.read_coils(0).exception_code == 1
 
 
+def test_web_rest(run):
+    base = f"http://127.0.0.1:{run('web_rest.py')}"
+    with httpx.Client(base_url=base, timeout=20) as client:
+        with client.stream("GET", "/events") as events:
+            made = httpx.post(base + "/tasks", json={"title": "milk"})
+            assert (made.status_code, made.headers["Location"]) == (201, "/tasks/1")
+            lines = events.iter_lines()
+            assert next(lines) == "event: added" and '"milk"' in next(lines)
+        assert client.patch("/tasks/1", json={"done": True}).json()["done"] is True
+        assert client.get("/tasks?done=true").json() == [{"id": 1, "title": "milk", "done": True}]
+        assert client.get("/tasks?done=false").json() == []
+        assert client.patch("/tasks/1", json={"done": "yes"}).status_code == 422
+        assert client.post("/tasks", content="{").json() == {"error": "the body is no JSON"}
+        assert client.delete("/tasks/1").status_code == 204
+        gone = client.get("/tasks/1")
+        assert (gone.status_code, gone.json()) == (404, {"error": "there is no task 1"})
+        assert gone.headers["Cache-Control"] == "no-store"
+
+
+def test_web_app(run):
+    with httpx.Client(
+        base_url=f"http://127.0.0.1:{run('web_app.py')}", timeout=20, follow_redirects=True
+    ) as client:
+
+        def post(path, files=None, **fields):
+            fields["csrf_token"] = re.search(
+                '"csrf_token" value="([^"]+)"', client.get("/login").text
+            )[1]
+            return client.post(path, data=fields, files=files)
+
+        assert client.post("/login", data={"name": "ada"}).status_code == 403
+        assert "Log in first." in post("/entries", text="x").text
+        assert "Wrong name" in post("/login", name="ada", password="byron").text
+        assert "Log out ada" in post("/login", name="ada", password="lovelace").text
+        text = post("/entries", text="<b>", files={"picture": ("a.txt", b"picture")}).text
+        assert "ada: &lt;b&gt;" in text and "Thank you." in text
+        assert "Thank you." not in client.get("/").text
+        assert client.get("/pictures/0").content == b"picture"
+        missing = client.get("/pictures/1")
+        assert missing.status_code == 404 and "Not found" in missing.text
+        assert "Log in" in post("/logout").text
+
+
 def test_rpc_server(run):
     port = run("rpc_server.py")
     with connect(f"ws://127.0.0.1:{port}/") as client:

@@ -40,6 +40,10 @@ from collections.abc import Callable, Iterable
 from types import TracebackType
 from typing import Any, Final, NoReturn, TypeAlias, TypedDict, TypeVar, final, overload
 
+from pymongoose import aio as aio
+from pymongoose import web as web
+from pymongoose.aio import AsyncManager as AsyncManager
+from pymongoose.web import App, Fields, File
 from typing_extensions import disjoint_base
 
 __version__: Final[str]
@@ -206,6 +210,13 @@ class HttpMessage:
         """The body, chunks joined; b"" in MG_EV_HTTP_HDRS."""
     # End of the generated part.
     def __bool__(self) -> bool: ...
+    def copy(self) -> HttpMessage:
+        """The same message, to be kept: valid when the handler has returned, and the Manager has ended.
+        It counts in max_memory until it is dropped. reply(), ws_upgrade() and serve_file() work with
+        it, later, on the connection on which it came.
+
+        Raises MemoryError, also when max_memory allows no more; Error(EBADF) after the handler.
+        """
     def header(self, name: str, default: str | None = None) -> str | None:
         """The value of the first header of that name, in any case, or `default`."""
     def headers(self) -> list[tuple[str, str]]:
@@ -226,6 +237,60 @@ class HttpMessage:
         """The status code of a response, None of a request."""
     def header_var(self, header_name: str, var_name: str) -> str | None:
         """A parameter inside a header's value, without quotes: ("Content-Type", "charset")."""
+
+@final
+class HttpRequest:
+    """A request as a handler of pymongoose.web gets it: of other names its message answers, or the App."""
+
+    app: App
+    """The App."""
+    conn: Connection
+    """On which it came."""
+    message: HttpMessage
+    """The message itself."""
+    number: int
+    """Of the route that fits, -1 without one."""
+    values: Any
+    """The route's parameters; without a route the methods of the path, or None."""
+    notes: Any
+    """What was made when it was asked for."""
+    def __init__(self, app: Any, conn: Any, message: Any, table: bytes | None = None) -> None: ...
+    # What its message answers.
+    method: str
+    uri: str
+    query: str
+    proto: str
+    body_text: str
+    body_bytes: bytes
+    def header(self, name: str, default: str | None = None) -> str | None: ...
+    def headers(self) -> list[tuple[str, str]]: ...
+    def query_var(self, name: str) -> str | None: ...
+    def query_vars(self) -> list[tuple[str, str]]: ...
+    def cookie(self, name: str) -> str | None: ...
+    def header_var(self, header_name: str, var_name: str) -> str | None: ...
+    # What pymongoose.web makes when it is asked for.
+    args: Fields[str]
+    form: Fields[str]
+    files: Fields[File]
+    json: Any
+    body: bytes
+    text: str
+    path: str
+    content_type: str
+    cookies: dict[str, str]
+    session: dict[str, Any]
+    csrf_token: str
+    user: Any
+    client: tuple[str, int]
+    scheme: str
+    route: Any
+    g: Any
+    def __getattr__(self, name: str) -> Any: ...
+    def __setattr__(self, name: str, value: Any, /) -> None: ...
+    def match(self, table: bytes, first: int = 0) -> int:
+        """The number of the record of a table that fits, -1 if none does."""
+    def run(self, handler: Callable[..., Any], names: tuple[str, ...], headers: Any) -> Any:
+        """What a handler returns; the request itself if that was a str, which is answered then."""
 
 @final
 class FormPart:
@@ -272,6 +337,13 @@ class WsMessage:
         """The opcode alone: WEBSOCKET_OP_TEXT or another, see opcodes."""
     # End of the generated part.
     def __bool__(self) -> bool: ...
+    def copy(self) -> WsMessage:
+        """The same message, to be kept: valid when the handler has returned, and the Manager has ended.
+        It counts in max_memory until it is dropped. reply(), ws_upgrade() and serve_file() work with
+        it, later, on the connection on which it came.
+
+        Raises MemoryError, also when max_memory allows no more; Error(EBADF) after the handler.
+        """
 
 @final
 class MdnsRequest:
@@ -448,6 +520,13 @@ class MqttMessage:
         """CONNACK: the server has the session from before."""
     # End of the generated part.
     def __bool__(self) -> bool: ...
+    def copy(self) -> MqttMessage:
+        """The same message, to be kept: valid when the handler has returned, and the Manager has ended.
+        It counts in max_memory until it is dropped. reply(), ws_upgrade() and serve_file() work with
+        it, later, on the connection on which it came.
+
+        Raises MemoryError, also when max_memory allows no more; Error(EBADF) after the handler.
+        """
     def properties(self) -> list[dict[str, Any]]:
         """The properties of MQTT 5, each a dict of "id", "iv" (int), "key" (str) and "val" (str, or
         bytes for binary ones)."""
@@ -893,7 +972,8 @@ class Manager:
     exceptions of handlers and timers instead of having them printed. `poll_events` asks for
     MG_EV_POLL, once a poll for every connection, whatever its events are. `enable_wakeup` is taken for programs that give
     it: wakeup() always works. `dns` names the servers that are asked about names,
-    "udp://192.0.2.1:53" or up to four of them, instead of the system's.
+    "udp://192.0.2.1:53" or up to four of them, instead of the system's. `watch(fd, mask)` is for
+    somebody else's loop: it is told what to wait for, 1 to read, 2 to write, 0 for no more.
 
     A Manager is used by one thread at a time; wakeup() alone works from any. A child after fork()
     makes its own: a Manager made before must not be touched there. Dropped without close(), it
@@ -929,6 +1009,7 @@ class Manager:
         events: Iterable[int] | None = None,
         poll_events: bool = False,
         dns: str | Iterable[str] | None = None,
+        watch: Callable[[int, int], object] | None = None,
         # Generated by tools/check/stub.py: limits
         max_conns: int = ...,
         max_handshakes: int = ...,
@@ -1086,6 +1167,17 @@ class Manager:
         """Polls until SIGINT, on CPython SIGTERM, or a KeyboardInterrupt, then closes the Manager and returns.
 
         Signals are caught in the main thread only; other exceptions close the Manager and go on.
+        """
+    def fileno(self) -> int:
+        """A descriptor that is readable when poll(0) has something to do: for somebody else's loop.
+
+        Raises Error(ENOTSUP) where there is none, Error(EBADF) when closed, Error(ECHILD) after fork().
+        """
+    def next_timeout(self) -> int | None:
+        """Milliseconds until poll(0) has something to do that the descriptor does not tell of; 0: now;
+        None: nothing is due.
+
+        Raises Error(EBADF) when closed, Error(ECHILD) after fork().
         """
     def broadcast(
         self,

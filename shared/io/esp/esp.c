@@ -167,6 +167,34 @@ static int look(pmg_mgr_t *m, sets_t *s, int ms) {
     return r >= 0 ? r : err == EINTR ? 0 : -err;
 }
 
+// It has descriptors, but none that a wake-up makes readable.
+int pmg_io_fd(pmg_mgr_t *m) {
+    (void)m;
+    return -ENOTSUP;
+}
+
+int pmg_io_wake_fd(pmg_mgr_t *m) {
+    (void)m;
+    return -ENOTSUP;
+}
+
+int pmg_io_conn_fd(struct mg_connection *c) {
+    return fd_of(c);
+}
+
+int pmg_io_look_again(pmg_mgr_t *m) {
+    (void)m;
+    return -1;
+}
+
+bool pmg_io_ready(pmg_mgr_t *m) {
+    bool waiting = m->waiting;
+    sets_t s;
+    int r = look(m, &s, 0);
+    m->waiting = waiting;
+    return r != 0 || pmg_io_of(m)->woken;
+}
+
 int pmg_io_wait(pmg_mgr_t *m, int ms) {
     uint64_t end = ms > 0 ? pmg_port_millis() + (uint64_t)ms : 0;
     sets_t s;

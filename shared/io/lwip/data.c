@@ -424,6 +424,30 @@ static bool has_work(void *arg) {
     return *(pmg_lwip_sock_t *volatile *)&io->ready != NULL || *(volatile bool *)&io->woken;
 }
 
+int pmg_io_fd(pmg_mgr_t *m) {
+    (void)m;
+    return -ENOTSUP;
+}
+
+int pmg_io_wake_fd(pmg_mgr_t *m) {
+    (void)m;
+    return -ENOTSUP;
+}
+
+int pmg_io_conn_fd(struct mg_connection *c) {
+    (void)c;
+    return -1;
+}
+
+int pmg_io_look_again(pmg_mgr_t *m) {
+    return has_work(m) ? 0 : pmg_io_of(m)->starved ? STARVED_MS : -1;
+}
+
+bool pmg_io_ready(pmg_mgr_t *m) {
+    pmg_port_lwip_timers();
+    return has_work(m);
+}
+
 int pmg_io_wait(pmg_mgr_t *m, int ms) {
     pmg_port_lwip_timers();
     if (pmg_io_of(m)->ready == NULL && !pmg_io_of(m)->woken && ms != 0) {

@@ -113,6 +113,14 @@ void pmg_io_wake(pmg_mgr_t *m) {
     (void)n;
 }
 
+int pmg_io_fd(pmg_mgr_t *m) {
+    return pmg_io_of(m)->poll_fd >= 0 ? pmg_io_of(m)->poll_fd : -ENOTSUP;
+}
+
+int pmg_io_wake_fd(pmg_mgr_t *m) {
+    return pmg_io_of(m)->wake_fd[0];
+}
+
 static void drain_waker(pmg_mgr_t *m) {
     char buf[256];
     while (read(pmg_io_of(m)->wake_fd[0], buf, sizeof(buf)) == (ssize_t)sizeof(buf)) {}
@@ -180,6 +188,11 @@ static int wait(pmg_mgr_t *m, int ms) {
     return n;
 }
 
+bool pmg_io_ready(pmg_mgr_t *m) {
+    struct pollfd all = {.fd = pmg_io_of(m)->poll_fd, .events = POLLIN};
+    return poll(&all, 1, 0) > 0;
+}
+
 #else
 
 int pmg_io_watch(struct mg_connection *c, int mask) {
@@ -192,7 +205,8 @@ void pmg_io_unwatch(struct mg_connection *c) {
     pmg_x(c)->watched = 0;
 }
 
-static int wait(pmg_mgr_t *m, int ms) {
+// Fills the set. How many there are, or -ENOMEM.
+static int fill(pmg_mgr_t *m, struct pollfd **set, struct mg_connection ***of) {
     size_t need = m->count + 1, n = 0;
     size_t row = sizeof(struct pollfd) + sizeof(struct mg_connection *);
     if (pmg_io_of(m)->fds_size < need) {
@@ -218,6 +232,25 @@ static int wait(pmg_mgr_t *m, int ms) {
             conns[n++] = c;
         }
     }
+    *set = fds;
+    *of = conns;
+    return (int)n;
+}
+
+bool pmg_io_ready(pmg_mgr_t *m) {
+    struct pollfd *fds;
+    struct mg_connection **conns;
+    int n = fill(m, &fds, &conns);
+    return n < 0 || poll(fds, (nfds_t)n, 0) > 0;
+}
+
+static int wait(pmg_mgr_t *m, int ms) {
+    struct pollfd *fds;
+    struct mg_connection **conns;
+    int n = fill(m, &fds, &conns);
+    if (n < 0) {
+        return n;
+    }
     void *state = NULL;
     m->waiting = ms != 0;
     if (ms != 0) {
@@ -234,7 +267,7 @@ static int wait(pmg_mgr_t *m, int ms) {
         return err == EINTR ? 0 : -err;
     }
     // A hook may reallocate nothing here: the arrays grow only above. Connections are not freed.
-    for (size_t i = 0; i < n && !m->stop; i++) {
+    for (int i = 0; i < n && !m->stop; i++) {
         short e = fds[i].revents;
         if (e == 0) {
             continue;
@@ -256,6 +289,15 @@ static int wait(pmg_mgr_t *m, int ms) {
 
 int pmg_io_wait(pmg_mgr_t *m, int ms) {
     return wait(m, ms);
+}
+
+int pmg_io_conn_fd(struct mg_connection *c) {
+    return fd_of(c);
+}
+
+int pmg_io_look_again(pmg_mgr_t *m) {
+    (void)m;
+    return -1;
 }
 
 #endif // !PMG_IO_LWIP && !PMG_IO_ESP

@@ -20,12 +20,16 @@ def __getattr__(name):
             import pymongoose.jwt
 
             return getattr(pymongoose.jwt, name)
-        if name in ("client", "mqtt"):
+        if name in ("client", "mqtt", "web"):
             return __import__("pymongoose." + name, None, None, (name,))
         if name in ("EventData", "Handler"):
             import pymongoose.hints
 
             return getattr(pymongoose.hints, name)
+        if name in ("aio", "AsyncManager"):
+            import pymongoose.aio
+
+            return pymongoose.aio if name == "aio" else pymongoose.aio.AsyncManager
     except ImportError:  # left out of this firmware
         pass
     raise AttributeError("pymongoose has no attribute " + name)

@@ -129,7 +129,9 @@ class Chain:
 
 
 def source(data):
-    """Of a file, bytes or an iterator."""
+    """Of a file, bytes or an iterator; what is one already."""
+    if hasattr(data, "rewind"):
+        return data
     if isinstance(data, (bytes, bytearray, memoryview, str)):
         return Bytes(data)
     if hasattr(data, "read"):

@@ -28,6 +28,13 @@ class Manager(pymongoose.Manager):
         return super().sntp_connect(url, handler)
 
 
+class AsyncManager(pymongoose.AsyncManager):
+    def __init__(self, *args, **kwargs):
+        if NAMES:
+            kwargs.setdefault("dns", f"udp://127.0.0.1:{NAMES}")
+        super().__init__(*args, **kwargs)
+
+
 def __getattr__(name):
     return getattr(pymongoose, name)  # what is imported when it is asked for
 

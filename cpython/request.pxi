@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# HttpRequest: what a handler of pymongoose.web gets. It holds what every request needs; of other names
+# the message answers, or else its app, in Python.
+
+from cpython.object cimport PyObject_GenericSetAttr
+from libc.errno cimport ENOENT, EOPNOTSUPP
+
+
+cdef extern from "pmg.h":
+    enum: PMG_ROUTE_PARAMS
+    ctypedef struct pmg_route_value_t:
+        mg_str raw
+        char kind
+    ctypedef struct pmg_route_t:
+        int num
+        pmg_route_value_t values[PMG_ROUTE_PARAMS]
+        char allow[64]
+    int pmg_route_find(mg_str, mg_str, mg_str, int, pmg_route_t *)
+    long long pmg_route_int(const pmg_route_value_t *)
+
+
+cdef extern from "pmg_messages.h":
+    const char *PMG_MSG_ROUTES
+
+
+cdef extern from "Python.h":
+    object call_vector "PyObject_Vectorcall"(object, PyObject **, size_t, void *)
+
+
+cdef extern from *:
+    """
+    static inline struct mg_str pmg_py_msg_method(const pmg_http_msg_t *hm) { return hm->method; }
+    static inline struct mg_str pmg_py_msg_uri(const pmg_http_msg_t *hm) { return hm->uri; }
+    """
+    mg_str pmg_py_msg_method(const pmg_http_msg_t *)
+    mg_str pmg_py_msg_uri(const pmg_http_msg_t *)
+
+
+cdef object route_value(const pmg_route_value_t *value):
+    if value.kind == c'i':
+        return pmg_route_int(value)
+    cdef object text = percent_decoded(value.raw, False)
+    return float(text) if value.kind == c'f' else text
+
+
+@cython.final
+@cython.freelist(8)
+cdef class HttpRequest:
+    """A request, as a handler of pymongoose.web gets it."""
+
+    cdef public object app, conn, message, values, notes
+    cdef public int number
+
+    def __init__(self, app, conn, message, table=None):
+        self.app = app
+        self.conn = conn
+        self.message = message
+        self.number = -1
+        if table is not None:
+            find_route(self, table, 0)
+
+    def match(self, table, first=0):
+        """The number of the record that fits, -1 if none does; `values` has its parameters."""
+        find_route(self, table, small_int_arg(first, "first"))
+        return self.number
+
+    def run(self, handler, names, headers):
+        """What a handler returns; self if that was a str, and is answered."""
+        cdef PyObject *args[PMG_ROUTE_PARAMS + 1]
+        cdef Py_ssize_t n = 0
+        cdef tuple values
+        args[0] = <PyObject *>self
+        if self.values is not None:
+            values = <tuple?>self.values
+            n = min(len(values), PMG_ROUTE_PARAMS)
+            if len(<tuple?>names) != n:
+                raise ValueError("names and values do not go together")
+            for i in range(n):
+                args[i + 1] = <PyObject *>values[i]
+        result = call_vector(handler, args, 1, <void *>names if n > 0 else NULL)
+        if self.notes is not None or type(result) is not str:
+            return result
+        if isinstance(self.conn, Connection):
+            reply(<Connection>self.conn, 200, result, headers, False)
+        else:
+            self.conn.reply(200, result, headers)
+        return self
+
+    def __getattr__(self, name):
+        try:
+            return getattr(self.message, name)
+        except AttributeError:
+            if self.app is None:
+                raise AttributeError(name)
+        return self.app._more(self, name)
+
+    def __setattr__(self, name, value):
+        if name in ("app", "conn", "message", "number", "values", "notes"):
+            PyObject_GenericSetAttr(self, name, value)
+        else:
+            self.app._more(self, name, value)
+
+
+cdef int find_route(HttpRequest self, object table, int first) except -1:
+    cdef _Data records
+    cdef pmg_route_t found
+    cdef mg_str method, path, rows
+    message = self.message
+    if type(message) is HttpMessage:
+        hm = http_msg(&(<HttpMessage>message).view)
+        method = pmg_py_msg_method(hm)
+        path = pmg_py_msg_uri(hm)
+    else:  # a copy, or a test's stand-in
+        verb, uri = message.method, message.uri
+        pmg_py_str(verb, "message.method", &method)
+        pmg_py_str(uri, "message.uri", &path)
+    if type(table) is bytes:
+        rows.buf = PyBytes_AS_STRING(table)
+        rows.len = len(<bytes>table)
+    else:
+        records = _Data(table, b"table")
+        rows = records.s
+    cdef int rc = pmg_route_find(rows, method, path, first, &found)
+    self.values = None
+    self.number = -1
+    if rc >= 0:
+        self.number = rc
+        if found.num > 0:
+            self.values = tuple([route_value(&found.values[i]) for i in range(found.num)])
+    elif rc == -EOPNOTSUPP:
+        self.values = text(found.allow)
+    elif rc != -ENOENT:
+        pmg_py_raise(rc, PMG_MSG_ROUTES)
+    return 0

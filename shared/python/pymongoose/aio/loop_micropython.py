@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# mypy: ignore-errors
+"""MicroPython's event loop: there is one."""
+
+import sys
+from asyncio import core
+from time import ticks_add, ticks_diff, ticks_ms
+
+from pymongoose import Error
+
+_FAR = 1 << 28  # milliseconds; ticks reach twice as far
+
+
+def is_coroutine(x):
+    return hasattr(x, "send")
+
+
+def running():
+    """What tells one event loop from another: new_event_loop() begins with an empty queue."""
+    if core.cur_task is None:
+        raise Error("no event loop runs here: this is for the inside of a coroutine")
+    return core._task_queue
+
+
+def show(exc):
+    sys.print_exception(exc, sys.stderr)
+
+
+def step(coro):
+    """Runs a coroutine up to where it suspends. The Task that goes on with it, or None: it ended."""
+    task = core.Task(coro)
+    before = core.cur_task
+    core.cur_task = task
+    try:
+        coro.send(None)
+        return task
+    except StopIteration as e:
+        task.state = False
+        task.data = e
+        return None
+    except BaseException as e:
+        task.state = False
+        task.data = e
+        raise
+    finally:
+        core.cur_task = before
+
+
+def at_end(task, ended):
+    """Has ended(task, exception or None) called when the task ends."""
+    task.state = lambda task, exc: ended(task, None if isinstance(exc, StopIteration) else exc)
+
+
+class Pump:
+    """Polls a Manager when the loop finds that there is something to do, and only then."""
+
+    def __init__(self):
+        self.loop = running()
+        self.polling = False
+        self.after = []  # calls for the end of the poll that runs
+        self._manager = None
+
+    def make(self, cls, *args, **options):
+        self._manager = cls(*args, **options)
+        self._reader = core.create_task(self._read())
+        self._ticker = core.create_task(self._tick())
+        self._queued = True  # is the ticker, and until then
+        self._when = ticks_ms()
+        return self._manager
+
+    def _read(self):
+        while self._manager is not None:
+            yield core._io_queue.queue_read(self._manager)
+            self._poll()
+            if self._manager is not None:
+                when = self._next()
+                if ticks_diff(self._when, when) > 0:
+                    self.loop.remove(self._ticker)
+                    self._sleep(when)
+
+    def _tick(self):
+        while True:
+            self._queued = False
+            self._poll()
+            if self._manager is None:
+                return
+            self._sleep(self._next())
+            yield
+
+    def _poll(self):
+        if self._manager is None:
+            return
+        self.polling = True
+        try:
+            self._manager.poll(0)
+        finally:
+            self.polling = False
+            while self.after:
+                self.after.pop()()
+
+    def _next(self):
+        ms = self._manager.next_timeout()
+        return ticks_add(ticks_ms(), _FAR if ms is None or ms > _FAR else ms)
+
+    def _sleep(self, when):
+        self._when = when
+        self._queued = True
+        self.loop.push(self._ticker, when)
+
+    def soon(self, function):
+        async def call():
+            function()
+
+        core.create_task(call())
+
+    def close(self):
+        manager = self._manager
+        if manager is not None:
+            manager.close()
+            self._manager = None
+            # The ticker waits in the queue, or runs. The reader waits for the Manager, or its turn comes.
+            if self._queued:
+                self._queued = False
+                self.loop.remove(self._ticker)
+            core._io_queue.remove(self._reader)

@@ -1,0 +1,186 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# mypy: ignore-errors
+"""Patterns of paths, made into the table that HttpRequest reads (shared/http/route.h)."""
+
+import re
+import sys
+
+_CPYTHON = sys.implementation.name == "cpython"
+
+# What the table calls a kind, and how specific it is: of routes that fit, the one whose first
+# different segment has the lowest number counts.
+_KINDS = {"re": ("s", 2), "int": ("i", 3), "float": ("f", 4), "str": ("s", 5), "path": ("p", 9)}
+_MOST = 8  # parameters of a pattern
+NEEDS_ASYNCIO = "an async handler runs under asyncio: await app.serve(), or app.run(aio=True)"
+
+
+def _is_name(text):
+    return bool(re.match("[A-Za-z_][A-Za-z_0-9]*$", text))
+
+
+# MicroPython looks a keyword's name up at each call, unless it is known to be one.
+def _interned(name):
+    return _names(**{name: None})[0]
+
+
+def _names(**names):
+    return list(names)
+
+
+class Pattern:
+    """A pattern such as "/users/<int:id>"."""
+
+    def __init__(self, pattern):
+        if not isinstance(pattern, str):
+            raise TypeError("a route is a str, not " + type(pattern).__name__)
+        self.text = pattern
+        self.names = []
+        self.checks = {}  # regular expressions, by the parameter's name
+        self.rank = []
+        self.shape = ""  # of two with the same one, the second would never be looked at
+        self.record = b""
+        if not pattern.startswith("/"):
+            self._wrong("a path begins with /")
+        segments = pattern[1:].split("/")
+        for i, segment in enumerate(segments):
+            self._add(segment, i == len(segments) - 1)
+        if len(self.names) > _MOST:
+            self._wrong("it has more than %d parameters" % _MOST)
+
+    def _wrong(self, why):
+        raise ValueError("the route %s cannot match: %s" % (self.text, why))
+
+    def _add(self, segment, last):
+        self.record += b"/"
+        self.shape += "/"
+        start = segment.find("<")
+        if start < 0:
+            if segment in (".", ".."):
+                self._wrong("clients take %s out of a path" % segment)
+            self._literal(segment)
+            self.rank.append(0)
+            return
+        kind, name, check, end = self._parameter(segment, start)
+        prefix, suffix = segment[:start], segment[end + 1 :]
+        if "<" in suffix:
+            self._wrong("two parameters stand between two slashes")
+        if kind == "path" and not last:
+            self._wrong("nothing may follow the segment of a path")
+        if name in self.names:
+            self._wrong("two parameters are named " + name)
+        self.names.append(_interned(name))
+        letter, rank = _KINDS[kind]
+        self._literal(prefix)
+        self.record += b"\1" + letter.encode()
+        self.shape += "<%s>" % (check or kind)
+        self._literal(suffix)
+        if check:
+            self.checks[name] = re.compile("(?:" + check + ")$")
+        self.rank.append(2 * rank + (0 if prefix or suffix else 1))
+
+    def _literal(self, text):
+        for ch in text:
+            if ch in "?#>" or ord(ch) <= 32 or ord(ch) == 127:
+                self._wrong("%r stands in no path" % ch)
+        self.record += text.encode()
+        self.shape += text
+
+    # Of "<int:id>" at `start`: (converter, name, expression or None, where its > is).
+    def _parameter(self, segment, start):
+        if segment.startswith("<re:", start):
+            end = segment.find(">", start)
+            while end > 0:
+                colon = segment.rfind(":", 0, end)
+                if colon > start + 4 and _is_name(segment[colon + 1 : end]):
+                    return "re", segment[colon + 1 : end], segment[start + 4 : colon], end
+                end = segment.find(">", end + 1)
+            self._wrong("an expression is written <re:[a-z]+:name>, and has no slash")
+        end = segment.find(">", start)
+        if end < 0:
+            self._wrong("a < has no >")
+        inner = segment[start + 1 : end]
+        colon = inner.find(":")
+        kind, name = (inner[:colon], inner[colon + 1 :]) if colon >= 0 else ("str", inner)
+        if kind not in _KINDS or kind == "re":
+            self._wrong("there is no converter %s, but int, str, float, path and re" % kind)
+        if not _is_name(name):
+            self._wrong("%r is no name of a parameter" % name)
+        return kind, name, None, end
+
+
+class Route:
+    """What one path means: `handler`, for `methods`."""
+
+    # Of most routes these stay as they are; on a board a route is as small as it can be.
+    kind = "http"  # or "ws", "sse"
+    upload = None  # or what its form may have at most
+    checks = None  # or the regular expressions of its parameters, by name
+    names = ()
+
+    def __init__(self, app, pattern, methods, handler, kind="http", upload=None):
+        self.app = app  # whose hooks run
+        self.text = pattern.text
+        self.shape = pattern.shape
+        self.methods = methods
+        self.handler = handler
+        if pattern.names:
+            self.names = tuple(pattern.names)
+        if pattern.checks:
+            self.checks = pattern.checks
+        if kind != "http":
+            self.kind = kind
+        if upload is not None:
+            self.upload = upload
+
+    @property
+    def plain(self):
+        """Is there no more to it than its handler?"""
+        return self.kind == "http" and self.checks is None and self.upload is None
+
+    def values_of(self, request):
+        """The parameters of a request that this route fits, by name."""
+        return dict(zip(self.names, request.values or ()))  # noqa: B905
+
+    def fits(self, values):
+        """Do the regular expressions fit, too?"""
+        return self.checks is None or all(
+            [self.checks[name].match(values[name]) for name in self.checks]
+        )
+
+    def __repr__(self):
+        name = getattr(self.handler, "__name__", "handler")
+        return "<Route %s %s: %s>" % (",".join(self.methods), self.text, name)
+
+
+def table_of(routes):
+    """The table of these routes, and the list of which its records are."""
+    rows = []
+    for i, route in enumerate(routes):
+        pattern = Pattern(route.text)
+        rows.append((pattern.rank, i, route, pattern.record))
+    rows.sort(key=lambda row: row[:2])
+    table = bytearray()
+    listed = []
+    for _, _, route, path in rows:
+        literal = path.find(b"\1")
+        literal = min(len(path) if literal < 0 else literal, 255)
+        for method in route.methods:
+            record = bytes([len(method), literal]) + method.encode() + path
+            table.extend(bytes([len(record) >> 8, len(record) & 255]))
+            table.extend(record)
+            listed.append(route)
+    return bytes(table), listed
+
+
+def _make():
+    yield
+
+
+def is_async(f, perhaps=True):
+    """Is this an async function? To MicroPython a generator is the same, which is `perhaps`."""
+    if not _CPYTHON:
+        return perhaps and type(f) is type(_make)
+    from inspect import isasyncgenfunction, iscoroutinefunction, unwrap
+
+    f = unwrap(f)
+    return iscoroutinefunction(f) or isasyncgenfunction(f)

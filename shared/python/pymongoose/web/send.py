@@ -1,0 +1,34 @@
+# SPDX-License-Identifier: GPL-2.0-only
+"""How a Response leaves."""
+
+
+def send(request, response):
+    """Answers a request; what it returns is to be awaited, unless it is None."""
+    notes, conn = request.notes, request.conn
+    if notes is not None:
+        if notes.answered:
+            return None
+        if notes._session is not None:
+            from pymongoose.web.session import save
+
+            save(notes, response)
+    headers = response.headers
+    if response.file is not None:
+        lines = "".join(["%s: %s\r\n" % pair for pair in headers])
+        if isinstance(response.file, dict):  # of a static folder
+            conn.serve_dir(request.message, response.file, lines, listing=response.listing)
+        elif response.file_type:
+            name = response.file.split("/")[-1]
+            kind = name.split(".")[-1] + "=" + response.file_type if "." in name else ""
+            conn.serve_file(request.message, response.file, lines, kind)
+        else:
+            conn.serve_file(request.message, response.file, lines)
+    elif isinstance(response.body, (str, bytes, bytearray)):
+        conn.reply(response.status, response.body, headers)
+    else:
+        from pymongoose.web.stream import begin
+
+        return begin(request, response)
+    if notes is not None:
+        notes.answered = True
+    return None
