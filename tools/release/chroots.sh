@@ -64,7 +64,8 @@ for suite in $suites; do
         inside "$suite-build" sh -ec "cd /work; $python -m venv venv
             venv/bin/python -m pip -q wheel --no-index --no-deps -w raw ./*.tar.gz"
         PATH="$top/.venv/bin:$PATH" .venv/bin/auditwheel repair --wheel-dir "$chroots/$suite-build/work/whole" \
-            "$chroots/$suite-build"/work/raw/*.whl >/dev/null
+            "$chroots/$suite-build"/work/raw/*.whl >"$chroots/$suite.log" 2>&1 ||
+            die "auditwheel: $(tail -n 5 "$chroots/$suite.log")"
         wheel=$(echo "$chroots/$suite-build"/work/whole/*.whl)
 
         fresh "$suite"
