@@ -9,7 +9,7 @@
 #   MICROPYTHON=next   unix, firmware: what Debian's next release has, into build/mp-VERSION/
 #   PYTHON   what makes .venv and runs the build scripts, /usr/bin/python3
 #   WIFI_SSID, WIFI_PSK   test, demo: the Wi-Fi that a board on a serial port joins
-#   ARGS, CHECK, DEVICE, ERASE, N, ONLY, PYTHONS, TIME, VARIANT   more for single targets, as said above
+#   ARGS, CHECK, DEVICE, ERASE, N, ONLY, PYTHONS, SUITES, TIME, VARIANT   for single targets, see above
 #   PYMONGOOSE_CACHE, MONGOOSE_DIR, MICROPYTHON_DIR ...   folders: CONTRIBUTING.md
 
 PYTHON ?= /usr/bin/python3
@@ -83,11 +83,12 @@ sources_countdown := mongoose mbedtls
 sources_firmware = $(if $(a_board),$(sources_pico))
 sources_release = $(sources_pico)
 sources_release-ci := mongoose mbedtls
+sources_wheels := mongoose mbedtls
 sources_size = $(sources_firmware)
 SOURCES = $(sort $(foreach goal,$(GOALS),$(sources_$(goal))))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long cpython unix firmware flash size pico rig deps wheel release release-ci bench figures picture docs docs-links
+.PHONY: help demo test test-long cpython unix firmware flash size pico rig deps wheel wheels release release-ci bench figures picture docs docs-links
 .PHONY: check format clean ready cpython-poll unix-next firmware-next
 .PHONY: test-hil sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig apt-esp32 apt-fuzz check-esp32 check-boards test-esp32
 .PHONY: fuzz countdown abuse
@@ -222,6 +223,11 @@ wheel: .venv/build.stamp
 release: ## Gather a release: build/release/. CHECK=1: twice, and compare.
 release: .venv/build.stamp .venv/docs.stamp .venv/release.stamp | apt-build apt-pico
 	@$(VENV)/python tools/release/release.py $(if $(CHECK),--check) $(addprefix --python ,$(PYTHONS)) $(ARGS)
+
+wheels: ## As root: wheels in chroots of SUITES="bookworm trixie sid", for a release.
+wheels: .venv/build.stamp .venv/release.stamp
+	@$(VENV)/python tools/release/release.py --only sdist --out $(BUILD)/wheels
+	@tools/release/chroots.sh $(BUILD)/wheels $(SUITES)
 
 # The source distribution and one wheel, built from it without a network, and tried.
 release-ci: .venv/build.stamp .venv/release.stamp

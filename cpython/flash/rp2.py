@@ -256,10 +256,11 @@ def flash(path: Path, board: str, device: str) -> None:
     if not info_file.is_file():
         die(f"{target} is no board's drive: it has no INFO_UF2.TXT")
     info = info_file.read_text(errors="replace")
-    if DRIVES[chip].replace("RPI-", "").lower() not in info.replace("-", "").lower():
-        die(
-            f"the file is for an {chip}, the board at {target} is not an {chip}: {(info.splitlines() or [''])[0]}"
-        )
+    # Of the boot ROM: RPI-RP2, which would be found in the other's name, or RP2350.
+    board_id = re.search(r"^Board-ID:\s*(\S+)", info, re.M)
+    if not board_id or board_id[1] != DRIVES[chip]:
+        what = board_id[0].strip() if board_id else (info.splitlines() or [""])[0]
+        die(f"the file is for an {chip}, the board at {target} is not an {chip}: {what}")
     say(f"writing {path.name} for {board or chip} to {target}")
     before = serial_ports()
     copy(data, target / path.name)

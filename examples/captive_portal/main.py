@@ -6,9 +6,11 @@ import sys
 
 from pymongoose import MG_EV_HTTP_MSG, MG_EV_READ, Manager, http_var
 
-ADDRESS = sys.argv[1] if len(sys.argv) > 1 else "192.168.4.1"
-PORT = int(sys.argv[2]) if len(sys.argv) > 2 else 80
-DNS_PORT = sys.argv[3] if len(sys.argv) > 3 else "53"
+ARGS = getattr(sys, "argv", [""])[1:]  # a board has none: write them here
+
+ADDRESS = ARGS[0] if ARGS else "192.168.4.1"
+PORT = int(ARGS[1]) if len(ARGS) > 1 else 80
+DNS_PORT = ARGS[2] if len(ARGS) > 2 else "53"
 FILE = "wifi.json"
 
 PAGE = """<!doctype html><html lang="en"><meta charset="utf-8">

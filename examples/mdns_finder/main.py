@@ -9,8 +9,10 @@ import sys
 
 from pymongoose import MG_DNS_RTYPE_PTR, MG_EV_HTTP_MSG, MG_EV_MDNS_RESP, Manager
 
-kind = sys.argv[1] if len(sys.argv) > 1 else "_http._tcp"
-interface = sys.argv[2] if len(sys.argv) > 2 else None
+ARGS = getattr(sys, "argv", [""])[1:]  # a board has none: write them here
+
+kind = ARGS[0] if ARGS else "_http._tcp"
+interface = ARGS[1] if len(ARGS) > 1 else None
 known = {}
 
 

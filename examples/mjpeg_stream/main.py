@@ -6,7 +6,9 @@ import sys
 
 from pymongoose import MG_EV_CLOSE, MG_EV_HTTP_MSG, Manager
 
-FOLDER = sys.argv[2] if len(sys.argv) > 2 else None
+ARGS = getattr(sys, "argv", [""])[1:]  # a board has none: write them here
+
+FOLDER = ARGS[1] if len(ARGS) > 1 else None
 FRAME_MS = 100
 BOUNDARY = "frame"
 SIDE = 12  # blocks of 8 by 8 points
@@ -104,6 +106,6 @@ def handler(conn, ev, data):
 
 manager = Manager(handler, events=(MG_EV_HTTP_MSG, MG_EV_CLOSE))
 manager.timer_add(FRAME_MS, tick, repeat=True)
-listener = manager.listen("http://" + (sys.argv[1] if len(sys.argv) > 1 else "0.0.0.0:8000"))
+listener = manager.listen("http://" + (ARGS[0] if ARGS else "0.0.0.0:8000"))
 print("Serving on http://%s:%d" % listener.local_addr[:2])
 manager.run()

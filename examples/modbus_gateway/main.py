@@ -21,8 +21,10 @@ from pymongoose import (
     Manager,
 )
 
-DEVICE = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:5020"
-UNIT = int(sys.argv[3]) if len(sys.argv) > 3 else 1
+ARGS = getattr(sys, "argv", [""])[1:]  # a board has none: write them here
+
+DEVICE = ARGS[0] if ARGS else "127.0.0.1:5020"
+UNIT = int(ARGS[2]) if len(ARGS) > 2 else 1
 TABLES = {  # name in the path -> functions that read and write
     "coils": (MG_MODBUS_FUNC_READ_COILS, MG_MODBUS_FUNC_WRITE_MULTIPLE_COILS),
     "discrete": (MG_MODBUS_FUNC_READ_DISCRETE_INPUTS, None),
@@ -101,6 +103,6 @@ def handler(conn, ev, data):
 
 
 manager = Manager(handler, modbus_timeout=2000)
-listener = manager.listen("http://" + (sys.argv[2] if len(sys.argv) > 2 else "0.0.0.0:8000"))
+listener = manager.listen("http://" + (ARGS[1] if len(ARGS) > 1 else "0.0.0.0:8000"))
 print("Serving on http://%s:%d" % listener.local_addr[:2])
 manager.run()

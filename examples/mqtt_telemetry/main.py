@@ -9,9 +9,11 @@ import time
 from pymongoose import Manager, millis
 from pymongoose.mqtt import MqttSession
 
-URL = sys.argv[1] if len(sys.argv) > 1 else "mqtt://127.0.0.1:1883"
-NAME = sys.argv[2] if len(sys.argv) > 2 else "node-1"
-INTERVAL = int(sys.argv[3]) if len(sys.argv) > 3 else 1000
+ARGS = getattr(sys, "argv", [""])[1:]  # a board has none: write them here
+
+URL = ARGS[0] if ARGS else "mqtt://127.0.0.1:1883"
+NAME = ARGS[1] if len(ARGS) > 1 else "node-1"
+INTERVAL = int(ARGS[2]) if len(ARGS) > 2 else 1000
 STORE = NAME + ".backlog"  # a line for each reading that waits
 MOST = 5000
 AT_ONCE = 20

@@ -6,6 +6,8 @@ import sys
 
 from pymongoose import MG_EV_HTTP_MSG, Manager, millis
 
+ARGS = getattr(sys, "argv", [""])[1:]  # a board has none: write them here
+
 try:
     from machine import ADC
 
@@ -95,6 +97,6 @@ def handler(conn, ev, request):
 manager = Manager(handler, events=(MG_EV_HTTP_MSG,))
 measure()
 timer = manager.timer_add(settings["interval_ms"], measure, repeat=True)
-listener = manager.listen("http://" + (sys.argv[1] if len(sys.argv) > 1 else "0.0.0.0:8000"))
+listener = manager.listen("http://" + (ARGS[0] if ARGS else "0.0.0.0:8000"))
 print("Serving on http://%s:%d" % listener.local_addr[:2])
 manager.run()

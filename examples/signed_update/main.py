@@ -8,6 +8,8 @@ import sys
 
 from pymongoose import client
 
+ARGS = getattr(sys, "argv", [""])[1:]  # a board has none: write them here
+
 TARGET = "app.py"
 EXPONENT = 65537
 # PKCS #1 v1.5 for SHA-256 (RFC 8017, section 9.2).
@@ -97,7 +99,7 @@ def main(base, folder, key_file):
         sys.exit(1)
 
 
-if len(sys.argv) < 3:
+if len(ARGS) < 2:
     print("usage: main.py http://HOST/FOLDER WHERE [KEY_FILE]")
     sys.exit(2)
-main(sys.argv[1], sys.argv[2], sys.argv[3] if len(sys.argv) > 3 else "update.pub")
+main(ARGS[0], ARGS[1], ARGS[2] if len(ARGS) > 2 else "update.pub")

@@ -10,8 +10,10 @@ import sys
 
 from pymongoose import MG_EV_ERROR, MG_EV_HTTP_HDRS, MG_EV_HTTP_MSG, Manager
 
-ROOT = sys.argv[1] if len(sys.argv) > 1 else "uploads"
-PORT = sys.argv[2] if len(sys.argv) > 2 else "8000"
+ARGS = getattr(sys, "argv", [""])[1:]  # a board has none: write them here
+
+ROOT = ARGS[0] if ARGS else "uploads"
+PORT = ARGS[1] if len(ARGS) > 1 else "8000"
 MAX_SIZE = 1000 * 1000 * 1000
 PLAIN = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_."
 

@@ -14,6 +14,8 @@ from pymongoose import (
     random_str,
 )
 
+ARGS = getattr(sys, "argv", [""])[1:]  # a board has none: write them here
+
 try:
     from machine import PWM, Pin
 
@@ -43,7 +45,7 @@ socket.onclose = () => { state.textContent = "not connected"; };
 </script>"""
 STOP_MS = 500
 
-key = sys.argv[2] if len(sys.argv) > 2 else random_str(12)
+key = ARGS[1] if len(ARGS) > 1 else random_str(12)
 speeds = [0, 0]
 driver = None  # who moves them: one at a time
 
@@ -99,6 +101,6 @@ def handler(conn, ev, data):
 
 manager = Manager(handler, events=(MG_EV_HTTP_MSG, MG_EV_WS_OPEN, MG_EV_WS_MSG, MG_EV_CLOSE))
 deadline = manager.timer_add(STOP_MS, stop)
-listener = manager.listen("http://" + (sys.argv[1] if len(sys.argv) > 1 else "0.0.0.0:8000"))
+listener = manager.listen("http://" + (ARGS[0] if ARGS else "0.0.0.0:8000"))
 print("Serving on http://%s:%d/?key=%s" % (listener.local_addr[:2] + (key,)))
 manager.run()

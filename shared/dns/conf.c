@@ -6,8 +6,9 @@
 #include "../port/backend.h"
 
 #if PMG_CAN_ETC
-#ifndef _GNU_SOURCE
-#define _GNU_SOURCE // if_nametoindex, st_mtim
+// Not _GNU_SOURCE, by which strtoul() becomes one that glibc has since 2.38 alone.
+#ifndef _DEFAULT_SOURCE
+#define _DEFAULT_SOURCE // if_nametoindex, st_mtim
 #endif
 #include <fcntl.h>
 #include <net/if.h>

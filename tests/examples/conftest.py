@@ -8,28 +8,14 @@ import pytest
 from peers import browser as browsers
 from targets import ROOT
 
-# In front of a program on a board: its arguments and files; run() obeys the host, and what Ctrl-C is
-# there is the host's stop.
+# In front of a program on a board: its files.
 BOARD = """
 import os
 there = os.listdir()
 set_clock(PARAMS["now"])
-sys.argv = ["main.py"] + PARAMS["arguments"]
 for name, data in PARAMS["files"].items():
     with open(name, "wb") as file:
         file.write(data)
-
-class Hosted:
-    def __init__(self, *args, **kwargs):
-        self.real = Manager(*args, **kwargs)
-
-    def run(self):
-        serve(self.real)
-        self.real.close()
-
-    def __getattr__(self, name):
-        return getattr(self.real, name)
-
 """
 CLEANED = """
 for name in os.listdir():
@@ -92,7 +78,10 @@ def example(target, request, tmp_path):
         host = "0.0.0.0" if board else "127.0.0.1"
         arguments = [each.format(host=host, peer=target.peer) for each in arguments]
         if board:
-            text = re.sub(r"(?<![\w.])Manager\(", "Hosted(", path.read_text())
+            # What Ctrl-C is at a desk is here the host's stop.
+            run = "serve(manager)\nmanager.close()\n"
+            text = path.read_text().replace("manager.run()\n", run)
+            text = text.replace('getattr(sys, "argv", [""])[1:]', 'PARAMS["arguments"]')
             # A board's program that ends by sys.exit() would take the script's end along.
             text = text.replace("sys.exit(", "print('EXIT', ")
             params = {"arguments": arguments, "files": files or {}, "now": int(time.time())}

@@ -99,8 +99,17 @@ def test_wrong_file_is_not_written(put, data, words):
     assert words in said and said.startswith("flash: error: ") and found is None
 
 
-def test_wrong_drive_is_not_written(put):
-    said, found = put(image(NAMED), "UF2 Bootloader v1.0\r\nModel: other\r\nBoard-ID: SAMD21\r\n")
+@pytest.mark.parametrize(
+    "info",
+    [
+        "UF2 Bootloader v1.0\r\nModel: other\r\nBoard-ID: SAMD21\r\n",
+        "UF2 Bootloader v1.0\r\nModel: Raspberry Pi RP2350\r\nBoard-ID: RP2350\r\n",
+        "nothing that is known",
+        "",
+    ],
+)
+def test_wrong_drive_is_not_written(put, info):
+    said, found = put(image(NAMED), info)
     assert "is not an RP2040" in said and found is None
 
 

@@ -93,6 +93,13 @@ def test_a_checkout_is_no_distribution(monkeypatch):
         sdist_backend.check()
 
 
+def test_headers_that_are_not_there_are_named(monkeypatch, tmp_path):
+    monkeypatch.setattr(sdist_backend, "NEEDED", ())
+    monkeypatch.setattr("sysconfig.get_path", lambda name: str(tmp_path))
+    with pytest.raises(SystemExit, match=r"no Python\.h in .*(.|\n)*libpython3-dev"):
+        sdist_backend.check()
+
+
 def test_a_compiler_that_is_not_there_is_named(monkeypatch):
     monkeypatch.setenv("CC", "no-such-cc -m64")
     with pytest.raises(SystemExit, match="no C compiler 'no-such-cc'(.|\n)*apt install gcc"):

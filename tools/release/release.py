@@ -223,6 +223,22 @@ def make_wheel(python: Path, sdist: Path, out: Path) -> Path:
         return Path(shutil.copy(next(repaired.glob("*.whl")), out))
 
 
+def of_chroots(sdist: Path, out: Path) -> list[Path]:
+    """What `make wheels` built from the same distribution; wheels of another one are none of this release."""
+    folder = ROOT / "build/wheels"
+    if not folder.is_dir():
+        return []
+    theirs = folder / sdist.name
+    if not theirs.is_file() or theirs.read_bytes() != sdist.read_bytes():
+        say("build/wheels was made from another source distribution, and is left out: make wheels")
+        return []
+    return [Path(shutil.copy(wheel, out)) for wheel in sorted(folder.glob("pymongoose_net-*.whl"))]
+
+
+def tag_of(python: Path) -> str:
+    return run(python, "-c", "import sys; print('cp%d%d' % sys.version_info[:2])")
+
+
 def make_stubs(out: Path) -> Path:
     ours = (ROOT / "pyproject.toml").read_text()
     license_ = re.search(r'^license = "(.+)"$', ours, re.M)
@@ -394,9 +410,11 @@ def gather(out: Path, parts: list[str], chosen: list[Path], firmware: Path) -> N
             )
         if not offline():
             say("this kernel takes the network from no command: the wheels were built with it")
-        for python in chosen:
-            assert sdist
-            wheel = make_wheel(python, sdist, out)
+        assert sdist
+        wheels = of_chroots(sdist, out)
+        there = {wheel.name.split("-")[2] for wheel in wheels}
+        wheels += [make_wheel(each, sdist, out) for each in chosen if tag_of(each) not in there]
+        for wheel in wheels:
             say(f"{wheel.name}: {wheel.stat().st_size:,} bytes")
     makers: dict[str, Callable[[], Path | list[Path]]] = {
         "stubs": lambda: make_stubs(out),

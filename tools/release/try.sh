@@ -2,8 +2,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # The source distribution and the wheel as a user has them: try.sh
 # What release.py builds from HEAD, the wheel without a network, is installed outside of the checkout, where
-# no compiler is in PATH, and serves. Then what goes wrong: no compiler, a distribution that is not whole,
-# a wheel of another platform.
+# no compiler is in PATH, and serves. Then what goes wrong: no compiler, a distribution or a wheel that is not
+# whole, a wheel of another platform.
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -47,8 +47,12 @@ head -c 100000 "$sdist" >half-0.1.0.tar.gz
 # shellcheck disable=SC2086
 refuses "end-of-stream\|unexpected end" bare $pip ./half-0.1.0.tar.gz
 for wheel in "$top/$out"/pymongoose_net-*.whl; do
+    mkdir half
+    head -c 300000 "$wheel" >"half/$(basename "$wheel")"
+    # shellcheck disable=SC2086
+    refuses "is invalid" bare $pip ./half/*.whl
     cp "$wheel" "$(basename "$wheel" | sed 's/manylinux.*/win_amd64.whl/')"
 done
 # shellcheck disable=SC2086
 refuses "not a supported wheel on this platform" bare $pip ./pymongoose_net-*-win_amd64.whl
-say "what is wrong is named: no compiler, half a distribution, another platform's wheel"
+say "what is wrong is named: no compiler, half a distribution, half a wheel, another platform's wheel"
