@@ -161,8 +161,9 @@ class Browser(webdriver.Remote):
 def started(folder, program=None, patience=None):
     """A browser whose profile and downloads are in this folder.
 
-    On a busy machine a chromedriver now and then does not answer; another one does.
+    On a busy machine a chromedriver now and then does not answer; another one does, or takes longer.
     """
+    patience = patience or 30 + seconds(30)
     options = webdriver.ChromeOptions()
     options.binary_location = shutil.which("chromium")
     for option in OPTIONS:
@@ -174,13 +175,12 @@ def started(folder, program=None, patience=None):
     options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
     for tries_left in range(TRIES - 1, -1, -1):
         try:
-            browser = Browser(
-                options, program or shutil.which("chromedriver"), patience or 30 + seconds(30)
-            )
+            browser = Browser(options, program or shutil.which("chromedriver"), patience)
             break
         except StartError:
             if not tries_left:
                 raise
+            patience *= 3
             shutil.rmtree(folder / "profile", ignore_errors=True)
     try:
         browser.set_page_load_timeout(seconds(30))
