@@ -30,7 +30,8 @@ def test_subscriptions_without_answer_are_asked_for_again(script):  # noqa: F811
 
     def first(raw):
         raw.send(NEW)
-        return [answer(raw), read_packet(raw)[0]]
+        # All three are read: what is unread at a close resets the connection, and the one answer goes.
+        return [answer(raw), read_packet(raw)[0], read_packet(raw)[0]]
 
     def second(raw):
         raw.send(KEPT)
@@ -44,7 +45,7 @@ def test_subscriptions_without_answer_are_asked_for_again(script):  # noqa: F811
         "s.connected and len(answers) == 3",
     )
     assert results == [
-        [(SUBSCRIBE, b"a\1"), SUBSCRIBE],
+        [(SUBSCRIBE, b"a\1"), SUBSCRIBE, SUBSCRIBE],
         [(UNSUBSCRIBE, b"a"), (SUBSCRIBE, b"b\1"), (SUBSCRIBE, b"c\0")],
     ]
     assert script.eval("answers") == [("a", 1, 0), ("b", 1, 0), ("c", 0, 0)]

@@ -48,6 +48,7 @@ def busy(c, ev, data):
     if ev != by or EARLY_DONE:
         return
     EARLY_DONE.append(1)
+    print("BUSY")
     while not EARLY_SENT:
         _command()  # of the host, which knows
     time.sleep(PARAMS["pause"])  # until it is here
@@ -79,13 +80,13 @@ def connect_busy(script, server, first=True):
 def test_what_came_early_is_no_answer(script, tmp_path, version, hand, first):
     """Of the socket alone nobody can tell it from a ticket (RFC 9112, section 9.2)."""
     answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
-    sent = threading.Event()
+    is_busy, sent = threading.Event(), threading.Event()
 
     def talk(raw):
         if not first:
             raw.recv_until(b"\r\n\r\n")
             raw.send(answer + "ok")
-            time.sleep(0.05)  # that one and this are two
+        assert is_busy.wait(60)  # it has read what there was
         raw.send(answer + "no")
         sent.set()
         return raw.closed()
@@ -94,6 +95,8 @@ def test_what_came_early_is_no_answer(script, tmp_path, version, hand, first):
     script.exec(EARLY + f"by, hand = {by}, {hand}")
     with TlsServer(talk, context(True, version, own="ec", tmp_path=tmp_path)) as server:
         connect_busy(script, server, first=not first)
+        script.expect("BUSY", 60)
+        is_busy.set()
         assert sent.wait(60)
         script.exec("EARLY_SENT.append(1)")
         script.until("log and log[-1][1] == 'CLOSE'")

@@ -165,9 +165,10 @@ def test_memory_is_bounded(script, tmp_path):
     """Twelve hosts, as many as eight sessions."""
     made = context(True, own="ec", tmp_path=tmp_path)
     script.exec(f"counted = make('counted', ca={pki()['ca'].cert!r})")
+    servers = [TlsServer(answer, made) for _ in range(12)]  # at once: no port is another's again
     blocks = []
-    for _ in range(12):
-        with TlsServer(answer, made) as server:
+    for each in servers:
+        with each as server:
             connect(script, server.port, "counted")
             script.until("[c for c in m.connections if c.is_client] == []")
             script.exec("log.clear(); gc.collect()")

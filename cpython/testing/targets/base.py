@@ -77,6 +77,14 @@ def multicast():
     with Manager() as m:
         return m.mdns_listen(interface=HOST)
 
+def interface_names():
+    with Manager() as m:
+        try:
+            m.listen("tcp://[fe80::1%lo]:0")
+        except Error:
+            pass  # an address that is not its own, but its name
+    return True
+
 def udp_refusals():
     seen = []
     def handler(c, ev, data):
@@ -128,6 +136,7 @@ can("chacha20", chacha20)
 can("multicast", multicast)
 can("ipv6", listens("tcp://[::1]:0"))
 can("unix-sockets", listens("unix://" + PARAMS["socket"]))
+can("interface-names", interface_names)
 can("udp-refusals", udp_refusals)
 can("descriptors", descriptors)
 can("many-sockets", many_sockets)
