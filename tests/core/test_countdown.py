@@ -100,16 +100,15 @@ def mqtt():
         properties=[(33, 5), (38, ("k", "v"))])
 
 def session():
-    s = MqttSession(m, at_mqtt, "me", retry_min=20, retry_max=50,
-        on_delivery=lambda token, state, reason: done.append(token), version=4)
+    s = MqttSession(m, at_mqtt, "me", retry_min=20, retry_max=50, version=4,
+        on_delivery=lambda token, state, reason: done.append(token) if state == "acknowledged" else tell(state))
     try:
-        if s.publish("there", "hello", 1) > 0:
-            # Once it is in the queue, it gets there.
-            wait(lambda: done)
-        else:
+        if s.publish("there", "hello", 1) == 0:
             tell("refused")
-    finally:
+    except BaseException:
         s.close()
+        raise
+    return s.close # once it is in the queue, it gets there
 
 def modbus():
     def talk(c, ev, data):
@@ -147,7 +146,7 @@ def manager():
 def helpers():
     json_get('{"a": [1, "b"]}', "$.a[1]")
     json_items("[1, 2, 3]")
-    url_decode(url_encode("a b%"))
+    url_decode(url_encode(BIG))
     match("a/b/c", "a/*/#")
     base64_decode(base64_encode(b"hello"))
     hmac_sha256(b"key", b"text")
@@ -160,19 +159,20 @@ def settings():
     TlsOpts(ca=PARAMS["ca"], name="localhost", alpn=["h2", "http/1.1"])
     done.append(1)
 
-def wait(condition, manager=None):
+def wait(condition, manager=None, ms=5000):
     start = ticks_ms()
-    while not condition() and ticks_diff(ticks_ms(), start) < 5000:
+    while not condition() and ticks_diff(ticks_ms(), start) < ms:
         (manager or m).poll(5)
 
 GET = "GET / HTTP/1.1\r\nHost: x\r\nX-A: c\r\n\r\n"
 CHUNKS = "POST /chunks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
 UPLOAD = "PUT /up HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n" + "u" * 1000
+BIG = "x%" * 2000
 FORM_BODY = '--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--B--\r\n'
 FORM = "POST /form HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: %d\r\n\r\n" % (
     len(FORM_BODY)) + FORM_BODY
 
-m = Manager(server, error_handler=lambda e: tell(e), dns=[peer("udp", 9)], connect_timeout=700, handshake_timeout=3000,
+m = Manager(server, error_handler=lambda e: tell(e), dns=[peer("udp", 9)], connect_timeout=400, handshake_timeout=3000,
     head_timeout=700, body_timeout=700, drain_timeout=700, modbus_timeout=700)
 at_http = url("http", port_of(m.listen(url("http"))))
 at_ws = url("ws", port_of(m.connections[0]), "/ws")
@@ -187,11 +187,12 @@ if PARAMS["cert"]:
 def play(scene, arm, disarm):
     # What came of it: True, or what was told. Silence is an error, and so is what stays behind.
     del done[:], told[:]
+    end = None
     try:
         try:
             arm()
-            scene()
-            wait(lambda: done or told)
+            end = scene()
+            wait(lambda: done or told, None, 300)
         finally:
             disarm()
     except (MemoryError, Error) as e:
@@ -202,6 +203,8 @@ def play(scene, arm, disarm):
             raise
         tell(e)
     wait(lambda: done or told)
+    if end:
+        end()
     for c in m.connections:
         if c.is_client:
             c.close()
