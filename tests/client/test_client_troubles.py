@@ -129,6 +129,55 @@ def test_a_safe_request_is_tried_again(device):
             device.exec("s.close()")
 
 
+# ---- A proxy does
+
+
+PROXY = {
+    "closes": ("", errno.ECONNRESET, "connect: the proxy: connection closed"),
+    "half": ("HTTP/1.1 2", errno.ECONNRESET, "connect: the proxy: connection closed"),
+    "nonsense": ("nonsense\r\n\r\n", errno.EPROTO, "connect: the proxy: invalid HTTP response"),
+    "status": ("HTTP/1.1 502 Bad\r\n\r\n", errno.ECONNREFUSED, "the proxy answers 502 Bad"),
+    "redirect": (
+        "HTTP/1.1 302 Found\r\nLocation: /x\r\nContent-Length: 0\r\n\r\n",
+        errno.ECONNREFUSED,
+        "the proxy answers 302 Found",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", PROXY)
+def test_a_proxy_that_makes_no_tunnel(device, blind, case):
+    said, number, wanted = PROXY[case]
+    with talks(said) as server:
+        proxies = {"https": f"http://{device.peer}:{server.port}"}
+        device.exec(
+            f"try: client.get('https://far.test/x', proxies={proxies!r}, tls=blind)\n"
+            "except client.RequestError as e: found = e.errno, e.phase, str(e), e.url\n"
+        )
+        found = device.eval("found")
+    assert found[:2] == (number, "connect") and wanted in found[2]
+    assert found[3] == "https://far.test/x"
+    assert device.eval("live()[:3]") == (0, 0, 0)
+
+
+def test_a_proxy_that_is_not_there(device):
+    proxies = {"http": f"http://127.0.0.1:{free_port()}"}
+    name, text, phase = device.eval(
+        f"failed(client.get, 'http://far.test/', proxies={proxies!r})", 30
+    )
+    assert (name, phase) == ("RequestError", "connect") and "connect: the proxy: " in text
+
+
+@pytest.mark.parametrize("said", ["200 OK\r\nContent-Length: 5\r\n\r\nhello", "200 OK\r\n\r\nhi"])
+def test_what_a_proxy_says_for_the_server(device, blind, said):
+    """Behind its answer stands what is no TLS: nothing of it is taken for the server's."""
+    with talks("HTTP/1.1 " + said) as server:
+        proxies = {"https": f"http://{device.peer}:{server.port}"}
+        call = f"failed(client.get, 'https://far.test/x', proxies={proxies!r}, tls=blind)"
+        name, text, phase = device.eval(call)
+    assert (name, phase) == ("RequestError", "tls"), text
+
+
 # ---- It stalls
 
 

@@ -7,8 +7,6 @@ waits: who does looks at `settled`, calls go_on() while there is something `due`
 of a body while wants() is true, and polls no longer than left() says. A Pool keeps the connections.
 """
 
-import errno
-
 from pymongoose import (
     MG_EV_CLOSE,
     MG_EV_CONNECT,
@@ -50,19 +48,13 @@ from pymongoose.request import (
     quoted,
     split,
 )
-from pymongoose.response import REDIRECTS, RequestError, Timeout
+from pymongoose.response import REDIRECTS, RequestError, Timeout, number_of
 
 REDIRECT_BODY = 65536  # of a page that comes with a redirect; after more the connection is left
 
 _SAFE = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE")  # RFC 9110, 9.2.2
 _HERE = ("authorization", "cookie", "proxy-authorization", "host")  # not for another origin
 _OURS = _HERE[:3]  # nor for who listens
-
-
-def _number(name):
-    for known, number in _NUMBERS:
-        if known == name:
-            return getattr(errno, name, number)
 
 
 class Fetch:
@@ -209,7 +201,7 @@ class Fetch:
             phase = min(self.phase, READ)
         phase = "" if phase == END else PHASES[phase]
         text = "%s %s: %s" % (self.method, self.url, text)
-        return kind(text, _number(number), phase, self.url)
+        return kind(text, number_of(number), phase, self.url)
 
     def check(self):
         """Raises what it failed with, once: that knows this frame, which must not know it in turn."""
@@ -259,7 +251,12 @@ class Fetch:
         else:
             phase, number = self.phase, "ECONNRESET"
             if phase == CONNECT:
-                number = "ECONNREFUSED" if "refused" in reason else "EHOSTUNREACH"
+                if "refused" in reason:
+                    number = "ECONNREFUSED"
+                elif "closed" not in reason:
+                    number = "EPROTO" if "HTTP" in reason else "EHOSTUNREACH"
+                if link.key[3]:
+                    reason = "the proxy: " + reason
             elif phase == TLS:
                 number = "EPROTO"
             elif "max_body" in reason or "max_size" in reason:
@@ -570,16 +567,4 @@ _CLOSED = (
     " before all of the request was sent",
     " before the first byte of the response",
     " within the response",
-)
-# Where errno has none: MicroPython's lacks some.
-_NUMBERS = (
-    ("ETIMEDOUT", 110),
-    ("ECONNRESET", 104),
-    ("ECONNREFUSED", 111),
-    ("EHOSTUNREACH", 113),
-    ("EPROTO", 71),
-    ("EMSGSIZE", 90),
-    ("ELOOP", 40),
-    ("EACCES", 13),
-    ("EIO", 5),
 )

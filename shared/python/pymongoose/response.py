@@ -2,10 +2,30 @@
 # mypy: ignore-errors
 """What a request comes to: a response with its fields, or an error."""
 
+import errno
+
 from pymongoose import Error, json_get, url_decode
 from pymongoose.request import MICROPYTHON
 
 REDIRECTS = (301, 302, 303, 307, 308)
+# Where errno has none: MicroPython's lacks some.
+_NUMBERS = (
+    ("ETIMEDOUT", 110),
+    ("ECONNRESET", 104),
+    ("ECONNREFUSED", 111),
+    ("EHOSTUNREACH", 113),
+    ("EPROTO", 71),
+    ("EMSGSIZE", 90),
+    ("ELOOP", 40),
+    ("EACCES", 13),
+    ("EIO", 5),
+)
+
+
+def number_of(name):
+    for known, number in _NUMBERS:
+        if known == name:
+            return getattr(errno, name, number)
 
 
 class RequestError(Error):
