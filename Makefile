@@ -9,7 +9,7 @@
 #   MICROPYTHON=next   unix, firmware: what Debian's next release has, into build/mp-VERSION/
 #   PYTHON   what makes .venv and runs the build scripts, /usr/bin/python3
 #   WIFI_SSID, WIFI_PSK   test, demo: the Wi-Fi that a board on a serial port joins
-#   ARGS, ONLY, TIME, N, DEVICE, VARIANT, ERASE   more for single targets, as said above
+#   ARGS, CHECK, DEVICE, ERASE, N, ONLY, PYTHONS, TIME, VARIANT   more for single targets, as said above
 #   PYMONGOOSE_CACHE, MONGOOSE_DIR, MICROPYTHON_DIR ...   folders: CONTRIBUTING.md
 
 PYTHON ?= /usr/bin/python3
@@ -57,6 +57,7 @@ needs_size = $(a_board)
 needs_flash = $(a_board)
 needs_pico = pico rig
 needs_rig = pico rig
+needs_release = pico
 needs_apt-test = test
 needs_apt-check = check
 needs_apt-esp32 = esp32
@@ -80,11 +81,13 @@ sources_check-boards := $(sources_pico)
 sources_fuzz := mongoose mbedtls
 sources_countdown := mongoose mbedtls
 sources_firmware = $(if $(a_board),$(sources_pico))
+sources_release = $(sources_pico)
+sources_release-ci := mongoose mbedtls
 sources_size = $(sources_firmware)
 SOURCES = $(sort $(foreach goal,$(GOALS),$(sources_$(goal))))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long cpython unix firmware flash size pico rig deps wheel bench figures picture docs docs-links
+.PHONY: help demo test test-long cpython unix firmware flash size pico rig deps wheel release release-ci bench figures picture docs docs-links
 .PHONY: check format clean ready cpython-poll unix-next firmware-next
 .PHONY: test-hil sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig apt-esp32 apt-fuzz check-esp32 check-boards test-esp32
 .PHONY: fuzz countdown abuse
@@ -124,7 +127,7 @@ flash: ## Put it onto a board. DEVICE=port or drive; ERASE=1: an ESP32's files g
 flash: .venv/flash.stamp
 	@case "$(BOARD)" in \
 	ESP32*) tools/board/flash-esp32.sh "$(BOARD)" "$(VARIANT)" "$(DEVICE)" "$(ERASE)" ;; \
-	*) $(MAKE) firmware .venv/test.stamp && tools/board/flash.py $(or $(BOARD),RPI_PICO) $(DEVICE) ;; \
+	*) $(MAKE) firmware .venv/test.stamp && tools/board/flash_rp2.py $(or $(BOARD),RPI_PICO) $(DEVICE) ;; \
 	esac
 
 pico: ## Run the RP2040 firmware in an emulated Pico: serial and HTTP addresses.
@@ -216,6 +219,14 @@ wheel: ## Build the source distribution and the wheel: build/dist/.
 wheel: .venv/build.stamp
 	@$(VENV)/python -m build --no-isolation --outdir $(BUILD)/dist
 
+release: ## Gather a release: build/release/. CHECK=1: twice, and compare.
+release: .venv/build.stamp .venv/docs.stamp .venv/release.stamp | apt-build apt-pico
+	@$(VENV)/python tools/release/release.py $(if $(CHECK),--check) $(addprefix --python ,$(PYTHONS)) $(ARGS)
+
+# The source distribution and one wheel, built from it without a network, and tried.
+release-ci: .venv/build.stamp .venv/release.stamp
+	@tools/release/try.sh
+
 bench: ## Measure beside the peers: a table and build/bench.json. ONLY=instructions,cpu.
 bench: cpython unix | apt-bench
 	@$(PYTHON) benchmarks/bench.py $(if $(ONLY),--only "$(ONLY)") $(ARGS)
@@ -245,5 +256,6 @@ ready:
 .venv/build.stamp: tools/deps/requirements-build.txt
 .venv/check.stamp: tools/deps/requirements-check.txt
 .venv/flash.stamp: tools/deps/requirements-flash.txt
+.venv/release.stamp: tools/deps/requirements-release.txt
 .venv/test.stamp: tests/requirements.txt
 .venv/docs.stamp: docs/requirements.txt

@@ -31,7 +31,7 @@ nitpicky = True
 nitpick_ignore_regex = [
     ("py:class", r"(str|int|bool|bytes|float|dict|list|tuple|type|object|None|Any|\.\.\.)"),
     ("py:class", r"(bytearray|memoryview|BaseException|Exception|TracebackType|RuntimeError)"),
-    ("py:class", r"(Callable|Iterable|T|Txt)"),
+    ("py:class", r"(Callable|Iterable|PathLike|T|Txt)"),
 ]
 # What a reader copies is what is typed, without the shell's prompt and what it prints.
 copybutton_prompt_text = "$ "

@@ -19,7 +19,10 @@ if not any(
         "cookies.py",
         "fetch.py",
         "inflate.py",
+        "pool.py",
         "proxies.py",
+        "request.py",
+        "response.py",
         "saving.py",
         "upload.py",
     ]

@@ -3,7 +3,7 @@
 
     ```{stub} Connection            a class, its methods and properties
     ```{stub} functions             the functions of the module, in the stub's order
-    ```{stub} types                 the types that signatures name
+    ```{stub} types                 the types and sets of keywords that signatures name
     ```{stub} mqtt.MqttSession      a class of another module's stub
 
 A sentence that begins with "Raises" stands apart, and what has a heading in another page of the
@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import ast
 import re
+from itertools import pairwise
 from pathlib import Path
 
 from docutils import nodes
@@ -34,7 +35,15 @@ def parsed(module: str) -> ast.Module:
 
 def shown(node: ast.expr) -> str:
     """An annotation or a default as pages have it."""
+    if isinstance(node, ast.Subscript) and ast.unparse(node.value) == "Unpack":
+        node = node.slice  # `**kwargs: Options` tells readers as much
     return re.sub(r"\b_\w+", lambda found: NAMES.get(found[0], found[0][1:]), ast.unparse(node))
+
+
+def comment(after: ast.stmt | None) -> str:
+    """What stands under a variable."""
+    is_one = isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant)
+    return str(after.value.value) if is_one else ""
 
 
 def signature(function: ast.FunctionDef, is_method: bool) -> str:
@@ -52,6 +61,8 @@ def signature(function: ast.FunctionDef, is_method: bool) -> str:
     if a.kwonlyargs:
         parts.append("*")
         parts += [part(*pair) for pair in zip(a.kwonlyargs, a.kw_defaults, strict=True)]
+    if a.kwarg:
+        parts.append("**" + part(a.kwarg, None))
     return f"({', '.join(parts)})"
 
 
@@ -126,18 +137,27 @@ class Stub(SphinxDirective):
     def types(self) -> list[str]:
         lines: list[str] = []
         body = self.tree.body
-        for node, after in zip(body, [*body[1:], None], strict=True):
-            if not (
-                isinstance(node, ast.AnnAssign) and "TypeAlias" in ast.unparse(node.annotation)
-            ):
-                continue
-            name = shown(node.target)
-            said = ""
-            if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-                said = str(after.value.value)
-            assert node.value
-            lines += [f"````{{py:type}} {name}", f"`{shown(node.value)}`", "", said, "````", ""]
+        for node, after in pairwise([*body, None]):
+            if isinstance(node, ast.AnnAssign) and "TypeAlias" in ast.unparse(node.annotation):
+                assert node.value
+                lines += [f"````{{py:type}} {shown(node.target)}", f"`{shown(node.value)}`", ""]
+                lines += [comment(after), "````", ""]
+            elif isinstance(node, ast.ClassDef) and any(k.arg == "total" for k in node.keywords):
+                lines += self.keywords(node)
         return lines
+
+    def keywords(self, node: ast.ClassDef) -> list[str]:
+        """A TypedDict of what a call may leave out."""
+        name, said = shown(ast.Name(node.name)), ast.get_docstring(node) or ""
+        lines = [f"`````{{py:class}} {name}", said, ""]
+        for item, after in pairwise([*node.body, None]):
+            if isinstance(item, ast.AnnAssign):
+                lines += self.attribute(item, after)
+        return [*lines, "`````", ""]
+
+    def attribute(self, item: ast.AnnAssign, after: ast.stmt | None) -> list[str]:
+        lines = [f"````{{py:attribute}} {ast.unparse(item.target)}"]
+        return [*lines, f":type: {shown(item.annotation)}", "", comment(after), "````", ""]
 
     def of_class(self, node: ast.ClassDef) -> list[str]:
         made = [f for f in node.body if isinstance(f, ast.FunctionDef)]
@@ -146,14 +166,9 @@ class Stub(SphinxDirective):
         head = node.name + (signature(maker, True) if maker and by_hand else "")
         lines = [f"`````{{py:class}} {head}", text_of(ast.get_docstring(node))]
         lines += [*self.link(node.name), ""]
-        for item, after in zip(node.body, [*node.body[1:], None], strict=True):
+        for item, after in pairwise([*node.body, None]):
             if isinstance(item, ast.AnnAssign):
-                said = ""
-                if isinstance(after, ast.Expr) and isinstance(after.value, ast.Constant):
-                    said = str(after.value.value)
-                name = ast.unparse(item.target)
-                lines += [f"````{{py:attribute}} {name}", f":type: {shown(item.annotation)}", ""]
-                lines += [said, "````", ""]
+                lines += self.attribute(item, after)
             elif isinstance(item, ast.FunctionDef) and not item.name.startswith("_"):
                 said = text_of(ast.get_docstring(item))
                 if item.decorator_list:

@@ -325,9 +325,14 @@ static int complete(struct mg_connection *c, size_t head_len) { // of what is he
     pmg_http_client_t *k = pmg_state(c);
     size_t start = x->send_off + k->request->held_at;
     char *head = (char *)c->send.buf + start;
-    const char *line = memchr(head, '\n', head_len); // all that follow() takes for a line's end
+    size_t blank = 0; // lines ahead of the request's own (RFC 9112, section 2.2)
+    while (blank < head_len && (head[blank] == '\r' || head[blank] == '\n')) {
+        blank++;
+    }
+    // All that follow() takes for a line's end.
+    const char *line = memchr(head + blank, '\n', head_len - blank);
     // A head whose start has left already takes the credentials at its end, and its Host is unknown.
-    size_t at = k->request->half_head
+    size_t at = k->request->half_head || line == NULL
                     ? head_len - (head_len > 1 && head[head_len - 2] == '\r' ? 2 : 1)
                     : (size_t)(line + 1 - head);
     bool host = !k->request->half_head && !x->is_unix && !has_host(head, head_len);

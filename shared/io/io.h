@@ -38,7 +38,7 @@ int pmg_io_refuse(struct mg_connection *listener, const char *text);
 int pmg_io_connect(struct mg_connection *c, const char *path);
 int pmg_io_connect_result(struct mg_connection *c);
 // Gives the handle of one connection to another, which has none, and watches it for that to be
-// writable. `from` is not freed before the next turn.
+// writable. After an error it is where it was. `from` is not freed before the next turn.
 int pmg_io_give(struct mg_connection *from, struct mg_connection *to);
 // Bytes moved; read gives 0 at the end of the stream. Of UDP: one datagram, read sets c->rem and
 // gives its length, 0 too.
@@ -62,8 +62,8 @@ int pmg_io_watch(struct mg_connection *c, int mask);
 // Reports nothing of it any more, not even errors, until it is watched again.
 void pmg_io_unwatch(struct mg_connection *c);
 
-// Waits for readiness or a wake-up, at most ms (< 0: no limit), sets m->now if it waited, and calls
-// pmg_ready() for each connection that is ready, until m->stop. A signal ends the wait.
+// Waits for readiness or a wake-up, at most ms (< 0: no limit), sets m->now, and calls pmg_ready()
+// for each connection that is ready, until m->stop. A signal ends the wait.
 int pmg_io_wait(struct pmg_mgr *m, int ms);
 void pmg_io_wake(struct pmg_mgr *m); // ends a wait, from any thread; on a board from interrupts
 

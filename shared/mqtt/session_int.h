@@ -68,6 +68,7 @@ struct pmg_mqtt_session {
     uint32_t needed, telling; // subscriptions that are to be asked for, and told of
     uint32_t releases;        // PUBRELs that are to be sent
     uint32_t waiting;         // entries that wait for those behind them
+    uint32_t waited;          // token of the one of them that was sent last
     uint32_t counts[PMG_MQTT_COUNTS];
     uint64_t expiry_due; // no message without an id expires before this; 0: none does at all
     size_t bytes;        // of the entries, those that are to be told of, too

@@ -205,10 +205,24 @@ static int send_message(pmg_mqtt_session_t *s, pmg_mqtt_entry_t *e) {
     if (s->sent++ == 0) {
         q->heard = 0;
     }
-    if (!e->waits) {
+    if (e->waits) {
+        s->waited = e->token;
+    } else {
         s->unsent = e->next;
     }
     return 0;
+}
+
+// They take turns: not each of them need be one at which the link ends.
+static pmg_mqtt_entry_t *next_waiting(const pmg_mqtt_session_t *s) {
+    pmg_mqtt_entry_t *first = NULL;
+    for (pmg_mqtt_entry_t *e = s->first; e != NULL; e = e->next) {
+        if (e->waits && e->token > s->waited) {
+            return e;
+        }
+        first = first == NULL && e->waits ? e : first;
+    }
+    return first;
 }
 
 // In order, but for those that wait: each of them alone, when the server has all others.
@@ -216,14 +230,8 @@ static pmg_mqtt_entry_t *next_unsent(pmg_mqtt_session_t *s) {
     while (s->unsent != NULL && s->unsent->waits) {
         s->unsent = s->unsent->next;
     }
-    pmg_mqtt_entry_t *e = s->unsent;
-    if (e == NULL && s->waiting > 0 && s->sent == 0) {
-        e = s->first;
-        while (e != NULL && (!e->waits || e->sent)) {
-            e = e->next;
-        }
-    }
-    return e;
+    bool alone = s->unsent == NULL && s->waiting > 0 && s->sent == 0;
+    return alone ? next_waiting(s) : s->unsent;
 }
 
 static bool may_go(pmg_mqtt_session_t *s) {

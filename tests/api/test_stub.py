@@ -85,6 +85,8 @@ FAULTS = [
     ("session.queued = 1", "misc"),
     ("MqttSession(manager, 'mqtt://h', 'x', nonsense=1)", "call-arg"),
     ("client.get('http://h', nonsense=1)", "call-arg"),
+    ("client.Session().get('http://h', max_body=9)", "call-arg"),
+    ("client.get('http://h', stream='yes')", "arg-type"),
     ("client.get(7)", "arg-type"),
     ("client.get('http://h').text = 'x'", "misc"),
     ("client.post('http://h', data=7)", "arg-type"),
@@ -110,7 +112,9 @@ def test_stub_and_module_agree(tmp_path):
     # Without the kit for tests, which has annotations and no stub, and programs that run when imported.
     installed = Path(find_spec("pymongoose").origin).parent
     shutil.copytree(
-        installed, tmp_path / "pymongoose", ignore=shutil.ignore_patterns("testing", "__pycache__")
+        installed,
+        tmp_path / "pymongoose",
+        ignore=shutil.ignore_patterns("testing", "flash", "__pycache__"),
     )
     # It is made when asked for, and for `import *` alone: the stub's names are the list.
     (tmp_path / "allowed").write_text("pymongoose.__all__\n")

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A device script that makes requests when it is told to."""
 
+import hashlib
+
 SCRIPT = """
 import json
 from pymongoose import client
@@ -31,3 +33,8 @@ def fetched(device, port, path, more="", method="get", scheme="http"):
     """What a call gives, as JSON."""
     url = f"{scheme}://{device.peer}:{port}{path}"
     return device.eval(f"client.{method}({url!r}, {more}).json()", 30)
+
+
+def digest(data):
+    """What check() gives for these bytes."""
+    return len(data), hashlib.sha256(data).hexdigest()

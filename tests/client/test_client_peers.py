@@ -4,16 +4,11 @@
 import hashlib
 
 import pytest
-from client_script import SCRIPT, fetched
+from client_script import fetched
 from peers.clients import here
 from peers.http_servers import Site, nginx, own_context, pattern, python_files, squid
-from peers.pki import NOW, pki
+from peers.pki import pki
 from peers.tls_servers import tinyproxy
-
-
-@pytest.fixture
-def device(shared):
-    return shared(SCRIPT, now=int(NOW.timestamp()))
 
 
 @pytest.fixture
@@ -139,6 +134,9 @@ def test_a_proxy(device, proxy, trust, tmp_path):
             seen = device.eval(f"s.get({secure!r}).json()")
             assert (seen["path"], "via" in seen["headers"]) == ("/echo?y=1", False)
             assert seen["headers"]["host"] == f"{here()}:{safe.port}"
+        own = "headers={'Host': 'own.test'}"
+        assert device.eval(f"s.get({secure!r}, {own}).json()")["headers"]["host"] == "own.test"
+        assert device.eval(f"s.get({clear!r}, {own}).status_code") == 200
         assert len(set(safe.peers)) == 1
         device.exec("s.close()")
 

@@ -7,16 +7,9 @@ import socket
 import threading
 
 import pytest
-from client_script import SCRIPT
 from peers.clients import Server, free_port, here, seconds
-from peers.pki import NOW
 
 OK = "HTTP/1.1 200 OK\r\n"
-
-
-@pytest.fixture
-def device(shared):
-    return shared(SCRIPT, now=int(NOW.timestamp()))
 
 
 @pytest.fixture
@@ -275,25 +268,43 @@ def test_inside_a_handler(device):
     assert found[-1] == "ValueError"
 
 
-def test_ctrl_c_at_once(device):
+INTERRUPTED = {
+    "waiting": ("", "client.get(url, timeout=1000)"),
+    "reading": (
+        OK + "Content-Length: 99\r\n\r\nabc",
+        "client.get(url, timeout=1000, stream=True).content",
+    ),
+    "saving": (
+        OK + "Content-Length: 99\r\n\r\nabc",
+        "client.get(url, timeout=1000, stream=True).save(folder + '/x')",
+    ),
+}
+
+
+@pytest.mark.parametrize("case", INTERRUPTED)
+def test_ctrl_c_at_once(folder, device, case):
+    said, call = INTERRUPTED[case]
     came = threading.Event()
 
     def talk(raw):
         raw.recv_exactly_head()
+        raw.send(said)
         came.set()
         while raw.recv():
             pass
 
     device.exec(
+        f"folder = {folder!r}\n"
+        "import os\n"
         "def wait(url):\n"
-        "  try: client.get(url, timeout=1000)\n"
-        "  except KeyboardInterrupt: return live()\n"
+        f"  try: {call}\n"
+        "  except KeyboardInterrupt: return live(), os.listdir(folder)\n"
     )
     with Server(talk) as server:
         device._write(f"eval {f'wait({chr(34)}http://{device.peer}:{server.port}/{chr(34)})'!r}")
         assert came.wait(seconds())
         device.interrupt()
-        assert device._answer(10) == (0, 0, 0, 0)
+        assert device._answer(10) == ((0, 0, 0, 0), [])
 
 
 FLAT = """

@@ -6,6 +6,7 @@ import socket
 
 import pytest
 from peers.clients import free_port
+from peers.faults import faulty  # noqa: F401
 from peers.names import AAAA, LOOKUPS, A, NameServer, answer, record
 
 #: Long enough for a loaded machine, too short for one silent address of the old kind (3 s each).
@@ -97,6 +98,40 @@ def test_many_silent_addresses(device):
         running.exec(f"look('many.test', scheme='tcp', port={port})")
         running.until("done('many.test')", 20000)
         assert seen(running, "many.test")[2] == ("CONNECT", "127.0.0.1")
+
+
+HANDED_OVER = """
+import os
+
+def descriptors():
+    return len(os.listdir("/proc/self/fd"))
+
+def opened(c, ev, data):
+    if ev == MG_EV_RESOLVE:
+        fail_watch(2)  # not of the attempt, but of the connection that takes its socket
+    log.append(event_name(ev)[6:])
+
+log = []
+m = Manager(dns=[peer("udp", PARAMS["dns"])])
+before = descriptors()
+c = m.connect("tcp://two.test:%d" % PARAMS["port"], opened)
+serve(m)
+"""
+
+
+@pytest.mark.needs("native-speed", "host-network", "epoll")
+def test_a_socket_that_cannot_be_handed_over(faulty):  # noqa: F811
+    """Its descriptor is not lost with it, and the next address is tried."""
+    port = free_port()
+    with socket.create_server(("127.0.0.2", port)), socket.create_server(("127.0.0.3", port)):
+        with zone(two=["127.0.0.2", "127.0.0.3"]) as server:
+            running = faulty(HANDED_OVER, dns=server.port, port=port)
+            running.expect("SERVING")
+            running.until("'CONNECT' in log")
+            assert running.eval("c.remote_addr[0]") == "127.0.0.3"
+            running.exec("c.close()")
+            running.until("'CLOSE' in log")
+            running.until("descriptors() == before")
 
 
 @pytest.mark.needs("host-network")

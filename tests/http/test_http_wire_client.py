@@ -45,11 +45,14 @@ def start(port, userdata=None, method="GET", target="/"):
     if method:
         conns[0].http_request(method, target)
 
-def by_hand(port, end, *lines):
+def by_hand(port, ahead, end, *lines):
     start(port, None, None)
+    if ahead:
+        conns[0].http_basic_auth("me", "secret")
     for line in lines:
         conns[0].send(line + end)
-    conns[0].http_basic_auth("me", "secret")
+    if not ahead:
+        conns[0].http_basic_auth("me", "secret")
     conns[0].send(end)
 
 def two(port):
@@ -206,24 +209,30 @@ HEADS = {
     "none": ("\r\n", "GET / HTTP/1.1"),
     "bare-lf": ("\n", "GET / HTTP/1.1", "Host: x"),
     "bare-lf-none": ("\n", "GET / HTTP/1.1"),
+    "blank-line": ("\r\n", "\r\nGET / HTTP/1.1", "Host: x"),
+    "blank-line-none": ("\r\n", "\r\nGET / HTTP/1.1"),
+    "bare-lf-blank-lines": ("\n", "\n\nGET / HTTP/1.1"),
 }
 
 
+@pytest.mark.parametrize("ahead", [False, True])
 @pytest.mark.parametrize("case", HEADS)
-def test_credentials_complete_a_head_by_hand(client, case):
+def test_credentials_complete_a_head_by_hand(client, case, ahead):
     end = HEADS[case][0]
 
     def talk(raw):
-        head = raw.recv_until(2 * end.encode()).decode()
+        head = ""
+        while 2 * end not in head.lstrip():
+            head += raw.recv(4096).decode()
         raw.send(f"HTTP/1.1 200 OK\r\nConnection: close\r\nContent-Length: {len(head)}\r\n\r\n")
         raw.send(head)
         raw.closed()
 
     with Server(talk) as server:
-        client.exec(f"by_hand({server.port}, *{HEADS[case]!r})")
+        client.exec(f"by_hand({server.port}, {ahead}, *{HEADS[case]!r})")
         client.until("('close',) in log")
     head = client.eval("log")[0][2].decode()
-    assert head.startswith("GET / HTTP/1.1" + end)
+    assert head.lstrip().startswith("GET / HTTP/1.1" + end)
     assert "Authorization: Basic bWU6c2VjcmV0\r\n" in head
     assert head.count("Host:") == 1
     assert head.endswith(2 * end)

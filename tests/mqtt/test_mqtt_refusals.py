@@ -187,6 +187,28 @@ def test_what_is_behind_a_message_that_is_always_cut_gets_through(script, versio
     assert [t[0] for t in told] == [1, 3, 4, 2]
 
 
+def test_messages_that_were_cut_take_turns(script):  # noqa: F811
+    """A link that was bad for all of them sets them aside alike; then the server resets at one alone."""
+    turns = []
+
+    def talk(raw):
+        turns.append(raw)
+        seen = []
+        raw.send(KEPT)
+        while (got := read_packet(raw)) is not None and got[0] == PUBLISH:
+            seen.append(payload(got))
+            if seen[-1] == b"bad" or len(turns) < 10:
+                raw.reset()
+                break
+            raw.send(ack(PUBACK, mid(got)))
+        return seen
+
+    publishes = "[s.publish('t', x, 1) for x in ('bad', 'a', 'b')]"
+    results = conversation(script, [talk] * 10, publishes, "len(told) == 2", retry_max=40)
+    assert results == [[b"bad"]] * 6 + [[b"a"], [b"b"], [b"bad"], [b"a", b"b", b"bad"]]
+    assert script.eval("told[:2]") == [(2, "acknowledged", 0), (3, "acknowledged", 0)]
+
+
 def test_a_cut_in_order_while_messages_come_is_no_evidence(script):  # noqa: F811
     """The server has messages on their way when the link ends: another look, behind a ping."""
 

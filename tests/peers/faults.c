@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Preloaded into a Python under test: has its n-th allocation from now fail, or its source of random
-// numbers, as bytes of the file say that PMG_FAULTS names (faults.py). glibc alone.
+// Preloaded into a Python under test: has its n-th allocation from now fail, its n-th descriptor that epoll
+// is given, or its source of random numbers, as bytes of the file say that PMG_FAULTS names (faults.py).
+// glibc alone.
 #define _GNU_SOURCE
 #include <errno.h>
 #include <fcntl.h>
@@ -10,6 +11,7 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
 #include <sys/syscall.h>
@@ -21,6 +23,7 @@ typedef struct {
     uint8_t onward;     // and all after it
     uint8_t no_random;
     uint32_t failed; // allocations that did
+    uint8_t watch;   // the descriptor that epoll does not take; 0: none
 } faults_t;
 
 static faults_t off, *faults = &off;
@@ -60,6 +63,14 @@ ssize_t getrandom(void *buf, size_t len, unsigned flags) {
         return -1;
     }
     return syscall(SYS_getrandom, buf, len, flags);
+}
+
+int epoll_ctl(int set, int what, int fd, struct epoll_event *ev) {
+    if (what == EPOLL_CTL_ADD && faults->watch > 0 && --faults->watch == 0) {
+        errno = ENOSPC;
+        return -1;
+    }
+    return (int)syscall(SYS_epoll_ctl, set, what, fd, ev);
 }
 
 int getentropy(void *buf, size_t len) {

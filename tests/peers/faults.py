@@ -2,7 +2,7 @@
 """Memory and random numbers that fail when a script says so, by a library that is preloaded.
 
 A module that takes the fixture `faulty` imports it; in its scripts fault() arms and disarms, and
-failures() tells how many allocations failed so far.
+failures() tells how many allocations failed so far, fail_watch() has epoll refuse a descriptor.
 """
 
 from __future__ import annotations
@@ -22,6 +22,11 @@ def fault(alloc=0, onward=False, random=False):
     _faults.seek(0)
     _faults.write(bytes([alloc & 255, alloc >> 8, onward, random]))
 
+def fail_watch(n):
+    # 0 again: it has failed
+    _faults.seek(8)
+    _faults.write(bytes([n]))
+
 def failures():
     _faults.seek(4)
     return int.from_bytes(_faults.read(4), "little")
@@ -40,7 +45,7 @@ def _library(folder):
 def faulty(target, device, tmp_path, tmp_path_factory):
     """As `device`, with DEVICE in front of the script. Not where a sanitizer owns the allocator."""
     control = tmp_path / "faults"
-    control.write_bytes(bytes(8))
+    control.write_bytes(bytes(12))
     library = _library(tmp_path_factory.getbasetemp())
 
     def start(source, **params):

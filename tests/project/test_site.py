@@ -63,6 +63,9 @@ def test_signatures_are_pythons(site):
     assert "reply(status_code: int, body: Data = b'', headers: Headers | None = None)" in page
     assert "Raises ValueError for a status outside 200 to 999" in page.replace("\n", " ")
     assert "never" not in re.search(r"class pymongoose\.Connection.*", page)[0]
+    page = re.sub(r"<[^>]+>", "", (site / "api-client.html").read_text())
+    assert "get(url: str, **kwargs: OnceOptions) " in page
+    assert re.search(r"class pymongoose\.client\.Options\b.*?\n\s*proxies: Mapping", page, re.S)
 
 
 @pytest.mark.timeout(300)

@@ -6,10 +6,12 @@ TypeError. Not for handlers, timers and scheduled callbacks: there it is an erro
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
+from os import PathLike
 from types import TracebackType
-from typing import IO, Any, TypeAlias
+from typing import IO, Any, TypeAlias, TypedDict
 
 from pymongoose import Error, TlsOpts
+from typing_extensions import Unpack
 
 _Bytes: TypeAlias = bytes | bytearray | memoryview
 _Pairs: TypeAlias = Mapping[str, Any] | Iterable[tuple[str, Any]]
@@ -26,6 +28,38 @@ _Fields: TypeAlias = Mapping[str, str | int | None] | Iterable[tuple[str, str | 
 _Auth: TypeAlias = tuple[str, str]
 _Seconds: TypeAlias = float | tuple[float | None, float | None] | Mapping[str, float | None]
 """Seconds for each phase; (connect, read); or by name: connect, tls, send, first_byte, read, total."""
+
+class _Options(TypedDict, total=False):
+    """Keywords of a session's request. None is what the session has, else what is usual."""
+
+    params: _Pairs | str | None
+    """For the query: a dict or pairs, or its text. A list as value gives several."""
+    json: Any
+    """The body, sent as JSON."""
+    data: _Body | None
+    """The body; a dict or pairs go out as a form, an iterator's pieces in chunks."""
+    files: _Files | None
+    """A form with files: each a file, the content, or (filename, content, type, headers)."""
+    headers: _Fields | None
+    """A dict or pairs. None as value leaves out a header that is sent otherwise."""
+    auth: _Auth | None
+    """(user, password)."""
+    timeout: _Seconds | None
+    """The most that it waits."""
+    tls: TlsOpts | None
+    """Whom to trust, or an own certificate."""
+    stream: bool
+    """True: the response is there as soon as its head is. False if it is not given."""
+    allow_redirects: bool
+    """True if it is not given, for head() False."""
+    proxies: Mapping[str, str] | None
+    """By scheme, http and https; "no": hosts that are reached without."""
+
+class _OnceOptions(_Options, total=False):
+    """Keywords of a request on a connection of its own: those of a session's, and its limit."""
+
+    max_body: int | None
+    """The largest body in bytes, decoded."""
 
 class RequestError(Error):
     """A request failed. `errno` is set where there is one that fits."""
@@ -99,7 +133,9 @@ class Response:
         self, chunk_size: int | None = None, decode_unicode: bool = False
     ) -> Iterator[Any]:
         """The lines of the body, bytes, or str with `decode_unicode`."""
-    def save(self, path: str, progress: Callable[[int, int | None], object] | None = None) -> int:
+    def save(
+        self, path: str | PathLike[str], progress: Callable[[int, int | None], object] | None = None
+    ) -> int:
         """Writes the body into a file, which appears when it is whole; its size.
 
         progress(done, total) is called after each piece, total is None where it is not known."""
@@ -144,142 +180,21 @@ class Session:
         pool_keep: int = 4,
         pool_idle: float = 30,
     ) -> None: ...
-    def request(
-        self,
-        method: str,
-        url: str,
-        *,
-        params: _Pairs | str | None = None,
-        json: Any = None,
-        data: _Body | None = None,
-        files: _Files | None = None,
-        headers: _Fields | None = None,
-        auth: _Auth | None = None,
-        timeout: _Seconds | None = None,
-        tls: TlsOpts | None = None,
-        stream: bool = False,
-        allow_redirects: bool = True,
-        proxies: Mapping[str, str] | None = None,
-    ) -> Response:
+    def request(self, method: str, url: str, **kwargs: Unpack[_Options]) -> Response:
         """Any method."""
-    def get(
-        self,
-        url: str,
-        *,
-        params: _Pairs | str | None = None,
-        json: Any = None,
-        data: _Body | None = None,
-        files: _Files | None = None,
-        headers: _Fields | None = None,
-        auth: _Auth | None = None,
-        timeout: _Seconds | None = None,
-        tls: TlsOpts | None = None,
-        stream: bool = False,
-        allow_redirects: bool = True,
-        proxies: Mapping[str, str] | None = None,
-    ) -> Response:
+    def get(self, url: str, **kwargs: Unpack[_Options]) -> Response:
         """GET."""
-    def post(
-        self,
-        url: str,
-        *,
-        params: _Pairs | str | None = None,
-        json: Any = None,
-        data: _Body | None = None,
-        files: _Files | None = None,
-        headers: _Fields | None = None,
-        auth: _Auth | None = None,
-        timeout: _Seconds | None = None,
-        tls: TlsOpts | None = None,
-        stream: bool = False,
-        allow_redirects: bool = True,
-        proxies: Mapping[str, str] | None = None,
-    ) -> Response:
+    def post(self, url: str, **kwargs: Unpack[_Options]) -> Response:
         """POST."""
-    def put(
-        self,
-        url: str,
-        *,
-        params: _Pairs | str | None = None,
-        json: Any = None,
-        data: _Body | None = None,
-        files: _Files | None = None,
-        headers: _Fields | None = None,
-        auth: _Auth | None = None,
-        timeout: _Seconds | None = None,
-        tls: TlsOpts | None = None,
-        stream: bool = False,
-        allow_redirects: bool = True,
-        proxies: Mapping[str, str] | None = None,
-    ) -> Response:
+    def put(self, url: str, **kwargs: Unpack[_Options]) -> Response:
         """PUT."""
-    def patch(
-        self,
-        url: str,
-        *,
-        params: _Pairs | str | None = None,
-        json: Any = None,
-        data: _Body | None = None,
-        files: _Files | None = None,
-        headers: _Fields | None = None,
-        auth: _Auth | None = None,
-        timeout: _Seconds | None = None,
-        tls: TlsOpts | None = None,
-        stream: bool = False,
-        allow_redirects: bool = True,
-        proxies: Mapping[str, str] | None = None,
-    ) -> Response:
+    def patch(self, url: str, **kwargs: Unpack[_Options]) -> Response:
         """PATCH."""
-    def delete(
-        self,
-        url: str,
-        *,
-        params: _Pairs | str | None = None,
-        json: Any = None,
-        data: _Body | None = None,
-        files: _Files | None = None,
-        headers: _Fields | None = None,
-        auth: _Auth | None = None,
-        timeout: _Seconds | None = None,
-        tls: TlsOpts | None = None,
-        stream: bool = False,
-        allow_redirects: bool = True,
-        proxies: Mapping[str, str] | None = None,
-    ) -> Response:
+    def delete(self, url: str, **kwargs: Unpack[_Options]) -> Response:
         """DELETE."""
-    def head(
-        self,
-        url: str,
-        *,
-        params: _Pairs | str | None = None,
-        json: Any = None,
-        data: _Body | None = None,
-        files: _Files | None = None,
-        headers: _Fields | None = None,
-        auth: _Auth | None = None,
-        timeout: _Seconds | None = None,
-        tls: TlsOpts | None = None,
-        stream: bool = False,
-        allow_redirects: bool = False,
-        proxies: Mapping[str, str] | None = None,
-    ) -> Response:
+    def head(self, url: str, **kwargs: Unpack[_Options]) -> Response:
         """HEAD; redirects are not followed."""
-    def options(
-        self,
-        url: str,
-        *,
-        params: _Pairs | str | None = None,
-        json: Any = None,
-        data: _Body | None = None,
-        files: _Files | None = None,
-        headers: _Fields | None = None,
-        auth: _Auth | None = None,
-        timeout: _Seconds | None = None,
-        tls: TlsOpts | None = None,
-        stream: bool = False,
-        allow_redirects: bool = True,
-        proxies: Mapping[str, str] | None = None,
-    ) -> Response:
+    def options(self, url: str, **kwargs: Unpack[_Options]) -> Response:
         """OPTIONS."""
     def close(self) -> None:
         """Closes its connections."""
@@ -292,147 +207,26 @@ class Session:
         /,
     ) -> None: ...
 
-def request(
-    method: str,
-    url: str,
-    *,
-    max_body: int | None = None,
-    params: _Pairs | str | None = None,
-    json: Any = None,
-    data: _Body | None = None,
-    files: _Files | None = None,
-    headers: _Fields | None = None,
-    auth: _Auth | None = None,
-    timeout: _Seconds | None = None,
-    tls: TlsOpts | None = None,
-    stream: bool = False,
-    allow_redirects: bool = True,
-    proxies: Mapping[str, str] | None = None,
-) -> Response:
-    """One request on a connection of its own. `max_body`: the largest body, decoded."""
+def request(method: str, url: str, **kwargs: Unpack[_OnceOptions]) -> Response:
+    """One request on a connection of its own."""
 
-def get(
-    url: str,
-    *,
-    max_body: int | None = None,
-    params: _Pairs | str | None = None,
-    json: Any = None,
-    data: _Body | None = None,
-    files: _Files | None = None,
-    headers: _Fields | None = None,
-    auth: _Auth | None = None,
-    timeout: _Seconds | None = None,
-    tls: TlsOpts | None = None,
-    stream: bool = False,
-    allow_redirects: bool = True,
-    proxies: Mapping[str, str] | None = None,
-) -> Response:
+def get(url: str, **kwargs: Unpack[_OnceOptions]) -> Response:
     """GET."""
 
-def post(
-    url: str,
-    *,
-    max_body: int | None = None,
-    params: _Pairs | str | None = None,
-    json: Any = None,
-    data: _Body | None = None,
-    files: _Files | None = None,
-    headers: _Fields | None = None,
-    auth: _Auth | None = None,
-    timeout: _Seconds | None = None,
-    tls: TlsOpts | None = None,
-    stream: bool = False,
-    allow_redirects: bool = True,
-    proxies: Mapping[str, str] | None = None,
-) -> Response:
+def post(url: str, **kwargs: Unpack[_OnceOptions]) -> Response:
     """POST."""
 
-def put(
-    url: str,
-    *,
-    max_body: int | None = None,
-    params: _Pairs | str | None = None,
-    json: Any = None,
-    data: _Body | None = None,
-    files: _Files | None = None,
-    headers: _Fields | None = None,
-    auth: _Auth | None = None,
-    timeout: _Seconds | None = None,
-    tls: TlsOpts | None = None,
-    stream: bool = False,
-    allow_redirects: bool = True,
-    proxies: Mapping[str, str] | None = None,
-) -> Response:
+def put(url: str, **kwargs: Unpack[_OnceOptions]) -> Response:
     """PUT."""
 
-def patch(
-    url: str,
-    *,
-    max_body: int | None = None,
-    params: _Pairs | str | None = None,
-    json: Any = None,
-    data: _Body | None = None,
-    files: _Files | None = None,
-    headers: _Fields | None = None,
-    auth: _Auth | None = None,
-    timeout: _Seconds | None = None,
-    tls: TlsOpts | None = None,
-    stream: bool = False,
-    allow_redirects: bool = True,
-    proxies: Mapping[str, str] | None = None,
-) -> Response:
+def patch(url: str, **kwargs: Unpack[_OnceOptions]) -> Response:
     """PATCH."""
 
-def delete(
-    url: str,
-    *,
-    max_body: int | None = None,
-    params: _Pairs | str | None = None,
-    json: Any = None,
-    data: _Body | None = None,
-    files: _Files | None = None,
-    headers: _Fields | None = None,
-    auth: _Auth | None = None,
-    timeout: _Seconds | None = None,
-    tls: TlsOpts | None = None,
-    stream: bool = False,
-    allow_redirects: bool = True,
-    proxies: Mapping[str, str] | None = None,
-) -> Response:
+def delete(url: str, **kwargs: Unpack[_OnceOptions]) -> Response:
     """DELETE."""
 
-def head(
-    url: str,
-    *,
-    max_body: int | None = None,
-    params: _Pairs | str | None = None,
-    json: Any = None,
-    data: _Body | None = None,
-    files: _Files | None = None,
-    headers: _Fields | None = None,
-    auth: _Auth | None = None,
-    timeout: _Seconds | None = None,
-    tls: TlsOpts | None = None,
-    stream: bool = False,
-    allow_redirects: bool = False,
-    proxies: Mapping[str, str] | None = None,
-) -> Response:
+def head(url: str, **kwargs: Unpack[_OnceOptions]) -> Response:
     """HEAD; redirects are not followed."""
 
-def options(
-    url: str,
-    *,
-    max_body: int | None = None,
-    params: _Pairs | str | None = None,
-    json: Any = None,
-    data: _Body | None = None,
-    files: _Files | None = None,
-    headers: _Fields | None = None,
-    auth: _Auth | None = None,
-    timeout: _Seconds | None = None,
-    tls: TlsOpts | None = None,
-    stream: bool = False,
-    allow_redirects: bool = True,
-    proxies: Mapping[str, str] | None = None,
-) -> Response:
+def options(url: str, **kwargs: Unpack[_OnceOptions]) -> Response:
     """OPTIONS."""

@@ -354,7 +354,12 @@ int pmg_io_give(struct mg_connection *from, struct mg_connection *to) {
     set_fd(to, fd_of(from));
     set_fd(from, -1);
     pmg_x(to)->io_mask = PMG_IO_WRITE;
-    return pmg_io_watch(to, PMG_IO_WRITE);
+    int err = pmg_io_watch(to, PMG_IO_WRITE);
+    if (err < 0) { // the next attempt's would stand over it, and nobody close it
+        set_fd(from, fd_of(to));
+        set_fd(to, -1);
+    }
+    return err;
 }
 
 size_t pmg_io_unsent(struct mg_connection *c) {

@@ -5,16 +5,15 @@
 from _pymongoose import _in_handler
 
 from pymongoose import Error, Manager, millis
-from pymongoose.fetch import (
-    END,
-    PIECE,
+from pymongoose.pool import Pool
+from pymongoose.request import END, PIECE
+from pymongoose.response import (
     Headers,  # noqa: F401
     HTTPError,  # noqa: F401
-    Pool,
     RequestError,
     Timeout,  # noqa: F401
 )
-from pymongoose.fetch import Response as _Base
+from pymongoose.response import Response as _Base
 
 _HERE = (
     "client waits for its answers, which a handler, a timer's or a scheduled callback must not: "
@@ -36,6 +35,7 @@ class Response(_Base):
     """A response. Close it, or read it to its end, if it was asked for with stream=True."""
 
     _content = None
+    _rest = None  # (bytes, how many of them were given) of an iterator that was left
     _session = None
     _ours = False  # the session ends with it
 
@@ -62,6 +62,12 @@ class Response(_Base):
             if self._content:
                 yield self._content
             return
+        if fetch.stream and self._session is None:
+            raise Error("the body was read already, or the response closed")
+        if self._rest:
+            (rest, at), self._rest = self._rest, None
+            if at < len(rest):
+                yield rest[at:]
         try:
             while True:
                 piece = fetch.take()
@@ -72,6 +78,8 @@ class Response(_Base):
                     break
                 else:
                     self._session._more(fetch)
+        except GeneratorExit:  # another iterator may go on
+            raise
         except BaseException:
             self.close()
             raise
@@ -79,29 +87,43 @@ class Response(_Base):
 
     def iter_content(self, chunk_size=None):
         """The body in pieces of `chunk_size` bytes, of any size without."""
-        rest = b""
+        if chunk_size is not None and chunk_size < 1:
+            raise ValueError("chunk_size must be 1 at least, or None")
+        parts, have = [], 0
         for piece in self._pieces():
             if chunk_size is None:
                 yield piece
                 continue
-            rest += piece
-            while len(rest) >= chunk_size:
-                yield rest[:chunk_size]
-                rest = rest[chunk_size:]
-        if rest:
-            yield rest
+            at = 0
+            while have + len(piece) - at >= chunk_size:
+                end = at + chunk_size - have
+                parts.append(piece[at:end])
+                self._rest = piece, end
+                yield b"".join(parts)
+                parts, have, at = [], 0, end
+            self._rest = None
+            if at < len(piece):
+                parts.append(piece[at:])
+                have += len(piece) - at
+        if parts:
+            yield b"".join(parts)
 
     def iter_lines(self, chunk_size=None, decode_unicode=False):
         """The lines of the body, without their ends."""
-        rest = b""
+        parts = []
         for piece in self._pieces():
-            lines = (rest + piece).split(b"\n")
-            rest = lines.pop()
+            lines = piece.split(b"\n")
+            parts.append(lines[0])
+            if len(lines) == 1:
+                continue
+            lines[0] = b"".join(parts)
+            parts = [lines.pop()]
             for line in lines:
                 line = line[:-1] if line.endswith(b"\r") else line
-                yield line.decode() if decode_unicode else line
+                yield self._text(line) if decode_unicode else line
+        rest = b"".join(parts)
         if rest:
-            yield rest.decode() if decode_unicode else rest
+            yield self._text(rest) if decode_unicode else rest
 
     def __iter__(self):
         return self.iter_content()
@@ -110,13 +132,16 @@ class Response(_Base):
         """Writes the body into a file, which appears when it is whole; returns its size.
 
         progress(done, total) is called after each piece; total is None if it is not known."""
-        saving = self._saving(path, progress)
+        saving = None
         try:
+            saving = self._saving(path, progress)
             for piece in self._pieces():
                 saving.write(piece)
             return saving.end()
         finally:
-            saving.close()
+            self.close()
+            if saving:
+                saving.close()
 
     def close(self):
         """Ends it, and its connection if there is more to come."""
@@ -151,11 +176,11 @@ class Session(Pool):
             limits["max_body"] = self.max_body
         self.manager = Manager(None, **limits)
 
-    def request(self, method, url, **options):
+    def request(self, method, url, **kwargs):
         """Sends a request and gives its Response, with stream=True as soon as its head is here."""
         if _in_handler():
             raise RequestError(_HERE, 16)  # EBUSY
-        fetch = self.prepare(method, url, **options)
+        fetch = self.prepare(method, url, **kwargs)
         if self.manager is None:
             self._open()
         elif self.idle:

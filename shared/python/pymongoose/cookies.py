@@ -10,6 +10,12 @@ def _until(number):
     return millis() + number * 1000
 
 
+def _past(date):
+    """Is it before this was written? Servers take such a date to delete."""
+    words = date.replace("-", " ").split()
+    return any([len(each) == 4 and each.isdigit() and int(each) < 2026 for each in words])
+
+
 class Jar:
     """A value stands under (domain, path, name). `Expires` in the past deletes; otherwise such a cookie
     lasts as long as the session does, since a board may not know the time."""
@@ -20,6 +26,7 @@ class Jar:
     def take(self, fetch, headers):
         secure, host, _ = fetch.at
         host = host.lower()
+        number = host.replace(".", "").isdigit()  # an address, which has no domain
         for line in headers.get_all("set-cookie"):
             first, _, rest = line.partition(";")
             name, sep, value = first.partition("=")
@@ -42,11 +49,11 @@ class Jar:
                         until = _until(int(word))
                     except ValueError:
                         pass
-                elif key == "expires" and until is None and "1970" in word:
+                elif key == "expires" and until is None and _past(word):
                     until = 0
             if not exact and domain == host:
-                exact = "." not in host or host.replace(".", "").isdigit()
-            elif not exact and not (host.endswith("." + domain) and "." in domain):
+                exact = "." not in host or number
+            elif not exact and (number or not (host.endswith("." + domain) and "." in domain)):
                 continue  # another's
             if only and not secure:
                 continue

@@ -8,10 +8,6 @@ of a body while wants() is true, and polls no longer than left() says. A Pool ke
 """
 
 import errno
-import os
-import sys
-
-from _pymongoose import __version__
 
 from pymongoose import (
     MG_EV_CLOSE,
@@ -24,617 +20,47 @@ from pymongoose import (
     MG_EV_TLS_HS,
     MG_EV_WRITE,
     Error,
-    base64_encode,
-    json_get,
     millis,
     url_decode,
-    url_encode,
-    url_host,
     url_join,
     url_pass,
-    url_port,
     url_uri,
     url_user,
 )
+from pymongoose.request import (
+    BODY,
+    CONNECT,
+    END,
+    FIELDS,
+    FIRST,
+    MARK,
+    MICROPYTHON,
+    PHASES,
+    POOL,
+    READ,
+    SAID,
+    SEND,
+    TIMES,
+    TLS,
+    TOTAL,
+    USER_AGENT,
+    authorization,
+    bare,
+    basic,
+    quoted,
+    split,
+)
+from pymongoose.response import REDIRECTS, RequestError, Timeout
 
-MICROPYTHON = sys.implementation.name == "micropython"
-USER_AGENT = "pymongoose/" + __version__
-# A board has no room for the 32 KB that undoing gzip takes, unless the program asks for it.
-FIELDS = [("User-Agent", USER_AGENT), ("Accept", "*/*")]
-if not MICROPYTHON:
-    FIELDS.append(("Accept-Encoding", "gzip, deflate"))
-# A body that is longer goes out in pieces of PIECE, while less than MARK is queued.
-LONG, PIECE, MARK = (1024, 1024, 2048) if MICROPYTHON else (65536, 65536, 131072)
-MAX_REDIRECTS = 10
-# The largest body that is read at once, as the core's max_body.
-BODY = 16384 if MICROPYTHON and sys.platform not in ("linux", "darwin") else 16777216
 REDIRECT_BODY = 65536  # of a page that comes with a redirect; after more the connection is left
 
-# Phases, each with its own time; TOTAL is that of all of them.
-POOL, CONNECT, TLS, SEND, FIRST, READ, TOTAL, END = range(8)
-PHASES = ("pool", "connect", "tls", "send", "first_byte", "read", "total")
-SAID = ("waiting for a connection", "connect", "tls", "send", "first byte", "read", "total")
-TIMES = (60000, 15000, 20000, 60000, 60000, 30000, None)
-
-_METHODS = ("GET", "POST", "PUT", "PATCH", "DELETE", "HEAD", "OPTIONS")
 _SAFE = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE")  # RFC 9110, 9.2.2
-_OURS = ("authorization", "cookie", "proxy-authorization")
-_REDIRECTS = (301, 302, 303, 307, 308)
+_HERE = ("authorization", "cookie", "proxy-authorization", "host")  # not for another origin
+_OURS = _HERE[:3]  # nor for who listens
 
 
 def _number(name, otherwise):
     return getattr(errno, name, otherwise)
-
-
-class RequestError(Error):
-    """A request failed: in `phase`, and `url` is what was asked for."""
-
-    def __init__(self, text, errno=0, phase="", url=""):
-        super().__init__(text)
-        self.errno = errno
-        self.phase = phase
-        self.url = url
-
-
-class Timeout(RequestError):
-    """It took too long: `phase` says what."""
-
-
-class HTTPError(RequestError):
-    """Of raise_for_status(): `response` has a status from 400 on."""
-
-    response = None
-
-
-class Headers:
-    """The header fields of a response, found in any case."""
-
-    def __init__(self, pairs):
-        self._pairs = pairs
-
-    def get_all(self, name):
-        name = name.lower()
-        return [value for key, value in self._pairs if key.lower() == name]
-
-    def get(self, name, default=None):
-        found = self.get_all(name)
-        return ", ".join(found) if found else default
-
-    def __getitem__(self, name):
-        found = self.get_all(name)
-        if not found:
-            raise KeyError(name)
-        return ", ".join(found)
-
-    def __contains__(self, name):
-        return bool(self.get_all(name))
-
-    def __iter__(self):
-        return iter(self.keys())
-
-    def __len__(self):
-        return len(self._pairs)
-
-    def keys(self):
-        return [key for key, _ in self._pairs]
-
-    def values(self):
-        return [value for _, value in self._pairs]
-
-    def items(self):
-        return list(self._pairs)
-
-    def __repr__(self):
-        return "Headers(%r)" % (self._pairs,)
-
-
-def split(url):
-    """(is it https?, host, port), ValueError for what is no URL of HTTP."""
-    if not isinstance(url, str):
-        raise TypeError("url must be str, not " + type(url).__name__)
-    if url.startswith("http://"):
-        secure = False
-    elif url.startswith("https://"):
-        secure = True
-    else:
-        scheme, sep, _ = url.partition("://")
-        if not sep:
-            raise ValueError("the URL has no scheme, write http:// or https:// in front: %r" % url)
-        scheme = scheme.lower()
-        if scheme not in ("http", "https"):
-            raise ValueError("the scheme of the URL is neither http nor https: %r" % url)
-        secure = scheme == "https"
-    host = url_host(url)
-    if not host:
-        raise ValueError("the URL has no host: %r" % url)
-    try:
-        return secure, host, url_port(url)
-    except ValueError as e:  # DecodeError, which a server's handler takes for its peer's fault
-        raise ValueError(str(e)) from None
-
-
-def pairs(data):
-    """(name, value) of a dict or of pairs, a value that is a list as several; None is left out."""
-    found = []
-    for name, value in data.items() if hasattr(data, "items") else data:
-        for each in value if isinstance(value, (list, tuple)) else (value,):
-            if each is not None:
-                found.append((str(name), each))
-    return found
-
-
-def text_of(value):
-    return value if isinstance(value, (str, bytes)) else str(value)
-
-
-def encode(data):
-    """A dict or pairs as a query or form."""
-    parts = [url_encode(name) + "=" + url_encode(text_of(v)) for name, v in pairs(data)]
-    return "&".join(parts)
-
-
-def body_of(data, json, files):
-    """(body, Content-Type) of what the program gave."""
-    kind = None
-    if json is not None:
-        from json import dumps
-
-        if data is not None or files:
-            raise ValueError("json= and data= or files= are different bodies: give one")
-        data, kind = dumps(json), "application/json"
-    elif files:
-        from pymongoose.upload import multipart
-
-        return multipart(pairs(data or ()), pairs_of(files))
-    elif data is None:
-        return None, None
-    elif isinstance(data, dict) or (
-        isinstance(data, (list, tuple)) and data and isinstance(data[0], (list, tuple))
-    ):
-        data, kind = encode(data), "application/x-www-form-urlencoded"
-    if isinstance(data, str):
-        data = data.encode()
-    if not isinstance(data, bytes) or len(data) > LONG:
-        from pymongoose.upload import source
-
-        data = source(data)
-    return data, kind
-
-
-def pairs_of(files):
-    return list(files.items() if hasattr(files, "items") else files)
-
-
-def with_params(url, params):
-    if not params:
-        return url
-    query = params if isinstance(params, str) else encode(params)
-    url, sep, fragment = url.partition("#")
-    if query:
-        url += ("&" if "?" in url else "?") + query
-    return url + sep + fragment
-
-
-def quoted(url):
-    """What may not stand in a URL is percent-encoded, what is so already stays."""
-    for c in url:
-        if not "!" <= c <= "~":
-            return "".join([c if "!" <= c <= "~" else url_encode(c) for c in url])
-    return url
-
-
-def basic(user, password):
-    return "Basic " + base64_encode("%s:%s" % (user, password))
-
-
-def authorization(auth):
-    if auth is None:
-        return None
-    if not isinstance(auth, (tuple, list)) or len(auth) != 2:
-        raise TypeError("auth must be a tuple (user, password)")
-    if ":" in auth[0]:
-        raise ValueError("a user's name has no colon")
-    return basic(auth[0], auth[1])
-
-
-def milliseconds(seconds, name):
-    if seconds is None:
-        return None
-    if isinstance(seconds, bool) or not isinstance(seconds, (int, float)):
-        raise TypeError("timeout must be a number of seconds, not " + type(seconds).__name__)
-    if not seconds > 0:
-        raise ValueError("timeout (%s) must be more than 0 seconds" % name)
-    return max(1, int(min(seconds, 1e6) * 1000))
-
-
-def times(timeout, base=TIMES):
-    """The milliseconds of each phase. `timeout`: seconds for each of them but the wait for a
-    connection, (connect, read), or a dict of those that differ."""
-    if timeout is None:
-        return base
-    if isinstance(timeout, dict):
-        found = list(base)
-        for name in timeout:
-            if name not in PHASES:
-                raise ValueError("timeout has no %r: these are %s" % (name, ", ".join(PHASES)))
-            found[PHASES.index(name)] = milliseconds(timeout[name], name)
-        return found
-    if isinstance(timeout, (tuple, list)):
-        if len(timeout) != 2:
-            raise ValueError("timeout as a tuple is (connect, read)")
-        connect, read = [milliseconds(each, "connect, read") for each in timeout]
-    else:
-        connect = read = milliseconds(timeout, "each phase")
-    return (base[POOL], connect, connect, read, read, read, base[TOTAL])
-
-
-def _environment():
-    if hasattr(os, "getenv"):  # a board has no environment
-        for name in ("http_proxy", "https_proxy", "HTTP_PROXY", "HTTPS_PROXY"):
-            if os.getenv(name):
-                from pymongoose.proxies import from_environment
-
-                return from_environment()
-    return None
-
-
-def _proxies(given):
-    if not isinstance(given, dict):
-        return given
-    from pymongoose.proxies import Proxies
-
-    return Proxies(given)
-
-
-# What has its usual value stands in the class alone: on MicroPython each attribute of an instance costs
-# as much as some calls do.
-
-
-class Link:
-    """One connection of a Pool, for one Fetch at a time."""
-
-    conn = None
-    fetch = None
-    tunnel = None  # host:port beyond a proxy, "" while TLS begins there
-    counted = True
-    gone = False
-    reason = ""
-    since = 0
-
-    def __init__(self, pool, key):
-        self.pool = pool
-        self.key = key
-
-    def event(self, conn, ev, data):
-        fetch = self.fetch
-        step = _STEPS.get(ev)
-        if step:
-            if fetch:
-                try:
-                    step(fetch, data)
-                except Exception as e:
-                    fetch.fail(e)
-        elif ev == MG_EV_ERROR:
-            self.reason = data
-        elif ev == MG_EV_CLOSE:
-            self.gone = True
-            self.pool.lost(self)
-            if fetch:
-                fetch.broke(self.reason)
-            self.conn = None
-
-    def close(self):
-        self.fetch = None
-        if self.conn:
-            self.conn.close()
-
-
-class Pool:
-    """Connections that are in use or kept, and what all requests of a session have in common."""
-
-    _kind = None  # of Response
-    manager = None
-    size = 10
-    keep = 4
-    idle_ms = 30000
-    count = 0
-    idle = ()
-    queue = ()
-    made = None
-    _waits = True  # can a request wait for another to end?
-    headers = {}  # noqa: RUF012
-    auth = None
-    cookies = None
-    timeout = None
-    tls = None
-    proxies = None
-    max_body = None
-    max_redirects = MAX_REDIRECTS
-    _env = False  # what the environment says of proxies
-    _closed = False
-
-    def __init__(
-        self,
-        *,
-        headers=None,
-        auth=None,
-        cookies=False,
-        timeout=None,
-        tls=None,
-        proxies=None,
-        max_redirects=MAX_REDIRECTS,
-        max_body=None,
-        pool_size=10,
-        pool_keep=4,
-        pool_idle=30,
-    ):
-        self.headers = dict(headers or {})
-        self.auth = auth
-        self.timeout = timeout
-        self.tls = tls
-        self.proxies = proxies
-        self.max_redirects = max_redirects
-        self.max_body = max_body
-        self.size = pool_size
-        self.keep = pool_keep
-        self.idle_ms = pool_idle * 1000
-        if cookies:
-            from pymongoose.cookies import Jar
-
-            self.cookies = Jar()
-
-    def prepare(
-        self,
-        method,
-        url,
-        *,
-        params=None,
-        json=None,
-        data=None,
-        files=None,
-        headers=None,
-        auth=None,
-        timeout=None,
-        tls=None,
-        stream=False,
-        allow_redirects=True,
-        proxies=None,
-    ):
-        """The Fetch of a request."""
-        if self._closed:
-            raise Error("the session is closed")
-        if params:
-            url = with_params(url, params)
-        fields = pairs_of(headers) if headers else []
-        if self.headers:
-            names = [name.lower() for name, _ in fields]
-            fields += [f for f in self.headers.items() if f[0].lower() not in names]
-        if method not in _METHODS:
-            method = method.upper()
-        fetch = Fetch(self, method, url, fields, self.auth if auth is None else auth)
-        if json is not None or data is not None or files:
-            fetch.body, kind = body_of(data, json, files)
-            if kind and "content-type" not in [name.lower() for name, _ in fields]:
-                fields.append(("Content-Type", kind))
-        if timeout is not None or self.timeout is not None:
-            fetch.times = times(timeout, times(self.timeout))
-        if tls is None:
-            tls = self.tls
-        if tls is not None:
-            fetch.tls = tls
-        if stream:
-            fetch.stream = True
-        if not allow_redirects:
-            fetch.follow = False
-        if proxies is None:
-            proxies = self.proxies
-            if proxies is None:
-                proxies = self._env
-                if proxies is False:
-                    proxies = self._env = _environment()
-        if proxies:
-            fetch.proxies = _proxies(proxies)
-        return fetch
-
-    def take(self, fetch, key):
-        """Gives the fetch a connection, now or when there is one."""
-        if self.idle:
-            oldest = millis() - self.idle_ms
-            for link in list(self.idle):
-                if link.since < oldest or link.gone:
-                    self.drop(link)
-                elif link.key == key:
-                    self.idle.remove(link)
-                    fetch.attach(link)
-                    return
-        if self.count >= self.size:
-            if not self.idle:
-                if not self._waits:
-                    text = "all %d connections of this session are in use: close() some response"
-                    raise Error(text % self.size)
-                if not self.queue:
-                    self.queue = []
-                self.queue.append(fetch)
-                return
-            self.drop(self.idle[0])
-        self.open(fetch, key)
-
-    def open(self, fetch, key):
-        secure, proxy = key[0], key[3]
-        fetch.link = link = Link(self, key)
-        fetch.phase = CONNECT
-        if proxy:
-            if secure:
-                link.tunnel = "%s:%d" % (key[1], key[2])
-            secure = proxy[0]
-        conn = None
-        if not proxy:
-            try:
-                conn = self.manager.connect(fetch.url, link.event, events=_EVENTS)
-            except ValueError:  # what is not sent, as a fragment, may be anything
-                pass
-        if not conn:
-            at = proxy or key
-            url = "%s://%s:%d" % ("https" if secure else "http", at[1], at[2])
-            conn = self.manager.connect(url, link.event, events=_EVENTS)
-        link.conn = conn
-        self.count += 1
-        if secure:
-            conn.tls_init(self.tls_for(None if proxy else key[4]))
-        link.fetch = fetch
-        if link.gone:
-            fetch.broke(link.reason)
-        else:
-            fetch.ask()
-
-    def tls_for(self, tls, name=None):
-        """TlsOpts for a connection; `name` stands beyond a proxy. Kept: they have the sessions."""
-        if tls is not None and (name is None or tls.name):
-            return tls
-        if self.made is None:
-            self.made = {}
-        found = self.made.get((tls, name))
-        if found is None:
-            from pymongoose import TlsOpts  # which some firmware has not
-
-            given = {}
-            if tls is not None:
-                given = {each: getattr(tls, each) or None for each in ("ca", "cert", "key")}
-                for each in ("skip_verification", "alpn", "legacy"):
-                    given[each] = getattr(tls, each)
-            found = self.made[(tls, name)] = TlsOpts(name=name, **given)
-        return found
-
-    def give(self, link):
-        """A request is done with a connection that can take another."""
-        link.fetch = None
-        if link.gone or link.conn.is_closing:
-            return
-        if self.queue or len(self.idle) < self.keep:
-            link.since = millis()
-            if self.idle:
-                self.idle.append(link)
-            else:
-                self.idle = [link]
-            if self.queue:
-                self.next()
-        else:
-            link.close()
-
-    def drop(self, link):
-        """An idle one ends."""
-        self.idle.remove(link)
-        link.close()
-        self.forget(link)
-
-    def forget(self, link):
-        if link.counted:
-            link.counted = False
-            self.count -= 1
-
-    def lost(self, link):
-        if link in self.idle:
-            self.idle.remove(link)
-        self.forget(link)
-        if self.queue:
-            self.next()
-
-    def next(self):
-        if self.idle or self.count < self.size:
-            fetch = self.queue.pop(0)
-            fetch.later(fetch.again)
-
-    def close(self):
-        """After its Manager."""
-        if self.made:
-            for opts in self.made.values():
-                if MICROPYTHON:  # now, whenever its collector comes
-                    opts.__del__()
-            self.made = None
-
-
-class Response:
-    """What both faces show of a response. `history` are the redirects that led to it."""
-
-    encoding = None
-    _history = ()
-
-    def __init__(self, fetch, status, reason, fields):
-        self._fetch = fetch
-        self._fields = fields
-        self.status_code = status
-        self.reason = reason
-        self.url = fetch.url
-
-    @property
-    def status(self):
-        return self.status_code
-
-    @property
-    def history(self):
-        return list(self._history)
-
-    @property
-    def headers(self):
-        return Headers(self._fields)
-
-    @property
-    def ok(self):
-        return self.status_code < 400
-
-    @property
-    def is_redirect(self):
-        return self.status_code in _REDIRECTS and "location" in self.headers
-
-    def raise_for_status(self):
-        """Raises HTTPError for a status from 400 on."""
-        if self.status_code >= 400:
-            text = "%s %s: the server answers %d %s"
-            text %= (self._fetch.method, self.url, self.status_code, self.reason)
-            e = HTTPError(text, 0, "", self.url)
-            e.response = self
-            raise e
-
-    def _saving(self, path, progress):
-        from pymongoose.saving import Saving
-
-        total = self.headers.get("content-length", "")
-        known = total.isdigit() and not self._fetch.decoder
-        return Saving(path, progress, int(total) if known else None)
-
-    def __repr__(self):
-        return "<Response [%d]>" % self.status_code
-
-    def _text(self, content):
-        charset = self.encoding
-        if charset is None:
-            kind = self.headers.get("content-type", "").lower()
-            charset = kind.partition("charset=")[2].partition(";")[0].strip(" \"'")
-        charset = charset.lower()
-        if charset in ("", "utf-8", "utf8", "us-ascii", "ascii"):
-            try:
-                return content.decode()
-            except UnicodeError:
-                return url_decode(content.replace(b"%", b"%25"))  # U+FFFD for what is no UTF-8
-        if charset in ("iso-8859-1", "latin-1", "latin1"):
-            return "".join([chr(byte) for byte in content])
-        if MICROPYTHON:
-            raise ValueError("this Python cannot decode " + charset)
-        try:
-            return content.decode(charset, "replace")
-        except LookupError:
-            raise ValueError("this Python cannot decode " + charset) from None
-
-    def _json(self, content):
-        import json
-
-        try:
-            if MICROPYTHON:  # whose own parser takes what is cut off
-                return json.loads(json_get(content, "$") or "")
-            return json.loads(content)
-        except ValueError:
-            text = "%s %s: the body is no JSON: %r"
-            raise ValueError(text % (self._fetch.method, self.url, content[:60])) from None
 
 
 class Fetch:
@@ -682,7 +108,7 @@ class Fetch:
         user = url_user(url)
         if self.auth is None and (user or url_pass(url)):
             self.auth = basic(url_decode(user), url_decode(url_pass(url)))
-        return _bare(url)
+        return bare(url)
 
     # What the faces call
 
@@ -779,7 +205,7 @@ class Fetch:
     def trouble(self, text, number, kind=RequestError, phase=None):
         if phase is None:
             phase = min(self.phase, READ)
-        phase = PHASES[phase]
+        phase = "" if phase == END else PHASES[phase]
         text = "%s %s: %s" % (self.method, self.url, text)
         return kind(text, _NUMBERS[number], phase, self.url)
 
@@ -884,7 +310,8 @@ class Fetch:
             host = self.url.partition("://")[2]
             for c in "/?#":
                 host = host.partition(c)[0]
-            fields.append(("Host", host))
+            if "host" not in [name.lower() for name, _ in fields]:
+                fields.append(("Host", host))
             if not link.key[0]:
                 uri = "http://" + host + uri
                 if proxy[3]:
@@ -948,14 +375,14 @@ class Fetch:
                     self.notify()
 
     def _head(self, msg):
-        if not self.stream or self.phase == CONNECT:
+        if self.phase == CONNECT:
             return
         self.got = True
         self.enter(READ)
         status = msg.status()
         if self._moves(status, msg):
             self.link.conn.http_stream_body(max_size=REDIRECT_BODY)
-        else:
+        elif self.stream:
             self.link.conn.http_stream_body(max_size=self.pool.max_body or 0)
             self._respond(status, msg, None)
             self.settled = True
@@ -985,10 +412,12 @@ class Fetch:
             if not piece and self.phase == END and not self.error:
                 coder.finish()
                 piece = coder.read()
-        except (ValueError, OSError) as e:
+        except ValueError as e:
             raise self.trouble("the body cannot be decoded: %s" % e, "EPROTO") from None
         self.decoded += len(piece)
         limit = self.pool.max_body
+        if limit is None and not self.stream:
+            limit = BODY
         if limit and self.decoded > limit:
             text = "the decoded body is larger than max_body, %d bytes" % limit
             raise self.trouble(text, "EMSGSIZE")
@@ -1005,8 +434,14 @@ class Fetch:
                 self._respond(status, msg, msg.body_bytes)
         link = self.link
         self.link = None
-        # It answered before it had all; or is a proxy that may close without a word.
-        if self.unsent or link.conn.send_len or (link.key[3] and not self._kept(link, msg)):
+        # It answered before it had all; goes on in another protocol; or is a proxy that may close
+        # without a word.
+        if (
+            self.unsent
+            or link.conn.send_len
+            or msg.status() == 101
+            or (link.key[3] and not self._kept(link, msg))
+        ):
             link.close()
         else:
             self.pool.give(link)
@@ -1043,7 +478,10 @@ class Fetch:
 
             self.decoder = decoder(coding.strip().lower())
         if content and self.decoder:
-            self.pieces = [content]
+            step = (
+                len(content) if MICROPYTHON else MARK
+            )  # whose decoder keeps what it has not taken
+            self.pieces = [content[n : n + step] for n in range(0, len(content), step)]
         elif content is not None:
             response._content = content
 
@@ -1053,12 +491,13 @@ class Fetch:
         """Is it a redirect to follow?"""
         if self.moved:
             return True
-        if status not in _REDIRECTS or not self.follow:
+        if status not in REDIRECTS or not self.follow:
             return False
         place = msg.header("Location")
         if not place:
             return False
-        gone = Response(self, status, msg.proto, msg.headers())
+        gone = self.pool._kind(self, status, msg.proto, msg.headers())
+        gone._content = b""
         if self.pool.cookies is not None:
             self.pool.cookies.take(self, gone.headers)
         self.history = list(self.history) + [gone]
@@ -1074,21 +513,24 @@ class Fetch:
         try:
             most = self.pool.max_redirects
             if len(self.history) > most:
-                raise self.trouble("more than %d redirects" % most, "ELOOP")
+                raise self.trouble("more than %d redirects" % most, "ELOOP", phase=END)
             before, old = self.at, self.url
-            url = _bare(quoted(url_join(old, place)))
+            url = bare(quoted(url_join(old, place)))
+            if "#" in old and "#" not in place:  # RFC 9110, 10.2.2
+                url += old[old.find("#") :]
             try:
                 self.at = split(url)
             except ValueError as e:
-                raise self.trouble("a redirect leads nowhere: %s" % e, "EPROTO") from None
+                text = "a redirect leads nowhere: %s" % e
+                raise self.trouble(text, "EPROTO", phase=END) from None
             names = [name.lower() for name, _ in self.headers]
             if self.at != before and not self._same(before):
                 known = [name for name in names if name in _OURS]
                 if before[0] and not self.at[0] and (self.auth or known):
                     text = "a redirect leads from https to http, where credentials can be read: "
-                    raise self.trouble(text + url, "EACCES")
+                    raise self.trouble(text + url, "EACCES", phase=END)
                 self.auth = None
-                self.headers = [each for each in self.headers if each[0].lower() not in _OURS]
+                self.headers = [each for each in self.headers if each[0].lower() not in _HERE]
             get = self.method not in ("GET", "HEAD") if status == 303 else self.method == "POST"
             if status < 304 and get:
                 self.method = "GET"
@@ -1097,7 +539,8 @@ class Fetch:
                     each for each in self.headers if not each[0].lower().startswith("content-")
                 ]
             elif not self._rewound():
-                raise self.trouble("a redirect asks for the body again, which is gone", "EIO")
+                text = "a redirect asks for the body again, which is gone"
+                raise self.trouble(text, "EIO", phase=END)
             self.url = url
             self.retried = False
             self.again()
@@ -1105,19 +548,7 @@ class Fetch:
             self.fail(e)
 
 
-def _bare(url):
-    """Without a user and password."""
-    scheme, sep, rest = url.partition("://")
-    end = len(rest)
-    for c in "/?#":
-        at = rest.find(c)
-        if 0 <= at < end:
-            end = at
-    at = rest[:end].rfind("@")
-    return scheme + sep + rest[at + 1 :]
-
-
-_STEPS = {
+STEPS = {
     MG_EV_CONNECT: Fetch._connected,
     MG_EV_TLS_HS: Fetch._secured,
     MG_EV_WRITE: Fetch._wrote,
@@ -1126,7 +557,7 @@ _STEPS = {
     MG_EV_HTTP_BODY: Fetch._body,
     MG_EV_HTTP_MSG: Fetch._message,
 }
-_EVENTS = tuple(_STEPS) + (MG_EV_ERROR, MG_EV_CLOSE)  # noqa: RUF005
+EVENTS = tuple(STEPS) + (MG_EV_ERROR, MG_EV_CLOSE)  # noqa: RUF005
 _CLOSED = {
     SEND: " before all of the request was sent",
     FIRST: " before the first byte of the response",

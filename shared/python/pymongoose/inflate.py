@@ -38,6 +38,8 @@ class _Zlib:
                     return b""
                 coder = self._coder = self._zlib.decompressobj(47)
             window = self._rest[self._at : self._at + WINDOW]
+            if self._raw and len(window) < 2:  # two tell whether there is a header
+                return b""
             try:
                 piece = coder.decompress(window, STEP)
             except self._zlib.error as e:
@@ -81,7 +83,9 @@ class _Deflate:
                 self._stream = self._deflate.DeflateIO(self._source, self._deflate.GZIP, 15)
                 piece = self._stream.read(1024)
         except EOFError:
-            raise ValueError("it ends too early")
+            raise ValueError("it ends too early") from None
+        except OSError:
+            raise ValueError("it is damaged") from None
         return piece
 
     def finish(self):
@@ -89,11 +93,12 @@ class _Deflate:
             import io
 
             deflate = self._deflate
-            data = b"".join(self._pieces)
+            data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
             self._pieces = []
             form = deflate.GZIP if data[:2] == b"\x1f\x8b" else deflate.ZLIB
-            first = data[0] << 8 | (data[1] if len(data) > 1 else 0)
-            if form == deflate.ZLIB and (data[0] & 15 != 8 or first % 31):
+            if form == deflate.ZLIB and (
+                len(data) < 2 or data[0] & 15 != 8 or (data[0] << 8 | data[1]) % 31
+            ):
                 form = deflate.RAW
             source = io.BytesIO(data)
             self._stream = deflate.DeflateIO(source, form, 0 if form == deflate.ZLIB else 15)

@@ -4,7 +4,7 @@
 import os
 
 from pymongoose import url_decode, url_pass, url_user
-from pymongoose.fetch import basic, split
+from pymongoose.request import basic, split
 
 
 def _env(name):
@@ -32,6 +32,8 @@ class Proxies:
     def _parse(self, url):
         if not url:
             return None
+        if not isinstance(url, str):
+            raise TypeError("a proxy's URL must be str, not " + type(url).__name__)
         try:
             secure, host, port = split(url if "://" in url else "http://" + url)
         except ValueError as e:

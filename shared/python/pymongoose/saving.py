@@ -4,8 +4,24 @@
 import os
 
 
+def replace(path, by):
+    """Renames a file, over one of that name."""
+    if hasattr(os, "replace"):
+        os.replace(path, by)
+        return
+    try:
+        os.rename(path, by)
+    except OSError:  # FAT does not rename onto a file
+        os.remove(by)
+        os.rename(path, by)
+
+
 class Saving:
     def __init__(self, path, progress, total):
+        if hasattr(os, "fspath"):
+            path = os.fspath(path)
+        if not isinstance(path, str):
+            raise TypeError("path must be str, not " + type(path).__name__)
         self._path = path
         self._progress = progress
         self._total = total
@@ -21,8 +37,8 @@ class Saving:
 
     def end(self):
         self._file.close()
+        replace(self._path + ".part", self._path)
         self._whole = True
-        getattr(os, "replace", os.rename)(self._path + ".part", self._path)
         return self._done
 
     def close(self):

@@ -84,6 +84,28 @@ class Pieces:
         return b""
 
 
+class Sized:
+    """Of a length that the program gives."""
+
+    def __init__(self, source, length):
+        self._source = source
+        self.length = length
+        self._done = 0
+
+    def rewind(self):
+        self._done = 0
+        return self._source.rewind()
+
+    def read(self, n):
+        piece = self._source.read(n)
+        self._done += len(piece)
+        if self._done > self.length or (not piece and self._done < self.length):
+            text = "Content-Length says %d, the body has %s%d bytes"
+            more = "at least " if piece else ""
+            raise ValueError(text % (self.length, more, self._done))
+        return piece
+
+
 class Chain:
     """Several, one after the other."""
 
@@ -112,10 +134,11 @@ def source(data):
         return Bytes(data)
     if hasattr(data, "read"):
         return File(data)
-    if hasattr(data, "__iter__") or hasattr(data, "__next__"):
+    try:
         return Pieces(data)
-    text = "data must be bytes, str, a dict, pairs, a file or an iterator, not "
-    raise TypeError(text + type(data).__name__)
+    except TypeError:
+        text = "data must be bytes, str, a dict, pairs, a file or an iterator, not "
+        raise TypeError(text + type(data).__name__) from None
 
 
 def _quoted(name):
@@ -129,24 +152,29 @@ def multipart(fields, files):
     sources = []
 
     def part(name, content, filename=None, kind=None, headers=None):
-        head = '--%s\r\nContent-Disposition: form-data; name="%s"' % (boundary, _quoted(name))
+        lines = ['Content-Disposition: form-data; name="%s"' % _quoted(name)]
         if filename is not None:
-            head += '; filename="%s"' % _quoted(filename)
+            lines[0] += '; filename="%s"' % _quoted(filename)
             kind = kind or "application/octet-stream"
         if kind:
-            head += "\r\nContent-Type: " + kind
+            lines.append("Content-Type: " + kind)
         for key, value in (headers or {}).items():
-            head += "\r\n%s: %s" % (key, value)
-        if "\r\n\r\n" in head or "\n" in head.replace("\r\n", ""):
-            raise ValueError("a header of a part has a line end in it")
-        sources.append(Bytes(head + "\r\n\r\n"))
+            lines.append("%s: %s" % (key, value))
+        for line in lines:
+            if "\r" in line or "\n" in line:
+                raise ValueError("a header of a part has a line end in it")
+        sources.append(Bytes("--%s\r\n%s\r\n\r\n" % (boundary, "\r\n".join(lines))))
         sources.append(source(content))
         sources.append(Bytes("\r\n"))
 
     for name, value in fields:
         part(name, value if isinstance(value, (bytes, str)) else str(value))
     for name, value in files:
+        name = str(name)
         if isinstance(value, (tuple, list)):
+            if not 2 <= len(value) <= 4 or not isinstance(value[0], (str, type(None))):
+                text = "files: a tuple is (filename, content), with a type and a dict of headers if wanted"
+                raise TypeError(text)
             part(name, value[1], value[0], *value[2:])
         else:
             path = getattr(value, "name", None)
