@@ -132,17 +132,17 @@ serve()
 """
 
 CLIENT = r"""
-import pymongoose.cookies as cookies, pymongoose.fetch as fetch
-import pymongoose.inflate as inflate, pymongoose.proxies as proxies
+import pymongoose.cookies as cookies, pymongoose.inflate as inflate, pymongoose.proxies as proxies
+import pymongoose.request as request, pymongoose.response as response
 
 class Asked:
     def __init__(self, url):
-        self.url, self.at = url, fetch.split(url)
+        self.url, self.at = url, request.split(url)
 
 def cookie(data):
     jar = cookies.Jar()
     asked = Asked("http://a.example.test/x/y")
-    jar.take(asked, fetch.Headers([("set-cookie", text(line)) for line in data.split(b"\n")]))
+    jar.take(asked, response.Headers([("set-cookie", text(line)) for line in data.split(b"\n")]))
     assert len(jar) <= cookies.MAX_COOKIES
     jar.header(asked)
     assert jar.header(Asked("http://example.org/")) == ""
@@ -150,9 +150,9 @@ def cookie(data):
 
 def target(data):
     s = text(data)
-    secure, host, port = fetch.split(s)
+    secure, host, port = request.split(s)
     assert host and 0 <= port < 65536, (host, port)
-    fetch.quoted(s), fetch.with_params(s, {"q": "1"})
+    request.quoted(s), request.with_params(s, {"q": "1"})
 
 def no_proxy(data):
     first, _, rest = text(data).partition(" ")

@@ -40,6 +40,8 @@ class _Zlib:
                     return b""
                 coder = self._coder = self._zlib.decompressobj(47)
             window = self._rest[self._at : self._at + WINDOW]
+            if self._raw and len(window) < 2:  # two tell whether there is a header
+                return b""
             try:
                 piece = coder.decompress(window, STEP)
             except self._zlib.error as e:
@@ -96,8 +98,9 @@ class _Deflate:
             data = self._pieces[0] if len(self._pieces) == 1 else b"".join(self._pieces)
             self._pieces = []
             form = deflate.GZIP if data[:2] == b"\x1f\x8b" else deflate.ZLIB
-            first = data[0] << 8 | (data[1] if len(data) > 1 else 0)
-            if form == deflate.ZLIB and (data[0] & 15 != 8 or first % 31):
+            if form == deflate.ZLIB and (
+                len(data) < 2 or data[0] & 15 != 8 or (data[0] << 8 | data[1]) % 31
+            ):
                 form = deflate.RAW
             source = io.BytesIO(data)
             self._stream = deflate.DeflateIO(source, form, 0 if form == deflate.ZLIB else 15)
