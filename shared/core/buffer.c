@@ -78,6 +78,39 @@ bool pmg_out_grow(struct mg_connection *c, const void *buf, size_t len) {
     return true;
 }
 
+#if PMG_LARGE_MAX > 0
+
+bool pmg_out_direct(struct mg_connection *c, const void *buf, size_t len) {
+    pmg_conn_t *x = pmg_x(c);
+    struct mg_iobuf *b = &c->send;
+    // Elsewhere programs send much, piece by piece, and go by what is queued.
+    if (!x->in_read || !pmg_may_flush(c) || x->layer != NULL || x->source != NULL ||
+        (x->io_mask & PMG_IO_WRITE)) {
+        return pmg_out(c, buf, len);
+    }
+    // Room first, for what begins to leave is ended.
+    if (b->size - b->len < len && !pmg_out_room(c, len)) {
+        return false;
+    }
+    size_t queued = pmg_send_len(c);
+    long n = pmg_io_write_both(c, b->buf + x->send_off, queued, buf, len);
+    if (n <= 0) { // an error is told by the flush
+        return pmg_out(c, buf, len);
+    }
+    size_t left = (size_t)n, old = left < queued ? left : queued;
+    x->taken += (uint32_t)left;
+    x->ahead += left;
+    x->send_off += old;
+    left -= old;
+    if (left < len) {
+        return pmg_out(c, (const char *)buf + left, len - left);
+    }
+    pmg_sent_all(c);
+    return true;
+}
+
+#endif
+
 static int send_datagram(struct mg_connection *c, const void *buf, size_t len) {
     if (c->rem.port == 0) {
         return pmg_fail(pmg_m(c), -EDESTADDRREQ, "no datagram was received yet: nobody to send to");

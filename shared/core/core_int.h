@@ -142,11 +142,31 @@ static inline bool pmg_out(struct mg_connection *c, const void *buf, size_t len)
 }
 #endif
 
+static inline bool pmg_may_flush(struct mg_connection *c) {
+    pmg_conn_t *x = pmg_x(c);
+    return x->connected && !x->hold && !c->is_closing && !x->lingering && !c->is_tls_hs;
+}
+// All that was queued has left.
+static inline void pmg_sent_all(struct mg_connection *c) {
+    pmg_mgr_t *m = pmg_m(c);
+    struct mg_iobuf *b = &c->send;
+    if (m->spare == NULL && b->size <= PMG_SPARE_MAX) {
+        m->spare = b->buf;
+        m->spare_size = b->size;
+        b->buf = NULL;
+        b->size = b->len = 0;
+    } else {
+        pmg_buf_give(m, b);
+        pmg_budget_note(c);
+    }
+    pmg_x(c)->send_off = 0;
+}
+
 // As pmg_out(), of the end of what is sent: it stays, and so does what is queued ahead of it. Much may
 // leave at once, without a copy.
 #if PMG_LARGE_MAX > 0
 #define PMG_DIRECT_MIN 8192 // less is cheaper to copy than to write by a system call of its own
-bool pmg_out_direct(struct mg_connection *c, const void *buf, size_t len); // stream.c
+bool pmg_out_direct(struct mg_connection *c, const void *buf, size_t len);
 static inline bool pmg_out_end(struct mg_connection *c, const void *buf, size_t len) {
     return len >= PMG_DIRECT_MIN ? pmg_out_direct(c, buf, len) : pmg_out(c, buf, len);
 }

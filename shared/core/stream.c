@@ -11,56 +11,7 @@
 // ---------------------------------------------------------------------------------------------
 // Writing
 
-static void sent_all(struct mg_connection *c) {
-    pmg_mgr_t *m = pmg_m(c);
-    struct mg_iobuf *b = &c->send;
-    if (m->spare == NULL && b->size <= PMG_SPARE_MAX) {
-        m->spare = b->buf;
-        m->spare_size = b->size;
-        b->buf = NULL;
-        b->size = b->len = 0;
-    } else {
-        pmg_buf_give(m, b);
-        pmg_budget_note(c);
-    }
-    pmg_x(c)->send_off = 0;
-}
-
-static inline bool may_flush(struct mg_connection *c) {
-    pmg_conn_t *x = pmg_x(c);
-    return x->connected && !x->hold && !c->is_closing && !x->lingering && !c->is_tls_hs;
-}
-
 #if PMG_LARGE_MAX > 0
-
-bool pmg_out_direct(struct mg_connection *c, const void *buf, size_t len) {
-    pmg_conn_t *x = pmg_x(c);
-    struct mg_iobuf *b = &c->send;
-    // Elsewhere programs send much, piece by piece, and go by what is queued.
-    if (!x->in_read || !may_flush(c) || x->layer != NULL || x->source != NULL ||
-        (x->io_mask & PMG_IO_WRITE)) {
-        return pmg_out(c, buf, len);
-    }
-    if (b->size - b->len < len &&
-        !pmg_out_room(c, len)) { // first, for what begins to leave is ended
-        return false;
-    }
-    size_t queued = pmg_send_len(c);
-    long n = pmg_io_write_both(c, b->buf + x->send_off, queued, buf, len);
-    if (n <= 0) { // an error is told by the flush
-        return pmg_out(c, buf, len);
-    }
-    size_t left = (size_t)n, old = left < queued ? left : queued;
-    x->taken += (uint32_t)left;
-    x->ahead += left;
-    x->send_off += old;
-    left -= old;
-    if (left < len) {
-        return pmg_out(c, (const char *)buf + left, len - left);
-    }
-    sent_all(c);
-    return true;
-}
 
 static size_t take_ahead(pmg_conn_t *x) {
     size_t n = x->ahead;
@@ -74,7 +25,7 @@ static size_t take_ahead(pmg_conn_t *x) {
 
 void pmg_flush(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
-    if (!may_flush(c)) {
+    if (!pmg_may_flush(c)) {
         return;
     }
     size_t ahead = take_ahead(x), total = ahead;
@@ -97,7 +48,7 @@ void pmg_flush(struct mg_connection *c) {
         total += (size_t)n;
         x->send_off += (size_t)n;
         if (x->send_off == c->send.len) {
-            sent_all(c);
+            pmg_sent_all(c);
         }
         // A large file must not keep the others waiting: level triggering brings us back.
         if ((size_t)n < len || (x->source != NULL && total >= 8 * PMG_READ_SIZE)) {
@@ -128,7 +79,7 @@ long pmg_flush_plain(struct mg_connection *c, size_t len) {
         x->send_off += (size_t)n;
         x->taken += (uint32_t)n;
         if (x->send_off == c->send.len) {
-            sent_all(c);
+            pmg_sent_all(c);
         }
     }
     return n != 0 ? n : -EAGAIN;
