@@ -17,7 +17,6 @@ from peers.mdns_peer import (
     A,
     Peer,
     ip,
-    message,
     question,
     record,
     srv,
@@ -455,31 +454,6 @@ def test_every_kind_of_answer(device, peer):
         ("RESP", host, TXT, 0, "", "", "", 0, txt),
         ("RESP", f"a\\.b\\\\c.{host}", SRV, 120, "", "elsewhere.local", "", 65535, {}),
         ("RESP", host, PTR, 120, f"Dot\\..x{name}", "", "", 0, {}),
-    ]
-
-
-def test_answer_about_many(device, peer, target):
-    """All of a message belongs together, whatever the order; of two records the first one counts."""
-    kind = f"{unique('_')}._tcp.local"
-    count = target.size(50, 12)
-    names = [f"n{n}.{kind}" for n in range(count)]
-    pointers = [record(kind, PTR, wire(name), top=False) for name in names]
-    more = []
-    for n, name in enumerate(names):
-        host = f"h{n}{kind[:8]}.local"
-        more += [
-            record(host.upper(), A, ip(f"10.0.1.{n}")),
-            record(name, TXT, b"\3n=%c" % (65 + n)),
-            record(name, SRV, srv(n + 1, host)),
-            record(name, SRV, srv(n + 1000, "other.local")),
-        ]
-    device.exec("start()")
-    peer.send(message((), pointers, (), more, flags=RESPONSE))
-    device.until(f"len(about({kind!r})) == {count}")
-    found = device.eval(f"[(e[4], e[5], e[6], e[7], e[8]) for e in about({kind!r})]")
-    assert found == [
-        (name, f"h{n}{kind[:8]}.local", f"10.0.1.{n}", n + 1, {"n": b"%c" % (65 + n)})
-        for n, name in enumerate(names)
     ]
 
 
