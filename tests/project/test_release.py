@@ -10,6 +10,7 @@ import tarfile
 import zipfile
 
 import pytest
+import release
 import sdist_backend
 import wheel_file
 from targets import ROOT
@@ -83,6 +84,24 @@ def test_the_distribution_packs_what_the_project_does():
         if path.suffix in (".py", ".pyi", ".typed")
     }
     assert installed == {name for name in packed if not name.endswith(".so")}
+
+
+def test_wheels_of_another_distribution_are_left_out(tmp_path, monkeypatch, capsys):
+    """A release takes what `make wheels` built, if that was from the same source distribution."""
+    monkeypatch.setattr(release, "ROOT", tmp_path)
+    sdist, out, folder = tmp_path / "x.tar.gz", tmp_path / "out", tmp_path / "build/wheels"
+    sdist.write_bytes(b"one")
+    out.mkdir()
+    assert release.of_chroots(sdist, out) == []
+    folder.mkdir(parents=True)
+    wheel = "pymongoose_net-1-cp313-cp313-manylinux_2_34_x86_64.whl"
+    (folder / wheel).write_bytes(b"wheel")
+    (folder / "x.tar.gz").write_bytes(b"two")
+    assert release.of_chroots(sdist, out) == [] and list(out.iterdir()) == []
+    assert "is left out: make wheels" in capsys.readouterr().err
+    (folder / "x.tar.gz").write_bytes(b"one")
+    assert release.of_chroots(sdist, out) == [out / wheel]
+    assert (out / wheel).read_bytes() == b"wheel"
 
 
 def test_a_checkout_is_no_distribution(monkeypatch):
