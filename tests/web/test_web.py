@@ -249,6 +249,23 @@ def test_upload_into_files(client, server, target, folder):
     assert client.get("/").text == "hello"
 
 
+def test_upload_that_fails_is_over_with_its_request(client, server, folder):
+    files = {"f": ("a.bin", b"x" * 3000)}
+    server.exec("app.uploads = '/there/is/none'")
+    try:
+        r = client.post("/upload", files=files)
+        assert (r.status_code, r.text) == (500, "Internal Server Error\n")
+        # On the same connection: it is not taken for the end of that form.
+        r = client.post("/json", json=[1])
+        assert (r.status_code, r.text) == (200, '{"got": [1]}')
+    finally:
+        server.exec(f"app.uploads = {folder[0]!r}")
+    r = client.post("/upload", files=files, data={"note": b"\xff"})
+    assert (r.status_code, r.text) == (400, "Bad Request\n")
+    assert client.post("/upload", files=files).json()["size"] == 3000
+    assert server.eval("len(errors)") == 1
+
+
 def test_upload_that_ends_too_early_leaves_nothing(client, server):
     body = b'--B\r\nContent-Disposition: form-data; name="f"; filename="x"\r\n\r\n' + b"y" * 3000
     head = (
@@ -549,6 +566,64 @@ def test_test_client(device):
         eq(w.receive(), "x")
         w.close()
         """)
+    ).finish()
+
+
+def test_an_app_without_hooks(device, folder):
+    device(
+        dedent("""
+        import os
+        from pymongoose.web import App, Response, send_file
+
+        folder = PARAMS["folder"]
+        if PARAMS["make"]:
+            try:
+                os.mkdir(folder)
+            except OSError:
+                pass
+        with open(folder + "/plain.txt", "w") as f:
+            f.write("content")
+        app, part = App(), App()
+        app.static("/static", folder)
+        part.static("/files", folder)
+        app.mount("/part", part)
+
+        @app.get("/route/<int:n>")
+        def route(request, n):
+            return request.route.text
+
+        @app.get("/file")
+        def file(request):
+            return send_file(folder + "/plain.txt", headers={"X-Said": request.args["said"]})
+
+        @app.get("/expires")
+        def expires(request):
+            response = Response("x")
+            response.set_cookie("a", "b", expires=request.args["at"])
+            return response
+
+        c = app.test_client()
+        for path in ("/static/plain.txt", "/part/files/plain.txt"):
+            r = c.get(path)
+            eq((r.status_code, r.text), (200, "content"), path)
+        eq(c.get("/route/7").text, "/route/<int:n>")
+        eq(c.get("/file", params={"said": "a b"}).header("X-Said"), "a b")
+        for path, params in (
+            ("/file", {"said": "a\\r\\nX-Evil: 1"}),
+            ("/file", {"said": "a\\nX-Evil: 1"}),
+            ("/expires", {"at": "x; Domain=evil"}),
+        ):
+            r = c.get(path, params=params)
+            eq((r.status_code, r.header("X-Evil"), r.header("Set-Cookie")), (500, None, None))
+            eq(type(r.exception), ValueError)
+
+        m = Manager()
+        app.attach(m, url("http"))
+        m.close()
+        app.get("/later")(route)  # its listeners may be gone
+        """),
+        folder=folder[0],
+        make=folder[1],
     ).finish()
 
 
