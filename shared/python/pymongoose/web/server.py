@@ -54,12 +54,16 @@ def _serve(app, url, tls, manager, aio, more):
     if aio:
         import asyncio
 
+        from pymongoose.aio.manager import inside
         from pymongoose.web.tasks import serve
 
+        if inside():
+            raise Error("app.run() has a loop of its own: await app.serve() in a coroutine")
         try:
             asyncio.run(serve(app, url, tls, **more))
         except KeyboardInterrupt:
-            pass
+            if hasattr(asyncio, "core"):
+                _abandon(app, asyncio)
         return
     with manager or Manager() as manager:
         listener = listen(app, manager, url, tls, **more)
@@ -67,6 +71,16 @@ def _serve(app, url, tls, manager, aio, more):
             manager.run()
         finally:
             app._attached.remove(listener)
+
+
+def _abandon(app, asyncio):
+    # In MicroPython's loop tasks stay as they were, never to go on; what they hold must not.
+    runner, app._runner = app._runner, None
+    if runner is not None and runner.manager.running:
+        runner.manager._stop()
+    app._forget()
+    asyncio.core.cur_task = None
+    asyncio.new_event_loop()
 
 
 def _fork(serve, workers):

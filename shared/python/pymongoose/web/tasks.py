@@ -8,7 +8,7 @@ from asyncio import Event
 from _pymongoose import _pause
 
 from pymongoose import MG_EV_CLOSE, MG_EV_WRITE, Connection, Error
-from pymongoose.aio.manager import AsyncManager, CancelledError
+from pymongoose.aio.manager import AsyncManager, CancelledError, running
 from pymongoose.aio.wait import failure
 from pymongoose.web.live import EventStream, WebSocket
 from pymongoose.web.server import listen
@@ -152,6 +152,7 @@ class _Room:
 
     async def _until(self, done):
         while not done() and not self._gone:
+            running()  # or an Error: a coroutine that is driven by hand would crash MicroPython
             self._changed.clear()
             await self._changed.wait()
 
@@ -369,4 +370,5 @@ async def serve(app, url, tls, **more):
         try:
             await Event().wait()
         finally:
+            app._runner = None
             app._attached.remove(listener)

@@ -389,6 +389,11 @@ class _Server:
 
     def __enter__(self):
         app = self.app
+        if self._runner is not None:
+            from pymongoose.aio.manager import inside
+
+            if inside():
+                raise Error("test_client() has a loop of its own: ask from outside of a coroutine")
         self._before = app._runner
         app._runner = self._runner
         return self
