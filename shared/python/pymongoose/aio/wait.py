@@ -147,10 +147,10 @@ class Waits:
     def abort(self):
         """Closes at once; what is unsent is lost."""
         conn = self._conn
-        if conn is None:
-            self._closed = True
-        elif not self._closed:
+        if conn is not None and not self._closed:
             conn.close()
+        self._closed = True
+        self._changed.set()
         self._release()
 
     async def _end(self, seconds=None):

@@ -88,14 +88,20 @@ def _fork(serve, workers):
         raise Error("workers need fork(), which this Python does not have")
     import signal
 
+    def ended(number, frame):
+        raise SystemExit(128 + number)
+
     children = []
     sys.stdout.flush()
+    # Workers would outlive what has died of it, and keep the port.
+    before = signal.signal(signal.SIGTERM, ended)
     try:
         for i in range(workers):
             pid = os.fork()
             if pid == 0:
                 status = 1
                 try:
+                    signal.signal(signal.SIGTERM, signal.SIG_DFL)
                     signal.signal(signal.SIGINT, signal.SIG_IGN)
                     if i:
                         sys.stdout = open(os.devnull, "w")  # one says where
@@ -106,12 +112,16 @@ def _fork(serve, workers):
                 finally:
                     os._exit(status)
             children.append(pid)
-        _, status = os.waitpid(children[0], 0)
+        pid = 0
+        while pid not in children:
+            pid, status = os.wait()
+        children.remove(pid)
         if status:
             raise Error("a worker has failed")
     except KeyboardInterrupt:
         pass
     finally:
+        signal.signal(signal.SIGTERM, before)
         for pid in children:
             try:
                 os.kill(pid, signal.SIGTERM)
