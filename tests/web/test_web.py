@@ -617,6 +617,20 @@ def test_an_app_without_hooks(device, folder):
             eq((r.status_code, r.header("X-Evil"), r.header("Set-Cookie")), (500, None, None))
             eq(type(r.exception), ValueError)
 
+        @app.get("/object")
+        def keeps(request):
+            request.session["it"] = object()
+            return "x"
+
+        @app.get("/numbers")
+        def numbers(request):
+            return (n for n in (1, 2))
+
+        app.secret_keys = ["k"]
+        r = c.get("/object")
+        eq((r.status_code, r.header("Set-Cookie"), type(r.exception)), (500, None, TypeError))
+        eq(type(c.get("/numbers").exception), TypeError)
+
         m = Manager()
         app.attach(m, url("http"))
         m.close()
@@ -649,7 +663,7 @@ def test_routes_that_cannot_be(device):
             ("x", "begins with /"), ("", "begins with /"), ("/<a", "has no >"), ("/<a>-<b>", "two parameters"),
             ("/<path:p>/x", "follow"), ("/a?b", "stands in no path"), ("/a#", "stands in no path"),
             ("/<no:x>", "no converter no"), ("/<int:1x>", "no name"), ("/<>", "no name"), ("/<a>/<a>", "two"),
-            ("/<re:x>", "is written"), ("/../x", "take .. out"), ("/a b", "stands in no path"),
+            ("/<re:x>", "is written"), ("/<re:(:x>", "no expression"), ("/../x", "take .. out"), ("/a b", "stands in no path"),
             ("/" + "/".join(["<a%d>" % i for i in range(9)]), "more than 8"),
         ):
             add(pattern, text=text)
