@@ -9,7 +9,7 @@
 #   MICROPYTHON=next   unix, firmware: what Debian's next release has, into build/mp-VERSION/
 #   PYTHON   what makes .venv and runs the build scripts, /usr/bin/python3
 #   WIFI_SSID, WIFI_PSK   test, demo: the Wi-Fi that a board on a serial port joins
-#   ARGS, ONLY, N, DEVICE, VARIANT, ERASE   more for single targets, as said above
+#   ARGS, CHECK, DEVICE, ERASE, N, ONLY, PYTHONS, TIME, VARIANT   more for single targets, as said above
 #   PYMONGOOSE_CACHE, MONGOOSE_DIR, MICROPYTHON_DIR ...   folders: CONTRIBUTING.md
 
 PYTHON ?= /usr/bin/python3
@@ -45,6 +45,8 @@ needs_soak = $(call emulated,$(TARGET))
 needs_sanitize = test
 needs_test-esp32 = test
 needs_test-hil = $(call emulated,$(HIL_TARGETS))
+needs_fuzz = fuzz
+needs_countdown = fuzz
 needs_check = check
 needs_check-esp32 = esp32
 needs_check-boards = pico
@@ -55,9 +57,11 @@ needs_size = $(a_board)
 needs_flash = $(a_board)
 needs_pico = pico rig
 needs_rig = pico rig
+needs_release = pico
 needs_apt-test = test
 needs_apt-check = check
 needs_apt-esp32 = esp32
+needs_apt-fuzz = fuzz
 needs_apt-bench = bench
 needs_apt-rig = pico rig
 needs_apt-pico = pico
@@ -74,14 +78,19 @@ sources_test-hil = $(foreach target,$(HIL_TARGETS),$(sources_$(target)))
 sources_picture = $(sources_unix) $(sources_page)
 sources_check := mongoose mbedtls lwip
 sources_check-boards := $(sources_pico)
+sources_fuzz := mongoose mbedtls
+sources_countdown := mongoose mbedtls
 sources_firmware = $(if $(a_board),$(sources_pico))
+sources_release = $(sources_pico)
+sources_release-ci := mongoose mbedtls
 sources_size = $(sources_firmware)
 SOURCES = $(sort $(foreach goal,$(GOALS),$(sources_$(goal))))
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test test-long cpython unix firmware flash size pico rig deps wheel bench figures picture docs docs-links
+.PHONY: help demo test test-long cpython unix firmware flash size pico rig deps wheel release release-ci bench figures picture docs docs-links
 .PHONY: check format clean ready cpython-poll unix-next firmware-next
-.PHONY: test-hil sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig apt-esp32 check-esp32 check-boards test-esp32
+.PHONY: test-hil sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig apt-esp32 apt-fuzz check-esp32 check-boards test-esp32
+.PHONY: fuzz countdown abuse
 
 ### Every day
 
@@ -118,7 +127,7 @@ flash: ## Put it onto a board. DEVICE=port or drive; ERASE=1: an ESP32's files g
 flash: .venv/flash.stamp
 	@case "$(BOARD)" in \
 	ESP32*) tools/board/flash-esp32.sh "$(BOARD)" "$(VARIANT)" "$(DEVICE)" "$(ERASE)" ;; \
-	*) $(MAKE) firmware .venv/test.stamp && tools/board/flash.py $(or $(BOARD),RPI_PICO) $(DEVICE) ;; \
+	*) $(MAKE) firmware .venv/test.stamp && tools/board/flash_rp2.py $(or $(BOARD),RPI_PICO) $(DEVICE) ;; \
 	esac
 
 pico: ## Run the RP2040 firmware in an emulated Pico: serial and HTTP addresses.
@@ -156,6 +165,18 @@ test-long: $(call builds,$(call nexts,$(or $(TARGET),pico))) .venv/test.stamp | 
 sanitize: ## Run the tests on builds with ASan, UBSan and TSan, over epoll and poll().
 sanitize: .venv/build.stamp .venv/test.stamp | apt-test
 	@tools/test/sanitize.sh $(if $(K),"$(K)")
+
+fuzz: ## Fuzz the core in memory. ONLY=http_server,dns; TIME= seconds of all, 60.
+fuzz: | apt-fuzz
+	@tools/test/fuzz.sh fuzz "$(ONLY)" $(or $(TIME),60)
+
+countdown: ## Have everything fail once that can fail in the core: memory, system.
+countdown: | apt-fuzz
+	@tools/test/fuzz.sh countdown
+
+abuse: ## Hostile clients beside a healthy one, a minute each. TIME= seconds.
+abuse: $(call builds,$(or $(TARGET),cpython unix)) .venv/test.stamp
+	@$(VENV)/python tests/abuse.py $(addprefix --target ,$(or $(TARGET),cpython unix)) $(if $(TIME),-t $(TIME))
 
 soak: ## 200,000 connections (N=); MQTT with 300 restarts. TARGET=pico: MQTT alone.
 soak: $(call builds,$(or $(TARGET),cpython unix)) .venv/test.stamp
@@ -198,6 +219,14 @@ wheel: ## Build the source distribution and the wheel: build/dist/.
 wheel: .venv/build.stamp
 	@$(VENV)/python -m build --no-isolation --outdir $(BUILD)/dist
 
+release: ## Gather a release: build/release/. CHECK=1: twice, and compare.
+release: .venv/build.stamp .venv/docs.stamp .venv/release.stamp | apt-build apt-pico
+	@$(VENV)/python tools/release/release.py $(if $(CHECK),--check) $(addprefix --python ,$(PYTHONS)) $(ARGS)
+
+# The source distribution and one wheel, built from it without a network, and tried.
+release-ci: .venv/build.stamp .venv/release.stamp
+	@tools/release/try.sh
+
 bench: ## Measure beside the peers: a table and build/bench.json. ONLY=instructions,cpu.
 bench: cpython unix | apt-bench
 	@$(PYTHON) benchmarks/bench.py $(if $(ONLY),--only "$(ONLY)") $(ARGS)
@@ -216,7 +245,7 @@ tests benchmarks boards examples shared tools typings:
 	@echo "make: $@ is a folder; make test runs the tests, make help says what else there is" >&2; exit 2
 
 # Each is a place in the order; what it stands for is asked for with all the rest.
-apt-build apt-test apt-check apt-esp32 apt-bench apt-rig apt-pico: | ready
+apt-build apt-test apt-check apt-esp32 apt-bench apt-rig apt-pico apt-fuzz: | ready
 	@:
 
 ready:
@@ -227,5 +256,6 @@ ready:
 .venv/build.stamp: tools/deps/requirements-build.txt
 .venv/check.stamp: tools/deps/requirements-check.txt
 .venv/flash.stamp: tools/deps/requirements-flash.txt
+.venv/release.stamp: tools/deps/requirements-release.txt
 .venv/test.stamp: tests/requirements.txt
 .venv/docs.stamp: docs/requirements.txt

@@ -15,6 +15,7 @@ import platform
 import subprocess
 import sys
 import time
+import traceback
 from typing import Any
 
 import cpu
@@ -28,12 +29,14 @@ import static
 import syscalls
 import targets
 import websocket
+import work
 from runner import ROOT, WORK, Run, say
 
 KINDS = {
     kind.NAME: kind
     for kind in (
         instructions,
+        work,
         syscalls,
         cpu,
         websocket,
@@ -140,11 +143,18 @@ def main() -> int:
     result["machine"] = machine()
     result["peers"] = peers.versions()
     result["left out"] = run.missing
+    broken: list[str] = []
     for number, name in enumerate(args.only, 1):
         kind = KINDS[name]
         say(f"{name} ({number} of {len(args.only)})")
         run.kind = name
-        rows = kind.measure(run)
+        try:
+            rows = kind.measure(run)
+        except Exception:  # what the others measure is not lost
+            broken.append(name)
+            run.take_failures()
+            say(f"{name} FAILED:\n{traceback.format_exc()}")
+            continue
         figures[name] = {
             "title": kind.TITLE,
             "taken": time.strftime("%Y-%m-%d %H:%M"),
@@ -163,7 +173,9 @@ def main() -> int:
     for package, reason in run.missing.items():
         print(f"  left out: {package}: {reason}")
     say(f"written to {RESULT.relative_to(ROOT)}")
-    return 0
+    if broken:
+        say(f"FAILED: {', '.join(broken)}: an earlier run's figures of these are kept")
+    return 1 if broken else 0
 
 
 if __name__ == "__main__":

@@ -59,7 +59,7 @@ def in_turns(
         row[label] = round(median(values.values()), 2)
         for column, reference in over.items():
             base = taken.get((reference, label), {})
-            ratios = [values[turn] / base[turn] for turn in values if turn in base]
+            ratios = [values[turn] / base[turn] for turn in values if base.get(turn)]
             if ratios:
                 row[f"{label}, {column}"] = round(median(ratios), 2)
     return rows

@@ -123,6 +123,6 @@ def measure(run: Run) -> dict[str, dict[str, float]]:
     ours = rows.get(C_MONGOOSE, {})
     for row in rows.values():
         for name in CASES.values():
-            if name in row and name in ours:
+            if name in row and ours.get(name):
                 row[f"ratio {name}"] = round(row[name] / ours[name], 2)
     return rows

@@ -47,14 +47,16 @@ def handler(c, ev, data):
         uri = data.uri
         if uri == "/": c.reply(200, "Hello, world!\\n", {"Content-Type": "text/plain"})
         elif uri == "/ws": c.ws_upgrade(data)
-        elif uri == "/big": c.serve_file(data, "/big.bin")
+        elif uri == "/big":
+            c.serve_file(data, "/big.bin")
+            c.set_handler(None, events=(MG_EV_HTTP_HDRS, MG_EV_HTTP_BODY, MG_EV_HTTP_MSG))
         elif uri == "/up": c.reply(200, sums.pop(c.id).digest().hex())
         elif uri == "/mem": gc.collect(); c.reply(200, str(gc.mem_free()))
     elif ev == MG_EV_WS_MSG: c.ws_send(data.text)
     elif ev == MG_EV_HTTP_BODY: sums[c.id].update(data)
     elif ev == MG_EV_HTTP_HDRS and data.uri == "/up":
         sums[c.id] = hashlib.sha256(); c.http_stream_body(max_size=0)
-m = Manager(handler)
+m = Manager(handler, events=(MG_EV_HTTP_MSG, MG_EV_WS_MSG))
 m.listen("http://0.0.0.0:8000")
 print("serving")
 m.run()

@@ -18,6 +18,13 @@ BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
 # Absolute CPU times hold for one machine at one hour: ratios and counts are what is shown.
 TABLES = {
     "instructions": ("Instructions per request", ("0 idle", "99 idle", "999 idle", "10000 idle")),
+    "work": (
+        "Instructions for a piece of work",
+        (
+            *("browser GET", "JSON POST", "upload 1 MB", "WS 64 KB", "WS text 64 KB"),
+            *("TCP 64 KB", "UDP 64 B", "timer moved"),
+        ),
+    ),
     "syscalls": ("System calls per request", ("calls", "which")),
     "cpu": (
         "CPU time per request, C Mongoose = 1",

@@ -77,7 +77,7 @@ def measure(run: Run) -> dict[str, dict[str, float]]:
     rows: dict[str, dict[str, float]] = {}
     for name, values in taken.items():
         rows[name] = {"MB/s": round(median(rate for rate, _ in values.values()))}
-        ratios = [values[turn][0] / base[turn][0] for turn in values if turn in base]
+        ratios = [values[turn][0] / base[turn][0] for turn in values if base.get(turn, (0,))[0]]
         if ratios:
             rows[name]["ratio"] = round(median(ratios), 2)
         rows[name]["CPU ms per file"] = round(median(used for _, used in values.values()), 1)

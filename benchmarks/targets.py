@@ -22,11 +22,12 @@ class Target(NamedTuple):
 
 
 TARGETS = [
-    Target("instructions/request, alone", "instructions", ALONE, 6000, (CPYTHON,)),
-    Target("instructions/request, alone", "instructions", ALONE, 7000, (UNIX,)),
+    Target("instructions/request, alone", "instructions", ALONE, 4000, (CPYTHON,)),
+    Target("instructions/request, alone", "instructions", ALONE, 4700, (UNIX,)),
     Target("... beside 99 idle, over alone", "instructions", "99 idle", 1.05, over_alone=True),
     Target("... beside 999 idle, over alone", "instructions", "999 idle", 1.05, over_alone=True),
     Target("... beside 10,000, over alone", "instructions", "10000 idle", 1.05, over_alone=True),
+    Target("instructions of a browser's GET, 10 KB", "work", "browser GET", 18_000),
     Target("system calls/request", "syscalls", "calls", 3),
     Target("CPU/request, 100 connections, over C Mongoose", "cpu", "100 conns, ratio", 1.15),
     Target("KiB per idle connection", "idle", "KiB", 1),

@@ -15,7 +15,7 @@ NAME = "websocket"
 TITLE = "CPU time of the server per WebSocket echo (64 bytes of text), us; ratio over C Mongoose"
 CASES = {"16x1": (16, 1), "1x32": (1, 32)}
 WARM_UP = 5_000
-SECONDS = 1.0  # how long a run lasts, about: the kernel counts CPU time in steps of 10 ms
+SECONDS = 1.0  # how long a run lasts, about
 MOST = 2_000_000
 
 

@@ -178,7 +178,7 @@ cdef class Manager:
     cdef int loop(self, long long ms) except -1:
         cdef uint64_t end = 0
         cdef int n
-        if ms > 0:
+        if ms > SLICE_MS:  # a shorter wait may end early, by a signal
             end = pmg_port_millis() + <uint64_t>ms
         while self.m != NULL and not self.stop:
             n = self.poll_once(SLICE_MS if ms < 0 or ms > SLICE_MS else <int>ms)
@@ -188,7 +188,7 @@ cdef class Manager:
                 self.bury()
             settle(self, n)
             PyErr_CheckSignals()
-            if n != 0 or ms == 0:
+            if n != 0 or ms == 0 or (ms > 0 and end == 0):
                 break
             if ms > 0:
                 ms = <long long>(end - pmg_port_millis())

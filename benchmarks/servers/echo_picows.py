@@ -10,6 +10,8 @@ class Echo(WSListener):
     def on_ws_frame(self, transport, frame):
         if frame.msg_type == WSMsgType.TEXT:
             transport.send(WSMsgType.TEXT, frame.get_payload_as_bytes())
+        elif frame.msg_type == WSMsgType.BINARY:
+            transport.send(WSMsgType.BINARY, frame.get_payload_as_memoryview())
         elif frame.msg_type == WSMsgType.CLOSE:
             transport.send_close(frame.get_close_code())
             transport.disconnect()

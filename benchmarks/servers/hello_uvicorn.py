@@ -12,4 +12,5 @@ uvicorn.run(
     lifespan="off",
     access_log=False,
     log_level="warning",
+    timeout_keep_alive=3600,
 )

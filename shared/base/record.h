@@ -26,6 +26,12 @@
 #else
 #define PMG_SPARE_MAX 16384
 #endif
+// Two larger ones up to this size are kept, too, for what is sent or received. 0: none.
+#ifdef PMG_BOARD
+#define PMG_LARGE_MAX 0
+#else
+#define PMG_LARGE_MAX 1048576
+#endif
 // Data that a signal or another thread asked to deliver, at most, per manager.
 #ifdef PMG_BOARD
 #define PMG_WAKEUP_BUDGET 4096
@@ -68,6 +74,9 @@ typedef struct {
     uint32_t events; // that its handler hears of, by PMG_EVENT_BIT
     size_t send_off; // bytes at the start of c->send that are gone
     size_t recv_off; // bytes at the start of c->recv that a raw reader consumed
+#if PMG_LARGE_MAX > 0
+    size_t expects; // c->recv will hold so many, as the head of a message says; 0: unknown
+#endif
     uint8_t io_mask; // what the backend watches
     uint8_t told;    // the same, as an outer loop knows it: core/outer.c
     uint8_t in_hook; // handlers of it on the stack, at most PMG_NESTING_MAX
@@ -95,6 +104,7 @@ typedef struct {
     unsigned multicast : 1; // datagrams know their interface
     unsigned broadcast : 1; // of UDP: it may send to all of a network
     unsigned evicted : 1;   // closed to make room
+    unsigned deaf : 1;      // the backend failed to watch it: it ends
     unsigned cut : 1;       // the end of the stream came without the layer saying so
     unsigned ousted : 2;    // its memory was wanted: see core/budget.c
     size_t held;            // as it was counted last
@@ -154,6 +164,9 @@ struct pmg_mgr {
     bool scratch_lent;
     unsigned char *spare; // a freed send buffer, or NULL
     size_t spare_size;
+#if PMG_LARGE_MAX > 0
+    struct mg_iobuf large[2]; // larger ones, of either kind
+#endif
     // See pmg_no_descriptor(). NULL: there is nobody to put out.
     bool (*spare_descriptor)(pmg_mgr_t *m);
     uint8_t random[64];
@@ -185,9 +198,17 @@ static inline size_t pmg_recv_len(struct mg_connection *c) {
 static inline size_t pmg_send_len(struct mg_connection *c) {
     return c->send.len - pmg_x(c)->send_off;
 }
+// The head of a message says how much of c->recv it needs; 0 at its end.
+static inline void pmg_expect(struct mg_connection *c, size_t len) {
+#if PMG_LARGE_MAX > 0
+    pmg_x(c)->expects = len;
+#else
+    (void)c, (void)len;
+#endif
+}
 // Milliseconds, of this turn of the loop while it runs.
 static inline uint64_t pmg_now(pmg_mgr_t *m) {
-    return m->polling ? m->now : pmg_port_millis();
+    return m->polling && !m->waiting ? m->now : pmg_port_millis();
 }
 // What a backend calls for a socket that is ready. `error`: the peer is gone though nothing was
 // asked. May run Python.

@@ -99,9 +99,13 @@ size_t pmg_snprintf(char *buf, size_t size, const char *fmt, ...) {
 
 bool pmg_str_ieq(struct mg_str s, const char *lower) {
     size_t i = 0;
-    while (i < s.len && lower[i] != '\0' &&
-           (s.buf[i] >= 'A' && s.buf[i] <= 'Z' ? s.buf[i] + 32 : s.buf[i]) == lower[i]) {
+    while (i < s.len) {
+        unsigned ch = (unsigned char)s.buf[i];
+        ch += ch - 'A' < 26 ? 32 : 0;
+        if (ch != (unsigned char)lower[i] || ch == '\0') {
+            return false;
+        }
         i++;
     }
-    return i == s.len && lower[i] == '\0';
+    return lower[i] == '\0';
 }

@@ -162,6 +162,63 @@ bool pmg_budget(struct mg_connection *c, size_t more, bool small) {
     return true;
 }
 
+#if PMG_LARGE_MAX > 0
+
+#define LARGE (sizeof(((pmg_mgr_t *)NULL)->large) / sizeof(struct mg_iobuf))
+// A kept buffer is not for what needs less than this share of it: who takes that slowly would hold all.
+#define LARGE_SHARE 8
+
+void pmg_buf_give(pmg_mgr_t *m, struct mg_iobuf *b) {
+    struct mg_iobuf *least = &m->large[0];
+    for (size_t i = 1; i < LARGE; i++) {
+        least = m->large[i].size < least->size ? &m->large[i] : least;
+    }
+    if (b->buf != NULL && b->size > PMG_SPARE_MAX && b->size <= PMG_LARGE_MAX &&
+        b->size > least->size) {
+        struct mg_iobuf given = *b;
+        *b = *least;
+        *least = given;
+        least->len = 0;
+    }
+    pmg_buf_free(b);
+}
+
+// One of those that are kept, for `need` bytes in all.
+static bool take_large(struct mg_connection *c, struct mg_iobuf *b, size_t need, size_t most) {
+    pmg_mgr_t *m = pmg_m(c);
+    for (size_t i = 0; need > PMG_SPARE_MAX && i < LARGE; i++) {
+        struct mg_iobuf *l = &m->large[i];
+        if (l->size >= need && l->size / LARGE_SHARE <= need &&
+            (m->limits.max_memory == 0 || fits(m, l->size - b->size, most))) {
+            struct mg_iobuf old = *b;
+            *b = *l;
+            b->len = old.len;
+            if (old.len > 0) {
+                memcpy(b->buf, old.buf, old.len);
+            }
+            memset(l, 0, sizeof(*l));
+            if (m->spare == NULL && old.buf != NULL && old.size <= PMG_SPARE_MAX) {
+                m->spare = old.buf;
+                m->spare_size = old.size;
+            } else {
+                pmg_buf_give(m, &old);
+            }
+            return true;
+        }
+    }
+    return false;
+}
+
+#else
+
+void pmg_buf_give(pmg_mgr_t *m, struct mg_iobuf *b) {
+    (void)m;
+    pmg_buf_free(b);
+}
+#define take_large(c, b, need, most) false
+
+#endif
+
 // Doubles as long as there is room for that, so that a byte is moved a few times at most; then by an
 // eighth; and at the end by what is needed.
 bool pmg_grow(struct mg_connection *c, struct mg_iobuf *b, size_t more) {
@@ -176,6 +233,10 @@ bool pmg_grow(struct mg_connection *c, struct mg_iobuf *b, size_t more) {
     }
     size_t need = b->len + more, size = have > 0 ? have * 2 : 256;
     size = size < need ? need : size;
+    if (take_large(c, b, need, most)) {
+        pmg_budget_note(c);
+        return true;
+    }
     if (max > 0 && !fits(m, size - have, most)) {
         size_t eighth = have + have / 8;
         size = eighth > need && fits(m, eighth - have, most) ? eighth : need;

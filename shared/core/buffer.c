@@ -148,7 +148,7 @@ int pmg_recv_consume(struct mg_connection *c, size_t len) {
     if (x->recv_off == c->recv.len) {
         x->recv_off = c->recv.len = 0;
         if (c->recv.buf != pmg_m(c)->scratch) {
-            pmg_buf_free(&c->recv);
+            pmg_buf_give(pmg_m(c), &c->recv);
             pmg_budget_note(c);
         }
     } else if (x->recv_off > c->recv.len / 2) {

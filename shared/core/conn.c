@@ -90,7 +90,8 @@ struct mg_connection *pmg_conn_new(pmg_mgr_t *m) {
 struct mg_connection *pmg_conn_new_inner(pmg_mgr_t *m) {
     struct mg_connection *c = pmg_conn_new(m);
     if (c != NULL) {
-        pmg_x(c)->internal = pmg_x(c)->inner = 1;
+        pmg_hide(c);
+        pmg_x(c)->inner = 1;
         m->inner++;
         pmg_live_add(0, -1, 0);
     }
@@ -153,9 +154,7 @@ void pmg_conn_free(struct mg_connection *c) {
     if (x->speaks->closing != NULL) {
         x->speaks->closing(c);
     }
-    if (!m->silent) {
-        pmg_call(c, MG_EV_CLOSE, NULL);
-    }
+    pmg_call(c, MG_EV_CLOSE, NULL);
     pmg_heap_remove(&x->timer); // a handler of MG_EV_CLOSE may have set one
     c->fn = NULL;               // what follows is silent
     if (x->in_work) {           // the handler queued it again, or the manager is closing
@@ -185,8 +184,8 @@ void pmg_conn_free(struct mg_connection *c) {
         m->scratch_lent = false;
         c->recv.buf = NULL;
     }
-    pmg_buf_free(&c->recv);
-    pmg_buf_free(&c->send);
+    pmg_buf_give(m, &c->recv);
+    pmg_buf_give(m, &c->send);
     c->next = m->mg.conns; // so that Mongoose finds at the head of its list what it takes out
     m->mg.conns = c;
     mg_close_conn(c);

@@ -33,6 +33,9 @@ int pmg_mgr_alive(pmg_mgr_t *m);
 
 // event.c
 void pmg_events_set(struct mg_connection *c, uint32_t events);
+// No Python sees it, and no event of it is fired; until it is shown: the open hook, or why not.
+void pmg_hide(struct mg_connection *c);
+int pmg_show(struct mg_connection *c, void *arg);
 static inline bool pmg_hears(struct mg_connection *c, int ev) {
     return (pmg_x(c)->events & PMG_EVENT_BIT(ev)) != 0;
 }
@@ -105,6 +108,8 @@ void pmg_wakeups_free(pmg_mgr_t *m);
 extern const char pmg_no_budget[]; // says why
 // As pmg_buf_reserve(), within max_memory. Others may lose what came of an unfinished message.
 bool pmg_grow(struct mg_connection *c, struct mg_iobuf *b, size_t more);
+// One that is not needed now is kept for others, or freed.
+void pmg_buf_give(pmg_mgr_t *m, struct mg_iobuf *b);
 // May it hold so much more? `small`: of what is kept for that, too. Who holds it then takes note.
 bool pmg_budget(struct mg_connection *c, size_t more, bool small);
 void pmg_budget_note(struct mg_connection *c);   // counts what it holds now

@@ -20,6 +20,22 @@ void pmg_events_set(struct mg_connection *c, uint32_t events) {
     m->pollers += (events & PMG_EVENT_BIT(MG_EV_POLL)) != 0;
 }
 
+void pmg_hide(struct mg_connection *c) {
+    pmg_x(c)->internal = 1;
+    pmg_events_set(c, 0);
+}
+
+int pmg_show(struct mg_connection *c, void *arg) {
+    pmg_conn_events(c, 0, false);
+    int err = pmg_m(c)->hooks.open(c, NULL, arg);
+    if (err < 0) {
+        pmg_hide(c);
+    } else {
+        pmg_x(c)->internal = 0;
+    }
+    return err;
+}
+
 void pmg_conn_events(struct mg_connection *c, uint32_t events, bool own) {
     pmg_mgr_t *m = pmg_m(c);
     if (events == 0 && !own) {
@@ -41,23 +57,21 @@ static void unheard(struct mg_connection *c, int ev, void *data) {
     }
 }
 
+// Who closed a connection is done with it, and one error is enough.
+static bool may_follow_close(struct mg_connection *c, int ev) {
+    bool errored = pmg_x(c)->errored;
+    pmg_x(c)->errored |= ev == MG_EV_ERROR;
+    return ev == MG_EV_CLOSE || (ev == MG_EV_ERROR && !errored);
+}
+
 void pmg_fire(struct mg_connection *c, int ev, void *data) {
     pmg_mgr_t *m = pmg_m(c);
     if (!pmg_hears(c, ev)) {
         unheard(c, ev, data);
         return;
     }
-    if (m->silent || pmg_x(c)->internal) {
+    if (c->is_closing && !may_follow_close(c, ev)) {
         return;
-    }
-    if (c->is_closing && ev != MG_EV_CLOSE && ev != MG_EV_ERROR) {
-        return; // who closed a connection is done with it
-    }
-    if (c->is_closing && ev == MG_EV_ERROR) {
-        if (pmg_x(c)->errored) {
-            return; // one is enough
-        }
-        pmg_x(c)->errored = 1;
     }
     m->depth++;
     pmg_x(c)->in_hook++;

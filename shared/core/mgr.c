@@ -58,6 +58,9 @@ int pmg_mgr_new(pmg_mgr_t **out, const pmg_hooks_t *hooks, const pmg_limits_t *l
 void pmg_mgr_free(pmg_mgr_t *m, bool silent) {
     m->closing = true; // refuses new connections and timers: the loop below ends
     m->silent = silent;
+    for (struct mg_connection *c = m->first; silent && c != NULL; c = pmg_x(c)->next) {
+        pmg_events_set(c, 0);
+    }
     m->depth++; // what runs Python in here, be it a file that is closed, may neither poll nor close
     while (m->work_first != NULL) { // each goes anyway, and need not be looked for
         pmg_x(m->work_first)->in_work = 0;
@@ -83,6 +86,10 @@ void pmg_mgr_free(pmg_mgr_t *m, bool silent) {
     pmg_free(m->hash);
     pmg_free(m->scratch);
     pmg_free(m->spare);
+#if PMG_LARGE_MAX > 0
+    pmg_buf_free(&m->large[0]);
+    pmg_buf_free(&m->large[1]);
+#endif
     pmg_free(m);
     pmg_live_add(-1, 0, 0);
 }

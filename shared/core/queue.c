@@ -24,14 +24,25 @@ void pmg_work(struct mg_connection *c) {
     }
 }
 
+// Nothing would ever be heard of one that the system does not watch.
+static void watch(struct mg_connection *c, int mask) {
+    pmg_conn_t *x = pmg_x(c);
+    if (mask == x->io_mask) {
+        return;
+    }
+    if (pmg_io_watch(c, mask) == 0) {
+        x->io_mask = (uint8_t)mask;
+    } else {
+        x->deaf = 1;
+        pmg_work(c);
+    }
+}
+
 void pmg_wants(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
     int mask = 0;
     if (c->is_tls_hs && x->connected) {
-        mask = x->layer->wants_write(c) ? PMG_IO_WRITE : PMG_IO_READ;
-        if (mask != x->io_mask && pmg_io_watch(c, mask) == 0) {
-            x->io_mask = (uint8_t)mask;
-        }
+        watch(c, x->layer->wants_write(c) ? PMG_IO_WRITE : PMG_IO_READ);
         return;
     }
     if (c->is_listening || (x->connected && !c->is_full && !x->eof && !x->paused)) {
@@ -40,9 +51,7 @@ void pmg_wants(struct mg_connection *c) {
     if (c->is_connecting || (x->connected && pmg_send_len(c) > 0 && !x->hold)) {
         mask |= PMG_IO_WRITE;
     }
-    if (mask != x->io_mask && pmg_io_watch(c, mask) == 0) {
-        x->io_mask = (uint8_t)mask;
-    }
+    watch(c, mask);
     if ((mask & PMG_IO_READ) && x->layer != NULL &&
         x->layer->pending(c)) { // the socket will not say so
         pmg_work(c);

@@ -20,7 +20,7 @@ static void sent_all(struct mg_connection *c) {
         b->buf = NULL;
         b->size = b->len = 0;
     } else {
-        pmg_buf_free(b);
+        pmg_buf_give(m, b);
         pmg_budget_note(c);
     }
     pmg_x(c)->send_off = 0;
@@ -156,13 +156,35 @@ static void no_room(struct mg_connection *c) {
     }
 }
 
+// What a message is known to need is reserved at once, beyond RESERVE_MAX when a part has come: who
+// says much and sends little gets little.
+#define RESERVE_MAX PMG_LARGE_MAX
+#define RESERVE_SHARE 16
+
+// How much more room a buffer of so many bytes gets that needs `more`.
+static size_t reserve(struct mg_connection *c, size_t len, size_t more) {
+#if PMG_LARGE_MAX > 0
+    size_t all = pmg_x(c)->expects, rest = all > len ? all - len : 0;
+    size_t most = len >= all / RESERVE_SHARE ? rest : RESERVE_MAX;
+    size_t budget = pmg_m(c)->limits.max_memory;
+    rest = rest < most ? rest : most;
+    if (budget > 0 && (pmg_m(c)->held > budget / 2 || rest > budget / 2 - pmg_m(c)->held)) {
+        return more; // nobody else goes for what may never come
+    }
+    return rest > more ? rest + READ_MIN : more; // room to the end, and none that looks too small
+#else
+    (void)c, (void)len;
+    return more;
+#endif
+}
+
 // A connection whose handler left bytes in the borrowed buffer gets one of its own.
 static void return_scratch(struct mg_connection *c) {
     pmg_mgr_t *m = pmg_m(c);
     struct mg_iobuf *b = &c->recv;
     if (b->buf != m->scratch) {
         if (b->len == 0 && b->buf != NULL) {
-            pmg_buf_free(b);
+            pmg_buf_give(m, b);
             pmg_budget_note(c);
             pmg_x(c)->recv_off = 0;
         }
@@ -175,7 +197,8 @@ static void return_scratch(struct mg_connection *c) {
     b->len = b->size = 0;
     pmg_x(c)->recv_off = 0;
     if (len > 0 && !c->is_closing) {
-        if (pmg_grow(c, b, len)) {
+        size_t room = len + reserve(c, len, 0);
+        if (pmg_grow(c, b, room) || (room > len && pmg_grow(c, b, len))) {
             memcpy(b->buf, rest, len);
             b->len = len;
         } else {
@@ -243,6 +266,11 @@ static void read_failed(struct mg_connection *c, int err) {
     }
 }
 
+static bool more_room(struct mg_connection *c, size_t more) {
+    size_t room = reserve(c, c->recv.len, more);
+    return pmg_grow(c, &c->recv, room) || (room > more && pmg_grow(c, &c->recv, more));
+}
+
 static void read_stream(struct mg_connection *c) {
     pmg_mgr_t *m = pmg_m(c);
     pmg_conn_t *x = pmg_x(c);
@@ -268,7 +296,7 @@ static void read_stream(struct mg_connection *c) {
         b->size = PMG_READ_SIZE;
         m->scratch_lent = true;
     } else if (b->size - b->len < READ_MIN &&
-               !pmg_grow(c, b, b->len < want ? b->len + READ_MIN : want)) {
+               !more_room(c, b->len < want ? b->len + READ_MIN : want)) {
         no_room(c);
         return;
     }
@@ -370,7 +398,10 @@ void pmg_datagram_ready(struct mg_connection *c, int mask, bool error) {
 
 void pmg_work_on(struct mg_connection *c) {
     pmg_conn_t *x = pmg_x(c);
-    if (x->ousted) {
+    if (x->deaf) {
+        x->deaf = 0;
+        pmg_fatal(c, "the system cannot wait for this connection: no memory or no descriptor");
+    } else if (x->ousted) {
         pmg_budget_tell(c);
     } else if (c->is_tls_hs && x->connected && !c->is_closing) {
         x->layer->handshake(c);

@@ -5,6 +5,7 @@
 // chunks. A refusal names its status: 400, 417, 431, 501 or 505. Of a response, which nobody else
 // reads with other eyes, what old servers send is taken: bare LF, folded lines, equal lengths.
 
+#include "../base/scan.h"
 #include "http_int.h"
 
 // Character classes.
@@ -55,7 +56,7 @@ static const uint8_t class[256] = {
     [128 ... 255] = V,
 };
 
-static bool all(struct mg_str s, unsigned what) {
+static inline bool all(struct mg_str s, unsigned what) {
     for (size_t i = 0; i < s.len; i++) {
         if (!(class[(uint8_t)s.buf[i]] & what)) {
             return false;
@@ -73,7 +74,8 @@ bool pmg_http_is_target(struct mg_str s) {
 }
 
 bool pmg_http_is_field_value(struct mg_str s) {
-    return all(s, V);
+    const char *end = pmg_str_end(s), *p = pmg_scan_value(s.buf, end);
+    return all(mg_str_n((char *)(size_t)p, (size_t)(end - p)), V);
 }
 
 static bool is_hex(char ch) {
@@ -296,34 +298,50 @@ static int expectations(struct mg_str value, pmg_http_framing_t *f) {
     return 0;
 }
 
-// The few headers that decide where a message ends. Told apart by length first: most are not.
+// One that begins with `first`, a small letter?
+static inline bool begins(struct mg_str name, char first) {
+    return (name.buf[0] | 32) == first;
+}
+
+static void connection_options(struct mg_str value, pmg_http_framing_t *f) {
+    struct mg_str member;
+    while (pmg_http_next_member(&value, &member)) {
+        f->close |= member.len == 5 && pmg_str_ieq(member, "close");
+        f->keep_alive |= member.len == 10 && pmg_str_ieq(member, "keep-alive");
+    }
+}
+
+// The few headers that decide where a message ends. Told apart by length and first letter: most are
+// not.
 static int framing_header(struct mg_str name, struct mg_str value, pmg_http_framing_t *f,
     seen_t *seen) {
     switch (name.len) {
         case 4:
-            if (!seen->response && pmg_str_ieq(name, "host")) {
+            if (!seen->response && begins(name, 'h') && pmg_str_ieq(name, "host")) {
                 seen->hosts++;
                 seen->host = seen->n;
                 return is_authority(value) ? 0 : 400;
             }
             break;
         case 6:
-            if (!seen->response && !f->http10 && pmg_str_ieq(name, "expect")) {
+            if (begins(name, 'e') && !seen->response && !f->http10 && pmg_str_ieq(name, "expect")) {
                 return expectations(value, f);
             }
             break;
         case 7:
-            if (pmg_str_ieq(name, "upgrade")) {
+            if (begins(name, 'u') && pmg_str_ieq(name, "upgrade")) {
                 f->upgrade = true;
             }
             break;
         case 10:
-            if (pmg_str_ieq(name, "connection")) {
-                f->close |= pmg_http_list_has(value, "close");
-                f->keep_alive |= pmg_http_list_has(value, "keep-alive");
+            if (begins(name, 'c') && pmg_str_ieq(name, "connection")) {
+                connection_options(value, f);
             }
             break;
         case 14:
+            if (!begins(name, 'c')) {
+                break;
+            }
             if (pmg_str_ieq(name, "content-length")) {
                 return lengths(value, f, seen);
             }
@@ -332,6 +350,9 @@ static int framing_header(struct mg_str name, struct mg_str value, pmg_http_fram
             }
             break;
         case 17:
+            if (!begins(name, 't')) {
+                break;
+            }
             if (pmg_str_ieq(name, "transfer-encoding")) {
                 return encodings(value, f, seen);
             }
@@ -369,7 +390,7 @@ static int header_lines(const char *p, const char *end, pmg_http_msg_t *hm, pmg_
     int max_headers, pmg_http_framing_t *f, seen_t *seen) {
     int deferred = 0, n = 0;
     while (p < end) {
-        const char *s = p;
+        const char *s = pmg_scan_word(p, end);
         while (class[(uint8_t)*s] & T) { // stops at CR or LF at the latest
             s++;
         }
@@ -377,7 +398,7 @@ static int header_lines(const char *p, const char *end, pmg_http_msg_t *hm, pmg_
             return 400;
         }
         struct mg_str name = mg_str_n((char *)(size_t)p, (size_t)(s - p));
-        const char *v = s + 1, *stop = v;
+        const char *v = s + 1, *stop = pmg_scan_value(v, end);
         while (class[(uint8_t)*stop] & V) {
             stop++;
         }

@@ -4,13 +4,19 @@
 // delivered when it is whole; a chunked body is decoded in place, right behind its head. Messages
 // that came in one piece are handled in one go, and what they answered leaves in one write.
 
+#include "../base/scan.h"
 #include "http_int.h"
 
 // The length of the head in [p, p + len), 0 if its end is not there. A bare LF counts as an end of
 // line here, so that a head made of them is refused now instead of awaited for ever.
 size_t pmg_http_head_length(const char *p, size_t len, size_t from) {
     const char *end = p + len, *s = p + (from > 3 ? from - 3 : 0);
-    while ((s = memchr(s, '\n', (size_t)(end - s))) != NULL) {
+    for (;;) {
+        s = pmg_scan_blank(s, end);
+        s = memchr(s, '\n', (size_t)(end - s));
+        if (s == NULL) {
+            return 0;
+        }
         s++;
         if (s < end && *s == '\n') {
             return (size_t)(s + 1 - p);
@@ -19,7 +25,6 @@ size_t pmg_http_head_length(const char *p, size_t len, size_t from) {
             return (size_t)(s + 2 - p);
         }
     }
-    return 0;
 }
 
 // As pmg_is_http(), which the files below this one ask.
@@ -149,6 +154,9 @@ static int read_head(struct mg_connection *c, char *base, size_t len, parse_t *p
         refuse(c, 413);
         return HEAD_REFUSED;
     }
+    pmg_expect(c, h->sink == PMG_HTTP_BODY_GATHER && h->state == PMG_HTTP_LENGTH && h->left > 0
+                      ? h->head_len + h->left
+                      : 0);
     if (h->sink != PMG_HTTP_BODY_STREAM || c->is_client) {
         c->is_resp = 0;
     }

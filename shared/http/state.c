@@ -12,6 +12,7 @@ void pmg_http_reset(struct mg_connection *c) {
     h->state = PMG_HTTP_HEAD;
     h->sink = PMG_HTTP_BODY_GATHER;
     h->scan = h->head_len = h->pos = h->left = h->body_len = 0;
+    pmg_expect(c, 0);
 }
 
 bool pmg_http_in_head(struct mg_connection *c) {

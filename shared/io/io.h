@@ -62,8 +62,8 @@ int pmg_io_watch(struct mg_connection *c, int mask);
 // Reports nothing of it any more, not even errors, until it is watched again.
 void pmg_io_unwatch(struct mg_connection *c);
 
-// Waits for readiness or a wake-up, at most ms (< 0: no limit), sets m->now if it waited, and calls
-// pmg_ready() for each connection that is ready, until m->stop. A signal ends the wait.
+// Waits for readiness or a wake-up, at most ms (< 0: no limit), sets m->now, and calls pmg_ready()
+// for each connection that is ready, until m->stop. A signal ends the wait.
 int pmg_io_wait(struct pmg_mgr *m, int ms);
 void pmg_io_wake(struct pmg_mgr *m); // ends a wait, from any thread; on a board from interrupts
 

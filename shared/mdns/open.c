@@ -102,12 +102,13 @@ int pmg_mdns_draft_txt(pmg_mgr_t *m, pmg_mdns_draft_t *d, struct mg_str key, str
     if (s->txt_len + 1 + len > PMG_MDNS_TXT_MAX) {
         return pmg_fail(m, -EINVAL, "a service's txt has %d bytes at most", PMG_MDNS_TXT_MAX);
     }
-    uint8_t *txt = pmg_alloc(s->txt_len + 1 + len), *p = txt + s->txt_len;
+    uint8_t *txt = pmg_alloc(s->txt_len + 1 + len), *p = txt;
     if (txt == NULL) {
         return pmg_fail(m, -ENOMEM, "no memory for mDNS");
     }
     if (s->txt_len > 0) {
         memcpy(txt, s->txt, s->txt_len);
+        p += s->txt_len;
     }
     *p++ = (uint8_t)len;
     memcpy(p, key.buf, key.len);

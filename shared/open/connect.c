@@ -165,7 +165,7 @@ static int new_client(pmg_mgr_t *m, const pmg_url_t *u, const pmg_protocol_t *sp
     c->is_tls = u->is_tls;
     x->is_unix = u->is_unix;
     x->url_tls = u->is_tls;
-    x->internal = 1;
+    pmg_hide(c);
     x->speaks = speaks;
     x->host = pmg_strndup(host.buf, host.len);
     if (x->host != NULL && before < host.len) { // the zone is nobody else's to know
@@ -224,12 +224,11 @@ int pmg_connect(pmg_mgr_t *m, const char *url, const pmg_protocol_t *speaks, con
         pmg_x(c)->broadcast = 1;
         pmg_x(c)->everyone = pmg_alloc(sizeof(struct mg_addr));
     }
-    err = broadcast && pmg_x(c)->everyone == NULL ? -ENOMEM : m->hooks.open(c, NULL, arg);
+    err = broadcast && pmg_x(c)->everyone == NULL ? -ENOMEM : pmg_show(c, arg);
     if (err < 0) {
         pmg_conn_free(c);
         return pmg_fail(m, err, "no memory for a connection");
     }
-    pmg_x(c)->internal = 0;
     *out = c;
     pmg_evict(victim);
     pmg_deadline(c, connect_late, m->limits.connect_timeout);

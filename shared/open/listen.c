@@ -69,7 +69,7 @@ static int accept_one(struct mg_connection *listener) {
         pmg_evict(silent);
         accepted(listener, c);
     } else if (c != NULL) {
-        pmg_x(c)->internal = 1; // never seen by anyone: no events, no hooks
+        pmg_hide(c);
         pmg_conn_free(c);
     }
     return err;
@@ -118,7 +118,7 @@ static int new_listener(pmg_mgr_t *m, const pmg_protocol_t *speaks, struct mg_co
     }
     m->spare_descriptor = pmg_evict_descriptor;
     c->is_listening = 1;
-    pmg_x(c)->internal = 1;
+    pmg_hide(c);
     pmg_x(c)->speaks = speaks;
     *out = c;
     return 0;
@@ -136,13 +136,12 @@ static int finish(struct mg_connection *c, int err, const char *what, struct mg_
         x->io_mask = PMG_IO_READ;
     }
     if (err == 0) {
-        err = m->hooks.open(c, NULL, arg);
+        err = pmg_show(c, arg);
     }
     if (err < 0) {
         pmg_conn_free(c);
         return pmg_fail(m, err, "cannot listen %s: %s", what, strerror(-err));
     }
-    x->internal = 0;
     pmg_evict(victim);
     pmg_call(c, MG_EV_OPEN, NULL);
     *out = c;

@@ -2,7 +2,24 @@
 //
 // WebSocket frames: functions over bytes.
 
+#include "../base/wide.h"
 #include "frame.h"
+
+#if PMG_WIDE
+// Whole blocks of 128 bytes, of which it says how many bytes these are.
+PMG_WIDE_CODE static size_t mask_wide(uint8_t *p, size_t len, uint64_t key) {
+    __m256i k = _mm256_set1_epi64x((long long)key);
+    size_t i = 0;
+    for (; len - i >= 128; i += 128) {
+        __m256i *v = (__m256i *)(void *)(p + i);
+        _mm256_storeu_si256(v, _mm256_xor_si256(_mm256_loadu_si256(v), k));
+        _mm256_storeu_si256(v + 1, _mm256_xor_si256(_mm256_loadu_si256(v + 1), k));
+        _mm256_storeu_si256(v + 2, _mm256_xor_si256(_mm256_loadu_si256(v + 2), k));
+        _mm256_storeu_si256(v + 3, _mm256_xor_si256(_mm256_loadu_si256(v + 3), k));
+    }
+    return i;
+}
+#endif
 
 void pmg_ws_mask(uint8_t *p, size_t len, const uint8_t mask[4], uint32_t pos) {
     uint8_t m[8];
@@ -12,6 +29,11 @@ void pmg_ws_mask(uint8_t *p, size_t len, const uint8_t mask[4], uint32_t pos) {
     uint64_t key, word;
     memcpy(&key, m, 8);
     size_t i = 0;
+#if PMG_WIDE
+    if (len >= 128 && PMG_WIDE_HERE) {
+        i = mask_wide(p, len, key);
+    }
+#endif
     for (; i + 8 <= len; i += 8) {
         memcpy(&word, p + i, 8);
         word ^= key;

@@ -261,6 +261,7 @@ static bool gather_frame(struct mg_connection *c, size_t *pos) {
         return false;
     }
     w->frame_open = 0;
+    pmg_expect(c, 0);
     if (w->frame_fin) {
         int op = w->msg_op;
         size_t len = w->len;
@@ -277,7 +278,9 @@ static bool gather_frame(struct mg_connection *c, size_t *pos) {
     return true;
 }
 
-static void open_frame(pmg_ws_t *w, const pmg_ws_frame_t *f) {
+static void open_frame(struct mg_connection *c, const pmg_ws_frame_t *f) {
+    pmg_ws_t *w = pmg_ws_of(c);
+    pmg_expect(c, w->len + f->len);
     if (f->op != 0) {
         w->msg_op = f->op;
         w->utf8.state = 0;
@@ -328,7 +331,7 @@ static bool next_frame(struct mg_connection *c, size_t *pos) {
         *pos += f.len;
         whole_frame(c, p + f.head_len, &f);
     } else {
-        open_frame(w, &f);
+        open_frame(c, &f);
     }
     return true;
 }

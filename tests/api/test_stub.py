@@ -278,7 +278,9 @@ def test_stub_and_module_agree(tmp_path):
     # Without the kit for tests, which has annotations and no stub, and programs that run when imported.
     installed = Path(find_spec("pymongoose").origin).parent
     shutil.copytree(
-        installed, tmp_path / "pymongoose", ignore=shutil.ignore_patterns("testing", "__pycache__")
+        installed,
+        tmp_path / "pymongoose",
+        ignore=shutil.ignore_patterns("testing", "flash", "__pycache__"),
     )
     # It is made when asked for, and for `import *` alone: the stub's names are the list.
     # Requests and WebSockets have more, made in Python when it is asked for.

@@ -6,9 +6,9 @@ import os
 import ssl
 import threading
 
-import flash
 import h11
 import pytest
+from flash import rp2
 from peers.clients import Raw, seconds
 from peers.pki import pki
 from targets import DeviceError
@@ -566,7 +566,7 @@ def test_flash_is_what_was_written(device, target):
     """What `make flash` asks a board for at the end."""
     if (firmware := getattr(target, "firmware", None)) is None:
         pytest.skip("nobody says here which file the board was given")
-    start, held = flash.contents(firmware.read_bytes())
-    running = device(flash.HASH.format(start=start, size=len(held)))
+    start, held = rp2.contents(firmware.read_bytes())
+    running = device(rp2.HASH.format(start=start, size=len(held)))
     digest = hashlib.sha256(held).hexdigest()
     assert "pymongoose" in running.expect(digest, 30)

@@ -6,7 +6,7 @@ import stat
 
 import find_port
 import pytest
-from board_usb import access, drives, ports
+from flash.usb import access, drives, ports
 from usb_listings import LINUX_LSBLK, LINUX_SYS, MACOS_DISKUTIL, MACOS_IOREG
 
 

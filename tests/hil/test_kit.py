@@ -318,7 +318,11 @@ def test_a_second_board_that_is_not_there(user, silent_board):
 
 def test_a_serial_port_in_use(user, silent_board):
     """Another program has it, which is said at once."""
-    with open(silent_board, "rb", buffering=0) as other:
+
+    def without_control(path, flags):  # else its end is a hangup of who leads a session
+        return os.open(path, flags | os.O_NOCTTY)
+
+    with open(silent_board, "rb", buffering=0, opener=without_control) as other:
         fcntl.flock(other, fcntl.LOCK_EX)
         run = user(f"--pmg-target={silent_board}", test_it=NAME.format(silent_board))
     assert run.results == {"failed": 1}, run.text

@@ -26,7 +26,7 @@ if (given.version) to.minVersion = to.maxVersion = given.version;
 
 def _command(program, **given):
     if not shutil.which("node"):
-        pytest.skip("there is no node here")
+        pytest.skip("this computer has no node")
 
     def pair(name):
         return {"cert": pki()[name].cert.decode(), "key": pki()[name].key.decode()}

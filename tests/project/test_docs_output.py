@@ -7,7 +7,7 @@ Right behind a ```python block may stand
     ```console   what to type while it runs: `$ curl ...`, and below it what that prints
 
 Such a program is complete: it imports what it uses and closes its Manager. For the run a fixed
-port, 8000 and up, becomes a free one, and `manager.run()` serves until the test is done with it.
+port, 8000 and up, becomes a free one, and `manager.run()` or `app.run()` serves until the test is done with it.
 127.0.0.1 becomes the device's own address, and what is typed goes where that is reached; a device
 without this host's files keeps its own where a program has /tmp.
 """
@@ -32,6 +32,9 @@ ADDRESS = re.compile(r"127\.0\.0\.1:(8\d\d\d)\b")
 # In a namespace of its own, so that nothing of the rig stands in for a forgotten import.
 RUN = """
 def run(manager):
+    if not isinstance(manager, Manager):  # an App of pymongoose.web
+        app, manager = manager, Manager()
+        app.attach(manager, "http://%s:%s" % (HOST, PARAMS["port"]))
     serve(manager)
     manager.close()
 
@@ -85,14 +88,15 @@ def typed(command, reached):
 
 @pytest.mark.parametrize("block", list(blocks()))
 def test_output(device, target, block):
-    ports = {port: str(free_port()) for port in PORT.findall(block.source)}
+    # (An App's port is 8000 unless it says so.)
+    ports = {port: str(free_port()) for port in PORT.findall(block.source) or ["8000"]}
     program = PORT.sub(lambda port: ports[port[0]], block.source)
     program, runs = re.subn(r"\b(\w+)\.run\(\)", r"run_for_test(\1)", program)
     if "host-files" not in target.capabilities:
         program = program.replace('"/tmp/', '"/')
     if runs:
         program = program.replace(HERE, target.address)
-    running = device(RUN, program=program)
+    running = device(RUN, program=program, port=ports.get("8000"))
 
     def reached(port):
         return "{}:{}".format(*running.reach(int(ports[port])))

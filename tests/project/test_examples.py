@@ -98,7 +98,8 @@ def test_modbus_server(run):
 
 
 def test_web_rest(run):
-    base = f"http://127.0.0.1:{run('web_rest.py')}"
+    port = run("web_rest.py")
+    base = f"http://127.0.0.1:{port}"
     with httpx.Client(base_url=base, timeout=20) as client:
         with client.stream("GET", "/events") as events:
             made = httpx.post(base + "/tasks", json={"title": "milk"})
@@ -117,8 +118,9 @@ def test_web_rest(run):
 
 
 def test_web_app(run):
+    port = run("web_app.py")
     with httpx.Client(
-        base_url=f"http://127.0.0.1:{run('web_app.py')}", timeout=20, follow_redirects=True
+        base_url=f"http://127.0.0.1:{port}", timeout=20, follow_redirects=True
     ) as client:
 
         def post(path, files=None, **fields):

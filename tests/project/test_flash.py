@@ -5,16 +5,19 @@ import hashlib
 import struct
 import subprocess
 
-import flash as tool
+import flash_rp2 as made
 import pytest
+from flash import __main__ as command
+from flash import rp2 as tool
 
 RP2040, RP2350 = 0xE48BFF56, 0xE48BFF59
 
 
 @pytest.fixture
 def flash(tmp_path, monkeypatch):
-    monkeypatch.setattr(tool, "ROOT", tmp_path)
+    monkeypatch.setattr(made, "ROOT", tmp_path)
     monkeypatch.setattr(tool, "WAIT_S", 0.3)
+    monkeypatch.setattr(tool, "has_mpremote", lambda: True)
     monkeypatch.setattr(tool.usb_ports, "ports", list)
     monkeypatch.setattr(tool.drives, "drives", list)
     monkeypatch.delenv("MICROPYTHON", raising=False)
@@ -52,7 +55,7 @@ def put(flash, tmp_path, monkeypatch):
         (drive / "INFO_UF2.TXT").write_text(info)
         monkeypatch.setattr("sys.argv", ["flash", "RPI_PICO", str(drive)])
         with pytest.raises(SystemExit) as ended:
-            flash.main()
+            made.main()
         found = drive / "firmware.uf2"
         return str(ended.value), found.read_bytes() if found.exists() else None
 
@@ -72,13 +75,24 @@ def test_file_arrives_whole(put):
         (b"", "no UF2 file, or cut short"),
         (image(NAMED)[:-1], "no UF2 file, or cut short"),
         (b"\x7fELF" + bytes(508), "block 0 does not begin as one"),
+        (image(NAMED)[:-512], "cut short: 20 of 21 blocks; fetch it again"),
         (image(NAMED) + bytes(512), "does not begin as one"),
         (image(NAMED, RP2350), "is not for RPI_PICO"),
         (image(NAMED, 0x1C5F21B0), "the file is for 0x1c5f21b0, not for an RP2 board"),
         (image(NAMED) + image(NAMED, RP2350), "the file is for RP2040, RP2350"),
         (image(b"RPI_PICO_W\0"), "is not for RPI_PICO"),
     ],
-    ids=["empty", "cut", "elf", "tail", "other chip", "no RP2", "two chips", "other board"],
+    ids=[
+        "empty",
+        "cut",
+        "cut at a block",
+        "elf",
+        "tail",
+        "other chip",
+        "no RP2",
+        "two chips",
+        "other board",
+    ],
 )
 def test_wrong_file_is_not_written(put, data, words):
     said, found = put(data)
@@ -96,12 +110,12 @@ def test_no_port_and_no_drive(flash, put, monkeypatch, tmp_path):
     monkeypatch.setattr("shutil.which", lambda name: None)
     monkeypatch.setattr("sys.argv", ["flash", "RPI_PICO"])
     with pytest.raises(SystemExit) as ended:
-        flash.main()
+        made.main()
     for words in ("no board with MicroPython was found", "RPI-RP2", "BOOTSEL", "DEVICE="):
         assert words in str(ended.value)
     monkeypatch.setattr("sys.argv", ["flash", "RPI_PICO", str(tmp_path / "none")])
     with pytest.raises(SystemExit, match="there is no .*none"):
-        flash.main()
+        made.main()
 
 
 PICO = tool.Port("/dev/ttyACM7", 0x2E8A, 5, "MicroPython Board in FS mode", "e6614103e72d4a2c")
@@ -127,7 +141,7 @@ def test_drive_that_is_not_mounted(flash, put, monkeypatch):
     monkeypatch.setattr(flash.drives, "mount", lambda drive: False)
     monkeypatch.setattr("sys.argv", ["flash", "RPI_PICO"])
     with pytest.raises(SystemExit, match="RPI-RP2 ./dev/sdx1. is not mounted: "):
-        flash.main()
+        made.main()
 
 
 def test_port_without_permission(flash, put, monkeypatch):
@@ -136,7 +150,7 @@ def test_port_without_permission(flash, put, monkeypatch):
     monkeypatch.setattr(flash.access, "refusal", lambda path: f"you may not write to {path}: join")
     monkeypatch.setattr("sys.argv", ["flash", "RPI_PICO"])
     with pytest.raises(SystemExit, match="error: you may not write to /dev/ttyACM7: join"):
-        flash.main()
+        made.main()
 
 
 @pytest.mark.parametrize("same", [True, False])
@@ -164,3 +178,58 @@ def test_flash_is_verified(flash, put, monkeypatch, capsys, same):
         with pytest.raises(SystemExit, match="what is in its flash is not what was written"):
             flash.greet([], image(NAMED))
     assert str(len(held)) in asked[0][1]
+
+
+@pytest.fixture
+def downloaded(flash, tmp_path, monkeypatch):
+    """Runs `python -m pymongoose.flash` on a file with a drive of a Pico."""
+
+    def run(data, *arguments, name="RPI_PICO.uf2", model="RPI-RP2"):
+        file = tmp_path / name
+        file.write_bytes(data)
+        drive = tmp_path / "drive"
+        drive.mkdir(exist_ok=True)
+        (drive / "INFO_UF2.TXT").write_text(f"UF2 Bootloader v3.0\nBoard-ID: {model}\n")
+        monkeypatch.setattr("sys.argv", ["flash", str(file), str(drive), *arguments])
+        with pytest.raises(SystemExit) as ended:
+            command.main()
+        found = drive / name
+        return str(ended.value), found.read_bytes() if found.exists() else None
+
+    return run
+
+
+def test_download_arrives_whole(downloaded, tmp_path, capsys):
+    hashed = hashlib.sha256(image(NAMED)).hexdigest()
+    (tmp_path / "RPI_PICO.uf2.sha256").write_text(f"{hashed}  RPI_PICO.uf2\n")
+    said, found = downloaded(image(NAMED), "--board", "RPI_PICO")
+    assert found == image(NAMED) and "no serial port of the new firmware" in said
+    assert "RPI_PICO.uf2 is what RPI_PICO.uf2.sha256 says" in capsys.readouterr().err
+
+
+def test_half_download_is_not_written(downloaded, tmp_path):
+    said, found = downloaded(image(NAMED)[:1024])
+    assert "cut short: 2 of 21 blocks; fetch it again" in said and found is None
+    hashed = hashlib.sha256(image(NAMED)).hexdigest()
+    (tmp_path / "MANIFEST.sha256").write_text(f"{hashed}  firmware/RPI_PICO.uf2\n")
+    said, found = downloaded(image(NAMED)[:1024])
+    assert "is not what MANIFEST.sha256 says: a half or a changed download" in said
+    assert found is None
+
+
+def test_download_for_another_board(downloaded):
+    said, found = downloaded(image(NAMED, RP2350))
+    assert "the file is for an RP2350, the board at " in said and found is None
+    said, found = downloaded(image(NAMED), "--board", "RPI_PICO_W")
+    assert said.endswith("is not for RPI_PICO_W") and found is None
+    said, found = downloaded(b"\xe9" * 512, name="ESP32_GENERIC.bin")
+    assert "is no UF2 file; an ESP32's is written by esptool" in said and found is None
+
+
+def test_without_mpremote(flash, put, monkeypatch, capsys):
+    monkeypatch.setattr(flash, "has_mpremote", lambda: False)
+    with pytest.raises(SystemExit, match="pymongoose-net.flash.' brings mpremote"):
+        flash.to_boot_loader("/dev/ttyACM7")
+    monkeypatch.setattr(flash.usb_ports, "ports", lambda: [PICO])
+    flash.greet([], image(NAMED))
+    assert "was not verified: pip install" in capsys.readouterr().err

@@ -8,8 +8,11 @@ With DEVICE it only sees whether this user may open it. What is missing is said,
 from __future__ import annotations
 
 import sys
+from pathlib import Path
 
-from board_usb import access, ports
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "cpython"))
+
+from flash.usb import access, ports
 
 
 def main() -> None:

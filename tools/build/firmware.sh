@@ -67,7 +67,9 @@ if [ -z "${SOURCE_DATE_EPOCH:-}" ]; then
     SOURCE_DATE_EPOCH=$(git -C "$top" log -1 --format=%ct 2>/dev/null || echo 0)
     SOURCE_DATE_EPOCH=$((SOURCE_DATE_EPOCH - SOURCE_DATE_EPOCH % 86400))
 fi
-export MICROPY_GIT_TAG MICROPY_GIT_HASH SOURCE_DATE_EPOCH
+# MicroPython's make-pins.py goes through sets of names.
+PYTHONHASHSEED=0
+export MICROPY_GIT_TAG MICROPY_GIT_HASH SOURCE_DATE_EPOCH PYTHONHASHSEED
 
 cross=$("$top/tools/build/mpy-cross.sh" "$tree")
 MICROPY_MPYCROSS=$cross

@@ -1,6 +1,6 @@
 #!/bin/sh
 # SPDX-License-Identifier: GPL-2.0-only
-# Give .venv the pinned packages of one group (build, check, test, docs or flash): venv.sh GROUP
+# Give .venv the pinned packages of one group (build, check, test, docs, flash or release): venv.sh GROUP
 set -eu
 
 cd "$(dirname "$0")/../.."
@@ -9,6 +9,7 @@ build) list=tools/deps/requirements-build.txt size=33 ;;
 check) list=tools/deps/requirements-check.txt size=29 ;;
 test) list=tests/requirements.txt size=21 ;;
 docs) list=docs/requirements.txt size=14 ;;
+release) list=tools/deps/requirements-release.txt size=3 ;;
 flash) list=tools/deps/requirements-flash.txt size=3 ;;
 *) echo "venv: no group $1" >&2; exit 2 ;;
 esac

@@ -455,8 +455,8 @@ int pmg_io_wait(pmg_mgr_t *m, int ms) {
         m->waiting = true;
         pmg_port_idle(ms, has_work, m); // at the latest it returns after a slice of its own
         m->waiting = false;
-        m->now = pmg_port_millis();
     }
+    m->now = pmg_port_millis();
     pmg_io_of(m)->woken = false;
     if (pmg_io_of(m)->starved) {
         feed_starved(m);

@@ -164,14 +164,14 @@ static int wait(pmg_mgr_t *m, int ms) {
         int err = errno;
         pmg_port_wait_end(&state);
         m->waiting = false;
-        m->now = pmg_port_millis();
         errno = err;
     } else {
         n = epoll_wait(pmg_io_of(m)->poll_fd, evs, EVENTS_PER_WAIT, 0);
     }
     if (n < 0) {
-        return errno == EINTR ? 0 : -errno;
+        n = errno == EINTR ? 0 : -errno;
     }
+    m->now = pmg_port_millis();
     for (int i = 0; i < n && !m->stop; i++) {
         struct mg_connection *c = evs[i].data.ptr;
         unsigned e = evs[i].events;
@@ -260,9 +260,9 @@ static int wait(pmg_mgr_t *m, int ms) {
     int err = errno;
     if (ms != 0) {
         pmg_port_wait_end(&state);
-        m->now = pmg_port_millis();
     }
     m->waiting = false;
+    m->now = pmg_port_millis();
     if (r < 0) {
         return err == EINTR ? 0 : -err;
     }

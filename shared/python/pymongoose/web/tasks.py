@@ -3,7 +3,7 @@
 """Async handlers: what awaits them, under pymongoose.aio."""
 
 import sys
-from asyncio import Event
+from asyncio import Event, sleep
 
 from _pymongoose import _pause
 
@@ -15,6 +15,7 @@ from pymongoose.web.server import listen
 from pymongoose.web.stream import ENOUGH, start
 
 _CPYTHON = sys.implementation.name == "cpython"
+_BOARD = sys.platform in ("rp2", "esp32")
 _WAITING = 16  # messages of a WebSocket that may wait for their handler: then reading pauses
 _EPIPE = 32
 
@@ -48,6 +49,8 @@ async def go(runner, request, way, waits):
     """Goes the rest of a way."""
     failure = None
     try:
+        if _BOARD:
+            await sleep(0)  # its stack is too small for the event and the handler
         while True:
             try:
                 result = await (waits if _CPYTHON else _first(waits))

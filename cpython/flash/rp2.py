@@ -1,18 +1,17 @@
-#!/usr/bin/env python3
 # SPDX-License-Identifier: GPL-2.0-only
-"""Put a firmware onto a board: flash.py BOARD [DEVICE]
+"""What puts a UF2 file onto a board.
 
-DEVICE is the board's serial port (/dev/ttyACM0, a0) or the drive that shows up when it is plugged in
-with BOOTSEL held down (RPI-RP2, RP2350). Without it the drive is taken, then the board that USB knows
-as one with MicroPython, if there is only one. Such a board is sent to its boot loader first. At the end
-the new firmware says its version, and a hash of the flash that it runs from.
+A board that runs MicroPython is sent to its boot loader first. At the end the new firmware says its
+version, and a hash of the flash that it runs from.
 """
 
 from __future__ import annotations
 
 import contextlib
 import hashlib
+import importlib.util
 import os
+import re
 import shutil
 import struct
 import subprocess
@@ -22,14 +21,14 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import NoReturn, TypeVar
 
-from board_usb import access, drives
-from board_usb import ports as usb_ports
-from board_usb.ports import Port
-from built import results
+from .usb import access, drives
+from .usb import ports as usb_ports
+from .usb.ports import Port
 
 T = TypeVar("T")
 
-ROOT = Path(__file__).resolve().parents[2]
+#: Whose mpremote talks to a board.
+PYTHON = sys.executable
 FAMILIES = {0xE48BFF56: "RP2040", 0xE48BFF59: "RP2350"}
 DRIVES = {"RP2040": "RPI-RP2", "RP2350": "RP2350"}
 MAGIC = (0x0A324655, 0x9E5D5157)
@@ -48,17 +47,37 @@ def say(text: str) -> None:
 def family_of(data: bytes) -> str:
     """The chip that a UF2 file is for; every block is looked at."""
     if len(data) < 512 or len(data) % 512:
-        die("the file is no UF2 file, or cut short")
-    found = set()
+        die("the file is no UF2 file, or cut short: fetch it again")
+    found, totals = set(), []
     for at in range(0, len(data), 512):
         head = struct.unpack_from("<8I", data, at)
         if head[:2] != MAGIC:
             die(f"the file is no UF2 file: block {at // 512} does not begin as one")
         found.add(head[7])
+        totals.append(head[6])
     names = {FAMILIES.get(number, hex(number)) for number in found}
     if len(names) != 1 or not names <= set(DRIVES):
         die(f"the file is for {', '.join(sorted(names))}, not for an RP2 board")
+    # A download that ended between two blocks looks whole but for their count.
+    if len(totals) != totals[0]:
+        die(f"the file is cut short: {len(totals)} of {totals[0]} blocks; fetch it again")
     return names.pop()
+
+
+def check_sum(path: Path) -> None:
+    """Holds a file against a list of hashes beside it, if there is one."""
+    for beside in (path.with_name(path.name + ".sha256"), path.with_name("MANIFEST.sha256")):
+        if not beside.is_file():
+            continue
+        for line in beside.read_text(errors="replace").splitlines():
+            found = re.fullmatch(r"([0-9a-f]{64}) [ *](.+)", line.strip())
+            if not found or Path(found[2]).name != path.name:
+                continue
+            if hashlib.sha256(path.read_bytes()).hexdigest() != found[1]:
+                die(
+                    f"{path} is not what {beside.name} says: a half or a changed download; fetch it again"
+                )
+            return say(f"{path.name} is what {beside.name} says")
 
 
 def chip_of(board: str) -> str:
@@ -101,10 +120,15 @@ def full_name(device: str) -> str:
     return f"/dev/ttyACM{device[1:]}" if device[:1] == "a" and device[1:].isdigit() else device
 
 
+MPREMOTE_HELP = "pip install 'pymongoose-net[flash]' brings mpremote, which talks to it"
+
+
+def has_mpremote() -> bool:
+    return sys.executable != PYTHON or importlib.util.find_spec("mpremote") is not None
+
+
 def mpremote(port: str, *arguments: str) -> subprocess.CompletedProcess[str]:
-    python = ROOT / ".venv/bin/python"
-    command = [str(python if python.exists() else sys.executable), "-m", "mpremote"]
-    command += ["connect", port, *arguments]
+    command = [PYTHON, "-m", "mpremote", "connect", port, *arguments]
     return subprocess.run(command, text=True, capture_output=True, check=False, timeout=WAIT_S)
 
 
@@ -131,6 +155,10 @@ def wait_for(what: str, look: Callable[[], T | None]) -> T:
 
 
 def to_boot_loader(port: str) -> None:
+    if not has_mpremote():
+        die(
+            f"{port} is asked for its boot loader: {MPREMOTE_HELP}; or hold BOOTSEL while plugging it in"
+        )
     say(f"asking {port} for its boot loader")
     try:
         mpremote(port, "bootloader")
@@ -156,6 +184,8 @@ def greet(known: list[str], data: bytes) -> None:
         return next((p for p in ports if p not in known), ports[0] if ports else None)
 
     port = wait_for("serial port of the new firmware", back)
+    if not has_mpremote():
+        return say(f"{port} is there again; what is in its flash was not verified: {MPREMOTE_HELP}")
     time.sleep(1)  # udev sets the rights of the new device
     check_access(port)
     start, flash = contents(data)
@@ -209,16 +239,11 @@ def find_drive(chip: str, device: str) -> Path:
     return wait_for(f"drive {DRIVES[chip]}", lambda: mounted_drive(chip))
 
 
-def main() -> None:
-    if len(sys.argv) not in (2, 3):
-        sys.exit((__doc__ or "").strip())
-    board, device = sys.argv[1], sys.argv[2] if len(sys.argv) > 2 else ""
-    path = ROOT / results() / "firmware" / board / "firmware.uf2"
-    if not path.is_file():
-        die(f"there is no {path}: make firmware BOARD={board}")
+def flash(path: Path, board: str, device: str) -> None:
+    """Puts the file onto `device`, or the only board there is. `board` may be empty."""
     data = path.read_bytes()
     chip = family_of(data)
-    if chip != chip_of(board) or not board_in(data, board):
+    if board and (chip != chip_of(board) or not board_in(data, board)):
         die(f"{path} is not for {board}")
 
     # Without a drive or a port of a board's, picotool speaks to the boot loader itself.
@@ -226,15 +251,16 @@ def main() -> None:
     if alone and subprocess.run(["picotool", "load", "-x", str(path)]).returncode == 0:
         return greet([], data)
     target = find_drive(chip, device)
-    info = (target / "INFO_UF2.TXT").read_text(errors="replace")
-    if DRIVES[chip].replace("RPI-", "").lower() not in info.replace("-", "").lower():
-        die(f"the board at {target} is not an {chip}: {info.splitlines()[0]}")
     check_access(str(target))
-    say(f"writing {path.name} for {board} to {target}")
+    info_file = target / "INFO_UF2.TXT"
+    if not info_file.is_file():
+        die(f"{target} is no board's drive: it has no INFO_UF2.TXT")
+    info = info_file.read_text(errors="replace")
+    if DRIVES[chip].replace("RPI-", "").lower() not in info.replace("-", "").lower():
+        die(
+            f"the file is for an {chip}, the board at {target} is not an {chip}: {(info.splitlines() or [''])[0]}"
+        )
+    say(f"writing {path.name} for {board or chip} to {target}")
     before = serial_ports()
     copy(data, target / path.name)
     greet(before, data)
-
-
-if __name__ == "__main__":
-    main()
