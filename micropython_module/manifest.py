@@ -22,7 +22,8 @@ if "PMG_HAS_RPC=0" not in options.without and "PMG_HAS_UTIL=0" not in options.wi
 if "PMG_HAS_WEB=0" not in options.without and "PMG_HAS_UTIL=0" not in options.without:
     _web = "__init__ app auth files form guard live request response routes send server session"
     _files += [
-        "web/%s.py" % each for each in (_web + " stream tasks template testing upload").split()
+        "web/%s.py" % each
+        for each in (_web + " debug stream tasks template testing upload").split()
     ]
 if not any(
     each + "=0" in options.without for each in ("PMG_HAS_CLIENT", "PMG_HAS_UTIL", "PMG_HAS_STREAM")

@@ -40,6 +40,13 @@ def case_a_stream():
         await s.send("x")
         await s.close()
         await fails(Error, s.send("y"), "closed")
+        s = await aio.connect(url("tcp", port))
+        reads = asyncio.create_task(s.recv())
+        await asyncio.sleep(0.01)
+        s.abort()
+        eq((s.closed, await reads, await s.recv(timeout=1), await s.readline(timeout=1)), (True, b"", b"", b""))
+        await fails(Error, s.send("y", timeout=1), "closed")
+        await s.close(timeout=1)
     run(served(echo, body))
 
 

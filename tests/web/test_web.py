@@ -3,6 +3,7 @@
 
 import base64
 import json
+import os
 import time
 from textwrap import dedent
 
@@ -247,6 +248,63 @@ def test_upload_into_files(client, server, target, folder):
     assert r.status_code == 413
     assert server.eval("[n for n in os.listdir(FOLDER) if n.startswith('upload-')]") == []
     assert client.get("/").text == "hello"
+
+
+def test_upload_is_saved_on_another_file_system(device, folder):
+    device(
+        dedent("""
+        import os
+        from pymongoose.web import form
+
+        folder = PARAMS["folder"]
+        if PARAMS["make"]:
+            try:
+                os.mkdir(folder)
+            except OSError:
+                pass
+        came, kept = folder + "/came.bin", folder + "/saved.bin"
+        data = b"0123456789" * 500
+        with open(came, "wb") as f:
+            f.write(data)
+        rename, refused = form._rename, []
+
+        def elsewhere(path, to):
+            if path == came:
+                refused.append(1)
+                raise OSError(18)  # EXDEV
+            rename(path, to)
+
+        form._rename = elsewhere
+        file = form.File("f", "came.bin", "", None, came)
+        raises(OSError, file.save, folder + "/there/is/none")
+        eq(file.kept, False)
+        file.save(kept)
+        eq((len(refused), file.kept, file.path, file.size, file.read() == data), (2, True, kept, 5000, True))
+        eq([name for name in os.listdir(folder) if name.startswith(("came", "saved"))], ["saved.bin"])
+        """),
+        folder=folder[0],
+        make=folder[1],
+    ).finish()
+
+
+def test_upload_that_fails_is_over_with_its_request(client, server, folder):
+    files = {"f": ("a.bin", b"x" * 3000)}
+    server.exec("app.uploads = '/there/is/none'")
+    try:
+        r = client.post("/upload", files=files)
+        assert (r.status_code, r.text) == (500, "Internal Server Error\n")
+        # On the same connection: it is not taken for the end of that form.
+        r = client.post("/json", json=[1])
+        assert (r.status_code, r.text) == (200, '{"got": [1]}')
+    finally:
+        server.exec(f"app.uploads = {folder[0]!r}")
+    r = client.post("/upload", files=files, data={"note": b"\xff"})
+    assert (r.status_code, r.text) == (400, "Bad Request\n")
+    assert client.post("/upload", files=files).json()["size"] == 3000
+    assert client.post("/upload", files=[("f", ("x", b""))] * 65).status_code == 413
+    if not folder[1]:
+        assert not [name for name in os.listdir(folder[0]) if name.startswith("upload-")]
+    assert server.eval("len(errors)") == 1
 
 
 def test_upload_that_ends_too_early_leaves_nothing(client, server):
@@ -552,6 +610,78 @@ def test_test_client(device):
     ).finish()
 
 
+def test_an_app_without_hooks(device, folder):
+    device(
+        dedent("""
+        import os
+        from pymongoose.web import App, Response, send_file
+
+        folder = PARAMS["folder"]
+        if PARAMS["make"]:
+            try:
+                os.mkdir(folder)
+            except OSError:
+                pass
+        with open(folder + "/plain.txt", "w") as f:
+            f.write("content")
+        app, part = App(), App()
+        app.static("/static", folder)
+        part.static("/files", folder)
+        app.mount("/part", part)
+
+        @app.get("/route/<int:n>")
+        def route(request, n):
+            return request.route.text
+
+        @app.get("/file")
+        def file(request):
+            return send_file(folder + "/plain.txt", headers={"X-Said": request.args["said"]})
+
+        @app.get("/expires")
+        def expires(request):
+            response = Response("x")
+            response.set_cookie("a", "b", expires=request.args["at"])
+            return response
+
+        c = app.test_client()
+        for path in ("/static/plain.txt", "/part/files/plain.txt"):
+            r = c.get(path)
+            eq((r.status_code, r.text), (200, "content"), path)
+        eq(c.get("/route/7").text, "/route/<int:n>")
+        eq(c.get("/file", params={"said": "a b"}).header("X-Said"), "a b")
+        for path, params in (
+            ("/file", {"said": "a\\r\\nX-Evil: 1"}),
+            ("/file", {"said": "a\\nX-Evil: 1"}),
+            ("/expires", {"at": "x; Domain=evil"}),
+        ):
+            r = c.get(path, params=params)
+            eq((r.status_code, r.header("X-Evil"), r.header("Set-Cookie")), (500, None, None))
+            eq(type(r.exception), ValueError)
+
+        @app.get("/object")
+        def keeps(request):
+            request.session["it"] = object()
+            return "x"
+
+        @app.get("/numbers")
+        def numbers(request):
+            return (n for n in (1, 2))
+
+        app.secret_keys = ["k"]
+        r = c.get("/object")
+        eq((r.status_code, r.header("Set-Cookie"), type(r.exception)), (500, None, TypeError))
+        eq(type(c.get("/numbers").exception), TypeError)
+
+        m = Manager()
+        app.attach(m, url("http"))
+        m.close()
+        app.get("/later")(route)  # its listeners may be gone
+        """),
+        folder=folder[0],
+        make=folder[1],
+    ).finish()
+
+
 # ---- Registration -----------------------------------------------------------------------------------
 
 
@@ -574,7 +704,7 @@ def test_routes_that_cannot_be(device):
             ("x", "begins with /"), ("", "begins with /"), ("/<a", "has no >"), ("/<a>-<b>", "two parameters"),
             ("/<path:p>/x", "follow"), ("/a?b", "stands in no path"), ("/a#", "stands in no path"),
             ("/<no:x>", "no converter no"), ("/<int:1x>", "no name"), ("/<>", "no name"), ("/<a>/<a>", "two"),
-            ("/<re:x>", "is written"), ("/../x", "take .. out"), ("/a b", "stands in no path"),
+            ("/<re:x>", "is written"), ("/<re:(:x>", "no expression"), ("/../x", "take .. out"), ("/a b", "stands in no path"),
             ("/" + "/".join(["<a%d>" % i for i in range(9)]), "more than 8"),
         ):
             add(pattern, text=text)

@@ -524,6 +524,104 @@ def test_without_asyncio_it_is_an_error(device):
     ).finish()
 
 
+def test_outside_of_a_task_it_is_an_error(device):
+    device(
+        dedent("""
+        import sys
+        from pymongoose.web import App
+
+        # Before anybody has imported asyncio.
+        plain, errors, answers = App(), [], []
+
+        @plain.get("/")
+        async def imports(request):
+            import asyncio
+            await asyncio.sleep(0.01)
+
+        def client(c, ev, data):
+            if ev == MG_EV_HTTP_MSG:
+                answers.append(data.status())
+
+        m = Manager(error_handler=errors.append)
+        port = port_of(plain.attach(m, url("http")))
+        m.connect(url("http", port), client).http_request("GET", "/")
+        poll_until(m, lambda: answers)
+        eq((answers, [type(e) for e in errors]), ([500], [TypeError]))
+
+        import asyncio
+        from pymongoose import aio
+
+        # A Manager that a task polls: the task itself must not be queued.
+        async def polls():
+            m.connect(url("http", port), client).http_request("GET", "/")
+            while len(answers) < 2:
+                m.poll(0)
+                await asyncio.sleep(0.001)
+            for _ in range(5):
+                await asyncio.sleep(0.005)
+
+        asyncio.run(polls())
+        eq(answers, [500, 500])
+        m.close()
+
+        app, sockets, found = App(), [], []
+
+        @app.get("/")
+        async def index(request):
+            await asyncio.sleep(0)
+            return "x"
+
+        @app.ws("/ws")
+        async def ws(request, ws):
+            sockets.append(ws)
+            async for data in ws:
+                pass
+
+        c = app.test_client()
+        opened = c.ws("/ws")
+        raises(Error, sockets[0].receive().send, None, text="no event loop runs")
+        opened.close()
+
+        async def inside():
+            raises(Error, c.get, "/", text="outside of a coroutine")
+            raises(Error, lambda: app.run(port=0, aio=True), text="await app.serve()")
+            await asyncio.sleep(0.001)
+            return "alive"
+
+        eq(asyncio.run(inside()), "alive")
+        eq(c.get("/").text, "x")
+
+        # Driven by hand, by a handler that is none.
+        async def by_hand():
+            await aio.connect("tcp://127.0.0.1:1")
+
+        def handler(c, ev, data):
+            if ev == MG_EV_HTTP_MSG:
+                made = by_hand()
+                try:
+                    made.send(None)
+                except Error as e:
+                    found.append(str(e))
+                made.close()
+                c.reply(200, "x")
+
+        async def managed():
+            async with aio.AsyncManager() as am:
+                asked = []
+                port = port_of(am.listen(url("http"), handler))
+                c = am.connect(url("http", port), lambda c, ev, data: asked.append(ev))
+                c.http_request("GET", "/")
+                while MG_EV_HTTP_MSG not in asked:
+                    await asyncio.sleep(0.002)
+
+        asyncio.run(managed())
+        if MICROPYTHON:  # (CPython's tasks know by themselves who is driven.)
+            eq(["no event loop runs" in each for each in found], [True])
+            asyncio.new_event_loop()
+        """)
+    ).finish()
+
+
 def test_serve_until_canceled(device):
     device(
         dedent("""
@@ -562,7 +660,15 @@ def test_serve_until_canceled(device):
                 hits.append(2)
             await asking
             eq(hits, [1, 2])
-            eq(app._attached, [])
+            eq((app._attached, app._runner), ([], None))
+            with Manager() as m:
+                port = port_of(m.listen(url("tcp")))
+                try:
+                    await app.serve(HOST, port)
+                    raise AssertionError("a port that is taken")
+                except Error:
+                    pass
+            eq((app._attached, app._runner), ([], None))
 
         async def nothing():
             await asyncio.sleep(0)

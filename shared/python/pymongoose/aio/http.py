@@ -164,6 +164,7 @@ class _Call:
                 if fetch.unsent and fetch.link:  # it may have ended meanwhile
                     fetch.push(fetch.body.read(PIECE))
             else:
+                running()  # a coroutine that is driven by hand would crash MicroPython
                 self._event.clear()
                 ms = fetch.left()
                 if ms:

@@ -21,6 +21,11 @@ def running():
         raise Error("no event loop runs here: this is for the inside of a coroutine") from None
 
 
+def inside():
+    """Does a task run?"""
+    return asyncio._get_running_loop() is not None
+
+
 def show(exc):
     traceback.print_exception(type(exc), exc, exc.__traceback__, file=sys.stderr)
 

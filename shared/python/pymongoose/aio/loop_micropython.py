@@ -8,6 +8,9 @@ from time import ticks_add, ticks_diff, ticks_ms
 
 from pymongoose import Error
 
+_poller = (
+    None  # the task that polls a Manager: whose handlers run in it, and may not wait in its name
+)
 _FAR = 1 << 28  # milliseconds; ticks reach twice as far
 
 
@@ -17,9 +20,22 @@ def is_coroutine(x):
 
 def running():
     """What tells one event loop from another: new_event_loop() begins with an empty queue."""
-    if core.cur_task is None:
+    task = core.cur_task
+    if task is None or task is _poller:
         raise Error("no event loop runs here: this is for the inside of a coroutine")
     return core._task_queue
+
+
+def inside():
+    """Does a task run? What Ctrl-C has ended stays the current one, which tells nothing."""
+    task = core.cur_task
+    if task is None:
+        return False
+    try:
+        task.coro.pend_throw(None)
+    except ValueError:  # it is executing
+        return True
+    return False
 
 
 def show(exc):
@@ -90,10 +106,13 @@ class Pump:
     def _poll(self):
         if self._manager is None:
             return
+        global _poller
         self.polling = True
+        before, _poller = _poller, core.cur_task
         try:
             self._manager.poll(0)
         finally:
+            _poller = before
             self.polling = False
             while self.after:
                 self.after.pop()()

@@ -20,6 +20,7 @@ if sys.implementation.name == "micropython":
     from pymongoose.aio.loop_micropython import (
         Pump,
         at_end,
+        inside,
         is_coroutine,
         running,
         show,
@@ -29,12 +30,14 @@ else:
     from pymongoose.aio.loop_cpython import (
         Pump,
         at_end,
+        inside,
         is_coroutine,
         running,
         show,
         step,
     )
 
+__all__ = "AsyncManager", "CancelledError", "drop", "hold", "inside", "running"
 _WAITING = 16  # events that may wait for their handler: then reading pauses
 _open = []  # the AsyncManagers that are started
 

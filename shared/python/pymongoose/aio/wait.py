@@ -9,7 +9,7 @@ from errno import ENOTCONN, ETIMEDOUT
 from _pymongoose import _pause
 
 from pymongoose import MG_EV_CLOSE, MG_EV_ERROR, Error
-from pymongoose.aio.manager import drop, hold
+from pymongoose.aio.manager import drop, hold, running
 
 MICROPYTHON = sys.implementation.name == "micropython"
 # So much may wait to be sent when a send() returns, and to be taken when reading pauses.
@@ -103,6 +103,7 @@ class Waits:
         timer = None
         try:
             while not done():
+                running()  # a coroutine that is driven by hand would crash MicroPython
                 if late:
                     raise failure(ETIMEDOUT, "%s: timed out after %s s" % (phase, seconds))
                 if seconds is not None and timer is None:
@@ -146,10 +147,10 @@ class Waits:
     def abort(self):
         """Closes at once; what is unsent is lost."""
         conn = self._conn
-        if conn is None:
-            self._closed = True
-        elif not self._closed:
+        if conn is not None and not self._closed:
             conn.close()
+        self._closed = True
+        self._changed.set()
         self._release()
 
     async def _end(self, seconds=None):

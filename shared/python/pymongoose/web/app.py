@@ -279,10 +279,17 @@ class App:
         if self._parent is not None:
             self._parent._changed()
         self._table = None
+        self._forget()
         if self._attached:
             self._build()
             for listener in self._attached:
                 listener.set_handler(self._handle, events=self._events())
+
+    # Listeners may end before their App.
+    def _forget(self, listener=None):
+        self._attached = [
+            each for each in self._attached if each is not listener and each.is_listening
+        ]
 
     # What a request is looked up in, made when the first listener is there.
     def _build(self):
@@ -358,6 +365,8 @@ class App:
         try:
             waits = next(way)
         except StopIteration:
+            waits = None
+        if waits is None:
             if request.notes is not None and request.notes.failure is not None:
                 raise request.notes.failure  # was answered; this is for the log
             return
@@ -383,8 +392,8 @@ class App:
         notes.route = route
         app = self if route is None else route.app
         try:
-            result = notes.early  # what a hook answered in front of a body
-            if result is None and not notes.hooked:
+            result = None
+            if not notes.hooked:
                 for hook in self._hooks_before(app):
                     if result is None:
                         result = hook(request)
@@ -396,22 +405,34 @@ class App:
                     result = yield result
                     if result is None:
                         result = _nothing(route)
-            response = self._response(request, result)
-            if self._hooked:
-                for hook in self._hooks_after(app):
-                    result = hook(request, response)
-                    if self._waits(result):
-                        result = yield result
-                    if result is not None:
-                        response = self._response(request, result)
-            result = send(request, response)
-            if result is not None:
-                yield result
+            yield from self._leave(request, self._response(request, result), app)
         except Exception as e:
             # (Not inside of the except: its variable and traceback would live as long as an await.)
             failure = e
         else:
             return
+        yield from self._failed(request, failure, app)
+
+    # The hooks behind an answer, and the answer.
+    def _leave(self, request, response, app):
+        if self._hooked:
+            for hook in self._hooks_after(app):
+                result = hook(request, response)
+                if self._waits(result):
+                    result = yield result
+                if result is not None:
+                    response = self._response(request, result)
+        result = send(request, response)
+        if result is not None:
+            yield result
+
+    # An answer that a hook gave in front of a body.
+    def _early(self, request, result, app):
+        try:
+            yield from self._leave(request, self._response(request, result), app)
+            return
+        except Exception as e:
+            failure = e
         yield from self._failed(request, failure, app)
 
     # The end of a handler that is awaited, where there are no hooks.
@@ -507,16 +528,7 @@ class App:
                 response = self._response(request, result)
                 if response.status == 200 and isinstance(known, int):
                     response.status = known
-            if self._hooked:
-                for hook in self._hooks_after(app):
-                    result = hook(request, response)
-                    if self._waits(result):
-                        result = yield result
-                    if result is not None:
-                        response = self._response(request, result)
-            result = send(request, response)
-            if result is not None:
-                yield result
+            yield from self._leave(request, response, app)
         except Exception as again:
             notes = notes_of(request)
             notes.failure = again
@@ -530,7 +542,9 @@ class App:
             return Response("Bad Request\n", 400, None, TEXT)
         text = "Internal Server Error\n"
         if self.debug:
-            text += _traceback(e)
+            from pymongoose.web.debug import traceback
+
+            text += traceback(e)
         return Response(text, 500, None, TEXT)
 
     # Must somebody await this? MicroPython has one type for coroutines and generators: who runs it
@@ -580,16 +594,3 @@ def _chain(app):
         chain.insert(0, app)
         app = app._parent
     return chain
-
-
-def _traceback(e):
-    if _CPYTHON:
-        from traceback import format_exception
-
-        return "".join(format_exception(type(e), e, e.__traceback__))
-    import io
-    import sys
-
-    out = io.StringIO()
-    sys.print_exception(e, out)
-    return out.getvalue()

@@ -99,7 +99,6 @@ class Notes:
     _args = _form = _files = _json = _cookies = _g = _session = _body = None
     route = None  # that fits; None where there is none
     upload = None  # the form that came in pieces
-    early = None  # what a hook answered in front of such a form
     hooked = False  # the hooks ran
     answered = False
     kept = False  # a task goes on with it
@@ -220,4 +219,6 @@ def notes_of(request):
     notes = request.notes
     if notes is None:
         notes = request.notes = Notes(request.app, request.conn, request.message)
+        if request.number >= 0:
+            notes.route = request.app._listed[request.number]
     return notes

@@ -115,7 +115,11 @@ class Response:
         if max_age is not None:
             text += "; Max-Age=%d" % max_age
         if expires is not None:
-            text += "; Expires=" + (expires if isinstance(expires, str) else http_date(expires))
+            if not isinstance(expires, str):
+                expires = http_date(expires)
+            elif ";" in expires:
+                raise ValueError("a cookie's expires cannot hold ';'")
+            text += "; Expires=" + expires
         if domain:
             text += "; Domain=" + _cookie_part(domain, "domain", ";,")
         if path:

@@ -75,7 +75,10 @@ class Pattern:
         self.shape += "<%s>" % (check or kind)
         self._literal(suffix)
         if check:
-            self.checks[name] = re.compile("(?:" + check + ")$")
+            try:
+                self.checks[name] = re.compile("(?:" + check + ")$")
+            except Exception as e:  # re.error, which MicroPython does not have
+                self._wrong("%s is no expression, %s" % (check, e))
         self.rank.append(2 * rank + (0 if prefix or suffix else 1))
 
     def _literal(self, text):

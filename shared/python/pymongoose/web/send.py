@@ -2,6 +2,15 @@
 """How a Response leaves."""
 
 
+def _line(name, value):
+    # What stands in a line of its own is no longer told apart from two of them.
+    line = "%s: %s" % (name, value)
+    for ch in line:
+        if ch < " " and ch != "\t" or ch == "\x7f":
+            raise ValueError("a header cannot hold %r: %s" % (ch, name))
+    return line + "\r\n"
+
+
 def send(request, response):
     """Answers a request; what it returns is to be awaited, unless it is None."""
     notes, conn = request.notes, request.conn
@@ -14,7 +23,7 @@ def send(request, response):
             save(notes, response)
     headers = response.headers
     if response.file is not None:
-        lines = "".join(["%s: %s\r\n" % pair for pair in headers])
+        lines = "".join([_line(name, value) for name, value in headers])
         if isinstance(response.file, dict):  # of a static folder
             conn.serve_dir(request.message, response.file, lines, listing=response.listing)
         elif response.file_type:

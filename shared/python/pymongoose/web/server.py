@@ -54,19 +54,33 @@ def _serve(app, url, tls, manager, aio, more):
     if aio:
         import asyncio
 
+        from pymongoose.aio.manager import inside
         from pymongoose.web.tasks import serve
 
+        if inside():
+            raise Error("app.run() has a loop of its own: await app.serve() in a coroutine")
         try:
             asyncio.run(serve(app, url, tls, **more))
         except KeyboardInterrupt:
-            pass
+            if hasattr(asyncio, "core"):
+                _abandon(app, asyncio)
         return
     with manager or Manager() as manager:
         listener = listen(app, manager, url, tls, **more)
         try:
             manager.run()
         finally:
-            app._attached.remove(listener)
+            app._forget(listener)
+
+
+def _abandon(app, asyncio):
+    # In MicroPython's loop tasks stay as they were, never to go on; what they hold must not.
+    runner, app._runner = app._runner, None
+    if runner is not None and runner.manager.running:
+        runner.manager._stop()
+    app._forget()
+    asyncio.core.cur_task = None
+    asyncio.new_event_loop()
 
 
 def _fork(serve, workers):
@@ -74,14 +88,20 @@ def _fork(serve, workers):
         raise Error("workers need fork(), which this Python does not have")
     import signal
 
+    def ended(number, frame):
+        raise SystemExit(128 + number)
+
     children = []
     sys.stdout.flush()
+    # Workers would outlive what has died of it, and keep the port.
+    before = signal.signal(signal.SIGTERM, ended)
     try:
         for i in range(workers):
             pid = os.fork()
             if pid == 0:
                 status = 1
                 try:
+                    signal.signal(signal.SIGTERM, signal.SIG_DFL)
                     signal.signal(signal.SIGINT, signal.SIG_IGN)
                     if i:
                         sys.stdout = open(os.devnull, "w")  # one says where
@@ -92,12 +112,16 @@ def _fork(serve, workers):
                 finally:
                     os._exit(status)
             children.append(pid)
-        _, status = os.waitpid(children[0], 0)
+        pid = 0
+        while pid not in children:
+            pid, status = os.wait()
+        children.remove(pid)
         if status:
             raise Error("a worker has failed")
     except KeyboardInterrupt:
         pass
     finally:
+        signal.signal(signal.SIGTERM, before)
         for pid in children:
             try:
                 os.kill(pid, signal.SIGTERM)

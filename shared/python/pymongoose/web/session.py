@@ -4,7 +4,7 @@
 import json
 import time
 
-from pymongoose import base64_decode, base64_encode, compare_digest, hmac_sha256
+from pymongoose import base64_decode, base64_encode, compare_digest, hmac_sha256, json_get
 
 _MOST = 3800  # bytes: browsers keep 4096 with name and attributes
 _EARLY = 1764547200  # a clock before December of 2025 was never set
@@ -69,6 +69,9 @@ def save(request, response):
     text = json.dumps(request._session)
     if request._session == json.loads(request._session_text):
         return
+    # (MicroPython writes anything: the client would come back with what nobody can read.)
+    if json_get(text, "$") is None:
+        raise TypeError("a session holds what JSON has")
     name = app.session_cookie
     secure = request.scheme == "https"
     if not request._session:

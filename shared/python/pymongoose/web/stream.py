@@ -13,6 +13,15 @@ _CPYTHON = sys.implementation.name == "cpython"
 ENOUGH = 4096 if sys.platform in ("rp2", "esp32") else 65536
 
 
+def _core():
+    # Not only where it is there already: an async handler may import it in its first step.
+    try:
+        from asyncio import core
+    except ImportError:
+        return None
+    return core
+
+
 def begin(request, response):
     """Answers with the pieces of a generator, str or bytes; a coroutine goes on if they are awaited."""
     pieces = response.body
@@ -62,15 +71,16 @@ class Stream:
     def next(self):
         """The next piece. MicroPython has one type for generators and coroutines: this can be an async
         handler, and asyncio's functions take for granted that there is a task."""
-        core = None if _CPYTHON else sys.modules.get("asyncio.core")
-        if core is None or core.cur_task is not None:
+        core = None if _CPYTHON else _core()
+        if core is None:
             piece = next(self.pieces)
-        else:
+        else:  # not that of a program which polls in a task, either: it would be queued twice
+            before = core.cur_task
             core.cur_task = core.Task(self.pieces)
             try:
                 piece = next(self.pieces)
             finally:
-                core.cur_task = None
+                core.cur_task = before
         if piece is None:
             self.shut()
             raise TypeError(NEEDS_ASYNCIO)

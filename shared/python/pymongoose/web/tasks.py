@@ -8,7 +8,7 @@ from asyncio import Event, sleep
 from _pymongoose import _pause
 
 from pymongoose import MG_EV_CLOSE, MG_EV_WRITE, Connection, Error
-from pymongoose.aio.manager import AsyncManager, CancelledError
+from pymongoose.aio.manager import AsyncManager, CancelledError, running
 from pymongoose.aio.wait import failure
 from pymongoose.web.live import EventStream, WebSocket
 from pymongoose.web.server import listen
@@ -155,6 +155,7 @@ class _Room:
 
     async def _until(self, done):
         while not done() and not self._gone:
+            running()  # or an Error: a coroutine that is driven by hand would crash MicroPython
             self._changed.clear()
             await self._changed.wait()
 
@@ -367,9 +368,13 @@ LIVE = AsyncWebSocket, AsyncEventStream
 async def serve(app, url, tls, **more):
     """Serves until it is canceled."""
     async with AsyncManager(error_handler=app.error_handler) as manager:
-        app._runner = Runner(app, manager)
-        listener = listen(app, manager.manager, url, tls, **more)
+        before, runner = app._runner, Runner(app, manager)
+        app._runner = runner
+        listener = None
         try:
+            listener = listen(app, manager.manager, url, tls, **more)
             await Event().wait()
         finally:
-            app._attached.remove(listener)
+            if app._runner is runner:  # else it is served elsewhere, too
+                app._runner = before
+            app._forget(listener)

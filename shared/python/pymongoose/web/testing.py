@@ -111,6 +111,8 @@ class _Conn:
         self.reply(status_code, json.dumps(data), pairs + [("Content-Type", "application/json")])
 
     def http_chunk(self, data):
+        if not isinstance(data, (str, bytes, bytearray, memoryview)):
+            raise TypeError("data must be str or bytes, not " + type(data).__name__)
         self.pieces.append(data.encode() if isinstance(data, str) else bytes(data))
 
     def http_sse(self, event_type, data, *, id=None, retry=None):
@@ -389,6 +391,11 @@ class _Server:
 
     def __enter__(self):
         app = self.app
+        if self._runner is not None:
+            from pymongoose.aio.manager import inside
+
+            if inside():
+                raise Error("test_client() has a loop of its own: ask from outside of a coroutine")
         self._before = app._runner
         app._runner = self._runner
         return self

@@ -15,7 +15,7 @@ from pymongoose import (
 )
 from pymongoose.web.form import File, text_of
 from pymongoose.web.request import notes_of
-from pymongoose.web.send import send
+from pymongoose.web.response import HTTPError
 
 _FIELDS = 4096 if sys.platform in ("rp2", "esp32") else 1 << 20  # bytes of all that are no file
 
@@ -39,20 +39,20 @@ def begin(app, request, number):
     if notes.content_type != "multipart/form-data":
         return
     # Who is not let in shall not fill the disk: the hooks run now.
+    early = None
     try:
         for hook in app._hooks_before(route.app):
-            if notes.early is None:
-                result = hook(request)
-                if app._waits(result):
+            if early is None:
+                early = hook(request)
+                if app._waits(early):
                     raise TypeError("an async before_request does not go with upload=True")
-                notes.early = result
         notes.hooked = True
-        if notes.early is not None:
-            send(request, app._response(request, notes.early))
-            return
     except Exception as e:
         failure = e
     else:
+        if early is not None:
+            app._drive(request, app._early(request, early, route.app))
+            return
         upload = Upload(app, request, number)
         conn.set_handler(
             upload.handle,
@@ -76,8 +76,33 @@ class Upload:
         self.size = 0  # of all fields
 
     def handle(self, conn, ev, data):
+        if ev in (MG_EV_ERROR, MG_EV_CLOSE):
+            self.drop()
+            return
+        try:
+            self.take(conn, ev, data)
+        except Exception as e:
+            failure = e
+        else:
+            if ev == MG_EV_HTTP_MSG:
+                self.whole(conn, data)
+            return
+        # What comes of it now, and the next request, are no business of it any more.
+        self.done(conn)
+        self.drop()
+        app, request = self.app, self.request
+        app._drive(request, app._failed(request, failure, request.notes.route.app))
+
+    def take(self, conn, ev, data):
+        """A piece of the form; its end is one, too."""
+        if ev == MG_EV_HTTP_BODY:
+            self.size += len(data)
+            if self.size > _FIELDS:
+                raise HTTPError(413, "the fields of the form are too long")
+            self.field[1].extend(data)
+            return
+        self.end_field()
         if ev == MG_EV_HTTP_PART:
-            self.end_field()
             if data.filename:
                 path = folder_of(self.app).rstrip("/") + "/upload-" + random_str(12)
                 data.save(path)
@@ -87,27 +112,20 @@ class Upload:
                 self.field = [data.name, bytearray()]
                 # An empty one with a type is a file that was not chosen.
                 self.unchosen = bool(data.content_type)
-        elif ev == MG_EV_HTTP_BODY:
-            self.size += len(data)
-            if self.size > _FIELDS:
-                self.done(conn)
+
+    def whole(self, conn, message):
+        """All of it has come."""
+        self.done(conn)
+        notes = self.request.notes
+        notes.upload = self
+        notes._form = notes._files = None  # a hook may have looked before it was there
+        try:
+            self.app._pending[conn.id] = (self.request, self.number)
+            self.app._handle(conn, MG_EV_HTTP_MSG, message)
+        finally:
+            self.app._pending.pop(conn.id, None)
+            if not notes.kept:
                 self.drop()
-                conn.reply(413, "the fields of the form are too long\n")
-                return
-            self.field[1].extend(data)
-        elif ev == MG_EV_HTTP_MSG:
-            self.done(conn)
-            try:
-                self.end_field()
-                self.request.notes.upload = self
-                self.app._pending[conn.id] = (self.request, self.number)
-                self.app._handle(conn, ev, data)
-            finally:
-                self.app._pending.pop(conn.id, None)
-                if not self.request.notes.kept:
-                    self.drop()
-        else:
-            self.drop()
 
     def end_field(self):
         if self.field is not None:
