@@ -194,6 +194,21 @@ def test_a_coded_body_byte_by_byte(device, base, site, case):
         assert device.eval(call) == b"one two"
 
 
+def test_a_coded_body_of_many_members(device, target, base, site):
+    """Each is empty but the last: they are more than calls may be nested."""
+    body = gzip.compress(b"") * target.size(3000, 100) + gzip.compress(b"one two")
+
+    async def page(request, rest):
+        from aiohttp import web
+
+        return web.Response(body=body, headers={"Content-Encoding": "gzip"})
+
+    site.page_members = page
+    for stream in (True, False):
+        call = f"client.get({base + '/members'!r}, stream={stream}).content"
+        assert device.eval(call, 30) == b"one two"
+
+
 GZIP = gzip.compress(b"a body " * 100)
 UNDECODABLE = {
     "no-gzip": ("gzip", b"no gzip at all"),

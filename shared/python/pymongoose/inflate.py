@@ -19,27 +19,27 @@ class _Zlib:
         self._fed = True
 
     def read(self):
-        if len(self._rest) < (2 if self._raw else 1):  # two tell whether there is a header
-            return b""
-        try:
-            piece = self._coder.decompress(self._rest, STEP)
-        except self._zlib.error as e:
-            if not self._raw:
-                raise ValueError(str(e)) from None
+        while len(self._rest) >= (2 if self._raw else 1):  # two tell whether there is a header
+            try:
+                piece = self._coder.decompress(self._rest, STEP)
+            except self._zlib.error as e:
+                if not self._raw:
+                    raise ValueError(str(e)) from None
+                self._raw = False
+                self._coder = self._zlib.decompressobj(-15)
+                continue
             self._raw = False
-            self._coder = self._zlib.decompressobj(-15)
-            return self.read()
-        self._raw = False
-        self._rest = self._coder.unconsumed_tail
-        if self._coder.eof:
-            rest = self._coder.unused_data  # a gzip body may have several members
-            if rest.startswith(b"\x1f\x8b"):
-                self._coder = self._zlib.decompressobj(47)
-                self._rest = rest
-                self._fed = True
-                return piece or self.read()
-            self._rest = b""
-        return piece
+            self._rest = self._coder.unconsumed_tail
+            if not self._coder.eof:
+                return piece
+            self._rest = self._coder.unused_data
+            if not self._rest.startswith(b"\x1f\x8b"):
+                self._rest = b""
+                return piece
+            self._coder = self._zlib.decompressobj(47)  # a gzip body may have several members
+            if piece:
+                return piece
+        return b""
 
     def finish(self):
         if self._fed and not self._coder.eof:
@@ -58,20 +58,20 @@ class _Deflate:
         self._pieces.append(data)
 
     def read(self):
-        if not self._stream:
-            return b""
-        try:
-            piece = self._stream.read(1024)
-        except EOFError:
-            raise ValueError("it ends too early") from None
-        except OSError:
-            raise ValueError("it is damaged") from None
-        if not piece and self._data:
+        while self._stream:
+            try:
+                piece = self._stream.read(1024)
+            except EOFError:
+                raise ValueError("it ends too early") from None
+            except OSError:
+                raise ValueError("it is damaged") from None
+            if piece:
+                return piece
             rest = self._data.read()
-            if rest.startswith(b"\x1f\x8b"):
-                self._start(rest)
-                return self.read()
-        return piece
+            if not rest.startswith(b"\x1f\x8b"):
+                break
+            self._start(rest)
+        return b""
 
     def finish(self):
         if self._stream is None and self._pieces:
