@@ -73,7 +73,7 @@ def soon(prepare):
         fired = []
         with Manager() as m:
             add = prepare(m, lambda: fired.append(1))
-            time.sleep(1.4)
+            time.sleep(PARAMS["pause"] / 1000)
             start = ticks_ms()
             if add:
                 add()
@@ -102,7 +102,7 @@ def case_soon_after_a_turn_with_work_and_a_pause():
 
 def case_due_in_a_pause():
     def prepare(m, f):
-        m.timer_add(1300, f)
+        m.timer_add(PARAMS["pause"] - 100, f)
         m.poll(0)
 
     soon(prepare)
@@ -393,4 +393,4 @@ CASES = re.findall(r"^def (case_\w+)", SCRIPT, re.MULTILINE)
 
 @pytest.mark.parametrize("case", CASES)
 def test_timer(shared, target, case):
-    shared(SCRIPT, thousand=target.size(1000, 300)).case(case)
+    shared(SCRIPT, thousand=target.size(1000, 300), pause=target.size(1400, 200)).case(case)
