@@ -31,6 +31,7 @@ T = TypeVar("T")
 PYTHON = sys.executable
 FAMILIES = {0xE48BFF56: "RP2040", 0xE48BFF59: "RP2350"}
 DRIVES = {"RP2040": "RPI-RP2", "RP2350": "RP2350"}
+ABSOLUTE = 0xE48BFF57
 MAGIC = (0x0A324655, 0x9E5D5157)
 WAIT_S = 30
 CHUNK = 64 * 512
@@ -44,10 +45,17 @@ def say(text: str) -> None:
     print(f"flash: {text}", file=sys.stderr, flush=True)
 
 
+def program_of(data: bytes) -> bytes:
+    """picotool puts a block ahead of an RP2350's program that is no part of it (erratum RP2350-E10)."""
+    ahead = len(data) > 512 and struct.unpack_from("<I", data, 28)[0] == ABSOLUTE
+    return data[512:] if ahead else data
+
+
 def family_of(data: bytes) -> str:
     """The chip that a UF2 file is for; every block is looked at."""
     if len(data) < 512 or len(data) % 512:
         die("the file is no UF2 file, or cut short: fetch it again")
+    data = program_of(data)
     found, totals = set(), []
     for at in range(0, len(data), 512):
         head = struct.unpack_from("<8I", data, at)
@@ -93,6 +101,7 @@ def board_in(data: bytes, board: str) -> bool:
 def contents(data: bytes) -> tuple[int, bytes]:
     """What a UF2 file puts into flash: the first address, and the bytes."""
     blocks = {}
+    data = program_of(data)
     for at in range(0, len(data), 512):
         _, _, _, address, size = struct.unpack_from("<5I", data, at)
         blocks[address] = data[at + 32 : at + 32 + size]

@@ -211,9 +211,13 @@ static inline void pmg_expect(struct mg_connection *c, size_t len) {
     (void)c, (void)len;
 #endif
 }
-// Milliseconds, of this turn of the loop while it runs.
+// Milliseconds, of this turn of the loop while it runs. Between turns it is noted, since the next
+// wait goes by that.
 static inline uint64_t pmg_now(pmg_mgr_t *m) {
-    return m->polling && !m->waiting ? m->now : pmg_port_millis();
+    if (!m->polling) {
+        m->now = pmg_port_millis();
+    }
+    return m->waiting ? pmg_port_millis() : m->now;
 }
 // What a backend calls for a socket that is ready. `error`: the peer is gone though nothing was
 // asked. May run Python.

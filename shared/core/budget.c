@@ -167,6 +167,9 @@ bool pmg_budget(struct mg_connection *c, size_t more, bool small) {
 #define LARGE (sizeof(((pmg_mgr_t *)NULL)->large) / sizeof(struct mg_iobuf))
 // A kept buffer is not for what needs less than this share of it: who takes that slowly would hold all.
 #define LARGE_SHARE 8
+// Nor is what is larger than another would be, unless this share of max_memory has room for it: what
+// a message costs must not hang on those before it.
+#define LARGE_MEMORY 8
 
 void pmg_buf_give(pmg_mgr_t *m, struct mg_iobuf *b) {
     struct mg_iobuf *least = &m->large[0];
@@ -183,13 +186,15 @@ void pmg_buf_give(pmg_mgr_t *m, struct mg_iobuf *b) {
     pmg_buf_free(b);
 }
 
-// One of those that are kept, for `need` bytes in all.
-static bool take_large(struct mg_connection *c, struct mg_iobuf *b, size_t need, size_t most) {
+// One of those that are kept, for `need` bytes in all. Another would have `size`.
+static bool take_large(struct mg_connection *c, struct mg_iobuf *b, size_t need, size_t size,
+    size_t most) {
     pmg_mgr_t *m = pmg_m(c);
     for (size_t i = 0; need > PMG_SPARE_MAX && i < LARGE; i++) {
         struct mg_iobuf *l = &m->large[i];
+        size_t share = l->size > size ? most / LARGE_MEMORY : most;
         if (l->size >= need && l->size / LARGE_SHARE <= need &&
-            (m->limits.max_memory == 0 || fits(m, l->size - b->size, most))) {
+            (m->limits.max_memory == 0 || fits(m, l->size - b->size, share))) {
             struct mg_iobuf old = *b;
             *b = *l;
             b->len = old.len;
@@ -215,7 +220,7 @@ void pmg_buf_give(pmg_mgr_t *m, struct mg_iobuf *b) {
     (void)m;
     pmg_buf_free(b);
 }
-#define take_large(c, b, need, most) false
+#define take_large(c, b, need, size, most) false
 
 #endif
 
@@ -233,7 +238,7 @@ bool pmg_grow(struct mg_connection *c, struct mg_iobuf *b, size_t more) {
     }
     size_t need = b->len + more, size = have > 0 ? have * 2 : 256;
     size = size < need ? need : size;
-    if (take_large(c, b, need, most)) {
+    if (take_large(c, b, need, size, most)) {
         pmg_budget_note(c);
         return true;
     }

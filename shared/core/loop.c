@@ -12,8 +12,8 @@
 
 #define WORK_PASSES 4
 // Whether something is due within a short wait is told by what the clock said after the last one: a
-// busy server is spared a look at it in each turn. Where handlers took longer than FAR_MS, a timer
-// comes later by a short wait.
+// busy server is spared a look at it in each turn. Where a turn had something to do and more than FAR_MS
+// went by since, a timer that is older than that comes later by a short wait.
 #define SHORT_WAIT_MS 250
 #define FAR_MS 1000
 
@@ -39,13 +39,13 @@ static void work_run(pmg_mgr_t *m) {
     }
 }
 
-static int wait_time(pmg_mgr_t *m, int ms) {
+static int wait_time(pmg_mgr_t *m, int ms, bool busy) {
     if (m->work_first != NULL || __atomic_load_n(&m->wake_first, __ATOMIC_ACQUIRE) != NULL) {
         return 0;
     }
     uint64_t due = pmg_heap_due(m);
     if (due == UINT64_MAX || ms == 0 ||
-        (ms > 0 && ms <= SHORT_WAIT_MS && due > m->now + FAR_MS + (unsigned)ms)) {
+        (busy && ms > 0 && ms <= SHORT_WAIT_MS && due > m->now + FAR_MS + (unsigned)ms)) {
         return ms;
     }
     m->now = pmg_port_millis();
@@ -61,11 +61,12 @@ int pmg_mgr_poll(pmg_mgr_t *m, int ms) {
     if (err < 0) {
         return err;
     }
+    bool busy = m->done > 0; // in the last turn
     m->stop = false;
     m->done = 0;
     m->turn++;
     pmg_log_check(m);
-    int timeout = wait_time(m, ms);
+    int timeout = wait_time(m, ms, busy);
     m->waiting = false;
     m->polling = true;
     err = pmg_io_wait(m, timeout);

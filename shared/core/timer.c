@@ -129,6 +129,11 @@ static void fire(pmg_timer_t *t) {
     }
 }
 
+static uint64_t from_now(pmg_mgr_t *m, uint64_t ms) {
+    uint64_t now = m->polling ? pmg_port_millis() : pmg_now(m); // not the turn's, which may be long
+    return ms < UINT64_MAX - now ? now + ms : UINT64_MAX - 1;
+}
+
 int pmg_timer_add(pmg_mgr_t *m, uint64_t ms, bool repeat, bool run_now, void *arg,
     pmg_timer_t **out) {
     *out = NULL;
@@ -147,8 +152,7 @@ int pmg_timer_add(pmg_mgr_t *m, uint64_t ms, bool repeat, bool run_now, void *ar
     t->period = repeat ? (ms > 0 ? ms : 1) : 0; // a period of 0 would starve the network
     m->timers++;
     pmg_live_add(0, 0, 1);
-    uint64_t now = pmg_port_millis();
-    pmg_heap_set(t, run_now || ms == 0 ? now : (ms < UINT64_MAX - now ? now + ms : UINT64_MAX - 1));
+    pmg_heap_set(t, from_now(m, run_now ? 0 : ms));
     *out = t;
     return 0;
 }
@@ -158,8 +162,7 @@ bool pmg_timer_again(pmg_timer_t *t, uint64_t ms) {
     if (m->closing || !pmg_timer_active(t)) {
         return false;
     }
-    uint64_t now = pmg_port_millis();
-    pmg_heap_set(t, ms < UINT64_MAX - now ? now + ms : UINT64_MAX - 1);
+    pmg_heap_set(t, from_now(m, ms));
     return true;
 }
 
@@ -175,11 +178,7 @@ bool pmg_timer_restart(pmg_timer_t *t, uint64_t ms) {
         t->period = ms > 0 ? ms : 1;
     }
     // It is counted, so that there is room.
-    uint64_t now = pmg_port_millis();
-    pmg_heap_set(t, ms < UINT64_MAX - now ? now + ms : UINT64_MAX - 1);
-    if (m->waiting) {
-        pmg_io_wake(m);
-    }
+    pmg_heap_set(t, from_now(m, ms));
     return true;
 }
 

@@ -79,7 +79,7 @@ void pmg_mqtt_put_props(pmg_mqtt_out_t *o, int version, struct mg_str props, con
 
 static void sent(struct mg_connection *c) {
     pmg_mgr_t *m = pmg_m(c);
-    pmg_mqtt_of(c)->last_out = m->polling ? m->now : pmg_port_millis();
+    pmg_mqtt_of(c)->last_out = pmg_now(m);
     pmg_work(c);
 }
 

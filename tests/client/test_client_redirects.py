@@ -53,7 +53,18 @@ def test_ten_redirects_at_most(device, base, site):
     )[0].endswith("more than 2 redirects")
 
 
-@pytest.mark.parametrize("to", ["ftp://x/", "http:///x", "mailto:a@b", "http://h:99999/"])
+@pytest.mark.parametrize(
+    "to",
+    [
+        "ftp://x/",
+        "http:///x",
+        "mailto:a@b",
+        "http://h:99999/",
+        "http://h:0/",
+        "http://[zz]/",
+        "http://h%25/",
+    ],
+)
 def test_a_redirect_to_nowhere(device, base, to):
     name, text, _ = device.eval(f"failed(client.get, {base + '/move/302?to=' + to!r})")
     assert name in ("RequestError",) and "redirect" in text

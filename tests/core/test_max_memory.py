@@ -149,6 +149,16 @@ def test_alone_it_ends_when_there_is_no_more(start, target, kind):
     running.until(f"len(log) == {int(kind not in ('body', 'chunks'))}")
 
 
+def test_what_a_message_costs_does_not_hang_on_those_before(start, target):
+    """A buffer that is kept for the next large message is not for a small one that needs the memory."""
+    size = target.size(1_200_000, 16384)
+    running, client = start(size, reply=size * 2 // 3)
+    one = client(post(size * 5 // 12, b"x" * (size * 5 // 12)))
+    assert one.response().status == 200
+    one.send(post(size * 3 // 40, b"y" * (size * 3 // 40), "/big"))
+    assert one.response().status == 200
+
+
 @pytest.mark.needs("host-network")
 def test_a_reply_that_is_not_taken_is_unfinished_too(start, target):
     size = target.size(40 << 20, 32768)

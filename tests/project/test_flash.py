@@ -189,6 +189,17 @@ def test_flash_is_verified(flash, put, monkeypatch, capsys, same):
     assert str(len(held)) in asked[0][1]
 
 
+def test_the_block_that_picotool_puts_ahead_is_no_part_of_it():
+    ahead = bytearray(image(bytes(256), 0xE48BFF57))
+    ahead[12:16] = struct.pack("<I", 0x10FFFF00)  # where
+    ahead[24:28] = struct.pack("<I", 2)  # so many blocks, it says
+    whole = image(NAMED, RP2350)
+    assert tool.family_of(bytes(ahead) + whole) == "RP2350"
+    assert tool.contents(bytes(ahead) + whole) == tool.contents(whole)
+    with pytest.raises(SystemExit, match="cut short"):
+        tool.family_of(bytes(ahead) + whole[:-512])
+
+
 @pytest.fixture
 def downloaded(flash, tmp_path, monkeypatch):
     """Runs `python -m pymongoose.flash` on a file with a drive of a Pico."""

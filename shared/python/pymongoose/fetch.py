@@ -113,7 +113,8 @@ class Fetch:
             proxy = self.proxies.find(*at) if self.proxies else None
             self.pool.take(self, (at[0], at[1], at[2], proxy, self.tls))
         except Exception as e:
-            self.fail(e)
+            # The program's own URL was good.
+            self.fail(self._nowhere(e) if self.history and isinstance(e, ValueError) else e)
 
     def later(self, step):
         """Goes on outside of the event: a board's stack is too small for all in one."""
@@ -506,6 +507,9 @@ class Fetch:
         self.moved = (status, place)
         return True
 
+    def _nowhere(self, e):
+        return self.trouble("a redirect leads nowhere: %s" % e, "EPROTO", phase=END)
+
     def _same(self, before):
         (secure, host, port), (was, name, number) = self.at, before
         return secure == was and port == number and host.lower() == name.lower()
@@ -523,8 +527,7 @@ class Fetch:
             try:
                 self.at = split(url)
             except ValueError as e:
-                text = "a redirect leads nowhere: %s" % e
-                raise self.trouble(text, "EPROTO", phase=END) from None
+                raise self._nowhere(e) from None
             names = [name.lower() for name, _ in self.headers]
             if self.at != before and not self._same(before):
                 known = [name for name in names if name in _OURS]
