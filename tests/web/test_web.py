@@ -3,6 +3,7 @@
 
 import base64
 import json
+import os
 import time
 from textwrap import dedent
 
@@ -249,6 +250,43 @@ def test_upload_into_files(client, server, target, folder):
     assert client.get("/").text == "hello"
 
 
+def test_upload_is_saved_on_another_file_system(device, folder):
+    device(
+        dedent("""
+        import os
+
+        form = __import__("pymongoose.web.form", None, None, ["File"])
+        folder = PARAMS["folder"]
+        if PARAMS["make"]:
+            try:
+                os.mkdir(folder)
+            except OSError:
+                pass
+        came, kept = folder + "/came.bin", folder + "/saved.bin"
+        data = b"0123456789" * 500
+        with open(came, "wb") as f:
+            f.write(data)
+        rename, refused = form._rename, []
+
+        def elsewhere(path, to):
+            if path == came:
+                refused.append(1)
+                raise OSError(18)  # EXDEV
+            rename(path, to)
+
+        form._rename = elsewhere
+        file = form.File("f", "came.bin", "", None, came)
+        raises(OSError, file.save, folder + "/there/is/none")
+        eq(file.kept, False)
+        file.save(kept)
+        eq((len(refused), file.kept, file.path, file.size, file.read() == data), (2, True, kept, 5000, True))
+        eq([name for name in os.listdir(folder) if name.startswith(("came", "saved"))], ["saved.bin"])
+        """),
+        folder=folder[0],
+        make=folder[1],
+    ).finish()
+
+
 def test_upload_that_fails_is_over_with_its_request(client, server, folder):
     files = {"f": ("a.bin", b"x" * 3000)}
     server.exec("app.uploads = '/there/is/none'")
@@ -263,6 +301,9 @@ def test_upload_that_fails_is_over_with_its_request(client, server, folder):
     r = client.post("/upload", files=files, data={"note": b"\xff"})
     assert (r.status_code, r.text) == (400, "Bad Request\n")
     assert client.post("/upload", files=files).json()["size"] == 3000
+    assert client.post("/upload", files=[("f", ("x", b""))] * 65).status_code == 413
+    if not folder[1]:
+        assert not [name for name in os.listdir(folder[0]) if name.startswith("upload-")]
     assert server.eval("len(errors)") == 1
 
 

@@ -286,8 +286,10 @@ class App:
                 listener.set_handler(self._handle, events=self._events())
 
     # Listeners may end before their App.
-    def _forget(self):
-        self._attached = [each for each in self._attached if each.is_listening]
+    def _forget(self, listener=None):
+        self._attached = [
+            each for each in self._attached if each is not listener and each.is_listening
+        ]
 
     # What a request is looked up in, made when the first listener is there.
     def _build(self):

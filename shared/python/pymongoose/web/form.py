@@ -36,17 +36,45 @@ class File:
     def save(self, path):
         """Keeps it under `path`; what was there is replaced."""
         if self._data is None:
-            import os
-
-            if hasattr(os, "replace"):
-                os.replace(self.path, path)
-            else:
-                os.rename(self.path, path)
+            try:
+                _rename(self.path, path)
+            except OSError:  # it came in on another file system, perhaps
+                _copy(self.path, path)
             self.path = path
             self.kept = True
             return
         with open(path, "wb") as f:
             f.write(self._data)
+
+
+def _rename(path, to):
+    import os
+
+    if hasattr(os, "replace"):
+        os.replace(path, to)
+    else:
+        os.rename(path, to)
+
+
+def _copy(path, to):
+    import os
+
+    part = to + ".part"
+    try:
+        with open(path, "rb") as source, open(part, "wb") as f:
+            while True:
+                piece = source.read(4096)
+                if not piece:
+                    break
+                f.write(piece)
+        _rename(part, to)
+    except BaseException:
+        try:
+            os.remove(part)
+        except OSError:
+            pass
+        raise
+    os.remove(path)
 
 
 def load(request):

@@ -70,7 +70,7 @@ def _serve(app, url, tls, manager, aio, more):
         try:
             manager.run()
         finally:
-            app._attached.remove(listener)
+            app._forget(listener)
 
 
 def _abandon(app, asyncio):

@@ -368,10 +368,13 @@ LIVE = AsyncWebSocket, AsyncEventStream
 async def serve(app, url, tls, **more):
     """Serves until it is canceled."""
     async with AsyncManager(error_handler=app.error_handler) as manager:
-        app._runner = Runner(app, manager)
-        listener = listen(app, manager.manager, url, tls, **more)
+        before, runner = app._runner, Runner(app, manager)
+        app._runner = runner
+        listener = None
         try:
+            listener = listen(app, manager.manager, url, tls, **more)
             await Event().wait()
         finally:
-            app._runner = None
-            app._attached.remove(listener)
+            if app._runner is runner:  # else it is served elsewhere, too
+                app._runner = before
+            app._forget(listener)
