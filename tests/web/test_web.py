@@ -254,8 +254,8 @@ def test_upload_is_saved_on_another_file_system(device, folder):
     device(
         dedent("""
         import os
-        from pymongoose.web import form
 
+        form = __import__("pymongoose.web.form", None, None, ["File"])
         folder = PARAMS["folder"]
         if PARAMS["make"]:
             try:
