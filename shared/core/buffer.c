@@ -129,7 +129,7 @@ static int send_datagram(struct mg_connection *c, const void *buf, size_t len) {
 }
 
 int pmg_send_plain(struct mg_connection *c, const void *buf, size_t len) {
-    if (!pmg_out_end(c, buf, len)) {
+    if (!pmg_out(c, buf, len)) { // a program looks at it by send_data()
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send %zu bytes", len);
     }
     pmg_work(c);
