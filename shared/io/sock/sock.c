@@ -31,9 +31,9 @@ typedef union {
     struct sockaddr_un un;
 #endif
     struct sockaddr_storage storage;
-} addr_t;
+} any_addr_t;
 
-static socklen_t to_sock(const struct mg_addr *a, addr_t *s) {
+static socklen_t to_sock(const struct mg_addr *a, any_addr_t *s) {
     memset(s, 0, sizeof(*s));
     if (a->is_ip6) {
         s->in6.sin6_family = AF_INET6;
@@ -47,7 +47,7 @@ static socklen_t to_sock(const struct mg_addr *a, addr_t *s) {
     return sizeof(s->in);
 }
 
-static void from_sock(const addr_t *s, struct mg_addr *a) {
+static void from_sock(const any_addr_t *s, struct mg_addr *a) {
     memset(a, 0, sizeof(*a));
     if (s->sa.sa_family == AF_INET6) {
         a->is_ip6 = true;
@@ -61,7 +61,7 @@ static void from_sock(const addr_t *s, struct mg_addr *a) {
 }
 
 #if HAS_UNIX_SOCKETS
-static socklen_t unix_sock(const char *path, addr_t *s) {
+static socklen_t unix_sock(const char *path, any_addr_t *s) {
     memset(s, 0, sizeof(*s));
     s->un.sun_family = AF_UNIX;
     strncpy(s->un.sun_path, path, sizeof(s->un.sun_path) - 1);
@@ -93,7 +93,7 @@ int pmg_io_zone(const char *name) {
 }
 
 static void read_local(struct mg_connection *c) {
-    addr_t s;
+    any_addr_t s;
     socklen_t len = sizeof(s);
     memset(&s, 0, sizeof(s));
     if (getsockname(fd_of(c), &s.sa, &len) == 0 && !IS_UNIX(s.sa.sa_family)) {
@@ -115,7 +115,7 @@ static void tune(int fd, bool is_unix) {
 // Opening and closing
 
 #if HAS_UNIX_SOCKETS
-static int unix_path_free(const addr_t *s, socklen_t len) {
+static int unix_path_free(const any_addr_t *s, socklen_t len) {
     struct stat st;
     if (lstat(s->un.sun_path, &st) != 0) {
         return 0;
@@ -184,7 +184,7 @@ static int share_port(int fd) {
 }
 
 int pmg_io_listen(struct mg_connection *c, const char *path, int fd) {
-    addr_t s;
+    any_addr_t s;
     socklen_t len = path != NULL ? unix_sock(path, &s) : to_sock(&c->loc, &s);
     int on = 1, err;
     bool shared = fd == PMG_IO_SHARED;
@@ -236,7 +236,7 @@ static bool nobody_waits(struct mg_connection *listener) {
 #endif
 }
 
-static int take(struct mg_connection *listener, addr_t *s) {
+static int take(struct mg_connection *listener, any_addr_t *s) {
     socklen_t len = sizeof(*s);
     int fd = pmg_sock_may_accept(fd_of(listener));
     if (fd < 0) {
@@ -262,7 +262,7 @@ static int take(struct mg_connection *listener, addr_t *s) {
 }
 
 int pmg_io_accept(struct mg_connection *listener, struct mg_connection *c) {
-    addr_t s;
+    any_addr_t s;
     int fd = take(listener, &s);
     if (fd < 0) {
         return fd;
@@ -280,7 +280,7 @@ int pmg_io_accept(struct mg_connection *listener, struct mg_connection *c) {
 }
 
 int pmg_io_refuse(struct mg_connection *listener, const char *text) {
-    addr_t s;
+    any_addr_t s;
     int fd = take(listener, &s);
     if (fd < 0) {
         return fd;
@@ -297,7 +297,7 @@ int pmg_io_refuse(struct mg_connection *listener, const char *text) {
 }
 
 int pmg_io_connect(struct mg_connection *c, const char *path) {
-    addr_t s;
+    any_addr_t s;
     socklen_t len = path != NULL ? unix_sock(path, &s) : to_sock(&c->rem, &s);
     int fd = pmg_sock_new(s.sa.sa_family, c->is_udp ? SOCK_DGRAM : SOCK_STREAM);
     if (fd < 0) {
@@ -309,7 +309,7 @@ int pmg_io_connect(struct mg_connection *c, const char *path) {
     }
     if (pmg_x(c)->everyone != NULL) { // who is connected hears only that address, and nobody has it
         int on = 1;
-        addr_t any;
+        any_addr_t any;
         memset(&any, 0, sizeof(any));
         any.sa.sa_family = s.sa.sa_family;
         int bad = setsockopt(fd, SOL_SOCKET, SO_BROADCAST, &on, sizeof(on)) < 0 ||
@@ -425,7 +425,7 @@ void pmg_io_close(struct mg_connection *c) {
 }
 
 int pmg_io_route(pmg_mgr_t *m, const struct mg_addr *a) {
-    addr_t s;
+    any_addr_t s;
     socklen_t len = to_sock(a, &s);
     (void)m;
 #if defined(ESP_PLATFORM) // its own IPv6 addresses alone say that there is a way
@@ -447,7 +447,7 @@ int pmg_io_route(pmg_mgr_t *m, const struct mg_addr *a) {
 // Data
 
 long pmg_io_read(struct mg_connection *c, void *buf, size_t len) {
-    addr_t s;
+    any_addr_t s;
     ssize_t n;
 #if PMG_MULTICAST
     if (pmg_x(c)->multicast) {
@@ -486,7 +486,7 @@ long pmg_io_write_both(struct mg_connection *c, void *first, size_t first_len, c
 #endif
 
 long pmg_io_write(struct mg_connection *c, const void *buf, size_t len) {
-    addr_t s;
+    any_addr_t s;
     ssize_t n;
     do {
         const struct mg_addr *all = pmg_x(c)->everyone;
