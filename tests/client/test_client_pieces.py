@@ -284,23 +284,3 @@ def test_text_by_a_charset_of_the_program(device, base):
         "ValueError",
         "this Python cannot decode no such",
     )
-
-
-def test_a_gzip_body_of_many_members(device, target, base, site):
-    """Most of them of nothing: no depth of calls, and nothing copied for each. MicroPython takes 100."""
-    count = 20000 if target.name.startswith("cpython") else 20
-    body = gzip.compress(b"a") + gzip.compress(b"") * count + gzip.compress(b"b") + b"behind"
-
-    async def page(request, rest):
-        from aiohttp import web
-
-        return web.Response(body=body, headers={"Content-Encoding": "gzip"})
-
-    site.page_members = page
-    url = base + "/members"
-    assert device.eval(f"client.get({url!r}).content", 30) == b"ab"
-    pieces = f"b''.join(client.get({url!r}, stream=True).iter_content())"
-    assert device.eval(pieces, 30) == b"ab"
-    if count == 20:
-        body = gzip.compress(b"") * 101
-        assert "more than 100 members" in device.eval(f"failed(client.get, {url!r})")[1]

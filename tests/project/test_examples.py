@@ -3,6 +3,7 @@
 
 import contextlib
 import http.server
+import re
 import threading
 
 import httpx
