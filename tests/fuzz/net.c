@@ -518,8 +518,8 @@ int pmg_io_wait(pmg_mgr_t *m, int ms) {
     }
     if (n == 0 && ms > 0) {
         port_now += (uint64_t)ms;
-        m->now = port_now;
     }
+    m->now = pmg_port_millis();
     return n;
 }
 
