@@ -15,6 +15,7 @@ cdef extern from "pmg.h":
         int num
         pmg_route_value_t values[PMG_ROUTE_PARAMS]
         char allow[64]
+    int pmg_head_html(pmg_head_t *)
     int pmg_route_find(mg_str, mg_str, mg_str, int, pmg_route_t *)
     long long pmg_route_int(const pmg_route_value_t *)
 
@@ -65,7 +66,7 @@ cdef class HttpRequest:
         return self.number
 
     def run(self, handler, names, headers):
-        """What a handler returns; self if that was a str, and is answered."""
+        """What a handler returns; self if that was a str, and is answered. `headers` may be True: HTML."""
         cdef PyObject *args[PMG_ROUTE_PARAMS + 1]
         cdef Py_ssize_t n = 0
         cdef tuple values
@@ -80,10 +81,12 @@ cdef class HttpRequest:
         result = call_vector(handler, args, 1, <void *>names if n > 0 else NULL)
         if self.notes is not None or type(result) is not str:
             return result
-        if isinstance(self.conn, Connection):
-            reply(<Connection>self.conn, 200, result, headers, False)
-        else:
+        if not isinstance(self.conn, Connection):
             self.conn.reply(200, result, headers)
+        elif headers is True:
+            reply_html(<Connection>self.conn, result)
+        else:
+            reply(<Connection>self.conn, 200, result, headers, False)
         return self
 
     def __getattr__(self, name):
@@ -99,6 +102,20 @@ cdef class HttpRequest:
             PyObject_GenericSetAttr(self, name, value)
         else:
             self.app._more(self, name, value)
+
+
+cdef int reply_html(Connection self, object body) except -1:
+    cdef pmg_head_t h
+    cdef pmg_py_data_t d
+    ours(self)
+    pmg_py_data(body, "body", &d)
+    cdef mg_connection *c = self.state.c
+    cdef int rc = 0 if c == NULL else pmg_reply_begin(&h, c, 200)
+    if c != NULL and rc >= 0:
+        rc = pmg_head_html(&h)
+        if rc >= 0:
+            rc = pmg_reply_end(&h, d.s)
+    return pmg_py_done(c, rc, &d)
 
 
 cdef int find_route(HttpRequest self, object table, int first) except -1:

@@ -163,6 +163,22 @@ static mp_obj_t reply(mp_obj_t self_in, mp_obj_t status_in, mp_obj_t body_in, mp
         MPY_ENGINE(put_reply(self->c, status, mg_str_n(body.buf, body.len), &headers, json)));
 }
 
+static int put_html(struct mg_connection *c, struct mg_str body) {
+    pmg_head_t head;
+    int r = pmg_reply_begin(&head, c, 200);
+    if (r >= 0) {
+        r = pmg_head_html(&head);
+    }
+    return r < 0 ? r : pmg_reply_end(&head, body);
+}
+
+void mpy_reply_html(mp_obj_t self_in, mp_obj_t body_in) {
+    mp_buffer_info_t body;
+    mpy_get_data(body_in, "body", &body);
+    mpy_conn_t *self = mpy_conn_open(self_in);
+    mpy_conn_done(self, MPY_ENGINE(put_html(self->c, mg_str_n(body.buf, body.len))));
+}
+
 void mpy_reply(mp_obj_t self_in, mp_obj_t status_in, mp_obj_t body_in, mp_obj_t headers_in) {
     reply(self_in, status_in, body_in, headers_in, false);
 }

@@ -87,8 +87,8 @@ static mp_obj_t request_match(size_t n_args, const mp_obj_t *args) {
 }
 static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(request_match_obj, 2, 3, request_match);
 
-// (handler, names of the values, headers): what the handler returns; self if that was a str, and is
-// answered.
+// (handler, names of the values, headers, True for those of HTML): what the handler returns; self if that
+// was a str, and is answered.
 static mp_obj_t request_run(size_t n_args, const mp_obj_t *args) {
     (void)n_args;
     mpy_request_t *self = MP_OBJ_TO_PTR(args[0]);
@@ -110,7 +110,9 @@ static mp_obj_t request_run(size_t n_args, const mp_obj_t *args) {
     if (self->notes != mp_const_none || !mp_obj_is_str(result)) {
         return result;
     }
-    if (mpy_is_conn(self->conn)) {
+    if (mpy_is_conn(self->conn) && args[3] == mp_const_true) {
+        mpy_reply_html(self->conn, result);
+    } else if (mpy_is_conn(self->conn)) {
         mpy_reply(self->conn, MP_OBJ_NEW_SMALL_INT(200), result, args[3]);
     } else {
         mp_obj_t reply[5] = {MP_OBJ_NULL, MP_OBJ_NULL, MP_OBJ_NEW_SMALL_INT(200), result, args[3]};

@@ -89,6 +89,7 @@ PMG_MESSAGES(X)
 const pmg_http_msg_t *mpy_http_message(mp_obj_t obj, struct mg_connection *c);
 
 // The same as Connection.reply().
+void mpy_reply_html(mp_obj_t self_in, mp_obj_t body_in);
 void mpy_reply(mp_obj_t self_in, mp_obj_t status_in, mp_obj_t body_in, mp_obj_t headers_in);
 
 #endif

@@ -129,6 +129,16 @@ static bool is_of_handshake(const pmg_head_t *h, struct mg_str name) {
     return !upgrade && pmg_str_ieq(name, "sec-websocket-protocol");
 }
 
+int pmg_head_html(pmg_head_t *h) {
+    static const char LINE[] = "Content-Type: text/html; charset=utf-8\r\n";
+    h->seen |= PMG_HEAD_SEEN_TYPE;
+    if (h->refused == 0 && !pmg_out(h->c, LINE, sizeof(LINE) - 1)) {
+        pmg_head_abort(h);
+        return pmg_http_no_memory(h->c);
+    }
+    return 0;
+}
+
 int pmg_head_header(pmg_head_t *h, struct mg_str name, struct mg_str value) {
     struct mg_connection *c = h->c;
     pmg_mgr_t *m = pmg_m(c);

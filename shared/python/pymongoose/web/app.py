@@ -61,7 +61,10 @@ class App:
         self._attached = []  # listeners
         self._pending = {}  # uploads that came, by the connection's id: (request, found)
         self._runner = None  # of asyncio, see tasks.py
-        self._text_headers = {"Content-Type": content_type} if content_type else None
+        # (What HttpRequest.run() answers a str with: True is HTML.)
+        self._text_headers = content_type == HTML or (
+            {"Content-Type": content_type} if content_type else None
+        )
 
     # ---- What a program says ------------------------------------------------------------------
 

@@ -63,6 +63,10 @@ async def go(runner, request, way, waits):
             failure = request.notes.failure
     except CancelledError:
         way.close()
+        # MicroPython's tasks and generators hold what they held, and this counts in max_memory.
+        request.message = None
+        if request.notes is not None:
+            request.notes.message = None
         raise
     except Exception as e:
         failure = e

@@ -20,6 +20,7 @@ from pymongoose import (
     url_encode,
 )
 from pymongoose.web.request import form_pairs
+from pymongoose.web.response import HTML
 
 
 class _Message:
@@ -102,6 +103,8 @@ class _Conn:
         if self.status is not None:
             raise Error("this request was answered before")
         self.status = status
+        if headers is True:  # as HttpRequest.run() may say
+            headers = {"Content-Type": HTML}
         pairs = headers.items() if isinstance(headers, dict) else headers or ()
         self.headers.extend(pairs)
         self.pieces.append(body.encode() if isinstance(body, str) else bytes(body))
