@@ -268,11 +268,15 @@ static bool more_room(struct mg_connection *c, size_t more) {
     return pmg_grow(c, &c->recv, room) || (room > more && pmg_grow(c, &c->recv, more));
 }
 
-// Who sent much last time gets a buffer that it need not be moved to.
+// Who sent much last time gets a buffer that it need not be moved to; not where it would take the memory
+// that a small message, or its answer, needs.
+#define OWN_SHARE 8
+
 static bool own_buffer(struct mg_connection *c) {
 #if PMG_LARGE_MAX > 0
-    size_t large = pmg_x(c)->large;
-    return large > 0 && large <= PMG_LARGE_MAX && pmg_grow(c, &c->recv, large);
+    size_t large = pmg_x(c)->large, budget = pmg_m(c)->limits.max_memory;
+    return large > 0 && large <= PMG_LARGE_MAX && (budget == 0 || large <= budget / OWN_SHARE) &&
+           pmg_grow(c, &c->recv, large);
 #else
     (void)c;
     return false;
