@@ -25,7 +25,7 @@ def peer():
 def test_answer_about_many(device, peer, target):
     """All of a message belongs together, whatever the order; of two records the first one counts."""
     kind = f"{unique('_')}._tcp.local"
-    count = target.size(50, 12)
+    count = target.size(50, 5)  # a board reads 1,536 bytes of a datagram
     names = [f"n{n}.{kind}" for n in range(count)]
     pointers = [record(kind, PTR, wire(name), top=False) for name in names]
     more = []
