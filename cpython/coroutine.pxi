@@ -4,10 +4,6 @@
 # data) is told of an event of a connection whose coroutine has not ended.
 
 
-ctypedef bint (*copies_t)(PyObject *) noexcept
-ctypedef int (*copier_t)(const pmg_py_view_t *, PyObject *, pmg_py_view_t *) noexcept
-
-
 # What a handler returned, to which this takes the reference. None; or NULL with an exception set.
 cdef PyObject *take_coroutine(
     Manager m, PyObject **args, PyObject *result, pmg_py_view_t *view
@@ -26,7 +22,7 @@ cdef PyObject *take_coroutine(
     told = PyObject_Vectorcall(<PyObject *>m.start, given, 3, NULL)
     decref(result)
     if told == Py_True:
-        if view != NULL and own(args[2], view) < 0:
+        if view != NULL and pmg_py_view_own(args[2], view) < 0:
             decref(told)
             return NULL
     elif args != NULL and told != NULL:  # who raises has said whose turn it is
@@ -36,17 +32,9 @@ cdef PyObject *take_coroutine(
 
 # The event waits for its turn.
 cdef PyObject *put_off(Manager m, PyObject **args, pmg_py_view_t *view) noexcept:
-    if view != NULL and own(args[2], view) < 0:
+    if view != NULL and pmg_py_view_own(args[2], view) < 0:
         return NULL
     return PyObject_Vectorcall(<PyObject *>m.later, args, 3, NULL)
-
-
-# Makes a view a copy, where its class has one. -1 with an exception set.
-cdef int own(PyObject *message, pmg_py_view_t *view) noexcept:
-    cdef PyObject *cls = Py_TYPE(message)
-    if not (<copies_t>pmg_py_view_copies)(cls):
-        return 0
-    return (<copier_t>pmg_py_view_copy)(view, cls, view)
 
 
 def _run_coroutines(Manager manager, start, later):

@@ -187,7 +187,7 @@ cdef extern from "tables.h":
         mg_connection *c
         pmg_copy_t *copy
     int pmg_py_view_copy(const pmg_py_view_t *, type, pmg_py_view_t *) except -1
-    bint pmg_py_view_copies(type)
+    int pmg_py_view_own(PyObject *, pmg_py_view_t *) noexcept
     void pmg_py_view_free(pmg_py_view_t *)
     bint pmg_py_view_is_of(const pmg_py_view_t *, mg_connection *)
     const void *pmg_py_view_msg(const pmg_py_view_t *) except NULL
@@ -215,4 +215,3 @@ cdef extern from "Python.h":
     void PyErr_Clear()
     bint PyErr_ExceptionMatches(object)
     bint PyCoro_CheckExact(PyObject *)
-    PyObject *Py_TYPE(PyObject *)

@@ -306,7 +306,7 @@ int pmg_py_view_copy(const pmg_py_view_t *view, PyTypeObject *type, pmg_py_view_
     return 0;
 }
 
-bool pmg_py_view_copies(const PyTypeObject *type) {
+static bool copies(const PyTypeObject *type) {
 #define X(class, function)                \
     if (type == classes[CLASS_##class]) { \
         return true;                      \
@@ -314,6 +314,11 @@ bool pmg_py_view_copies(const PyTypeObject *type) {
     PMG_COPIES(X)
 #undef X
     return false;
+}
+
+int pmg_py_view_own(PyObject *message, pmg_py_view_t *view) {
+    PyTypeObject *type = Py_TYPE(message);
+    return copies(type) ? pmg_py_view_copy(view, type, view) : 0;
 }
 
 // ---------------------------------------------------------------------------------------------

@@ -47,7 +47,8 @@ static inline void pmg_py_view_free(pmg_py_view_t *view) {
         view->copy = NULL;
     }
 }
-bool pmg_py_view_copies(const PyTypeObject *type);
+// The view of `message` becomes a copy, if its class has one. -1 with an exception set.
+int pmg_py_view_own(PyObject *message, pmg_py_view_t *view);
 // Has it come in on this connection?
 static inline bool pmg_py_view_is_of(const pmg_py_view_t *view, struct mg_connection *c) {
     return view->copy == NULL

@@ -10,6 +10,7 @@ reach listens on `here()`, or comes from `listen()`; the device finds it by `pee
 from __future__ import annotations
 
 import base64
+import contextlib
 import hashlib
 import os
 import secrets
@@ -156,6 +157,12 @@ class Raw:
             return self.socket.recv(1) == b""
         except ConnectionResetError:
             return True
+
+    def gone(self):
+        """Reads until the peer has closed; with RST, if it had not read all."""
+        with contextlib.suppress(ConnectionResetError):
+            while self.recv():
+                pass
 
     # -- HTTP
 
