@@ -523,6 +523,36 @@ int pmg_io_wait(pmg_mgr_t *m, int ms) {
     return n;
 }
 
+bool pmg_io_ready(pmg_mgr_t *m) {
+    for (struct mg_connection *c = m->first; c != NULL; c = pmg_x(c)->next) {
+        const net_end_t *e = of(c);
+        if (e != NULL && pmg_x(c)->watched && (ready(c) != 0 || e->reset || e->refused)) {
+            return true;
+        }
+    }
+    return false;
+}
+
+int pmg_io_look_again(pmg_mgr_t *m) {
+    (void)m;
+    return -1;
+}
+
+int pmg_io_fd(pmg_mgr_t *m) {
+    (void)m;
+    return -ENOTSUP;
+}
+
+int pmg_io_wake_fd(pmg_mgr_t *m) {
+    (void)m;
+    return -ENOTSUP;
+}
+
+int pmg_io_conn_fd(struct mg_connection *c) {
+    (void)c;
+    return -1;
+}
+
 void pmg_io_wake(pmg_mgr_t *m) {
     (void)m;
 }
