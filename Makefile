@@ -9,7 +9,7 @@
 #   MICROPYTHON=next   unix, firmware: what Debian's next release has, into build/mp-VERSION/
 #   PYTHON   what makes .venv and runs the build scripts, /usr/bin/python3
 #   WIFI_SSID, WIFI_PSK   test, demo: the Wi-Fi that a board on a serial port joins
-#   ARGS, CHECK, DEVICE, ERASE, N, ONLY, PYTHONS, SUITES, TIME, VARIANT   for single targets, see above
+#   ARGS, CHECK, DEVICE, ERASE, N, ONLY, PYTHONS, SUITES, TIME, VARIANT   for single targets: above
 #   PYMONGOOSE_CACHE, MONGOOSE_DIR, MICROPYTHON_DIR ...   folders: CONTRIBUTING.md
 
 PYTHON ?= /usr/bin/python3

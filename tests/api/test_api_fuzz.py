@@ -83,7 +83,7 @@ MAKERS = [
     lambda: [("A", "b")], lambda: {"Content-Type": "text/plain"}, lambda: {"a": Bad()}, lambda: (1, "b"), numbers,
     lambda: [], lambda: {}, lambda: print, lambda: handler, lambda: pick(conns) if conns else None,
     lambda: url("tcp"), lambda: listener_url, lambda: "$.a[0]", lambda: '{"a": [1]}', lambda: ["x"] * 300,
-    lambda: object(), lambda: Manager, lambda: 200, lambda: 1000, lambda: "application/json",
+    lambda: object(), lambda: Text, lambda: 200, lambda: 1000, lambda: "application/json",
 ]
 # Of these the network or the disk of others would hear, or nothing would go on.
 LEFT_OUT = ("mdns", "Manager", "http_stream_body", "save", "log", "fork", "broadcast", "run", "poll", "free")

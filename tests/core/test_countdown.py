@@ -252,14 +252,14 @@ class Squeeze:
     # Takes all of the heap but a little, in pieces that nobody can grow into.
     def __init__(self, free):
         self.free = free
-        self.hog = [None] * 3000
+        self.hog = [None] * max(3000, gc.mem_free() // 64)
     def arm(self):
         gc.collect()
         self.slack = bytearray(self.free)
         at = 0
         for size in (1 << 20, 1 << 16, 4096, 512, 64, 16):
             try:
-                while at < 3000:
+                while at < len(self.hog):
                     self.hog[at] = bytearray(size)
                     at += 1
             except MemoryError:

@@ -82,7 +82,7 @@ def test_mqtt_telemetry_keeps_what_it_has(example, tmp_path, wait_for):
             assert running.line("stored") == f"before: {len(old)}"
             assert running.line("sent") == f"what was stored: {len(old)}"
             assert [client.next()[1].decode() for _ in old] == old
-        assert not path.exists()
+        wait_for(lambda: not path.exists())
     finally:
         broker.stop()
 

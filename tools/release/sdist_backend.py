@@ -28,6 +28,8 @@ TOP = Path(__file__).resolve().parents[2]
 MONGOOSE = TOP / "third_party/mongoose"
 MBEDTLS = TOP / "third_party/mbedtls"
 BINDING = TOP / "cpython/_pymongoose.c"
+#: As pyproject.toml's wheel.exclude has it.
+LEFT_OUT = ("plugin.py", "_micropython.py")
 NEEDED = (BINDING, MONGOOSE / "mongoose.c", MBEDTLS / "library/ssl_tls.c", TOP / "PKG-INFO")
 COMPILER_HELP = """\
 a C compiler and this Python's headers are what the source distribution needs:
@@ -143,7 +145,7 @@ def members(binary: Path) -> dict[str, Path]:
     for package, folder in folders:
         for path in sorted((TOP / folder).rglob("*")):
             name = path.relative_to(TOP / folder).as_posix()
-            if path.is_file() and "__pycache__" not in name and name != "plugin.py":
+            if path.is_file() and "__pycache__" not in name and not name.endswith(LEFT_OUT):
                 found[f"{package}/{name}"] = path
     return found
 

@@ -196,8 +196,13 @@ bool pmg_io_ready(pmg_mgr_t *m) {
 #else
 
 int pmg_io_watch(struct mg_connection *c, int mask) {
+    pmg_mgr_t *m = pmg_m(c);
     (void)mask; // the set is built anew for each wait
     pmg_x(c)->watched = 1;
+    if (m->waiting) { // with an older set, or an outer loop by what it was told
+        m->waiting = false;
+        pmg_io_wake(m);
+    }
     return 0;
 }
 
