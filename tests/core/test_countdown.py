@@ -292,6 +292,8 @@ SCENES = (
 EVERYWHERE = SCENES[:3]
 #: Of which memory of malloc() is no part: all that they make is Python's.
 PYTHON_ALONE = {("unix", "helpers")}
+#: What takes so little of MicroPython's heap that a collection may make room for it.
+NO_HEAP = {"settings"}
 
 
 @pytest.fixture
@@ -328,7 +330,8 @@ def test_memory_of_python(request, monkeypatch, target, params, scene):
             monkeypatch.setattr(target, "options", ["-X", "heapsize=1m"])
         device = request.getfixturevalue("device")(SCRIPT + HEAP + "serve(m)\n", **params)
         sizes = [n * n * 16 for n in range(target.size(30, 6))]
-        assert device.eval(f"count_heap({scene!r}, {sizes})", 100) > 0
+        failed = device.eval(f"count_heap({scene!r}, {sizes})", 100)
+        assert failed > 0 or scene in NO_HEAP
         return
     if sys.version_info >= (3, 12):  # a lambda that it cannot make is a crash of 3.13 alone
         pytest.skip("this computer has no Python that stands the end of its own memory: 3.11 does")
