@@ -4,6 +4,7 @@
 import pytest
 
 NEEDS = {"mdns_": "multicast", "_thread": "threads", "fileno()": "descriptors"}
+NEEDS |= {"manager.fileno()": "epoll"}  # one for all that a Manager waits for
 
 
 def needs_of(code, *more):
