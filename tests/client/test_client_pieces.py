@@ -166,10 +166,15 @@ def test_a_coded_body_beyond_the_usual_limit(device, base):
     assert streamed == digest(pattern(50000))
 
 
+def packed(data):
+    """Without the time, which gzip has in its head."""
+    return gzip.compress(data, mtime=0)
+
+
 DECODABLE = {
-    "members": ("gzip", gzip.compress(b"one ") + gzip.compress(b"two")),
-    "padded": ("gzip", gzip.compress(b"one two") + b"\x00\x00"),
-    "x-gzip": ("X-GZip", gzip.compress(b"one two")),
+    "members": ("gzip", packed(b"one ") + packed(b"two")),
+    "padded": ("gzip", packed(b"one two") + b"\x00\x00"),
+    "x-gzip": ("X-GZip", packed(b"one two")),
     "deflate": ("deflate", zlib.compress(b"one two")),
     "raw": ("deflate", zlib.compress(b"one two")[2:-4]),
 }
@@ -194,7 +199,7 @@ def test_a_coded_body_byte_by_byte(device, base, site, case):
         assert device.eval(call) == b"one two"
 
 
-GZIP = gzip.compress(b"a body " * 100)
+GZIP = packed(b"a body " * 100)
 UNDECODABLE = {
     "no-gzip": ("gzip", b"no gzip at all"),
     "head-of-gzip": ("gzip", GZIP[:2]),
@@ -221,17 +226,19 @@ def test_a_coded_body_that_is_none(device, base, site, case, stream):
     assert (found[0], "the body cannot be decoded" in found[1]) == ("RequestError", True)
 
 
-@pytest.mark.parametrize(
-    "coding, body",
-    [
-        ("gzip", gzip.compress(b"x" * 500)[:-9]),
-        ("gzip", gzip.compress(b"x" * 500)[:12]),
-        ("gzip", gzip.compress(b"") + gzip.compress(b"x" * 500)[:-1]),
-        ("deflate", zlib.compress(b"x" * 500)[:-5]),
-        ("deflate", b"\x08"),
-    ],
-)
-def test_a_coded_body_that_ends_too_early(device, base, site, coding, body):
+CUT_OFF = {
+    "before the checksum": ("gzip", packed(b"x" * 500)[:-9]),
+    "in the data": ("gzip", packed(b"x" * 500)[:12]),
+    "in the second member": ("gzip", packed(b"") + packed(b"x" * 500)[:-1]),
+    "deflate": ("deflate", zlib.compress(b"x" * 500)[:-5]),
+    "deflate's head": ("deflate", b"\x08"),
+}
+
+
+@pytest.mark.parametrize("where", CUT_OFF)
+def test_a_coded_body_that_ends_too_early(device, base, site, where):
+    coding, body = CUT_OFF[where]
+
     async def page(request, rest):
         from aiohttp import web
 
@@ -245,7 +252,7 @@ def test_a_coded_body_that_ends_too_early(device, base, site, coding, body):
 def test_a_gzip_body_of_many_members(device, target, base, site):
     """Most of them of nothing: no depth of calls, and nothing copied for each. MicroPython takes 100."""
     count = 20000 if target.name.startswith("cpython") else 20
-    body = gzip.compress(b"a") + gzip.compress(b"") * count + gzip.compress(b"b") + b"behind"
+    body = packed(b"a") + packed(b"") * count + packed(b"b") + b"behind"
 
     async def page(request, rest):
         from aiohttp import web
@@ -258,7 +265,7 @@ def test_a_gzip_body_of_many_members(device, target, base, site):
     pieces = f"b''.join(client.get({url!r}, stream=True).iter_content())"
     assert device.eval(pieces, 30) == b"ab"
     if count == 20:
-        body = gzip.compress(b"") * 101
+        body = packed(b"") * 101
         assert "more than 100 members" in device.eval(f"failed(client.get, {url!r})")[1]
 
 
