@@ -330,7 +330,9 @@ def test_a_slow_peer_gets_its_pongs(server, target):
     size, count = target.size((1_000_000, 8), (1500, 6))
     with Raw(server.reach(server.port()), receive_buffer=4096) as raw:
         opened(server, raw, "/slow")
-        server.exec(f"for c in room('/slow'): queued = [c.ws_send('x' * {size}) for _ in range({count})]")
+        server.exec(
+            f"for c in room('/slow'): queued = [c.ws_send('x' * {size}) for _ in range({count})]"
+        )
         for n in range(3):
             raw.send(frame(9, b"%d" % n))
         server.until("len(log) == 3")
