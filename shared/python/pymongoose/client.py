@@ -156,7 +156,7 @@ class Session(Pool):
 
     _kind = Response
     _waits = False
-    hears = False
+    _hears = False
     _events = FEW
 
     def _open(self):

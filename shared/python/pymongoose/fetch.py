@@ -170,7 +170,7 @@ class Fetch:
     def left(self):
         """How many milliseconds poll() may wait, -1 for ever; what took too long ends here."""
         now = millis()
-        if self.phase >= SEND and not self.pool.hears:
+        if self.phase >= SEND and not self.pool._hears:
             self.look(now)
         limit, total = self.times[self.phase], self.times[TOTAL]
         ms = -1

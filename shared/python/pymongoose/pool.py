@@ -85,8 +85,8 @@ class Pool:
     proxies = None
     max_body = None
     max_redirects = MAX_REDIRECTS
-    hears = True  # of READ and WRITE
-    plain = False  # nothing that a request would have of its session
+    _hears = True  # of READ and WRITE
+    plain = False  # there is nothing that a request would have of its session, nor will there be
     _env = False  # what the environment says of proxies
     _closed = False
 
@@ -116,7 +116,6 @@ class Pool:
                 raise TypeError("%s must be a number, not %s" % (name, type(value).__name__))
             if value < least:
                 raise ValueError("%s must be %d at least" % (name, least))
-        self.plain = not (headers or auth or cookies or timeout or tls or proxies)
         self.headers = dict(fields_of(headers or ()))
         self.auth = auth
         self.timeout = timeout
@@ -134,7 +133,19 @@ class Pool:
 
     def prepare(self, method, url, options):
         """The Fetch of a request."""
-        if options or not self.plain or method not in _METHODS:
+        if (
+            options
+            or method not in _METHODS
+            or not self.plain
+            and (
+                self.headers
+                or self.auth
+                or self.cookies is not None
+                or self.timeout is not None
+                or self.tls
+                or self.proxies is not None
+            )
+        ):
             return self._prepare(method, url, **options)
         fetch = Fetch(self, method, url, None, None)
         if self._env is False:

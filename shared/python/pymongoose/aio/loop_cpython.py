@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# mypy: ignore-errors
 """CPython's event loops, asyncio's own and others with its interface (uvloop)."""
 
 import asyncio
