@@ -28,6 +28,7 @@ cdef extern from "pmg.h":
         int port
         bint is_tls
     void pmg_url_split(mg_str, pmg_url_parts_t *)
+    bint pmg_url_http(mg_str, pmg_url_parts_t *)
     size_t pmg_url_encode(mg_str, char *)
     long pmg_url_join(mg_str, mg_str, char *)
     ctypedef struct pmg_multipart_t:
@@ -207,10 +208,22 @@ def url_pass(url):
     return pmg_py_text(url_split(url).password)
 
 
+cdef str uri_text(mg_str target):
+    text = pmg_py_text(target)
+    return text if text[:1] == "/" else "/" + text
+
+
 def url_uri(url):
     """Path and query of a URL: "/" at least."""
-    target = pmg_py_text(url_split(url).target)
-    return target if target[:1] == "/" else "/" + target
+    return uri_text(url_split(url).target)
+
+
+def _http_url(url):
+    """(is it https?, host, port, path and query) of a URL of HTTP; None for anything else. For client."""
+    cdef pmg_url_parts_t parts
+    if not isinstance(url, str) or not pmg_url_http(str_arg(url, "url"), &parts):
+        return None
+    return bool(parts.is_tls), pmg_py_text(parts.host), parts.port, uri_text(parts.target)
 
 
 def url_is_ssl(url):

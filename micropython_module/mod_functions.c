@@ -157,8 +157,7 @@ URL_TEXT(host);
 URL_TEXT(user);
 URL_TEXT(pass);
 
-static mp_obj_t module_url_uri(mp_obj_t url_in) {
-    struct mg_str target = url_split(url_in).target;
+static mp_obj_t uri_text(struct mg_str target) {
     if (target.len > 0 && target.buf[0] == '/') {
         return mpy_text(target);
     }
@@ -168,7 +167,27 @@ static mp_obj_t module_url_uri(mp_obj_t url_in) {
     vstr_add_strn(&vstr, target.len > 0 ? target.buf : "", target.len);
     return mp_obj_new_str_from_utf8_vstr(&vstr);
 }
+
+static mp_obj_t module_url_uri(mp_obj_t url_in) {
+    return uri_text(url_split(url_in).target);
+}
 MP_DEFINE_CONST_FUN_OBJ_1(module_url_uri_obj, module_url_uri);
+
+// (is it https?, host, port, path and query) of a URL of HTTP; None for anything else.
+static mp_obj_t http_url(mp_obj_t url_in) {
+    pmg_url_parts_t parts;
+    if (!mp_obj_is_str(url_in) || !pmg_url_http(mpy_get_str(url_in, "url"), &parts)) {
+        return mp_const_none;
+    }
+    mp_obj_t found[4] = {
+        mp_obj_new_bool(parts.is_tls),
+        mpy_text(parts.host),
+        MP_OBJ_NEW_SMALL_INT(parts.port),
+    };
+    found[3] = uri_text(parts.target);
+    return mp_obj_new_tuple(4, found);
+}
+MP_DEFINE_CONST_FUN_OBJ_1(mpy_http_url_obj, http_url);
 
 static mp_obj_t module_url_is_ssl(mp_obj_t url_in) {
     return mp_obj_new_bool(url_split(url_in).is_tls);

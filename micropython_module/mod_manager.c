@@ -175,7 +175,7 @@ static mp_obj_t manager_make_new(const mp_obj_type_t *type, size_t n_args, size_
     self->handler = handler;
     self->error_handler = error_handler;
     self->watch = watch;
-    self->start = self->later = MP_OBJ_NULL;
+    self->core = self->start = self->later = MP_OBJ_NULL;
 #if MICROPY_PY_THREAD
     self->thread = mp_thread_get_id();
     LOCK_INIT(self);

@@ -68,7 +68,7 @@ typedef struct _mpy_manager_t {
     mp_obj_t handler;
     mp_obj_t error_handler;
     mp_obj_t watch;
-    mp_obj_t start, later; // mod_coroutine.c; or MP_OBJ_NULL
+    mp_obj_t core, start, later; // mod_coroutine.c; or MP_OBJ_NULL
     mp_obj_t pending;      // an exception on its way out of the engine, or MP_OBJ_NULL
 #if MICROPY_PY_THREAD
     mp_uint_t thread;
@@ -90,7 +90,8 @@ typedef struct _mpy_conn_t {
     struct mg_addr loc, rem;
     char *path;
     bool has_loc, has_rem, is_client, is_udp;
-    bool busy; // a coroutine of its handler has not ended
+    bool busy;    // a coroutine of its handler has not ended
+    bool put_off; // events have come meanwhile
 } mpy_conn_t;
 
 typedef struct _mpy_timer_t {
@@ -128,6 +129,7 @@ PMG_CLASSES(X)
 #define MPY_FUN_3_255 mp_obj_fun_builtin_var_t
 
 extern const MPY_FUN_0_0 module__in_handler_obj;
+extern const mp_obj_fun_builtin_fixed_t mpy_http_url_obj;
 #define X(name, min, max) extern const MPY_FUN_##min##_##max module_##name##_obj;
 PMG_FUNCTIONS(X)
 #undef X
@@ -218,7 +220,8 @@ void mpy_take_result(mpy_manager_t *mgr, mpy_conn_t *self, mp_obj_t ev, mp_obj_t
     struct _mpy_view_t *view);
 // An event of a connection whose coroutine has not ended.
 void mpy_put_off(mpy_manager_t *mgr, const mp_obj_t args[3], struct _mpy_view_t *view);
-extern const mp_obj_fun_builtin_fixed_t mpy_run_coroutines_obj, mpy_coroutine_ended_obj,
-    mpy_coroutine_failed_obj, mpy_pause_obj;
+extern const mp_obj_fun_builtin_var_t mpy_run_coroutines_obj;
+extern const mp_obj_fun_builtin_fixed_t mpy_coroutine_ended_obj, mpy_coroutine_failed_obj,
+    mpy_pause_obj;
 
 #endif

@@ -85,6 +85,9 @@ static const mp_rom_map_elem_t module_globals_table[] = {
     {MP_ROM_QSTR(MP_QSTR___version__), MP_ROM_PTR(&version_obj)},
     // Of pymongoose.client.
     {MP_ROM_QSTR(MP_QSTR__in_handler), MP_ROM_PTR(&module__in_handler_obj)},
+#if PMG_HAS_UTIL
+    {MP_ROM_QSTR(MP_QSTR__http_url), MP_ROM_PTR(&mpy_http_url_obj)},
+#endif
     {MP_ROM_QSTR(MP_QSTR__run_coroutines),
         MP_ROM_PTR(&mpy_run_coroutines_obj)}, // of pymongoose.aio
     {MP_ROM_QSTR(MP_QSTR__coroutine_ended), MP_ROM_PTR(&mpy_coroutine_ended_obj)},

@@ -94,6 +94,12 @@ void pmg_url_split(struct mg_str url, pmg_url_parts_t *out) {
     }
 }
 
+bool pmg_url_http(struct mg_str url, pmg_url_parts_t *out) {
+    pmg_url_split(url, out);
+    return mg_strcasecmp(out->scheme, mg_str(out->is_tls ? "https" : "http")) == 0 &&
+           out->host.len > 0 && out->port >= 0;
+}
+
 size_t pmg_url_encode(struct mg_str data, char *dst) {
     static const char hex[] = "0123456789ABCDEF";
     size_t n = 0;

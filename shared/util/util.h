@@ -52,6 +52,8 @@ typedef struct {
     bool is_tls;
 } pmg_url_parts_t;
 void pmg_url_split(struct mg_str url, pmg_url_parts_t *out);
+// The same; is it one of HTTP, with a host and a port that is none or a number?
+bool pmg_url_http(struct mg_str url, pmg_url_parts_t *out);
 // What `ref` means in a document at `base` (RFC 3986, section 5.2). `dst` holds base.len + ref.len + 2.
 // The length, or -EINVAL: neither has a scheme.
 long pmg_url_join(struct mg_str base, struct mg_str ref, char *dst);

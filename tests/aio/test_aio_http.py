@@ -55,6 +55,30 @@ async def check(url):
     return size, "".join(["%02x" % byte for byte in h.digest()])
 
 
+async def unread(url, other, hashed):
+    # Two responses of a session wait to be read, other requests go on.
+    async with aio.Session() as s:
+        rs = [await s.get(url), await s.get(url)]
+        for n in range(5):
+            async with s.get(other) as r:
+                assert r.status == 200
+            await asyncio.sleep(0.05)
+            waiting = max([sum([len(p) for p in r._fetch.pieces]) for r in rs])
+            assert 0 < waiting < PARAMS["most"], waiting
+        for r in rs:
+            found = await hashed(r)
+        return found
+
+
+async def hashed(r):
+    import hashlib
+    h, size = hashlib.sha256(), 0
+    async for piece in r:
+        h.update(piece)
+        size += len(piece)
+    return size, "".join(["%02x" % byte for byte in h.digest()])
+
+
 async def many(url, count):
     async with aio.Session(pool_size=3) as s:
         async def one(n):
@@ -142,6 +166,19 @@ def test_a_body_in_pieces(device, base, target):
     size = target.size(8_000_000, 40_000)
     wanted = (size, hashlib.sha256(pattern(size)).hexdigest())
     assert device.eval(f"run(check({base + f'/size/{size}'!r}))", 60) == wanted
+
+
+def test_responses_that_are_not_read_are_bounded(device, target, base):
+    size = target.size(3_000_000, 40_000)
+    found = device.eval(
+        f"run(unread({base + f'/size/{size}'!r}, {base + '/echo'!r}, hashed), 60)", 70
+    )
+    assert found == (size, hashlib.sha256(pattern(size)).hexdigest())
+
+
+def test_connect_is_no_method_of_a_program(device, base):
+    found = device.eval(f"run(failing('CONNECT', {base!r}))")
+    assert found[0] == "ValueError" and "tunnel" in found[1]
 
 
 def test_uploads(device, base):

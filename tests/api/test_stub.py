@@ -55,6 +55,7 @@ def fetch(url: str, tls: TlsOpts | None = None) -> list[str]:
     client.patch(url, data=(piece for piece in [b"a"]), max_body=9)
     with client.Session(cookies=True, headers={"X": "y"}) as s, s.get(url, stream=True) as r:
         size: int = r.save("y", progress=lambda done, total: print(done, total))
+        print(len(s.cookies or ()), s.cookies and s.cookies.get("sid"))
         print(size)
     try:
         lines = [line for line in client.request("PURGE", url).iter_lines()]

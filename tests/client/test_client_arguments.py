@@ -50,6 +50,8 @@ REFUSED = [
     ("request(b'GET', U)", "TypeError", "method must be str, not bytes"),
     ("request('GET /', U)", "ValueError", ""),
     ("request('', U)", "ValueError", ""),
+    ("request('connect', U)", "ValueError", "CONNECT asks a proxy for a tunnel"),
+    ("request('CONNECT', U, headers={'A': 'b'})", "ValueError", "give proxies="),
     ("get(b'http://h')", "TypeError", "url must be str, not bytes"),
     ("get('http://h:x/')", "ValueError", "port"),
     ("get('http://h:0/')", "ValueError", "port"),

@@ -1,7 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """client.Session: kept connections, cookies, limits."""
 
+from client_script import digest
 from peers.clients import Server, seconds
+from peers.http_servers import pattern
 
 
 def test_a_session_keeps_a_connection(device, base, site):
@@ -16,6 +18,37 @@ def test_a_session_keeps_a_connection(device, base, site):
     assert device.eval(f"len(s.get({base + '/size/9'!r}).content), len(r.content)") == (9, 9)
     device.exec("s.close()")
     assert device.eval(f"failed(s.get, {base!r})")[:2] == ("Error", "the session is closed")
+
+
+def test_a_session_that_is_changed_between(device, base):
+    device.exec("s = client.Session()")
+    call = f"s.get({base + '/echo'!r}).json()['headers']"
+    assert "x-later" not in device.eval(call)
+    device.exec("s.headers['X-Later'] = '1'; s.auth = 'u', 'p'")
+    seen = device.eval(call)
+    assert (seen["x-later"], seen["authorization"]) == ("1", "Basic dTpw")
+    device.exec("s.timeout = {'read': 0.05}")
+    assert device.eval(f"failed(s.get, {base + '/hang'!r})")[2] == "read"
+    device.exec("s.close()")
+
+
+def test_streams_that_are_not_read_are_bounded(device, target, base):
+    """Their connections wait, the rest of the session goes on."""
+    size = target.size(3_000_000, 40_000)
+    device.exec(
+        f"s = client.Session(); most = {target.size(600_000, 20_000)}\n"
+        f"rs = [s.get({base + f'/size/{size}'!r}, stream=True) for n in range(2)]\n"
+        "def waiting():\n  return max([sum([len(p) for p in r._fetch.pieces]) for r in rs])\n"
+    )
+    for _ in range(5):
+        assert device.eval(f"s.get({base + '/echo'!r}).status_code", 30) == 200
+    assert device.eval("0 < waiting() < most"), device.eval("waiting()")
+    wanted = digest(pattern(size))
+    assert device.eval("check(rs[0].iter_content(1000))", 60) == wanted
+    assert device.eval(f"s.get({base + '/echo'!r}).status_code", 30) == 200
+    assert device.eval("waiting() < most"), device.eval("waiting()")
+    assert device.eval("check(rs[1].iter_content())", 60) == wanted
+    device.exec("s.close()")
 
 
 def test_limits_of_a_pool(device, base):

@@ -8,7 +8,7 @@ TypeError. Not for handlers, timers and scheduled callbacks: there it is an erro
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from os import PathLike
 from types import TracebackType
-from typing import IO, Any, TypeAlias, TypedDict
+from typing import IO, Any, TypeAlias, TypedDict, type_check_only
 
 from pymongoose import Error, TlsOpts
 from typing_extensions import Unpack
@@ -97,12 +97,15 @@ class Headers:
 class Response:
     """A response. One with stream=True is to be read to its end, or closed."""
 
-    status_code: int
-    reason: str
-    url: str
-    """Where it came from, past redirects."""
     encoding: str | None
     """What `text` is decoded by, if the program sets it."""
+    @property
+    def status_code(self) -> int: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def url(self) -> str:
+        """Where it came from, past redirects."""
     @property
     def status(self) -> int:
         """The same as status_code."""
@@ -151,6 +154,16 @@ class Response:
         /,
     ) -> None: ...
 
+@type_check_only
+class _Jar:
+    """What a Session with cookies=True has taken: at most 64, which last as long as it does."""
+
+    def get(self, name: str, default: str | None = None) -> str | None:
+        """The value of a cookie, of whatever site."""
+    def clear(self) -> None:
+        """Forgets all."""
+    def __len__(self) -> int: ...
+
 class Session:
     """Keeps connections, and what all its requests have in common.
 
@@ -160,6 +173,8 @@ class Session:
 
     headers: dict[str, Any]
     auth: _Auth | None
+    cookies: _Jar | None
+    """None without cookies=True."""
     timeout: _Seconds | None
     tls: TlsOpts | None
     proxies: dict[str, str] | None

@@ -5,8 +5,9 @@
 from _pymongoose import _in_handler
 
 from pymongoose import Error, Manager, millis
+from pymongoose.fetch import FEW
 from pymongoose.pool import Pool
-from pymongoose.request import END, PIECE
+from pymongoose.request import END, PIECE, POOL, TIMES
 from pymongoose.response import (
     Headers,  # noqa: F401
     HTTPError,  # noqa: F401
@@ -155,6 +156,8 @@ class Session(Pool):
 
     _kind = Response
     _waits = False
+    _hears = False
+    _events = FEW
 
     def _open(self):
         if self._closed:
@@ -176,19 +179,22 @@ class Session(Pool):
         """Sends a request and gives its Response, with stream=True as soon as its head is here."""
         if _in_handler():
             raise RequestError(_HERE, 16)  # EBUSY
-        fetch = self.prepare(method, url, **kwargs)
+        fetch = self.prepare(method, url, kwargs)
         if self.manager is None:
             self._open()
         elif self.idle:
             self.manager.poll(0)  # a server may have left meanwhile
         fetch.begin()
         self._wait(fetch)
-        if fetch.error:
-            fetch.check()
         response = fetch.response
-        if fetch.stream:
+        if fetch.plain and response:
+            pass
+        elif fetch.error:
+            fetch.check()
+        elif fetch.stream:
             response._session = self
-        elif response._content is None:
+            return response
+        if response._content is None:
             response._content = b"".join(response._pieces())
         return response
 
@@ -196,6 +202,8 @@ class Session(Pool):
         """Polls until the response is there."""
         poll = self.manager.poll
         try:
+            if fetch.plain and POOL < fetch.phase < END:  # whose time has just begun
+                poll(TIMES[fetch.phase])
             while not fetch.settled:
                 if fetch.due:
                     fetch.go_on()
@@ -253,6 +261,9 @@ class Session(Pool):
         self.tls = None
         manager, self.manager = self.manager, None
         if manager:
+            idle, self.idle = self.idle, ()
+            for link in idle:
+                link.conn.handler = link.conn = None  # has nothing to tell any more
             manager.close()
             Pool.close(self)
 
@@ -267,6 +278,7 @@ class _Once(Session):
     """For one request."""
 
     keep = 1
+    plain = True
 
     def __init__(self):
         pass

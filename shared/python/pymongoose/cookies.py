@@ -24,7 +24,7 @@ class Jar:
         self._kept = {}
 
     def take(self, fetch, headers):
-        secure, host, _ = fetch.at
+        secure, host, _, _ = fetch.at
         host = host.lower()
         number = host.replace(".", "").isdigit()  # an address, which has no domain
         for line in headers.get_all("set-cookie"):
@@ -73,7 +73,7 @@ class Jar:
 
     def header(self, fetch):
         """What is sent to this URL, the longest paths first."""
-        secure, host, _ = fetch.at
+        secure, host, _, _ = fetch.at
         host = host.lower()
         path = self._path(fetch.url)
         found = []

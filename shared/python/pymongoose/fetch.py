@@ -7,6 +7,8 @@ waits: who does looks at `settled`, calls go_on() while there is something `due`
 of a body while wants() is true, and polls no longer than left() says. A Pool keeps the connections.
 """
 
+from _pymongoose import _pause
+
 from pymongoose import (
     MG_EV_CLOSE,
     MG_EV_CONNECT,
@@ -22,7 +24,6 @@ from pymongoose import (
     url_decode,
     url_join,
     url_pass,
-    url_uri,
     url_user,
 )
 from pymongoose.request import (
@@ -50,6 +51,8 @@ from pymongoose.request import (
 )
 from pymongoose.response import REDIRECTS, RequestError, Timeout, number_of
 
+# So many bytes of a body may wait to be taken; then reading pauses.
+HIGH = 4096 if BODY < 65536 else 262144
 REDIRECT_BODY = 65536  # of a page that comes with a redirect; after more the connection is left
 
 _SAFE = ("GET", "HEAD", "OPTIONS", "PUT", "DELETE", "TRACE")  # RFC 9110, 9.2.2
@@ -60,9 +63,15 @@ _OURS = _HERE[:3]  # nor for who listens
 class Fetch:
     """One request, until its response is there, or its head if `stream`."""
 
+    # What has its usual value stands here alone: on MicroPython each attribute of an instance costs as
+    # much as some calls do.
+    method = "GET"
+    headers = ()  # pairs
+    plain = False  # a request with nothing of its own: no fields, body, credentials, proxy, TlsOpts
     tls = None
     stream = False
     times = TIMES
+    started = 0
     auth = None
     follow = True
     proxies = None
@@ -72,6 +81,8 @@ class Fetch:
     response = None
     error = None
     pieces = ()
+    waiting = 0  # bytes of them
+    paused = False  # the connection does not read
     settled = False
     due = None
     retried = False
@@ -83,19 +94,22 @@ class Fetch:
     got = False  # a byte of the response
     reused = False
     unsent = False  # more of the body is to come
+    mark = 0  # bytes that the connection still had to send, or has received, when last looked at
     moved = None  # where a redirect leads
 
     def __init__(self, pool, method, url, headers, auth):
         self.pool = pool
-        self.method = method
-        self.headers = headers  # pairs
+        if method != "GET":
+            self.method = method
+        if headers:
+            self.headers = headers
         self.at = split(url)
         if auth is not None:
             self.auth = authorization(auth)
         if "@" in url:
             url = self._own(url)
         self.url = url
-        self.started = self.since = millis()
+        self.since = millis()
 
     def _own(self, url):
         """Takes the credentials out of a URL."""
@@ -109,9 +123,13 @@ class Fetch:
     def begin(self):
         """Asks the pool for a connection."""
         try:
-            at = self.at
-            proxy = self.proxies.find(*at) if self.proxies else None
-            self.pool.take(self, (at[0], at[1], at[2], proxy, self.tls))
+            secure, host, port, _ = self.at
+            if self.plain:
+                key = secure, host, port, None, None
+            else:
+                proxy = self.proxies.find(secure, host, port) if self.proxies else None
+                key = secure, host, port, proxy, self.tls
+            self.pool.take(self, key)
         except Exception as e:
             # The program's own URL was good.
             self.fail(self._nowhere(e) if self.history and isinstance(e, ValueError) else e)
@@ -152,6 +170,8 @@ class Fetch:
     def left(self):
         """How many milliseconds poll() may wait, -1 for ever; what took too long ends here."""
         now = millis()
+        if self.phase >= SEND and not self.pool._hears:
+            self.look(now)
         limit, total = self.times[self.phase], self.times[TOTAL]
         ms = -1
         if limit is not None:
@@ -167,6 +187,27 @@ class Fetch:
             if ms < 0 or rest < ms:
                 ms = rest
         return ms
+
+    def look(self, now):
+        """Finds out what READ and WRITE would have told: each costs more than to look once a poll."""
+        if self.link is None:
+            return
+        conn = self.link.conn
+        if self.phase == SEND:
+            size = conn.send_len
+            if size != self.mark:
+                self.mark = size
+                self.since = now
+            if size or self.unsent:
+                return
+            self.phase = FIRST
+            self.mark = 0
+        size = conn.recv_len
+        if size != self.mark:
+            self.mark = size
+            self.since = now
+            self.got = True
+            self.phase = READ
 
     def _late(self, phase, ms):
         now = SAID[self.phase]
@@ -191,7 +232,8 @@ class Fetch:
         link, self.link = self.link, None
         self.phase = END
         self.settled = True
-        self.body = self.tls = None  # a response that is kept shall not keep them
+        if not self.plain:
+            self.body = self.tls = None  # a response that is kept shall not keep them
         if link:
             link.close()
         if self.notify:
@@ -229,12 +271,16 @@ class Fetch:
             self.ask()
         except Error:  # its end was not heard of yet; nothing has left
             link.close()
+            self.phase = POOL
             self.later(self.again)
 
     def broke(self, reason):
         """The connection has ended."""
         link, self.link = self.link, None
         link.fetch = None
+        if SEND <= self.phase < READ and link.conn.recv_len:
+            self.got = True
+            self.phase = READ
         if self.phase in (SEND, FIRST) and "HTTP response" in reason and "before" not in reason:
             self.got = True
             self.phase = READ
@@ -281,8 +327,6 @@ class Fetch:
     def _fields(self):
         given = self.headers
         jar = self.pool.cookies
-        if not given and not self.auth and not jar:
-            return list(FIELDS)
         names = [name.lower() for name, _ in given]
         fields = [field for field in given if field[1] is not None]
         for field in FIELDS:
@@ -300,6 +344,12 @@ class Fetch:
 
     def ask(self):
         link = self.link
+        if self.plain:
+            try:
+                link.conn.http_request(self.method, self.at[3], b"", FIELDS)
+                return
+            except ValueError:  # something in the URL is to be percent-encoded
+                pass
         if link.tunnel:
             fields = [("Host", link.tunnel), ("User-Agent", USER_AGENT)]
             if link.key[3][3]:
@@ -308,7 +358,7 @@ class Fetch:
             return
         fields = self._fields()
         proxy = link.key[3]
-        uri = url_uri(self.url)
+        uri = self.at[3]
         if proxy:
             host = self.url.partition("://")[2]
             for c in "/?#":
@@ -327,13 +377,16 @@ class Fetch:
             else:
                 fields.append(("Content-Length", body.length))
             body = b""
+        self._send(link.conn, uri, body or b"", fields)
+
+    def _send(self, conn, uri, body, fields):
         try:
-            link.conn.http_request(self.method, uri, body or b"", fields)
+            conn.http_request(self.method, uri, body, fields)
         except ValueError:
             safe = quoted(uri)
             if safe == uri:
                 raise
-            link.conn.http_request(self.method, safe, body or b"", fields)
+            conn.http_request(self.method, safe, body, fields)
 
     # Events
 
@@ -341,10 +394,9 @@ class Fetch:
         link = self.link
         if link.conn.is_tls:
             self.enter(TLS)
-        elif link.tunnel:
-            self.enter(CONNECT)
         else:
-            self.enter(SEND)
+            self.phase = CONNECT if link.tunnel else SEND
+            self.since = millis()
         if self.notify:  # the time of this phase is another
             self.notify()
 
@@ -381,9 +433,10 @@ class Fetch:
         if self.phase == CONNECT:
             return
         self.got = True
-        self.enter(READ)
+        self.phase = READ
+        self.since = millis()
         status = msg.status()
-        if self._moves(status, msg):
+        if status >= 300 and self._moves(status, msg):
             self.link.conn.http_stream_body(max_size=REDIRECT_BODY)
         elif self.stream:
             self.link.conn.http_stream_body(max_size=self.pool.max_body or 0)
@@ -399,6 +452,10 @@ class Fetch:
                 self.pieces.append(piece)
             else:
                 self.pieces = [piece]
+            self.waiting += len(piece)
+            if self.waiting >= HIGH and not self.paused:
+                self.paused = True
+                _pause(self.link.conn, True)
             if self.notify:
                 self.notify()
 
@@ -406,11 +463,11 @@ class Fetch:
         """The next piece of the body, decoded; b"" if none is here."""
         coder = self.decoder
         if coder is None:
-            return self.pieces.pop(0) if self.pieces else b""
+            return self._next()
         try:
             piece = coder.read()
             while not piece and self.pieces:
-                coder.feed(self.pieces.pop(0))
+                coder.feed(self._next())
                 piece = coder.read()
             if not piece and self.phase == END and not self.error:
                 coder.finish()
@@ -426,23 +483,39 @@ class Fetch:
             raise self.trouble(text, "EMSGSIZE")
         return piece
 
+    def _next(self):
+        if not self.pieces:
+            return b""
+        piece = self.pieces.pop(0)
+        self.waiting -= len(piece)
+        if self.paused and not self.pieces:
+            self.paused = False
+            self.since = millis()  # the server had to wait
+            if self.link:
+                _pause(self.link.conn, False)
+        return piece
+
     def _message(self, msg):
         if self.phase == CONNECT:
             self._tunneled(msg)
             return
-        self.got = True
-        if not self.stream:
-            status = msg.status()
-            if not self._moves(status, msg):
-                self._respond(status, msg, msg.body_bytes)
-        link = self.link
-        self.link = None
+        status = msg.status()
+        if not self.stream and (status < 300 or not self._moves(status, msg)):
+            self._respond(status, msg, msg.body_bytes)
+        link, self.link = self.link, None
+        if self.plain and link.conn.send_len == 0 and status != 101:
+            self.pool.give(link)
+            if self.moved:
+                self.later(self._follow)
+            else:
+                self._end()
+            return
         # It answered before it had all; goes on in another protocol; or is a proxy that may close
         # without a word.
         if (
             self.unsent
             or link.conn.send_len
-            or msg.status() == 101
+            or status == 101
             or (link.key[3] and not self._kept(link, msg))
         ):
             link.close()
@@ -470,7 +543,7 @@ class Fetch:
 
     def _respond(self, status, msg, content):
         pool = self.pool
-        self.response = response = pool._kind(self, status, msg.proto, msg.headers())
+        self.response = response = pool._kind(self, status, msg.proto, self.url, msg.headers())
         if self.history:
             response._history = self.history
         if pool.cookies is not None:
@@ -485,6 +558,7 @@ class Fetch:
                 len(content) if MICROPYTHON else MARK
             )  # whose decoder keeps what it has not taken
             self.pieces = [content[n : n + step] for n in range(0, len(content), step)]
+            self.waiting = len(content)
         elif content is not None:
             response._content = content
 
@@ -499,7 +573,7 @@ class Fetch:
         place = msg.header("Location")
         if not place:
             return False
-        gone = self.pool._kind(self, status, msg.proto, msg.headers())
+        gone = self.pool._kind(self, status, msg.proto, self.url, msg.headers())
         gone._content = b""
         if self.pool.cookies is not None:
             self.pool.cookies.take(self, gone.headers)
@@ -511,7 +585,7 @@ class Fetch:
         return self.trouble("a redirect leads nowhere: %s" % e, "EPROTO", phase=END)
 
     def _same(self, before):
-        (secure, host, port), (was, name, number) = self.at, before
+        (secure, host, port, _), (was, name, number, _) = self.at, before
         return secure == was and port == number and host.lower() == name.lower()
 
     def _follow(self):
@@ -529,7 +603,7 @@ class Fetch:
             except ValueError as e:
                 raise self._nowhere(e) from None
             names = [name.lower() for name, _ in self.headers]
-            if self.at != before and not self._same(before):
+            if not self._same(before):
                 known = [name for name in names if name in _OURS]
                 if before[0] and not self.at[0] and (self.auth or known):
                     text = "a redirect leads from https to http, where credentials can be read: "
@@ -563,6 +637,8 @@ STEPS = {
     MG_EV_HTTP_MSG: Fetch._message,
 }
 EVENTS = tuple(STEPS) + (MG_EV_ERROR, MG_EV_CLOSE)  # noqa: RUF005
+# Of who looks at the connection between polls.
+FEW = tuple([ev for ev in EVENTS if ev not in (MG_EV_READ, MG_EV_WRITE)])
 _CLOSED = (
     "",
     "",

@@ -42,11 +42,10 @@ class Link:
 
     def event(self, conn, ev, data):
         fetch = self.fetch
-        step = STEPS.get(ev)
-        if step:
+        if ev in STEPS:
             if fetch:
                 try:
-                    step(fetch, data)
+                    STEPS[ev](fetch, data)
                 except Exception as e:
                     fetch.fail(e)
         elif ev == MG_EV_ERROR:
@@ -76,6 +75,7 @@ class Pool:
     idle = ()
     queue = ()
     made = None
+    _events = EVENTS
     _waits = True  # can a request wait for another to end?
     headers = {}  # noqa: RUF012
     auth = None
@@ -85,6 +85,8 @@ class Pool:
     proxies = None
     max_body = None
     max_redirects = MAX_REDIRECTS
+    _hears = True  # of READ and WRITE
+    plain = False  # there is nothing that a request would have of its session, nor will there be
     _env = False  # what the environment says of proxies
     _closed = False
 
@@ -129,7 +131,32 @@ class Pool:
 
             self.cookies = Jar()
 
-    def prepare(
+    def prepare(self, method, url, options):
+        """The Fetch of a request."""
+        if (
+            options
+            or method not in _METHODS
+            or not self.plain
+            and (
+                self.headers
+                or self.auth
+                or self.cookies is not None
+                or self.timeout is not None
+                or self.tls
+                or self.proxies is not None
+            )
+        ):
+            return self._prepare(method, url, **options)
+        fetch = Fetch(self, method, url, None, None)
+        if self._env is False:
+            self._env = environment()
+        if self._env:
+            fetch.proxies = self._env
+        elif "@" not in url:
+            fetch.plain = True
+        return fetch
+
+    def _prepare(
         self,
         method,
         url,
@@ -146,9 +173,6 @@ class Pool:
         allow_redirects=True,
         proxies=None,
     ):
-        """The Fetch of a request."""
-        if self._closed:
-            raise Error("the session is closed")
         if params:
             url = with_params(url, params)
         fields = fields_of(headers) if headers else []
@@ -159,15 +183,21 @@ class Pool:
             if not isinstance(method, str):
                 raise TypeError("method must be str, not " + type(method).__name__)
             method = method.upper()
-        fetch = Fetch(self, method, url, fields, self.auth if auth is None else auth)
+            if method == "CONNECT":
+                raise ValueError(
+                    "CONNECT asks a proxy for a tunnel: give proxies=, or use Manager.connect()"
+                )
+        fetch = Fetch(self, method, url, None, self.auth if auth is None else auth)
         if json is not None or data is not None or files:
             fetch.body, kind = body_of(data, json, files)
             if kind and "content-type" not in [name.lower() for name, _ in fields]:
                 fields.append(("Content-Type", kind))
         if fields:
+            fetch.headers = fields
             fetch.body = framed(fields, fetch.body)
         if timeout is not None or self.timeout is not None:
             fetch.times = times(timeout, times(self.timeout))
+            fetch.started = fetch.since
         if tls is None:
             tls = self.tls
         if tls is not None:
@@ -220,13 +250,13 @@ class Pool:
         conn = None
         if not proxy:
             try:
-                conn = self.manager.connect(fetch.url, link.event, events=EVENTS)
+                conn = self.manager.connect(fetch.url, link.event, events=self._events)
             except ValueError:  # what is not sent, as a fragment, may be anything
                 pass
         if not conn:
             at = proxy or key
             url = "%s://%s:%d" % ("https" if secure else "http", at[1], at[2])
-            conn = self.manager.connect(url, link.event, events=EVENTS)
+            conn = self.manager.connect(url, link.event, events=self._events)
         link.conn = conn
         self.count += 1
         if secure:
@@ -258,7 +288,7 @@ class Pool:
     def give(self, link):
         """A request is done with a connection that can take another."""
         link.fetch = None
-        if link.gone or link.conn.is_closing:
+        if link.conn.is_closing:  # or closed
             return
         if self.queue or len(self.idle) < self.keep:
             link.since = millis()

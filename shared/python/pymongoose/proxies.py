@@ -35,7 +35,7 @@ class Proxies:
         if not isinstance(url, str):
             raise TypeError("a proxy's URL must be str, not " + type(url).__name__)
         try:
-            secure, host, port = split(url if "://" in url else "http://" + url)
+            secure, host, port, _ = split(url if "://" in url else "http://" + url)
         except ValueError as e:
             raise ValueError("a proxy: %s" % e) from None
         user = url_user(url)

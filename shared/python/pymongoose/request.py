@@ -6,7 +6,7 @@ and a proxy. Nothing here knows of a connection."""
 import os
 import sys
 
-from _pymongoose import __version__
+from _pymongoose import __version__, _http_url
 
 from pymongoose import base64_encode, json_get, url_encode, url_host, url_port
 
@@ -29,28 +29,24 @@ TIMES = (60000, 15000, 20000, 60000, 60000, 30000, None)
 
 
 def split(url):
-    """(is it https?, host, port), ValueError for what is no URL of HTTP."""
+    """(is it https?, host, port, path and query), ValueError for what is no URL of HTTP."""
+    found = _http_url(url)
+    if found:
+        return found
     if not isinstance(url, str):
         raise TypeError("url must be str, not " + type(url).__name__)
-    if url.startswith("http://"):
-        secure = False
-    elif url.startswith("https://"):
-        secure = True
-    else:
-        scheme, sep, _ = url.partition("://")
-        if not sep:
-            raise ValueError("the URL has no scheme, write http:// or https:// in front: %r" % url)
-        scheme = scheme.lower()
-        if scheme not in ("http", "https"):
-            raise ValueError("the scheme of the URL is neither http nor https: %r" % bare(url))
-        secure = scheme == "https"
-    host = url_host(url)
-    if not host:
+    scheme, sep, _ = url.partition("://")
+    if not sep:
+        raise ValueError("the URL has no scheme, write http:// or https:// in front: %r" % url)
+    if scheme.lower() not in ("http", "https"):
+        raise ValueError("the scheme of the URL is neither http nor https: %r" % bare(url))
+    if not url_host(url):
         raise ValueError("the URL has no host: %r" % bare(url))
     try:
-        return secure, host, url_port(url)
+        url_port(url)
     except ValueError as e:  # DecodeError, which a server's handler takes for its peer's fault
         raise ValueError(str(e)) from None
+    raise ValueError("this is no URL of HTTP: %r" % bare(url))
 
 
 def pairs_of(data, what):

@@ -96,16 +96,26 @@ class Response:
     encoding = None
     _history = ()
 
-    def __init__(self, fetch, status, reason, fields):
+    # To set an attribute of a class with properties costs MicroPython as much as to call some functions.
+    def __init__(self, fetch, *head):
         self._fetch = fetch
-        self._fields = fields
-        self.status_code = status
-        self.reason = reason
-        self.url = fetch.url
+        self._head = head  # status, reason, URL, fields
+
+    @property
+    def status_code(self):
+        return self._head[0]
 
     @property
     def status(self):
-        return self.status_code
+        return self._head[0]
+
+    @property
+    def reason(self):
+        return self._head[1]
+
+    @property
+    def url(self):
+        return self._head[2]
 
     @property
     def history(self):
@@ -113,7 +123,7 @@ class Response:
 
     @property
     def headers(self):
-        return Headers(self._fields)
+        return Headers(self._head[3])
 
     @property
     def ok(self):

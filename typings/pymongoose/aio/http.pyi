@@ -13,12 +13,11 @@ from pymongoose.client import (
     _Bytes,
     _Fields,
     _Files,
+    _Jar,
     _Pairs,
     _Seconds,
 )
 from typing_extensions import Unpack
-
-HIGH: int
 
 class _Options(TypedDict, total=False):
     """Keywords of a request: those of pymongoose.client's; `data` may be an asynchronous iterator."""
@@ -43,12 +42,15 @@ class Response(AsyncIterator[bytes]):
     """A response whose head is here. `async for` gives its body piece by piece; what nobody takes is
     not read, so that the server waits."""
 
-    status_code: int
-    reason: str
-    url: str
     encoding: str | None
     @property
+    def status_code(self) -> int: ...
+    @property
     def status(self) -> int: ...
+    @property
+    def reason(self) -> str: ...
+    @property
+    def url(self) -> str: ...
     @property
     def headers(self) -> Headers: ...
     @property
@@ -97,6 +99,8 @@ class Session:
 
     headers: dict[str, Any]
     auth: _Auth | None
+    cookies: _Jar | None
+    """None without cookies=True."""
     timeout: _Seconds | None
     tls: TlsOpts | None
     proxies: Mapping[str, str] | None

@@ -4,16 +4,13 @@
 
 from asyncio import Event, sleep
 
-from _pymongoose import _in_handler, _pause
+from _pymongoose import _in_handler
 
 from pymongoose import Error, millis
 from pymongoose.aio.manager import drop, hold, running
 from pymongoose.pool import Pool
 from pymongoose.request import BODY, END, PIECE
 from pymongoose.response import Response as _Base
-
-# So many bytes may wait to be taken; then reading pauses.
-HIGH = 4096 if BODY < 65536 else 262144
 
 
 class _Pieces:
@@ -107,7 +104,6 @@ class _Call:
     _held = None
     _timer = None
     _response = None
-    _paused = False
     _pieces = None
 
     def __init__(self, session, method, url, options):
@@ -123,11 +119,11 @@ class _Call:
         method, url, options = self._ask
         if hasattr(options.get("data"), "__aiter__"):
             self._pieces = options["data"] = _Pieces(options["data"])
-        self._fetch = fetch = session.prepare(method, url, **options)
+        self._fetch = fetch = session.prepare(method, url, options)
         fetch.stream = True
         self._held = session._hold()
         session._calls.append(self)
-        fetch.notify = self._heard
+        fetch.notify = self._event.set
         try:
             fetch.begin()
             await self._until(self._settled)
@@ -138,14 +134,6 @@ class _Call:
         self._response = response = fetch.response
         response._call = self
         return response
-
-    def _heard(self):
-        fetch = self._fetch
-        if fetch.pieces and not self._paused and fetch.link:
-            if sum([len(piece) for piece in fetch.pieces]) >= HIGH:
-                self._paused = True
-                _pause(fetch.link.conn, True)
-        self._event.set()
 
     def _settled(self):
         return self._fetch.settled
@@ -196,13 +184,10 @@ class _Call:
                 piece = fetch.take()
                 if piece:
                     return piece
-                if self._paused:
-                    self._paused = False
-                    if fetch.link:
-                        _pause(fetch.link.conn, False)
                 if fetch.phase == END:
                     fetch.check()
                     return b""
+                fetch.since = millis()  # what the program did meanwhile is not the server's delay
                 await self._until(self._has_piece)
         except BaseException:
             self.close()
@@ -250,6 +235,8 @@ class Session(Pool):
         self._calls = []
 
     def _hold(self):
+        if self._closed:
+            raise Error("the session is closed")
         if self._held is None:
             self._held = hold()
             self.manager = self._held.manager
@@ -304,6 +291,7 @@ class Session(Pool):
 
 class _Once(Session):
     keep = 1
+    plain = True
     _once = True
 
     def __init__(self):

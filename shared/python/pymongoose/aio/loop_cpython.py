@@ -1,10 +1,13 @@
 # SPDX-License-Identifier: GPL-2.0-only
+# mypy: ignore-errors
 """CPython's event loops, asyncio's own and others with its interface (uvloop)."""
 
 import asyncio
 import sys
 import traceback
 from asyncio import CancelledError, Task, get_running_loop
+
+from _pymongoose import _run_coroutines
 
 from pymongoose import Error
 
@@ -56,6 +59,10 @@ def at_end(task, ended):
             ended(task, task.exception())
 
     task.add_done_callback(done)
+
+
+def install(manager, owner):
+    _run_coroutines(manager, owner._run, owner._later)
 
 
 class Pump:
@@ -114,6 +121,12 @@ class Pump:
             self._timer.cancel()
         self._when = when
         self._timer = self.loop.call_at(when, self._tick)
+
+    def flush(self):
+        """A task has ended, of a handler: what it has sent goes out without a turn of the loop between."""
+        manager = self._manager
+        if manager is not None and not self.polling and manager.next_timeout() == 0:
+            self._ready()
 
     def _tick(self):
         self._timer = None

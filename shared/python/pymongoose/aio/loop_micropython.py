@@ -6,6 +6,8 @@ import sys
 from asyncio import core
 from time import ticks_add, ticks_diff, ticks_ms
 
+from _pymongoose import _run_coroutines
+
 from pymongoose import Error
 
 _poller = (
@@ -63,8 +65,13 @@ def step(coro):
 
 
 def at_end(task, ended):
-    """Has ended(task, exception or None) called when the task ends."""
-    task.state = lambda task, exc: ended(task, None if isinstance(exc, StopIteration) else exc)
+    """Has ended(task, exception) called when the task ends; StopIteration is none."""
+    task.state = ended
+
+
+def install(manager, owner):
+    """The binding itself takes the first step of a handler's coroutine."""
+    _run_coroutines(manager, core, owner._started, owner._later)
 
 
 class Pump:
@@ -88,11 +95,22 @@ class Pump:
         while self._manager is not None:
             yield core._io_queue.queue_read(self._manager)
             self._poll()
-            if self._manager is not None:
-                when = self._next()
-                if ticks_diff(self._when, when) > 0:
-                    self.loop.remove(self._ticker)
-                    self._sleep(when)
+            self._arm()
+
+    def _arm(self):
+        if self._manager is not None:
+            when = self._next()
+            if ticks_diff(self._when, when) > 0:
+                self.loop.remove(self._ticker)
+                self._sleep(when)
+
+    def flush(self):
+        """A task has ended, of a handler: what it has sent goes out without a turn of the loop between."""
+        manager = self._manager
+        if manager is not None and not self.polling and manager.next_timeout() == 0:
+            self._poll()
+            if self._queued:  # otherwise it is the ticker's turn anyway
+                self._arm()
 
     def _tick(self):
         while True:

@@ -5,7 +5,7 @@
 import sys
 from asyncio import CancelledError, Event, current_task
 
-from _pymongoose import _coroutine_ended, _coroutine_failed, _pause, _run_coroutines
+from _pymongoose import _coroutine_ended, _coroutine_failed, _pause
 
 from pymongoose import (
     MG_EV_HTTP_HDRS,
@@ -21,6 +21,7 @@ if sys.implementation.name == "micropython":
         Pump,
         at_end,
         inside,
+        install,
         is_coroutine,
         running,
         show,
@@ -31,6 +32,7 @@ else:
         Pump,
         at_end,
         inside,
+        install,
         is_coroutine,
         running,
         show,
@@ -58,7 +60,7 @@ class AsyncManager:
         self._options = options
         self._manager = None
         self._pump = None
-        self._tasks = []  # those of handlers that have suspended
+        self._tasks = {}  # those of handlers that have suspended, with their connection and event
         self._waiting = {}  # connection's id: events whose turn has not come
         self._users = 0
 
@@ -83,7 +85,7 @@ class AsyncManager:
             Manager, self._handler, error_handler=self._error_handler, **self._options
         )
         self._pump = pump
-        _run_coroutines(self._manager, self._run, self._later)
+        install(self._manager, self)
         _open.append(self)
 
     def _stop(self):
@@ -94,10 +96,10 @@ class AsyncManager:
 
     async def _end_tasks(self):
         me = current_task()
-        for task in list(self._tasks):
+        for task, _, _ in list(self._tasks.values()):
             if task is not me:  # a handler that leaves its own Manager's `async with`
                 task.cancel()
-        while any(task is not me for task in self._tasks):
+        while any(task is not me for task, _, _ in self._tasks.values()):
             self._ended.clear()
             await self._ended.wait()
 
@@ -186,28 +188,38 @@ class AsyncManager:
             task = step(coro)
         except BaseException:
             if conn is not None:
-                more = conn.id in self._waiting
-                _coroutine_ended(conn, more)
-                if more:
-                    self._pump.soon(lambda: self._next(conn))
+                _coroutine_ended(conn, self._put_off(conn))
             raise
-        if task is not None:
-            self._adopt(task, conn, ev)
-            return True
-        return conn is not None and conn.id in self._waiting and self._drain(conn)
+        return self._started(conn, ev, task)
 
-    def _adopt(self, task, conn, ev):
-        self._tasks.append(task)
+    def _started(self, conn, ev, task):
+        """A handler's coroutine has made its first step: its Task; None, or what it raised: it ended.
 
-        def ended(task, exc):
-            self._tasks.remove(task)
-            self._ended.set()
-            if exc is not None:
-                self._failed(conn, ev, exc)
-            if conn is not None:
-                self._next(conn)
+        True: something goes on."""
+        if task is None:
+            return conn is not None and conn.id in self._waiting and self._drain(conn)
+        if isinstance(task, BaseException):
+            return self._put_off(conn)
+        self._tasks[id(task)] = task, conn, ev
+        at_end(task, self._task_ended)
+        return True
 
-        at_end(task, ended)
+    def _put_off(self, conn):
+        """What a handler raised is reported ahead of events that came meanwhile: are there any?"""
+        more = conn.id in self._waiting
+        if more:
+            self._pump.soon(lambda: self._next(conn))
+        return more
+
+    def _task_ended(self, task, exc):
+        _, conn, ev = self._tasks.pop(id(task))
+        self._ended.set()
+        if exc is not None and not isinstance(exc, StopIteration):
+            self._failed(conn, ev, exc)
+        if conn is not None:
+            self._next(conn)
+        if self._pump is not None and not isinstance(exc, CancelledError):
+            self._pump.flush()
 
     def _later(self, conn, ev, data):
         """An event of a connection whose coroutine has not ended."""
@@ -226,7 +238,7 @@ class AsyncManager:
             _pause(conn, True)
 
     def _next(self, conn):
-        if not self._drain(conn):
+        if not self._waiting or not self._drain(conn):
             _coroutine_ended(conn, False)
 
     def _drain(self, conn):
@@ -244,8 +256,7 @@ class AsyncManager:
                 self._failed(conn, ev, e)
                 continue
             if task is not None:
-                self._adopt(task, conn, ev)
-                return True
+                return self._started(conn, ev, task)
         self._waiting.pop(conn.id, None)
         return False
 
