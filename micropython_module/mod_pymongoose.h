@@ -221,4 +221,8 @@ void mpy_put_off(mpy_manager_t *mgr, const mp_obj_t args[3], struct _mpy_view_t 
 extern const mp_obj_fun_builtin_fixed_t mpy_run_coroutines_obj, mpy_coroutine_ended_obj,
     mpy_coroutine_failed_obj, mpy_pause_obj;
 
+#if PMG_HAS_WEB
+extern const mp_obj_type_t mpy_type__Routes;
+#endif
+
 #endif

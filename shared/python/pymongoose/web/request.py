@@ -117,12 +117,12 @@ class Notes:
     @property
     def client(self):
         """(host, port) of the peer; of a proxy that is trusted, what it tells."""
-        return self.app._client_of(self)
+        return client_of(self)
 
     @property
     def scheme(self):
         """ "https" or "http"; of a proxy that is trusted, what it tells."""
-        return self.app._scheme_of(self)
+        return scheme_of(self)
 
     @property
     def content_type(self):
@@ -222,3 +222,23 @@ def notes_of(request):
         if request.number >= 0:
             notes.route = request.app._listed[request.number]
     return notes
+
+
+def client_of(request):
+    """(host, port) of the client, as the App believes it."""
+    host, port = request.conn.remote_addr[:2]
+    if request.app.proxies:
+        told = request.message.header("X-Forwarded-For")
+        if told:
+            hosts = [each.strip() for each in told.split(",")]
+            return (hosts[-min(request.app.proxies, len(hosts))], 0)
+    return (host, port)
+
+
+def scheme_of(request):
+    """https or http, as the App believes it."""
+    if request.app.proxies:
+        told = request.message.header("X-Forwarded-Proto")
+        if told:
+            return "https" if told.split(",")[-1].strip().lower() == "https" else "http"
+    return "https" if request.conn.is_tls else "http"
