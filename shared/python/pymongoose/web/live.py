@@ -13,7 +13,7 @@ from pymongoose import (
     WEBSOCKET_OP_CLOSE,
     WEBSOCKET_OP_TEXT,
 )
-from pymongoose.web.request import notes_of
+from pymongoose.web.request import drop, keep, notes_of
 from pymongoose.web.response import HTTPError, Response
 from pymongoose.web.routes import NEEDS_ASYNCIO, is_async, special_of
 from pymongoose.web.stream import Stream, start
@@ -55,6 +55,8 @@ def serve_live(request, route, values):
     except BaseException:
         live._fail()
         raise
+    if not live.closed:
+        keep(request)  # what it calls later asks it, too
     return None
 
 
@@ -140,8 +142,12 @@ class WebSocket:
                 said = data.data
                 self._code = said[0] << 8 | said[1] if len(said) > 1 else 1005
                 self._reason = said[2:].decode()
-        elif ev == MG_EV_CLOSE and self.on_close is not None:
-            self._call(self.on_close, self._code, self._reason)
+        elif ev == MG_EV_CLOSE:
+            try:
+                if self.on_close is not None:
+                    self._call(self.on_close, self._code, self._reason)
+            finally:
+                drop(self.request)
 
 
 class EventStream:
@@ -183,8 +189,11 @@ class EventStream:
     def _handle(self, conn, ev, data):
         if ev == MG_EV_CLOSE:
             self._open = False
-            if self.on_close is not None:
-                self._call(self.on_close)
+            try:
+                if self.on_close is not None:
+                    self._call(self.on_close)
+            finally:
+                drop(self.request)
 
 
 class Events(Stream):
@@ -197,6 +206,9 @@ class Events(Stream):
     def handle(self, conn, ev, data):
         super().handle(conn, ev, data)
         self.events._handle(conn, ev, data)
+
+    def over(self):
+        """(What the stream calls at its end asks the request, too.)"""
 
     def put(self, piece):
         if isinstance(piece, tuple):

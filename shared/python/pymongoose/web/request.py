@@ -103,6 +103,7 @@ class Notes:
     answered = False
     kept = False  # a task goes on with it
     failure = None  # what is to be logged
+    view = None  # the message as it came, see keep()
 
     def __init__(self, app, conn, message):
         self.app = app
@@ -242,3 +243,23 @@ def scheme_of(request):
         if told:
             return "https" if told.split(",")[-1].strip().lower() == "https" else "http"
     return "https" if request.conn.is_tls else "http"
+
+
+def keep(request):
+    """Has a request outlive its event, until drop(): with a message of its own."""
+    if request.message:
+        try:
+            message = request.message.copy()
+        except MemoryError:
+            return  # it is as over as others are
+        notes = notes_of(request)
+        notes.view = request.message
+        request.message = notes.message = message
+
+
+def drop(request):
+    """What was kept is over: its memory is the Manager's, whoever holds the request."""
+    notes = request.notes
+    if notes is not None and notes.view is not None:
+        request.message = notes.message = notes.view
+        notes.view = None
