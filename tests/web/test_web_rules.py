@@ -195,3 +195,94 @@ def test_whose_page_opens_a_websocket(device):
             raises(ValueError, lambda: App().ws("/", origins=bad), text="an origin is")
         """)
     ).finish()
+
+
+def test_error_handlers_keep_what_the_error_says(device):
+    device(
+        dedent("""
+        from pymongoose.web import App, BasicAuth, RateLimit, Response
+
+        app = App()
+
+        @app.get("/")
+        def index(request):
+            return "x"
+
+        @app.get("/me")
+        @BasicAuth(lambda request, name, password: False)
+        def me(request):
+            return "x"
+
+        @app.get("/few")
+        @RateLimit(1)
+        def few(request):
+            return "x"
+
+        @app.errorhandler(405)
+        def on_405(request, e):
+            return {"error": e.message}
+
+        @app.errorhandler(429)
+        def on_429(request, e):
+            return "later", 429, {"Retry-After": "5"}
+
+        @app.errorhandler(Exception)
+        def on_any(request, e):
+            return "error", getattr(e, "status", 500)
+
+        c = app.test_client()
+        r = c.post("/")
+        eq((r.status_code, r.json, r.header("Allow")), (405, {"error": "Method Not Allowed"}, "GET, HEAD, OPTIONS"))
+        eq(c.get("/me").header("WWW-Authenticate"), 'Basic realm="Login", charset="UTF-8"')
+        eq([c.get("/few").status_code for _ in range(2)], [200, 429])
+        eq(c.get("/few").header_list.count(("Retry-After", "5")), 1)
+
+        @app.errorhandler(401)
+        def on_401(request, e):
+            return "", 303, {"Location": "/login"}
+
+        r = c.get("/me")
+        eq((r.status_code, r.header("WWW-Authenticate")), (303, None))
+        """)
+    ).finish()
+
+
+def test_the_closest_error_handler_answers(device):
+    device(
+        dedent("""
+        from pymongoose.web import App, HTTPError, abort
+
+        def asked(app, path):
+            r = app.test_client().get(path)
+            return r.status_code, r.text, type(r.exception)
+
+        def make(*whats):
+            app = App()
+
+            @app.get("/<what>")
+            def index(request, what):
+                if what == "key":
+                    {}["x"]
+                if what == "zero":
+                    1 // 0
+                if what == "type":
+                    None()
+                abort(int(what))
+
+            for n, what in enumerate(whats):
+                app.errorhandler(what)(lambda request, e, n=n: ("%d" % n, 400))
+            return app
+
+        none = type(None)
+        app = make(Exception, LookupError, 404, KeyError, HTTPError, 500, LookupError)
+        for path, wanted in (
+            ("/key", "3"), ("/zero", "0"), ("/type", "0"), ("/404", "2"), ("/409", "4"), ("/500", "5"),
+        ):
+            eq(asked(app, path), (400, wanted, none if path != "/500" else HTTPError), path)
+        app = make(LookupError, 500, ArithmeticError, LookupError)
+        eq(asked(app, "/key")[1], "3")  # the latest of equals
+        eq(asked(app, "/zero")[1], "2")
+        eq(asked(app, "/type"), (400, "1", TypeError))  # the client is told, and the log
+        eq(asked(app, "/404"), (404, "Not Found\\n", none))
+        """)
+    ).finish()

@@ -6,7 +6,7 @@ import sys
 
 from pymongoose import DecodeError
 from pymongoose.web.request import notes_of
-from pymongoose.web.response import TEXT, HTTPError, Response
+from pymongoose.web.response import TEXT, HTTPError, Response, pairs_of
 from pymongoose.web.routes import is_async
 
 _CPYTHON = sys.implementation.name == "cpython"
@@ -28,7 +28,7 @@ def response_of(app, request, result):
         if isinstance(body, Response):
             response_of(app, request, body)
             body.status = status
-            for name, value in headers.items() if isinstance(headers, dict) else headers or ():
+            for name, value in pairs_of(headers):
                 body.set_header(name, value)
             return body
     else:
@@ -62,14 +62,29 @@ def plain_error(app, e):
     return Response(text, 500, None, TEXT)
 
 
-def concerns(what, e, status):
-    """Is this error handler for a status, or class, that this is?"""
+def handler_of(handlers, e, status):
+    """(what, f): the error handler that fits this best, of equal ones the latest; (None, None)."""
+    best, found = None, None
+    for what, f in handlers:
+        if _concerns(what, e, status) and (best is None or not _is_closer(best, what, e)):
+            best, found = what, f
+    return best, found
+
+
+def _concerns(what, e, status):
     if isinstance(what, int):
         return what == status
     # A client's bad encoding is a ValueError only to who asks for all exceptions.
     return isinstance(e, what) and (
         not isinstance(e, DecodeError) or what in (DecodeError, Exception)
     )
+
+
+def _is_closer(a, b, e):
+    if isinstance(a, int) or isinstance(b, int):
+        # 500 is for what no class is for; other statuses are what HTTPError is about.
+        return a != b and isinstance(a, int) == isinstance(e, (HTTPError, DecodeError))
+    return a is not b and issubclass(a, b)
 
 
 def nothing_of(route):

@@ -7,9 +7,9 @@ import sys
 from _pymongoose import _Routes
 
 from pymongoose import MG_EV_HTTP_HDRS, MG_EV_HTTP_MSG, DecodeError
-from pymongoose.web.answer import concerns, nothing_of, plain_error, response_of
+from pymongoose.web.answer import handler_of, nothing_of, plain_error, response_of
 from pymongoose.web.request import notes_of
-from pymongoose.web.response import HTML, HTTPError, Response
+from pymongoose.web.response import HTML, HTTPError, Response, pairs_of
 from pymongoose.web.routes import (
     NEEDS_ASYNCIO,
     Pattern,
@@ -509,12 +509,12 @@ class App:
         try:
             result = known = None
             for each in reversed(_chain(app)):
-                for what, f in each._errors:
-                    if known is None and concerns(what, e, status):
-                        known = what
-                        result = f(request, e)
-                        if self._waits(result):
-                            result = yield result
+                known, f = handler_of(each._errors, e, status)
+                if f is not None:
+                    result = f(request, e)
+                    if self._waits(result):
+                        result = yield result
+                    break
             if status == 500 and not isinstance(known, type):
                 notes_of(request).failure = e
             if known is None:
@@ -523,6 +523,10 @@ class App:
                 response = response_of(self, request, result)
                 if response.status == 200 and isinstance(known, int):
                     response.status = known
+                if isinstance(e, HTTPError) and response.status == status:
+                    for name, value in pairs_of(e.headers):  # Allow, WWW-Authenticate
+                        if response.header(name) is None:
+                            response.headers.append((name, value))
             yield from self._leave(request, response, app)
         except Exception as again:
             notes = notes_of(request)
