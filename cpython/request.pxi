@@ -3,18 +3,18 @@
 # the message answers, or else its app, in Python.
 
 from cpython.object cimport PyObject_GenericSetAttr
-from libc.errno cimport ENOENT, EOPNOTSUPP
+from libc.errno cimport ENOENT
 
 
 cdef extern from "pmg.h":
     enum: PMG_ROUTE_PARAMS
+    int MG_EV_HTTP_MSG
     ctypedef struct pmg_route_value_t:
         mg_str raw
         char kind
     ctypedef struct pmg_route_t:
         int num
         pmg_route_value_t values[PMG_ROUTE_PARAMS]
-        char allow[64]
     int pmg_head_html(pmg_head_t *)
     int pmg_route_find(mg_str, mg_str, mg_str, int, pmg_route_t *)
     long long pmg_route_int(const pmg_route_value_t *)
@@ -25,7 +25,7 @@ cdef extern from "pmg_messages.h":
 
 
 cdef extern from "Python.h":
-    object call_vector "PyObject_Vectorcall"(object, PyObject **, size_t, void *)
+    object call_vector "PyObject_Vectorcall"(object, PyObject **, size_t, PyObject *)
 
 
 cdef extern from *:
@@ -58,36 +58,12 @@ cdef class HttpRequest:
         self.message = message
         self.number = -1
         if table is not None:
-            find_route(self, table, 0)
+            find_route(self, table, 0, False)
 
-    def match(self, table, first=0):
+    def match(self, table, first=0, any_method=False):
         """The number of the record that fits, -1 if none does; `values` has its parameters."""
-        find_route(self, table, small_int_arg(first, "first"))
+        find_route(self, table, small_int_arg(first, "first"), any_method)
         return self.number
-
-    def run(self, handler, names, headers):
-        """What a handler returns; self if that was a str, and is answered. `headers` may be True: HTML."""
-        cdef PyObject *args[PMG_ROUTE_PARAMS + 1]
-        cdef Py_ssize_t n = 0
-        cdef tuple values
-        args[0] = <PyObject *>self
-        if self.values is not None:
-            values = <tuple?>self.values
-            n = min(len(values), PMG_ROUTE_PARAMS)
-            if len(<tuple?>names) != n:
-                raise ValueError("names and values do not go together")
-            for i in range(n):
-                args[i + 1] = <PyObject *>values[i]
-        result = call_vector(handler, args, 1, <void *>names if n > 0 else NULL)
-        if self.notes is not None or type(result) is not str:
-            return result
-        if not isinstance(self.conn, Connection):
-            self.conn.reply(200, result, headers)
-        elif headers is True:
-            reply_html(<Connection>self.conn, result)
-        else:
-            reply(<Connection>self.conn, 200, result, headers, False)
-        return self
 
     def __getattr__(self, name):
         try:
@@ -104,6 +80,108 @@ cdef class HttpRequest:
             self.app._more(self, name, value)
 
 
+# Of a route's tuple (pymongoose.web.routes.Route): what calls it at once.
+cdef enum:
+    ROUTE_HANDLER
+    ROUTE_NAMES
+    ROUTE_SPECIAL
+
+
+@cython.final
+cdef class _Routes:
+    """The routes of an App as its connections' handler, for pymongoose.web: what a request costs beside
+    its own handler. Where there is more to do than to send a str, the App goes on, in Python."""
+
+    cdef object app, headers
+    cdef bytes table
+    cdef tuple routes
+    cdef bint simple
+
+    def __init__(self, app):
+        self.app = app
+        self.set(b"", (), None, False)
+
+    def set(self, bytes table not None, tuple routes not None, headers, bint simple):
+        """`routes` are what the records of `table` mean. `headers`, of a str, may be True: HTML.
+        `simple`: a handler is all that there is to a request, no hooks."""
+        for route in routes:
+            if not isinstance(route, tuple) or len(<tuple>route) <= ROUTE_SPECIAL:
+                raise ValueError(text(PMG_MSG_ROUTES))
+        self.table = table
+        self.routes = routes
+        self.headers = headers
+        self.simple = simple
+
+    def handle(self, conn, ev, data):
+        """Takes an event."""
+        cdef HttpRequest request = HttpRequest.__new__(HttpRequest)
+        request.app = self.app
+        request.conn = conn
+        request.message = data
+        request.number = -1
+        if <int>ev != MG_EV_HTTP_MSG:
+            self.app._event(request, ev)
+            return
+        find_route(request, self.table, 0, False)
+        if 0 <= request.number < len(self.routes) and self.simple:
+            route = self.routes[request.number]
+            if (<tuple>route)[ROUTE_SPECIAL] is None:
+                answer(request, <tuple>route, self.headers)
+                return
+        self.app._go(request)
+
+
+# Calls the route's handler, and sends the str that it returns.
+cdef int answer(HttpRequest self, tuple route, object headers) except -1:
+    cdef PyObject *result = (<attempt_t>attempt)(self, route, headers)
+    if result == NULL:
+        try:
+            raise_again()
+        except Exception as e:
+            failure = e
+        # (Not inside of the except: the exception would be that of all that is called.)
+        self.app._failed_at(self, failure)
+        return 0
+    returned = <object>result
+    decref(result)
+    if returned is not self:
+        self.app._returned(self, returned)
+    return 0
+
+
+cdef int raise_again() except -1:
+    return -1
+
+
+ctypedef PyObject *(*attempt_t)(HttpRequest, tuple, object) noexcept
+
+
+# What the handler returned; the request itself where that has been sent.
+cdef object attempt(HttpRequest self, tuple route, object headers):
+    cdef PyObject *args[PMG_ROUTE_PARAMS + 1]
+    cdef PyObject *names = NULL
+    cdef tuple values
+    args[0] = <PyObject *>self
+    if self.values is not None:
+        values = <tuple?>self.values
+        known = <tuple?>route[ROUTE_NAMES]
+        if len(<tuple>known) != len(values):
+            raise ValueError("names and values do not go together")
+        names = <PyObject *>known
+        for i in range(len(values)):
+            args[i + 1] = <PyObject *>values[i]
+    result = call_vector(route[ROUTE_HANDLER], args, 1, names)
+    if self.notes is not None or type(result) is not str:
+        return result
+    if not isinstance(self.conn, Connection):  # a test's stand-in
+        self.conn.reply(200, result, headers)
+    elif headers is True:
+        reply_html(<Connection>self.conn, result)
+    else:
+        reply(<Connection>self.conn, 200, result, headers, False)
+    return self
+
+
 cdef int reply_html(Connection self, object body) except -1:
     cdef pmg_head_t h
     cdef pmg_py_data_t d
@@ -118,7 +196,7 @@ cdef int reply_html(Connection self, object body) except -1:
     return pmg_py_done(c, rc, &d)
 
 
-cdef int find_route(HttpRequest self, object table, int first) except -1:
+cdef int find_route(HttpRequest self, object table, int first, bint any_method) except -1:
     cdef _Data records
     cdef pmg_route_t found
     cdef mg_str method, path, rows
@@ -137,6 +215,8 @@ cdef int find_route(HttpRequest self, object table, int first) except -1:
     else:
         records = _Data(table, b"table")
         rows = records.s
+    if any_method:
+        method.len = 0
     cdef int rc = pmg_route_find(rows, method, path, first, &found)
     self.values = None
     self.number = -1
@@ -144,8 +224,6 @@ cdef int find_route(HttpRequest self, object table, int first) except -1:
         self.number = rc
         if found.num > 0:
             self.values = tuple([route_value(&found.values[i]) for i in range(found.num)])
-    elif rc == -EOPNOTSUPP:
-        self.values = text(found.allow)
     elif rc != -ENOENT:
         pmg_py_raise(rc, PMG_MSG_ROUTES)
     return 0

@@ -20,7 +20,9 @@ if "PMG_HAS_MQTT=0" not in options.without:
 if "PMG_HAS_RPC=0" not in options.without and "PMG_HAS_UTIL=0" not in options.without:
     _files += ["jwt.py", "rpc.py"]
 if "PMG_HAS_WEB=0" not in options.without and "PMG_HAS_UTIL=0" not in options.without:
-    _web = "__init__ app auth files form guard live request response routes send server session"
+    _web = (
+        "__init__ answer app auth files form guard live request response routes send server session"
+    )
     _files += [
         "web/%s.py" % each
         for each in (_web + " debug stream tasks template testing upload").split()

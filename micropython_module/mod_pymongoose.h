@@ -224,4 +224,8 @@ extern const mp_obj_fun_builtin_var_t mpy_run_coroutines_obj;
 extern const mp_obj_fun_builtin_fixed_t mpy_coroutine_ended_obj, mpy_coroutine_failed_obj,
     mpy_pause_obj;
 
+#if PMG_HAS_WEB
+extern const mp_obj_type_t mpy_type__Routes;
+#endif
+
 #endif

@@ -93,6 +93,9 @@ static const mp_rom_map_elem_t module_globals_table[] = {
     {MP_ROM_QSTR(MP_QSTR__coroutine_ended), MP_ROM_PTR(&mpy_coroutine_ended_obj)},
     {MP_ROM_QSTR(MP_QSTR__coroutine_failed), MP_ROM_PTR(&mpy_coroutine_failed_obj)},
     {MP_ROM_QSTR(MP_QSTR__pause), MP_ROM_PTR(&mpy_pause_obj)},
+#if PMG_HAS_WEB
+    {MP_ROM_QSTR(MP_QSTR__Routes), MP_ROM_PTR(&mpy_type__Routes)}, // of pymongoose.web
+#endif
 #if PMG_HAS_MQTT
     {MP_ROM_QSTR(MP_QSTR__MqttSession), MP_ROM_PTR(&mpy_type__MqttSession)}, // of pymongoose.mqtt
 #endif

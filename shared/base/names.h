@@ -488,8 +488,7 @@
 
 // Of HttpRequest: what is made of it by pymongoose.web, which answers for all other names.
 #define PMG_HTTP_REQUEST_METHODS(X) \
-    X(match, 1, 2) \
-    X(run, 3, 3)
+    X(match, 1, 3)
 #define PMG_HTTP_REQUEST_PROPS(X) \
     X(app) \
     X(conn) \

@@ -109,30 +109,10 @@ static bool same(struct mg_str a, struct mg_str b) {
     return a.len == b.len && memcmp(a.buf, b.buf, a.len) == 0;
 }
 
-// Adds a method to the list, once; one too many is left out.
-static void allow(char *list, struct mg_str method) {
-    size_t len = strlen(list);
-    for (const char *at = list; *at != '\0';) {
-        size_t n = strcspn(at, ",");
-        if (same(mg_str_n(at, n), method)) {
-            return;
-        }
-        at += n + (at[n] != '\0' ? 2 : 0);
-    }
-    if (len + 2 + method.len < PMG_ROUTE_ALLOW) {
-        memcpy(list + len, ", ", 2);
-        size_t gap = len > 0 ? 2 : 0;
-        memcpy(list + len + gap, method.buf, method.len);
-        list[len + gap + method.len] = '\0';
-    }
-}
-
 int pmg_route_find(struct mg_str table, struct mg_str method, struct mg_str path, int first,
     pmg_route_t *found) {
     static const struct mg_str GET = {"GET", 3}, HEAD = {"HEAD", 4};
     bool head = same(method, HEAD), escaped = memchr(path.buf, '%', path.len) != NULL;
-    found->allow[0] = '\0';
-    found->num = 0;
     size_t at = 0;
     for (int i = 0; at < table.len; i++) {
         const unsigned char *row = (const unsigned char *)table.buf + at;
@@ -144,20 +124,14 @@ int pmg_route_find(struct mg_str table, struct mg_str method, struct mg_str path
         struct mg_str theirs = mg_str_n((const char *)row + 4, row[2]);
         struct mg_str pattern = mg_str_n(theirs.buf + theirs.len, len - 2 - theirs.len);
         size_t literal = escaped ? 0 : row[3];
-        if (i < first || path.len < literal || memcmp(path.buf, pattern.buf, literal) != 0 ||
-            !fits(pattern, path, literal, found)) {
-            continue;
-        }
-        if (same(theirs, method) || (head && same(theirs, GET))) {
+        if (i >= first && path.len >= literal && memcmp(path.buf, pattern.buf, literal) == 0 &&
+            (method.len == 0 || same(theirs, method) || (head && same(theirs, GET))) &&
+            fits(pattern, path, literal, found)) {
             return i;
-        }
-        allow(found->allow, theirs);
-        if (same(theirs, GET)) {
-            allow(found->allow, HEAD);
         }
     }
     found->num = 0;
-    return found->allow[0] != '\0' ? -EOPNOTSUPP : -ENOENT;
+    return -ENOENT;
 }
 
 long long pmg_route_int(const pmg_route_value_t *value) {

@@ -17,7 +17,6 @@
 #if PMG_HAS_WEB
 #define PMG_ROUTE_PARAM '\1'
 #define PMG_ROUTE_PARAMS 8 // of one pattern
-#define PMG_ROUTE_ALLOW 64 // bytes that the methods of one path take at most
 
 typedef struct {
     struct mg_str raw; // percent-escapes included, never empty
@@ -27,11 +26,10 @@ typedef struct {
 typedef struct {
     int num;
     pmg_route_value_t values[PMG_ROUTE_PARAMS];
-    char allow[PMG_ROUTE_ALLOW]; // where the path is known and the method is not: "GET, HEAD"
 } pmg_route_t;
 
-// The number of the first record from `first` on that fits. HEAD is GET where it has no route itself.
-// -ENOENT: no such path. -EOPNOTSUPP: there is, with `allow`. -EINVAL: no such table.
+// The number of the first record from `first` on that fits; of any method if `method` is empty. HEAD is
+// GET where it has no route itself. -ENOENT: none does. -EINVAL: no such table.
 // The parameters stand in `found` in the pattern's order.
 int pmg_route_find(struct mg_str table, struct mg_str method, struct mg_str path, int first,
     pmg_route_t *found);

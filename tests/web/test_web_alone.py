@@ -176,6 +176,40 @@ def test_templates(device, folder):
     ).finish()
 
 
+def test_jinja2(device, folder):
+    device(
+        dedent("""
+        import os
+        from pymongoose.web import App, render
+
+        folder = PARAMS["folder"]
+        if PARAMS["make"]:
+            try:
+                os.mkdir(folder)
+            except OSError:
+                pass
+        with open(folder + "/page.html.j2", "w") as f:
+            f.write("<p>{{ name }}{% for x in xs %}<i>{{ x }}</i>{% endfor %}")
+        app = App(templates=folder)
+
+        @app.get("/<name>")
+        def index(request, name):
+            return render(name, 201, name="<you>", xs=[1, 2])
+
+        c = app.test_client()
+        r = c.get("/page.html.j2")
+        if MICROPYTHON:
+            eq((r.status_code, type(r.exception)), (500, RuntimeError))
+            assert "needs Jinja2" in str(r.exception)
+        else:
+            eq((r.status_code, r.text), (201, "<p>&lt;you&gt;<i>1</i><i>2</i>"))
+            eq(c.get("/none.j2").status_code, 500)
+        """),
+        folder=folder[0],
+        make=folder[1],
+    ).finish()
+
+
 def test_upload_is_saved_on_another_file_system(device, folder):
     device(
         dedent("""

@@ -94,7 +94,7 @@ def test_serve_until_canceled(device):
                 hits.append(2)
             await asking
             eq(hits, [1, 2])
-            eq((app._attached, app._runner), ([], None))
+            eq((app._attached, app._runner), ((), None))
             with Manager() as m:
                 port = port_of(m.listen(url("tcp")))
                 try:
@@ -102,7 +102,7 @@ def test_serve_until_canceled(device):
                     raise AssertionError("a port that is taken")
                 except Error:
                     pass
-            eq((app._attached, app._runner), ([], None))
+            eq((app._attached, app._runner), ((), None))
 
         async def nothing():
             await asyncio.sleep(0)

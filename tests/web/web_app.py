@@ -144,9 +144,10 @@ def no_answer(request):
 @app.get("/gen")
 def gen(request):
     def pieces():
-        for i in range(int(request_args["n"])):
+        for i in range(request.args.get("n", 3, type=int)):
             yield "piece %d\n" % i
-    request_args = {"n": request.args.get("n", "3")}
+        if request.path != "/gen":  # the request lives as long as its answer
+            errors.append(ValueError(request.path))
     return pieces()
 
 @app.get("/genfail")

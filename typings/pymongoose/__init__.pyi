@@ -251,7 +251,7 @@ class HttpRequest:
     number: int
     """Of the route that fits, -1 without one."""
     values: Any
-    """The route's parameters; without a route the methods of the path, or None."""
+    """The route's parameters, a tuple, or None."""
     notes: Any
     """What was made when it was asked for."""
     def __init__(self, app: Any, conn: Any, message: Any, table: bytes | None = None) -> None: ...
@@ -287,10 +287,8 @@ class HttpRequest:
     g: Any
     def __getattr__(self, name: str) -> Any: ...
     def __setattr__(self, name: str, value: Any, /) -> None: ...
-    def match(self, table: bytes, first: int = 0) -> int:
+    def match(self, table: bytes, first: int = 0, any_method: bool = False) -> int:
         """The number of the record of a table that fits, -1 if none does."""
-    def run(self, handler: Callable[..., Any], names: tuple[str, ...], headers: Any) -> Any:
-        """What a handler returns; the request itself if that was a str, which is answered then."""
 
 @final
 class FormPart:

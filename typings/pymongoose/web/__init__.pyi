@@ -10,6 +10,7 @@ from collections.abc import (
     Iterable,
     Iterator,
     Mapping,
+    Sequence,
 )
 from typing import Any, Concatenate, Generic, NoReturn, TypeAlias, TypeVar, overload
 
@@ -47,9 +48,10 @@ class App:
     `secret_key` signs sessions: str or bytes, or several, the first to sign and all to verify.
     `proxies` is how many proxies in front of it tell the client's address (X-Forwarded-For).
     `content_type` is that of a str which a handler returns, None for plain text. `templates` is the
-    folder of what render() is given. `debug` shows tracebacks to clients."""
+    folder of what render() is given. `origins` are those whose pages may open WebSockets beside our
+    own, or "*". `debug` shows tracebacks to clients."""
 
-    secret_keys: list[str | bytes]
+    secret_keys: Sequence[str | bytes]
     debug: bool
     error_handler: Callable[[Exception], object] | None
     content_type: str | None
@@ -58,6 +60,7 @@ class App:
     session_cookie: str
     session_max_age: int
     proxies: int
+    origins: str | tuple[str, ...]
     def __init__(
         self,
         *,
@@ -70,6 +73,7 @@ class App:
         session_cookie: str = "session",
         session_max_age: int = 2678400,
         proxies: int = 0,
+        origins: str | Iterable[str] = (),
     ) -> None: ...
     def route(
         self,
@@ -99,8 +103,9 @@ class App:
         """route() for PATCH."""
     def delete(self, pattern: str) -> Callable[[_H], _H]:
         """route() for DELETE."""
-    def ws(self, pattern: str) -> Callable[[_W], _W]:
-        """Has the decorated function(request, ws, ...) serve WebSockets at this path."""
+    def ws(self, pattern: str, *, origins: str | Iterable[str] | None = None) -> Callable[[_W], _W]:
+        """Has the decorated function(request, ws, ...) serve WebSockets at this path. Pages of other
+        sites may open them if `origins` names theirs, or is "*"; without it the App's count."""
     def sse(self, pattern: str) -> Callable[[_S], _S]:
         """Has the decorated function(request, events, ...) serve server-sent events there."""
     def before_request(self, f: _B) -> _B:

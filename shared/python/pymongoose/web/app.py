@@ -4,10 +4,25 @@
 
 import sys
 
-from pymongoose import MG_EV_HTTP_HDRS, MG_EV_HTTP_MSG, DecodeError, HttpRequest
+from _pymongoose import _Routes
+
+from pymongoose import MG_EV_HTTP_HDRS, MG_EV_HTTP_MSG, DecodeError
+from pymongoose.web.answer import handler_of, nothing_of, plain_error, response_of
 from pymongoose.web.request import notes_of
-from pymongoose.web.response import HTML, TEXT, HTTPError, Response
-from pymongoose.web.routes import NEEDS_ASYNCIO, Pattern, Route, is_async, table_of
+from pymongoose.web.response import HTML, HTTPError, Response, pairs_of
+from pymongoose.web.routes import (
+    NEEDS_ASYNCIO,
+    Pattern,
+    Route,
+    check_free,
+    first_fit,
+    is_async,
+    methods_of,
+    route_of,
+    special_of,
+    table_of,
+    values_of,
+)
 from pymongoose.web.send import send
 
 _CPYTHON = sys.implementation.name == "cpython"
@@ -27,7 +42,29 @@ class App:
     `secret_key` signs sessions: str or bytes, or several, the first to sign and all to verify.
     `proxies` is how many proxies in front of it tell the client's address (X-Forwarded-For).
     `content_type` is that of a str which a handler returns, None for plain text. `templates` is the
-    folder of what render() is given. `debug` shows tracebacks to clients."""
+    folder of what render() is given. `origins` are those whose pages may open WebSockets beside our
+    own, or "*". `debug` shows tracebacks to clients."""
+
+    # What most Apps leave as it is: on a board an App is as small as it can be.
+    secret_keys = ()
+    debug = False
+    error_handler = None  # gets the exceptions of async handlers, else printed
+    content_type = HTML
+    templates = None
+    uploads = None  # where files of forms come in; None: the system's temporary folder
+    session_cookie = "session"
+    session_max_age = 31 * _DAY
+    proxies = 0
+    origins = ()
+    _before = _after = _errors = ()
+    _mounted = ()  # (prefix, app)
+    _parent = None
+    _attached = ()  # listeners
+    _runner = None  # of asyncio, see tasks.py
+    _hooked = False  # does any request need more than its handler?
+    _table = None  # of _listed; None where there is another to be made
+    _listed = ()  # the routes by the number of their record
+    _entry = None  # what connections call
 
     def __init__(
         self,
@@ -41,30 +78,24 @@ class App:
         session_cookie="session",
         session_max_age=31 * _DAY,
         proxies=0,
+        origins=(),
     ):
-        keys = secret_key if isinstance(secret_key, (list, tuple)) else [secret_key]
-        self.secret_keys = [key for key in keys if key]
-        self.debug = debug
-        self.error_handler = error_handler  # gets the exceptions of async handlers, else printed
-        self.content_type = content_type
-        self.templates = templates
-        self.uploads = uploads  # where files of forms come in; None: the system's temporary folder
-        self.session_cookie = session_cookie
-        self.session_max_age = session_max_age
-        self.proxies = proxies
         self._routes = []
-        self._table, self._listed, self._fast, self._names = None, [], [], []
-        self._before, self._after, self._errors = [], [], []
-        self._parent = None
-        self._hooked = False  # does any request need more than its handler?
-        self._mounted = []  # (prefix, app)
-        self._attached = []  # listeners
-        self._pending = {}  # uploads that came, by the connection's id: (request, found)
-        self._runner = None  # of asyncio, see tasks.py
-        # (What HttpRequest.run() answers a str with: True is HTML.)
-        self._text_headers = content_type == HTML or (
-            {"Content-Type": content_type} if content_type else None
-        )
+        keys = secret_key if isinstance(secret_key, (list, tuple)) else (secret_key,)
+        for name, value in (
+            ("secret_keys", tuple([key for key in keys if key])),
+            ("debug", debug),
+            ("error_handler", error_handler),
+            ("content_type", content_type),
+            ("templates", templates),
+            ("uploads", uploads),
+            ("session_cookie", session_cookie),
+            ("session_max_age", session_max_age),
+            ("proxies", proxies),
+            ("origins", origins_of(origins)),
+        ):
+            if value != getattr(self, name):
+                setattr(self, name, value)
 
     # ---- What a program says ------------------------------------------------------------------
 
@@ -78,13 +109,14 @@ class App:
         methods = tuple([self._method(each) for each in methods])
         if not methods:
             raise ValueError("a route has a method")
-        return self._decorator(
-            pattern, methods, "http", (max_size or 1 << 24) if upload or max_size else None
-        )
+        special = None
+        if upload or max_size:
+            special = "http", max_size or 1 << 24, None, None
+        return self._decorator(pattern, methods, special)
 
     def get(self, pattern):
         """route() for GET, and HEAD with it."""
-        return self._decorator(pattern, ("GET",), "http", None)
+        return self._decorator(pattern, ("GET",), None)
 
     def post(self, pattern, *, upload=False, max_size=None):
         """route() for POST."""
@@ -100,23 +132,26 @@ class App:
 
     def delete(self, pattern):
         """route() for DELETE."""
-        return self._decorator(pattern, ("DELETE",), "http", None)
+        return self._decorator(pattern, ("DELETE",), None)
 
-    def ws(self, pattern):
-        """Has the decorated function(request, ws, ...) serve WebSockets at this path."""
-        return self._decorator(pattern, ("GET",), "ws", None)
+    def ws(self, pattern, *, origins=None):
+        """Has the decorated function(request, ws, ...) serve WebSockets at this path. Pages of other
+        sites may open them if `origins` names theirs, or is "*"; without it the App's count."""
+        if origins is not None:
+            origins = origins_of(origins)
+        return self._decorator(pattern, ("GET",), ("ws", None, None, origins))
 
     def sse(self, pattern):
         """Has the decorated function(request, events, ...) serve server-sent events there."""
-        return self._decorator(pattern, ("GET",), "sse", None)
+        return self._decorator(pattern, ("GET",), ("sse", None, None, None))
 
     def before_request(self, f):
         """Has f(request) run before the handler; what it returns but None is the answer."""
-        return self._hook(self._before, f)
+        return self._hook("_before", f)
 
     def after_request(self, f):
         """Has f(request, response) run before the answer leaves; it may return another."""
-        return self._hook(self._after, f)
+        return self._hook("_after", f)
 
     def errorhandler(self, what):
         """Has the decorated f(request, error) answer instead: for a status, or a class of exceptions."""
@@ -127,7 +162,7 @@ class App:
 
         def decorate(f):
             self._callable(f)
-            self._errors.append((what, f))
+            self._errors += ((what, f),)
             self._changed()
             return f
 
@@ -146,10 +181,10 @@ class App:
             if above is app:
                 raise ValueError("an App cannot be mounted below itself")
             above = above._parent
-        for route in app._routes:
-            self._check(Pattern(prefix + route.text), route.methods)
+        for route in app._all():
+            check_free(self._all(), prefix + route.text, route.methods)
         app._parent = self
-        self._mounted.append((prefix, app))
+        self._mounted += ((prefix, app),)
         self._changed()
 
     def static(self, prefix, folder, *, headers=None, listing=False):
@@ -182,7 +217,7 @@ class App:
             listener = manager.listen(listener, self._handle, events=self._events())
         else:
             listener.set_handler(self._handle, events=self._events())
-        self._attached.append(listener)
+        self._attached += (listener,)
         return listener
 
     def run(self, host=None, port=8000, *, tls=None, workers=1, manager=None, aio=None):
@@ -216,18 +251,18 @@ class App:
         if not callable(f):
             raise TypeError("a handler is a function, not " + type(f).__name__)
 
-    def _decorator(self, pattern, methods, kind, upload):
+    def _decorator(self, pattern, methods, special):
         pattern = Pattern(pattern)
 
         def decorate(f):
             self._callable(f)
             top, text = self, pattern.text
             while top is not None:  # it may be mounted already
-                top._check(Pattern(text), methods)
+                check_free(top._all(), text, methods)
                 if top._parent is not None:
                     text = top._prefix() + text
                 top = top._parent
-            self._routes.append(Route(self, pattern, methods, f, kind, upload))
+            self._routes.append(route_of(self, pattern, methods, f, special))
             self._changed()
             return f
 
@@ -239,27 +274,25 @@ class App:
                 return prefix
         return ""
 
-    def _check(self, pattern, methods):
-        for route in self._all():
-            if route.shape == pattern.shape:
-                for method in methods:
-                    if method in route.methods:
-                        raise ValueError(
-                            "the route %s %s is taken by %r" % (method, pattern.text, route)
-                        )
-
     def _all(self):
         routes = list(self._routes)
         for prefix, app in self._mounted:
             for each in app._all():
-                pattern = Pattern(prefix + each.text)
-                route = Route(each.app, pattern, each.methods, each.handler, each.kind, each.upload)
-                routes.append(route)
+                routes.append(
+                    Route(
+                        each.handler,
+                        each.names,
+                        each.special,
+                        each.app,
+                        each.methods,
+                        prefix + each.text,
+                    )
+                )
         return routes
 
     def _hook(self, hooks, f):
         self._callable(f)
-        hooks.append(f)
+        setattr(self, hooks, getattr(self, hooks) + (f,))
         self._changed()
         return f
 
@@ -269,7 +302,7 @@ class App:
         apps = [self]
         while apps:
             app = apps.pop()
-            found += app._before + app._after + [f for _, f in app._errors]
+            found += app._before + app._after + tuple([f for _, f in app._errors])
             apps += [each for _, each in app._mounted]
         return any([is_async(f) for f in found])
 
@@ -290,9 +323,9 @@ class App:
 
     # Listeners may end before their App.
     def _forget(self, listener=None):
-        self._attached = [
-            each for each in self._attached if each is not listener and each.is_listening
-        ]
+        self._attached = tuple(
+            [each for each in self._attached if each is not listener and each.is_listening]
+        )
 
     # What a request is looked up in, made when the first listener is there.
     def _build(self):
@@ -300,60 +333,59 @@ class App:
             return
         self._table, self._listed = table_of(self._all())
         self._hooked = self._any_hooks()
-        # Handlers that can be called at once, by the number of their record.
-        self._fast = [
-            None if self._hooked or not route.plain else route.handler for route in self._listed
-        ]
-        self._names = [route.names for route in self._listed]
+        if self._entry is None:
+            self._entry = _Routes(self)
+        kind = self.content_type
+        headers = kind == HTML or ({"Content-Type": kind} if kind else None)
+        self._entry.set(self._table, self._listed, headers, not self._hooked)
+
+    # The handler of connections; _events() are those that it hears.
+    @property
+    def _handle(self):
+        self._build()
+        return self._entry.handle if _CPYTHON else self._entry
 
     def _events(self):
         self._build()
         for route in self._listed:
-            if route.upload is not None:
+            if special_of(route)[1] is not None:
                 return (MG_EV_HTTP_MSG, MG_EV_HTTP_HDRS)
         return (MG_EV_HTTP_MSG,)
 
     # ---- The way of a request -----------------------------------------------------------------
 
-    def _handle(self, conn, ev, data):
-        if ev != MG_EV_HTTP_MSG:
-            if ev == MG_EV_HTTP_HDRS:
-                self._head(conn, data)
+    # What _Routes leaves to us: an event that is no request; in front of a body, does it come in pieces?
+    def _event(self, request, ev):
+        if ev != MG_EV_HTTP_HDRS:
             return
-        # This much of Python is what a request costs beside a bare handler.
-        request = HttpRequest(self, conn, data, self._table)
-        number = request.number
-        if number >= 0:
-            handler = self._fast[number]
-            if handler is not None:
-                try:
-                    result = request.run(handler, self._names[number], self._text_headers)
-                    if result is request:  # is answered
-                        return
-                    if not self._waits(result):
-                        result = send(request, self._response(request, result))
-                        if result is None:
-                            return
-                except Exception as e:
-                    failure = e
-                else:
-                    self._drive(request, self._rest(request, result, self._listed[number].app))
-                    return
-                self._drive(request, self._failed(request, failure, self._listed[number].app))
-                return
-        if self._pending and conn.id in self._pending:
-            request, number = self._pending.pop(conn.id)
-            request.message = request.notes.message = data
-        self._drive(request, self._way(request, number))
-
-    # In front of a body: does it come in pieces?
-    def _head(self, conn, message):
-        request = HttpRequest(self, conn, message, self._table)
-        number = request.number
-        if number >= 0 and self._listed[number].upload is not None:
+        number = request.match(self._table)
+        if number >= 0 and special_of(self._listed[number])[1] is not None:
             from pymongoose.web.upload import begin
 
-            begin(self, request, number)
+            begin(self, request)
+
+    # A request whose handler alone does not answer it.
+    def _go(self, request):
+        self._drive(request, self._way(request))
+
+    # What a handler returned, where that is not sent yet.
+    def _returned(self, request, result):
+        try:
+            if not self._waits(result):
+                result = send(request, response_of(self, request, result))
+                if result is None:
+                    return
+        except Exception as e:
+            failure = e
+        else:
+            way = self._rest(request, result, self._listed[request.number].app)
+            self._drive(request, way)
+            return
+        self._failed_at(request, failure)
+
+    # What a handler raised, and nobody has told the client of.
+    def _failed_at(self, request, e):
+        self._drive(request, self._failed(request, e, self._listed[request.number].app))
 
     # What a handler asks of its request and the message does not have, or stores in it.
     def _more(self, request, name, *value):
@@ -380,19 +412,13 @@ class App:
         if hasattr(waits, "close"):
             waits.close()
         e = TypeError(NEEDS_ASYNCIO)
-        send(request, self._plain_error(request, e))
+        send(request, plain_error(self, e))
         raise e
 
     # From the route to the answer.
-    def _way(self, request, number):
-        route, notes = None, notes_of(request)
-        while number >= 0:
-            route = self._listed[number]
-            if route.fits(route.values_of(request)):
-                break
-            route = None
-            number = request.match(self._table, number + 1)
-        notes.route = route
+    def _way(self, request):
+        notes = notes_of(request)
+        route = notes.route = first_fit(self._listed, self._table, request)
         app = self if route is None else route.app
         try:
             result = None
@@ -407,8 +433,8 @@ class App:
                 if self._waits(result):
                     result = yield result
                     if result is None:
-                        result = _nothing(route)
-            yield from self._leave(request, self._response(request, result), app)
+                        result = nothing_of(route)
+            yield from self._leave(request, response_of(self, request, result), app)
         except Exception as e:
             # (Not inside of the except: its variable and traceback would live as long as an await.)
             failure = e
@@ -424,7 +450,7 @@ class App:
                 if self._waits(result):
                     result = yield result
                 if result is not None:
-                    response = self._response(request, result)
+                    response = response_of(self, request, result)
         result = send(request, response)
         if result is not None:
             yield result
@@ -432,7 +458,7 @@ class App:
     # An answer that a hook gave in front of a body.
     def _early(self, request, result, app):
         try:
-            yield from self._leave(request, self._response(request, result), app)
+            yield from self._leave(request, response_of(self, request, result), app)
             return
         except Exception as e:
             failure = e
@@ -443,9 +469,9 @@ class App:
         try:
             result = yield result
             if result is None:
-                result = _nothing(self._listed[request.number])
+                result = nothing_of(self._listed[request.number])
             if request.notes is None or not request.notes.answered:
-                result = send(request, self._response(request, result))
+                result = send(request, response_of(self, request, result))
                 if result is not None:
                     yield result
             return
@@ -461,53 +487,19 @@ class App:
 
     def _call(self, request, route):
         if route is None:
-            values = request.values
-            if values is None:  # else the methods that there are
+            methods = methods_of(self._listed, self._table, request)
+            if not methods:
                 raise HTTPError(404)
-            values += ", OPTIONS"
+            allow = {"Allow": ", ".join(methods + ["OPTIONS"])}
             if request.message.method == "OPTIONS":
-                return Response(b"", 204, {"Allow": values})
-            raise HTTPError(405, None, {"Allow": values})
-        if route.kind == "http":
-            return route.handler(request, **route.values_of(request))
+                return Response(b"", 204, allow)
+            raise HTTPError(405, None, allow)
+        values = values_of(route, request)
+        if special_of(route)[0] == "http":
+            return route.handler(request, **values)
         from pymongoose.web.live import serve_live
 
-        return serve_live(request, route, route.values_of(request))
-
-    # What a handler returned, as a Response; None if it was answered.
-    def _response(self, request, result):
-        if isinstance(result, Response):
-            if result.template is not None:
-                from pymongoose.web.template import fill
-
-                fill(result, request)
-            return result
-        if type(result) is tuple and 2 <= len(result) <= 3:
-            body, status = result[0], result[1]
-            headers = result[2] if len(result) == 3 else None
-            if len(result) == 2 and not isinstance(status, int):
-                status, headers = 200, status
-            if isinstance(body, Response):
-                self._response(request, body)
-                body.status = status
-                for name, value in headers.items() if isinstance(headers, dict) else headers or ():
-                    body.set_header(name, value)
-                return body
-        else:
-            body, status, headers = result, 200, None
-        if isinstance(body, str) and not body:
-            return Response(body, status, headers)
-        if isinstance(body, str) or hasattr(body, "__next__") or hasattr(body, "__anext__"):
-            return Response(body, status, headers, self.content_type or "")
-        if isinstance(body, (bytes, bytearray, dict, list)):
-            return Response(body, status, headers)
-        if body is None and (type(result) is tuple or notes_of(request).answered):
-            return Response(b"", status, headers)
-        raise TypeError(
-            "the handler of %s returned %s: a str, bytes, dict, list, generator, Response or "
-            "(body, status, headers) is an answer"
-            % (request.message.uri, "nothing" if body is None else type(body).__name__)
-        )
+        return serve_live(request, route, values)
 
     # Answers a request whose handler raised.
     def _failed(self, request, e, app):
@@ -517,38 +509,30 @@ class App:
         try:
             result = known = None
             for each in reversed(_chain(app)):
-                for what, f in each._errors:
-                    if known is None and _concerns(what, e, status):
-                        known = what
-                        result = f(request, e)
-                        if self._waits(result):
-                            result = yield result
+                known, f = handler_of(each._errors, e, status)
+                if f is not None:
+                    result = f(request, e)
+                    if self._waits(result):
+                        result = yield result
+                    break
             if status == 500 and not isinstance(known, type):
                 notes_of(request).failure = e
             if known is None:
-                response = self._plain_error(request, e)
+                response = plain_error(self, e)
             else:
-                response = self._response(request, result)
+                response = response_of(self, request, result)
                 if response.status == 200 and isinstance(known, int):
                     response.status = known
+                if isinstance(e, HTTPError) and response.status == status:
+                    for name, value in pairs_of(e.headers):  # Allow, WWW-Authenticate
+                        if response.header(name) is None:
+                            response.headers.append((name, value))
             yield from self._leave(request, response, app)
         except Exception as again:
             notes = notes_of(request)
             notes.failure = again
             notes._session = None  # if it is the session that cannot be kept
-            send(request, self._plain_error(request, again))
-
-    def _plain_error(self, request, e):
-        if isinstance(e, HTTPError):
-            return Response(e.message + "\n", e.status, e.headers, TEXT)
-        if isinstance(e, DecodeError):
-            return Response("Bad Request\n", 400, None, TEXT)
-        text = "Internal Server Error\n"
-        if self.debug:
-            from pymongoose.web.debug import traceback
-
-            text += traceback(e)
-        return Response(text, 500, None, TEXT)
+            send(request, plain_error(self, again))
 
     # Must somebody await this? MicroPython has one type for coroutines and generators: who runs it
     # tells them apart by what they yield.
@@ -557,37 +541,17 @@ class App:
             return hasattr(result, "__await__")
         return self._runner is not None and type(result) is _generator
 
-    def _client_of(self, request):
-        host, port = request.conn.remote_addr[:2]
-        if self.proxies:
-            told = request.message.header("X-Forwarded-For")
-            if told:
-                hosts = [each.strip() for each in told.split(",")]
-                return (hosts[-min(self.proxies, len(hosts))], 0)
-        return (host, port)
 
-    def _scheme_of(self, request):
-        if self.proxies:
-            told = request.message.header("X-Forwarded-Proto")
-            if told:
-                return "https" if told.split(",")[-1].strip().lower() == "https" else "http"
-        return "https" if request.conn.is_tls else "http"
-
-
-# Is this error handler for a status, or class, that this is? A client's bad encoding is a ValueError
-# only to who asks for all exceptions.
-def _concerns(what, e, status):
-    if isinstance(what, int):
-        return what == status
-    return isinstance(e, what) and (
-        not isinstance(e, DecodeError) or what in (DecodeError, Exception)
-    )
-
-
-# What a handler has given that was awaited and gave None. In MicroPython a function that is async is a
-# mistake then, one that is not has given a generator without pieces.
-def _nothing(route):
-    return None if _CPYTHON or route is None or is_async(route.handler) else ""
+# Whose pages may open a WebSocket, as it is kept.
+def origins_of(origins):
+    if origins == "*":
+        return origins
+    origins = (origins,) if isinstance(origins, str) else tuple(origins)
+    for each in origins:
+        at = each.find("://")
+        if each != "null" and (at < 1 or not each[at + 3 :] or "/" in each[at + 3 :]):
+            raise ValueError("an origin is such as https://a.example, not %r" % each)
+    return tuple([each.lower() for each in origins])
 
 
 # An app and those that it is mounted below, the outermost first.

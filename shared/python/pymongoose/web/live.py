@@ -13,9 +13,9 @@ from pymongoose import (
     WEBSOCKET_OP_CLOSE,
     WEBSOCKET_OP_TEXT,
 )
-from pymongoose.web.request import notes_of
-from pymongoose.web.response import Response
-from pymongoose.web.routes import NEEDS_ASYNCIO, is_async
+from pymongoose.web.request import drop, keep, notes_of
+from pymongoose.web.response import HTTPError, Response
+from pymongoose.web.routes import NEEDS_ASYNCIO, is_async, special_of
 from pymongoose.web.stream import Stream, start
 
 
@@ -28,12 +28,15 @@ def serve_live(request, route, values):
         kinds = WebSocket, EventStream
     else:
         from pymongoose.web.tasks import LIVE as kinds
+    kind, _, _, origins = special_of(route)
+    if kind == "ws":
+        check_origin(request, route.app, origins)
     response = Response(b"")
     if request.notes is not None and request.notes._session is not None:
         from pymongoose.web.session import save
 
         save(request.notes, response)
-    if route.kind == "ws":
+    if kind == "ws":
         live = kinds[0](request)
         if not live._begin(response):
             return None
@@ -47,12 +50,33 @@ def serve_live(request, route, values):
         result = route.handler(request, live, **values)
         if app._runner is not None and (app._waits(result) or hasattr(result, "__anext__")):
             return live._run(result)  # is awaited
-        if hasattr(result, "__next__") and route.kind == "sse":
+        if hasattr(result, "__next__") and kind == "sse":
             Events(request, result, live).go()
     except BaseException:
         live._fail()
         raise
+    if not live.closed:
+        keep(request)  # what it calls later asks it, too
     return None
+
+
+def check_origin(request, app, origins):
+    """403 for the page of another site: browsers say whose it is, and send our cookies along. What says
+    nothing is no browser."""
+    origin = request.header("Origin")
+    if origin is None:
+        return
+    while origins is None and app is not None:
+        origins = app.origins or None
+        app = app._parent
+    origin = origin.lower()
+    if origins is not None and (origins == "*" or origin in origins):
+        return
+    host = None
+    if request.app.proxies:
+        host = request.header("X-Forwarded-Host")
+    if (host or request.header("Host") or "").lower() != origin[origin.find("://") + 3 :]:
+        raise HTTPError(403, "a page of %s may not open this WebSocket" % origin)
 
 
 class WebSocket:
@@ -118,8 +142,12 @@ class WebSocket:
                 said = data.data
                 self._code = said[0] << 8 | said[1] if len(said) > 1 else 1005
                 self._reason = said[2:].decode()
-        elif ev == MG_EV_CLOSE and self.on_close is not None:
-            self._call(self.on_close, self._code, self._reason)
+        elif ev == MG_EV_CLOSE:
+            try:
+                if self.on_close is not None:
+                    self._call(self.on_close, self._code, self._reason)
+            finally:
+                drop(self.request)
 
 
 class EventStream:
@@ -161,8 +189,11 @@ class EventStream:
     def _handle(self, conn, ev, data):
         if ev == MG_EV_CLOSE:
             self._open = False
-            if self.on_close is not None:
-                self._call(self.on_close)
+            try:
+                if self.on_close is not None:
+                    self._call(self.on_close)
+            finally:
+                drop(self.request)
 
 
 class Events(Stream):
@@ -175,6 +206,9 @@ class Events(Stream):
     def handle(self, conn, ev, data):
         super().handle(conn, ev, data)
         self.events._handle(conn, ev, data)
+
+    def over(self):
+        """(What the stream calls at its end asks the request, too.)"""
 
     def put(self, piece):
         if isinstance(piece, tuple):

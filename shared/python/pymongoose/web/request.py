@@ -103,6 +103,7 @@ class Notes:
     answered = False
     kept = False  # a task goes on with it
     failure = None  # what is to be logged
+    view = None  # the message as it came, see keep()
 
     def __init__(self, app, conn, message):
         self.app = app
@@ -117,12 +118,12 @@ class Notes:
     @property
     def client(self):
         """(host, port) of the peer; of a proxy that is trusted, what it tells."""
-        return self.app._client_of(self)
+        return client_of(self)
 
     @property
     def scheme(self):
         """ "https" or "http"; of a proxy that is trusted, what it tells."""
-        return self.app._scheme_of(self)
+        return scheme_of(self)
 
     @property
     def content_type(self):
@@ -222,3 +223,43 @@ def notes_of(request):
         if request.number >= 0:
             notes.route = request.app._listed[request.number]
     return notes
+
+
+def client_of(request):
+    """(host, port) of the client, as the App believes it."""
+    host, port = request.conn.remote_addr[:2]
+    if request.app.proxies:
+        told = request.message.header("X-Forwarded-For")
+        if told:
+            hosts = [each.strip() for each in told.split(",")]
+            return (hosts[-min(request.app.proxies, len(hosts))], 0)
+    return (host, port)
+
+
+def scheme_of(request):
+    """https or http, as the App believes it."""
+    if request.app.proxies:
+        told = request.message.header("X-Forwarded-Proto")
+        if told:
+            return "https" if told.split(",")[-1].strip().lower() == "https" else "http"
+    return "https" if request.conn.is_tls else "http"
+
+
+def keep(request):
+    """Has a request outlive its event, until drop(): with a message of its own."""
+    if request.message:
+        try:
+            message = request.message.copy()
+        except MemoryError:
+            return  # it is as over as others are
+        notes = notes_of(request)
+        notes.view = request.message
+        request.message = notes.message = message
+
+
+def drop(request):
+    """What was kept is over: its memory is the Manager's, whoever holds the request."""
+    notes = request.notes
+    if notes is not None and notes.view is not None:
+        request.message = notes.message = notes.view
+        notes.view = None

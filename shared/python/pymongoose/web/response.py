@@ -52,6 +52,11 @@ HTML = "text/html; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
 
 
+def pairs_of(headers):
+    """Headers as pairs."""
+    return headers.items() if isinstance(headers, dict) else headers or ()
+
+
 class Response:
     """A status, headers and a body: str, bytes, a generator of pieces, or a dict or list for JSON.
 
@@ -66,7 +71,7 @@ class Response:
         self.status = status
         self.headers = []
         if headers:
-            self.headers.extend(headers.items() if isinstance(headers, dict) else headers)
+            self.headers.extend(pairs_of(headers))
         self.body = body
         if isinstance(body, (dict, list)):
             import json

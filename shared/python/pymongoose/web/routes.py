@@ -4,6 +4,7 @@
 
 import re
 import sys
+from collections import namedtuple
 
 _CPYTHON = sys.implementation.name == "cpython"
 
@@ -111,52 +112,96 @@ class Pattern:
         return kind, name, None, end
 
 
-class Route:
-    """What one path means: `handler`, for `methods`."""
+# What one path means: `handler`, for `methods`. On a board a tuple is the smallest that there is; the
+# extension reads its first three (_Routes). `special` is None where the handler alone answers, else
+# (kind, upload, checks, origins): "http", "ws" or "sse"; what its form may have at most; the regular
+# expressions of its parameters, by name; whose pages may open a WebSocket.
+Route = namedtuple("Route", ("handler", "names", "special", "app", "methods", "text"))
+_USUAL = "http", None, None, None
 
-    # Of most routes these stay as they are; on a board a route is as small as it can be.
-    kind = "http"  # or "ws", "sse"
-    upload = None  # or what its form may have at most
-    checks = None  # or the regular expressions of its parameters, by name
-    names = ()
 
-    def __init__(self, app, pattern, methods, handler, kind="http", upload=None):
-        self.app = app  # whose hooks run
-        self.text = pattern.text
-        self.shape = pattern.shape
-        self.methods = methods
-        self.handler = handler
-        if pattern.names:
-            self.names = tuple(pattern.names)
-        if pattern.checks:
-            self.checks = pattern.checks
-        if kind != "http":
-            self.kind = kind
-        if upload is not None:
-            self.upload = upload
+def route_of(app, pattern, methods, handler, special):
+    """A Route of `app`, whose hooks run."""
+    if pattern.checks:
+        special = special or _USUAL
+        special = special[0], special[1], pattern.checks, special[3]
+    return Route(handler, tuple(pattern.names), special, app, methods, pattern.text)
 
-    @property
-    def plain(self):
-        """Is there no more to it than its handler?"""
-        return self.kind == "http" and self.checks is None and self.upload is None
 
-    def values_of(self, request):
-        """The parameters of a request that this route fits, by name."""
-        return dict(zip(self.names, request.values or ()))  # noqa: B905
+def special_of(route):
+    """(kind, upload, checks, origins)."""
+    return route.special or _USUAL
 
-    def fits(self, values):
-        """Do the regular expressions fit, too?"""
-        return self.checks is None or all(
-            [self.checks[name].match(values[name]) for name in self.checks]
-        )
 
-    def __repr__(self):
-        name = getattr(self.handler, "__name__", "handler")
-        return "<Route %s %s: %s>" % (",".join(self.methods), self.text, name)
+def values_of(route, request):
+    """The parameters of a request that the route fits, by name."""
+    return dict(zip(route.names, request.values or ()))  # noqa: B905
+
+
+def fits(route, request):
+    """Do the regular expressions fit, too?"""
+    checks = special_of(route)[2]
+    if not checks:
+        return True
+    values = values_of(route, request)
+    return all([checks[name].match(values[name]) for name in checks])
+
+
+def first_fit(routes, table, request):
+    """The Route that a request means, None without one; `number` and `values` are then its."""
+    number = request.number
+    while number >= 0:
+        if fits(routes[number], request):
+            return routes[number]
+        number = request.match(table, number + 1)
+    return None
+
+
+def methods_of(routes, table, request):
+    """The methods that the request's path has routes for, in the order of their records."""
+    methods = []
+    number = request.match(table, 0, True)
+    while number >= 0:
+        if fits(routes[number], request):
+            method = _method_of(table, number)
+            for each in (method, "HEAD") if method == "GET" else (method,):
+                if each not in methods:
+                    methods.append(each)
+        number = request.match(table, number + 1, True)
+    return methods
+
+
+def _method_of(table, number):
+    at = 0
+    for _ in range(number):
+        at += 2 + (table[at] << 8 | table[at + 1])
+    return table[at + 4 : at + 4 + table[at + 2]].decode()
+
+
+def shape_of(text):
+    """Of two routes with the same one, the second would never be looked at."""
+    return Pattern(text).shape if "<" in text else text
+
+
+def check_free(routes, text, methods):
+    """ValueError if one of `routes` has this pattern and one of these methods."""
+    shape, slashes, literal = shape_of(text), text.count("/"), text.split("<")[0]
+    for route in routes:
+        theirs = route.text
+        # (Only what begins like it is taken apart.)
+        if theirs.split("<")[0] != literal or theirs.count("/") != slashes:
+            continue
+        if shape_of(theirs) == shape:
+            for method in methods:
+                if method in route.methods:
+                    name = getattr(route.handler, "__name__", "handler")
+                    raise ValueError(
+                        "the route %s %s is taken by %s (%s)" % (method, text, name, theirs)
+                    )
 
 
 def table_of(routes):
-    """The table of these routes, and the list of which its records are."""
+    """The table of these routes, and the tuple of which its records are."""
     rows = []
     for i, route in enumerate(routes):
         pattern = Pattern(route.text)
@@ -172,7 +217,7 @@ def table_of(routes):
             table.extend(bytes([len(record) >> 8, len(record) & 255]))
             table.extend(record)
             listed.append(route)
-    return bytes(table), listed
+    return bytes(table), tuple(listed)
 
 
 def _make():

@@ -1,6 +1,27 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How a Response leaves."""
 
+_BODILESS = 204, 205, 304  # whose answers have none (RFC 9110)
+
+
+# As Flask does it: the status counts.
+def _leave_out(request, response):
+    body, response.body = response.body, b""
+    if hasattr(body, "close"):
+        body.close()
+    elif hasattr(body, "__anext__") or response.file is not None:
+        pass
+    elif not body:
+        return
+    response.file = None
+    lower = ("content-type", "content-length")
+    response.headers[:] = [pair for pair in response.headers if pair[0].lower() not in lower]
+    if request.app.debug:
+        import sys
+
+        text = "pymongoose.web: the body of %s is left out, a %d has none"
+        print(text % (request.message.uri, response.status), file=sys.stderr)
+
 
 def _line(name, value):
     # What stands in a line of its own is no longer told apart from two of them.
@@ -22,6 +43,8 @@ def send(request, response):
 
             save(notes, response)
     headers = response.headers
+    if response.status in _BODILESS:
+        _leave_out(request, response)
     if response.file is not None:
         lines = "".join([_line(name, value) for name, value in headers])
         if isinstance(response.file, dict):  # of a static folder

@@ -23,7 +23,7 @@ def listen(app, manager, url, tls, **more):
     listener = manager.listen(url, app._handle, events=app._events(), **more)
     if tls:
         listener.tls_init(tls)
-    app._attached.append(listener)
+    app._attached += (listener,)
     host, port, _ = listener.local_addr
     print(
         "Serving on %s://%s:%d (Ctrl-C ends it)"

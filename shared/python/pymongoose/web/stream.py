@@ -5,7 +5,7 @@
 import sys
 
 from pymongoose import MG_EV_CLOSE, MG_EV_WRITE
-from pymongoose.web.request import notes_of
+from pymongoose.web.request import drop, keep, notes_of
 from pymongoose.web.routes import NEEDS_ASYNCIO
 
 _CPYTHON = sys.implementation.name == "cpython"
@@ -64,6 +64,7 @@ class Stream:
     """Pulls the pieces out of a generator when there is room for them."""
 
     def __init__(self, request, pieces):
+        self.request = request
         self.app = request.app
         self.conn = request.conn
         self.pieces = pieces
@@ -104,10 +105,12 @@ class Stream:
         """Sends what there is room for; goes on when it has left."""
         if self.pump():
             self.conn.set_handler(self.handle, events=(MG_EV_WRITE, MG_EV_CLOSE))
+            keep(self.request)
 
     def handle(self, conn, ev, data):
         if ev == MG_EV_CLOSE:
             self.shut()
+            self.over()
         else:
             self.pump()
 
@@ -138,5 +141,10 @@ class Body(Stream):
             self.conn.http_chunk(piece)
 
     def end(self):
+        self.over()
         self.conn.set_handler(self.app._handle, events=self.app._events())
         self.conn.http_chunk(b"")
+
+    def over(self):
+        """Nobody asks the request any more."""
+        drop(self.request)

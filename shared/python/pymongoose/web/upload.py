@@ -16,6 +16,7 @@ from pymongoose import (
 from pymongoose.web.form import File, text_of
 from pymongoose.web.request import notes_of
 from pymongoose.web.response import HTTPError
+from pymongoose.web.routes import special_of
 
 _FIELDS = 4096 if sys.platform in ("rp2", "esp32") else 1 << 20  # bytes of all that are no file
 
@@ -32,9 +33,9 @@ def folder_of(app):
         return "/tmp" if sys.platform == "linux" else "/"
 
 
-def begin(app, request, number):
+def begin(app, request):
     """In front of the body: has it come in pieces, if it is a form with files."""
-    route, notes, conn = app._listed[number], notes_of(request), request.conn
+    route, notes, conn = app._listed[request.number], notes_of(request), request.conn
     notes.route = route
     if notes.content_type != "multipart/form-data":
         return
@@ -53,12 +54,12 @@ def begin(app, request, number):
         if early is not None:
             app._drive(request, app._early(request, early, route.app))
             return
-        upload = Upload(app, request, number)
+        upload = Upload(app, request)
         conn.set_handler(
             upload.handle,
             events=(MG_EV_HTTP_PART, MG_EV_HTTP_BODY, MG_EV_HTTP_MSG, MG_EV_ERROR, MG_EV_CLOSE),
         )
-        conn.http_stream_form(max_size=route.upload)
+        conn.http_stream_form(max_size=special_of(route)[1])
         return
     app._drive(request, app._failed(request, failure, route.app))
 
@@ -66,10 +67,9 @@ def begin(app, request, number):
 class Upload:
     """A form under way."""
 
-    def __init__(self, app, request, number):
+    def __init__(self, app, request):
         self.app = app
         self.request = request
-        self.number = number
         self.fields = []
         self.files = []
         self.field = None  # [name, its bytes] of the one that comes
@@ -120,10 +120,9 @@ class Upload:
         notes.upload = self
         notes._form = notes._files = None  # a hook may have looked before it was there
         try:
-            self.app._pending[conn.id] = (self.request, self.number)
-            self.app._handle(conn, MG_EV_HTTP_MSG, message)
+            self.request.message = notes.message = message
+            self.app._go(self.request)
         finally:
-            self.app._pending.pop(conn.id, None)
             if not notes.kept:
                 self.drop()
 
