@@ -27,6 +27,7 @@ import instructions
 import mqtt
 import mqtt_cpu
 import peers
+import routed
 import startup
 import static
 import syscalls
@@ -43,6 +44,7 @@ KINDS = {
     kind.NAME: kind
     for kind in (
         instructions,
+        routed,
         work,
         work_cpu,
         syscalls,

@@ -19,6 +19,10 @@ BEGIN, END = "<!-- figures -->\n", "<!-- end of figures -->\n"
 # Absolute CPU times hold for one machine at one hour: ratios and counts are what is shown.
 TABLES = {
     "instructions": ("Instructions per request", ("0 idle", "99 idle", "999 idle", "10000 idle")),
+    "routed": (
+        "Instructions per request through a router, and over a bare handler",
+        ("hello", "pattern", "hello, ratio", "pattern, ratio"),
+    ),
     "work": (
         "Instructions for a piece of work",
         (

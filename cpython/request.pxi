@@ -222,7 +222,9 @@ cdef int find_route(HttpRequest self, object table, int first, bint any_method) 
     self.number = -1
     if rc >= 0:
         self.number = rc
-        if found.num > 0:
+        if found.num == 1:
+            self.values = (route_value(&found.values[0]),)
+        elif found.num > 1:
             self.values = tuple([route_value(&found.values[i]) for i in range(found.num)])
     elif rc != -ENOENT:
         pmg_py_raise(rc, PMG_MSG_ROUTES)

@@ -135,7 +135,7 @@ def test_behind_nginx(front):
             assert r.json() == {"size": len(data), "sha": digest}
         assert c.post("/upload", files={"f": ("x.bin", data * 2)}).status_code == 413
         assert [c.get("/limited").status_code for _ in range(2)] == [200, 429]
-        assert c.get("/pieces").text == "".join("%d " % i * 1000 for i in range(100))
+        assert c.get("/pieces").text == "".join(f"{i} " * 1000 for i in range(100))
         r = c.get("/static/a.txt")
         assert r.text == "static"
         again = c.get("/static/a.txt", headers={"If-None-Match": r.headers["ETag"]})

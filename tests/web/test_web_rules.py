@@ -256,7 +256,7 @@ def test_the_closest_error_handler_answers(device):
             r = app.test_client().get(path)
             return r.status_code, r.text, type(r.exception)
 
-        def make(*whats):
+        def make(*kinds):
             app = App()
 
             @app.get("/<what>")
@@ -269,7 +269,7 @@ def test_the_closest_error_handler_answers(device):
                     None()
                 abort(int(what))
 
-            for n, what in enumerate(whats):
+            for n, what in enumerate(kinds):
                 app.errorhandler(what)(lambda request, e, n=n: ("%d" % n, 400))
             return app
 

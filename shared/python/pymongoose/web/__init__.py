@@ -22,28 +22,18 @@ from pymongoose.web.response import (  # noqa: F401
     send_file,
 )
 
-# The rest is imported when it is asked for: on a board it would cost memory.
-_LATER = {
-    "BasicAuth": "auth",
-    "BearerAuth": "auth",
-    "EventStream": "live",
-    "Fields": "request",
-    "File": "form",
-    "TestClient": "testing",
-    "TestResponse": "testing",
-    "TestWebSocket": "testing",
-    "WebSocket": "live",
-    "CORS": "guard",
-    "CSRF": "guard",
-    "RateLimit": "guard",
-    "raw": "template",
-    "render": "template",
-    "render_text": "template",
-}
+# The rest is imported when it is asked for: on a board it would cost memory, as a dict of it would.
+_LATER = (
+    " auth BasicAuth BearerAuth; live EventStream WebSocket; request Fields; form File;"
+    " testing TestClient TestResponse TestWebSocket; guard CORS CSRF RateLimit;"
+    " template raw render render_text;"
+)
 
 
 def __getattr__(name):
-    module = _LATER.get(name)
-    if module is None:
-        raise AttributeError("pymongoose.web has no attribute " + name)
-    return getattr(__import__("pymongoose.web." + module, None, None, [name]), name)
+    for words in _LATER.split(";"):
+        module, *names = words.split() or [""]
+        if name in names:
+            found = __import__("pymongoose.web." + module, None, None, [name])
+            return getattr(found, name)
+    raise AttributeError("pymongoose.web has no attribute " + name)

@@ -4,9 +4,6 @@
 
 import time
 
-_DAYS = ("Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun")
-_MONTHS = "Jan Feb Mar Apr May Jun Jul Aug Sep Oct Nov Dec".split()
-
 _TEXTS = {
     400: "Bad Request",
     401: "Unauthorized",
@@ -29,9 +26,9 @@ def http_date(seconds):
         seconds -= 946684800
     t = time.gmtime(int(seconds))
     return "%s, %02d %s %d %02d:%02d:%02d GMT" % (
-        _DAYS[t[6]],
+        "MonTueWedThuFriSatSun"[3 * t[6] : 3 * t[6] + 3],
         t[2],
-        _MONTHS[t[1] - 1],
+        "JanFebMarAprMayJunJulAugSepOctNovDec"[3 * t[1] - 3 : 3 * t[1]],
         t[0],
         t[3],
         t[4],
