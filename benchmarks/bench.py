@@ -21,6 +21,7 @@ from typing import Any
 import broadcast
 import client
 import cpu
+import handlers
 import heap
 import idle
 import instructions
@@ -43,6 +44,7 @@ KINDS = {
     kind.NAME: kind
     for kind in (
         instructions,
+        handlers,
         work,
         work_cpu,
         syscalls,
