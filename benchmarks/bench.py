@@ -21,6 +21,7 @@ from typing import Any
 import broadcast
 import client
 import cpu
+import handlers
 import heap
 import idle
 import instructions
@@ -45,6 +46,7 @@ KINDS = {
     for kind in (
         instructions,
         routed,
+        handlers,
         work,
         work_cpu,
         syscalls,

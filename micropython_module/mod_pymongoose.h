@@ -69,7 +69,7 @@ typedef struct _mpy_manager_t {
     mp_obj_t error_handler;
     mp_obj_t watch;
     mp_obj_t core, start, later; // mod_coroutine.c; or MP_OBJ_NULL
-    mp_obj_t pending;      // an exception on its way out of the engine, or MP_OBJ_NULL
+    mp_obj_t pending;            // an exception on its way out of the engine, or MP_OBJ_NULL
 #if MICROPY_PY_THREAD
     mp_uint_t thread;
 #if !PMG_CAN_BARE

@@ -223,6 +223,37 @@ def case_events_that_wait_are_few():
     run(main())
 
 
+def case_client_is_refused_after_an_await_and_in_schedule():
+    from pymongoose import client
+    told = []
+    def ask():
+        try:
+            client.get(url("http", 1))
+        except Error as e:
+            told.append("pymongoose.aio" in str(e) or str(e))
+    async def handler(c, ev, data):
+        if ev == MG_EV_HTTP_MSG:
+            await asyncio.sleep(0)
+            ask()
+            c.reply(200, "")
+    async def later():
+        await asyncio.sleep(0)
+        ask()
+    async def main():
+        async with aio.AsyncManager(handler) as am:
+            await ask_one(am)
+            am.schedule(ask)
+            am.schedule(later())
+            am.timer_add(1, later)
+            await until(lambda: len(told) == 4)
+            eq(told, [True] * 4)
+            ask()  # a task of the program's own may wait
+            assert told[4] is not True, told
+    async def ask_one(am):
+        eq(await globals()["ask"](am, port_of(am.listen(url("http"))), "/"), [(200, "")])
+    run(main())
+
+
 def case_timers_and_schedule():
     log = []
     async def tick():

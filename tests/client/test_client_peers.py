@@ -141,9 +141,11 @@ def test_a_proxy(device, proxy, trust, tmp_path):
         device.exec("s.close()")
 
 
-def test_a_proxy_that_wants_a_password(device, trust, tmp_path):
+@pytest.mark.parametrize("other", ["squid", "tinyproxy"])
+def test_a_proxy_that_wants_a_password(device, trust, tmp_path, other):
     tls = own_context(tmp_path, "ec")
-    with tinyproxy(tmp_path, "me word") as port, Site() as plain, Site(tls) as safe:
+    made = squid("me word") if other == "squid" else tinyproxy(tmp_path, "me word")
+    with made as port, Site() as plain, Site(tls) as safe:
         clear, secure = f"http://{here()}:{plain.port}/echo", f"https://{here()}:{safe.port}/echo"
         bare, known = f"http://{device.peer}:{port}", f"http://me:word@{device.peer}:{port}"
         device.exec(f"bare, known = [{{'http': p, 'https': p}} for p in {(bare, known)!r}]")

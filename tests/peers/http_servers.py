@@ -220,9 +220,17 @@ def nginx(folder, pair=None):
     return until_left(process, port)
 
 
+#: Squid gives each user and password in a line, and is told OK or ERR.
+ASKS = """#!/bin/sh
+while read -r line; do
+    if [ "$line" = "{}" ]; then echo OK; else echo ERR; fi
+done
+"""
+
+
 @contextlib.contextmanager
-def squid():
-    """As another user where we are root; caches nothing."""
+def squid(user=None):
+    """As another user where we are root; caches nothing. `user`, "name password", is asked for."""
     path, port = program("squid"), free_port()
     with tempfile.TemporaryDirectory(prefix="pymongoose-squid-") as name:
         folder = Path(name)
@@ -238,8 +246,18 @@ def squid():
             "shutdown_lifetime 0 seconds",
             "visible_hostname squid.test",
             "icp_port 0",
-            "http_access allow all",
         ]
+        if user:
+            helper = folder / "ask"  # nobody may have no Python of ours
+            helper.write_text(ASKS.format(user))
+            helper.chmod(0o755)
+            lines += [
+                f"auth_param basic program {helper}",
+                "auth_param basic realm squid.test",
+                "acl known proxy_auth REQUIRED",
+                "http_access allow known",
+            ]
+        lines.append("http_access deny all" if user else "http_access allow all")
         (folder / "conf").write_text("\n".join(lines) + "\n")
         as_user = {}
         if os.geteuid() == 0:

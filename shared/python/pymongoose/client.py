@@ -2,6 +2,8 @@
 # mypy: ignore-errors
 """Requests that wait for their response: get(), post() and others, by the names of requests."""
 
+from sys import modules as _modules
+
 from _pymongoose import _in_handler
 
 from pymongoose import Error, Manager, millis
@@ -20,6 +22,12 @@ _HERE = (
     "client waits for its answers, which a handler, a timer's or a scheduled callback must not: "
     "use pymongoose.aio there"
 )
+
+
+def _check_place():
+    aio = _modules.get("pymongoose.aio.manager")
+    if _in_handler() or (aio and aio.in_handler_task()):
+        raise RequestError(_HERE, 16)  # EBUSY
 
 
 class Response(_Base):
@@ -177,8 +185,7 @@ class Session(Pool):
 
     def request(self, method, url, **kwargs):
         """Sends a request and gives its Response, with stream=True as soon as its head is here."""
-        if _in_handler():
-            raise RequestError(_HERE, 16)  # EBUSY
+        _check_place()
         fetch = self.prepare(method, url, kwargs)
         if self.manager is None:
             self._open()
@@ -220,8 +227,7 @@ class Session(Pool):
 
     def _more(self, fetch):
         """Polls until there is more of the body."""
-        if _in_handler():
-            raise RequestError(_HERE, 16)
+        _check_place()
         fetch.since = millis()  # what the program did meanwhile is not the server's delay
         while not fetch.pieces and fetch.phase != END:
             ms = fetch.left()

@@ -63,6 +63,7 @@ class AsyncManager:
         self._tasks = {}  # those of handlers that have suspended, with their connection and event
         self._waiting = {}  # connection's id: events whose turn has not come
         self._users = 0
+        self._calling = False  # what schedule() was given
 
     async def __aenter__(self):
         self._start()
@@ -174,7 +175,11 @@ class AsyncManager:
     def _scheduled(self, coro):
         try:
             if not is_coroutine(coro):
-                coro = coro()
+                self._calling = True
+                try:
+                    coro = coro()
+                finally:
+                    self._calling = False
             if is_coroutine(coro):
                 self._run(None, None, coro)
         except Exception as e:
@@ -278,6 +283,14 @@ class AsyncManager:
         except Exception as second:
             show(exc)
             show(second)
+
+
+def in_handler_task():
+    """Is this a handler that has suspended, or what schedule() was given? For pymongoose.client."""
+    if not inside():
+        return any([each._calling for each in _open])
+    task = id(current_task())
+    return any([each._calling or task in each._tasks for each in _open])
 
 
 def hold():
