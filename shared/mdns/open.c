@@ -17,6 +17,16 @@ static bool is_label(struct mg_str s) {
     return s.len >= 1 && s.len <= 63 && pmg_utf8_valid(s.buf, s.len);
 }
 
+#if PMG_MULTICAST6
+#define PMG_MDNS_OR_IP6 "or link-local IPv6 "
+#else
+#define PMG_MDNS_OR_IP6 ""
+#endif
+static bool is_iface(struct mg_str text, struct mg_addr *a) {
+    return mg_aton(text, a) &&
+           (a->is_ip6 ? PMG_MULTICAST6 && pmg_addr_is_link_local(a) : a->addr.ip4 != 0);
+}
+
 int pmg_mdns_draft(pmg_mgr_t *m, struct mg_str name, struct mg_str iface, pmg_mdns_draft_t *out) {
     out->mdns = NULL;
     struct mg_addr a = {0};
@@ -28,15 +38,17 @@ int pmg_mdns_draft(pmg_mgr_t *m, struct mg_str name, struct mg_str iface, pmg_md
     if (name.buf != NULL && (!is_label(label) || memchr(label.buf, '.', label.len) != NULL)) {
         return pmg_fail(m, -EINVAL, "a host name has 1 to 63 bytes and no dot, .local apart");
     }
-    if (iface.buf != NULL && (!mg_aton(iface, &a) || a.is_ip6)) {
-        return pmg_fail(m, -EINVAL, "interface is the IPv4 address of one, such as 192.168.1.7");
+    if (iface.buf != NULL && !is_iface(iface, &a)) {
+        return pmg_fail(m, -EINVAL,
+            "interface is the IPv4 " PMG_MDNS_OR_IP6 "address of one, such as 192.168.1.7");
     }
     pmg_mdns_t *md = pmg_alloc(sizeof(*md));
     if (md == NULL) {
         return pmg_fail(m, -ENOMEM, "no memory for mDNS");
     }
     memset(md, 0, sizeof(*md));
-    md->only = a.addr.ip4;
+    md->one = iface.buf != NULL;
+    md->only = a;
     if (name.buf != NULL) {
         memcpy(md->label, label.buf, label.len);
     }
@@ -164,7 +176,7 @@ static int listens(struct mg_connection *c, const pmg_opening_t *o) {
         return err;
     }
     (void)pmg_mdns_scan(c);
-    if (md->only != 0 && md->ifaces == 0) {
+    if (md->one && md->ifaces == 0) {
         return -EADDRNOTAVAIL;
     }
     if (md->label[0] != '\0') {
@@ -217,8 +229,8 @@ static void end(struct mg_connection *c) {
         return;
     }
     if (md->name[0] != '\0' && !pmg_m(c)->silent && c->fd != (void *)(size_t)-1) {
-        pmg_mdns_reply_t bye = {.answers = pmg_mdns_all(md), .goodbye = true};
         for (int i = 0; i < md->ifaces; i++) {
+            pmg_mdns_reply_t bye = {.answers = pmg_mdns_all(md, &md->iface[i].i), .goodbye = true};
             pmg_mdns_send(c, &md->iface[i], &bye);
         }
     }

@@ -25,7 +25,7 @@ static bool is_up(struct netif *netif) {
            !ip4_addr_isany(netif_ip4_addr(netif));
 }
 
-int pmg_io_ifaces(pmg_io_iface_t *out, int max, uint32_t only) {
+int pmg_io_ifaces(pmg_io_iface_t *out, int max, const struct mg_addr *only) {
     int n = 0;
     PMG_LWIP_ENTER
     // Loopback serves where there is nothing else, or if it is meant.
@@ -34,7 +34,7 @@ int pmg_io_ifaces(pmg_io_iface_t *out, int max, uint32_t only) {
         NETIF_FOREACH(netif) {
             uint32_t ip = ip4_addr_get_u32(netif_ip4_addr(netif));
             if (n < max && is_up(netif) &&
-                (only != 0 ? ip == only : (ip == LOOPBACK) == (loopback > 0))) {
+                (only != NULL ? ip == only->addr.ip4 : (ip == LOOPBACK) == (loopback > 0))) {
                 out[n].ip = ip;
                 out[n].mask = ip4_addr_get_u32(netif_ip4_netmask(netif));
                 out[n++].index = netif_get_index(netif);
@@ -91,13 +91,14 @@ int pmg_io_mcast_open(struct mg_connection *c) {
 }
 
 // An interface that was closed and opened anew, as PPP's, has forgotten its groups.
-int pmg_io_mcast_join(struct mg_connection *c, uint32_t group, const pmg_io_iface_t *i) {
+int pmg_io_mcast_join(struct mg_connection *c, const struct mg_addr *group,
+    const pmg_io_iface_t *i) {
     pmg_lwip_sock_t *s = pmg_lwip_sock(c);
     ip4_addr_t ip;
     err_t err = ERR_OK;
     u8_t *mine = NULL;
-    ip4_addr_set_u32(&ip, group);
-    s->group = group;
+    ip4_addr_set_u32(&ip, group->addr.ip4);
+    s->group = group->addr.ip4;
     PMG_LWIP_ENTER
     struct netif *netif = netif_get_by_index((u8_t)i->index);
     for (int k = 0; k < PMG_LWIP_IFACES && (mine == NULL || *mine != i->index); k++) {
