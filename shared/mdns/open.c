@@ -18,14 +18,40 @@ static bool is_label(struct mg_str s) {
 }
 
 #if PMG_MULTICAST6
-#define PMG_MDNS_OR_IP6 "or link-local IPv6 "
-#else
-#define PMG_MDNS_OR_IP6 ""
-#endif
-static bool is_iface(struct mg_str text, struct mg_addr *a) {
-    return mg_aton(text, a) &&
-           (a->is_ip6 ? PMG_MULTICAST6 && pmg_addr_is_link_local(a) : a->addr.ip4 != 0);
+#define OR_IP6 "or link-local IPv6 "
+
+// Takes "%eth0" off; 0: there is none, -ENODEV: no such interface.
+static int take_zone(struct mg_str *text) {
+    const char *at = text->len > 0 ? memchr(text->buf, '%', text->len) : NULL;
+    char name[32];
+    if (at == NULL) {
+        return 0;
+    }
+    size_t before = (size_t)(at - text->buf), n = text->len - before - 1;
+    if (n == 0 || n >= sizeof(name)) {
+        return -ENODEV;
+    }
+    memcpy(name, at + 1, n);
+    name[n] = '\0';
+    text->len = before;
+    return pmg_io_zone(name);
 }
+
+static bool is_iface(struct mg_str text, struct mg_addr *a) {
+    int zone = take_zone(&text);
+    if (zone < 0 || !mg_aton(text, a)) {
+        return false;
+    }
+    return a->is_ip6 ? pmg_addr_is_link_local(a) && pmg_addr_set_zone(a, (uint32_t)zone)
+                     : zone == 0 && a->addr.ip4 != 0;
+}
+#else
+#define OR_IP6 ""
+
+static bool is_iface(struct mg_str text, struct mg_addr *a) {
+    return mg_aton(text, a) && !a->is_ip6 && a->addr.ip4 != 0;
+}
+#endif
 
 int pmg_mdns_draft(pmg_mgr_t *m, struct mg_str name, struct mg_str iface, pmg_mdns_draft_t *out) {
     out->mdns = NULL;
@@ -40,7 +66,7 @@ int pmg_mdns_draft(pmg_mgr_t *m, struct mg_str name, struct mg_str iface, pmg_md
     }
     if (iface.buf != NULL && !is_iface(iface, &a)) {
         return pmg_fail(m, -EINVAL,
-            "interface is the IPv4 " PMG_MDNS_OR_IP6 "address of one, such as 192.168.1.7");
+            "interface is the IPv4 " OR_IP6 "address of one, such as 192.168.1.7");
     }
     pmg_mdns_t *md = pmg_alloc(sizeof(*md));
     if (md == NULL) {

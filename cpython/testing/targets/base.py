@@ -77,6 +77,14 @@ def multicast():
     with Manager() as m:
         return m.mdns_listen(interface=HOST)
 
+def multicast6():
+    with Manager() as m:
+        try:
+            m.mdns_listen(interface="fe80::1")
+        except Error:
+            pass  # an address that no interface has, but one of those that may be given
+    return True
+
 def interface_names():
     with Manager() as m:
         try:
@@ -134,6 +142,7 @@ can("loopback", loopback)
 can("tls13", tls13)
 can("chacha20", chacha20)
 can("multicast", multicast)
+can("multicast6", multicast6)
 can("ipv6", listens("tcp://[::1]:0"))
 can("unix-sockets", listens("unix://" + PARAMS["socket"]))
 can("interface-names", interface_names)

@@ -45,9 +45,15 @@ static const struct in6_addr *link_local(const struct ifaddrs *p) {
     return IN6_IS_ADDR_LINKLOCAL(ip) ? ip : NULL;
 }
 
+static bool is_meant(const struct in6_addr *ip, unsigned index, const struct mg_addr *a) {
+    uint8_t wanted[16];
+    uint32_t zone = pmg_addr_zone(a, wanted);
+    return memcmp(ip, wanted, 16) == 0 && (zone == 0 || zone == index);
+}
+
 // Those of IPv6 behind the `n` of IPv4; both know the other's address. Their number in all.
 static int list6(pmg_io_iface_t *out, int n, int max, const struct ifaddrs *all, bool loopback,
-    const struct mg_addr *only, unsigned only_index) {
+    const struct mg_addr *only) {
     int count = n;
     for (const struct ifaddrs *p = all; p != NULL && count < max; p = p->ifa_next) {
         const struct in6_addr *ip;
@@ -61,7 +67,10 @@ static int list6(pmg_io_iface_t *out, int n, int max, const struct ifaddrs *all,
             more |= out[k].index == index && out[k].is_ip6;
             known = known < 0 && out[k].index == index ? k : known;
         }
-        if (more || (only != NULL && known < 0 && index != only_index)) {
+        if (only != NULL) {
+            more |= only->is_ip6 ? !is_meant(ip, index, only) : known < 0;
+        }
+        if (more) {
             continue;
         }
         for (int k = 0; k < n; k++) {
@@ -82,12 +91,10 @@ static int list6(pmg_io_iface_t *out, int n, int max, const struct ifaddrs *all,
 
 // Of the interface that has this link-local address, or 0.
 static unsigned index_of(const struct ifaddrs *all, const struct mg_addr *a) {
-    uint8_t wanted[16];
-    uint32_t zone = pmg_addr_zone(a, wanted);
     for (const struct ifaddrs *p = all; p != NULL; p = p->ifa_next) {
         const struct in6_addr *ip = fits(p, AF_INET6, false, true) ? link_local(p) : NULL;
         unsigned index = ip != NULL ? if_nametoindex(p->ifa_name) : 0;
-        if (ip != NULL && memcmp(ip, wanted, 16) == 0 && (zone == 0 || zone == index)) {
+        if (ip != NULL && is_meant(ip, index, a)) {
             return index;
         }
     }
@@ -109,7 +116,7 @@ int pmg_io_ifaces(pmg_io_iface_t *out, int max, const struct mg_addr *only) {
     for (int loopback = 0; loopback < 2 && n == 0; loopback++) {
         n = list4(out, max, all, loopback > 0, only, only_index);
 #if PMG_MULTICAST6
-        n = list6(out, n, max, all, loopback > 0, only, only_index);
+        n = list6(out, n, max, all, loopback > 0, only);
 #endif
     }
     freeifaddrs(all);
