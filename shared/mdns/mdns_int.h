@@ -15,11 +15,13 @@
 
 #ifdef PMG_BOARD
 #define PMG_MDNS_SERVICES 4
+#define PMG_MDNS_SUBTYPES 8 // of all services together
 #define PMG_MDNS_TXT_MAX 256 // of one service
 #define PMG_MDNS_UNICASTS 10 // answers to unicast queries, per second
 #define PMG_MDNS_ECHOES 8
 #else
 #define PMG_MDNS_SERVICES 15
+#define PMG_MDNS_SUBTYPES 40
 #define PMG_MDNS_TXT_MAX 1024
 #define PMG_MDNS_UNICASTS 100
 #define PMG_MDNS_ECHOES 32
@@ -44,6 +46,8 @@ typedef struct {
 // Own records have a bit each: the host's addresses and what it has not, then four of each service.
 enum { PMG_OWN_A, PMG_OWN_AAAA, PMG_OWN_NSEC, PMG_OWN_SERVICE };
 enum { PMG_OWN_PTR, PMG_OWN_SRV, PMG_OWN_TXT, PMG_OWN_ENUM, PMG_OWN_KINDS };
+// And one of each subtype, the last bits.
+#define PMG_OWN_BITS 64
 
 typedef struct {
     pmg_io_iface_t i;
@@ -72,6 +76,8 @@ typedef struct pmg_mdns {
     uint8_t out[PMG_WIRE_OUT];
     pmg_mdns_iface_t iface[PMG_IFACES];
     pmg_mdns_service_t service[PMG_MDNS_SERVICES];
+    uint8_t subtypes; // their number; of each the number of its service, then its name on the wire
+    uint8_t *subtype[PMG_MDNS_SUBTYPES];
 } pmg_mdns_t;
 
 typedef struct {

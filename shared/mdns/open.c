@@ -91,15 +91,57 @@ static bool is_type(const uint8_t *wire) {
            pmg_wire_len(proto) == 1 + 4 + 7;
 }
 
+// Of the service that was added last (RFC 6763, section 7.1).
+static int add_subtype(pmg_mgr_t *m, pmg_mdns_t *md, struct mg_str label) {
+    static const uint8_t sub[] = "\x04_sub";
+    const pmg_mdns_service_t *s = &md->service[md->services - 1];
+    if (!is_label(label) || memchr(label.buf, '.', label.len) != NULL) {
+        return pmg_fail(m, -EINVAL, "a subtype has 1 to 63 bytes of text and no dot");
+    }
+    if (md->subtypes == PMG_MDNS_SUBTYPES ||
+        PMG_OWN_SERVICE + md->services * PMG_OWN_KINDS + md->subtypes == PMG_OWN_BITS) {
+        return pmg_fail(m, -EINVAL, "too many subtypes: %d is the most with these services",
+            md->subtypes);
+    }
+    size_t type = pmg_wire_len(s->type);
+    uint8_t *name = pmg_alloc(1 + 1 + label.len + sizeof(sub) - 1 + type), *p = name;
+    if (name == NULL) {
+        return pmg_fail(m, -ENOMEM, "no memory for mDNS");
+    }
+    *p++ = (uint8_t)(md->services - 1);
+    *p++ = (uint8_t)label.len;
+    memcpy(p, label.buf, label.len);
+    memcpy(p + label.len, sub, sizeof(sub) - 1);
+    memcpy(p + label.len + sizeof(sub) - 1, s->type, type);
+    md->subtype[md->subtypes++] = name;
+    return 0;
+}
+
+// "_http._tcp,_printer,_color": the first one is the type.
+static struct mg_str next_word(struct mg_str *rest) {
+    struct mg_str word = *rest;
+    const char *comma = rest->len > 0 ? memchr(rest->buf, ',', rest->len) : NULL;
+    if (comma != NULL) {
+        word.len = (size_t)(comma - rest->buf);
+    }
+    size_t taken = word.len + (comma != NULL);
+    *rest = mg_str_n(comma != NULL ? rest->buf + taken : NULL, rest->len - taken);
+    return word;
+}
+
 int pmg_mdns_draft_service(pmg_mgr_t *m, pmg_mdns_draft_t *d, struct mg_str type, long port,
     struct mg_str instance) {
     pmg_mdns_t *md = d->mdns;
     uint8_t wire[PMG_WIRE_NAME];
+    struct mg_str subtypes = type;
+    type = next_word(&subtypes);
     if (md->label[0] == '\0') {
         return pmg_fail(m, -EINVAL, "services are at a host: give mdns_listen() a name");
     }
-    if (md->services == PMG_MDNS_SERVICES) {
-        return pmg_fail(m, -EINVAL, "at most %d services", PMG_MDNS_SERVICES);
+    if (md->services == PMG_MDNS_SERVICES ||
+        PMG_OWN_SERVICE + (md->services + 1) * PMG_OWN_KINDS + md->subtypes > PMG_OWN_BITS) {
+        return pmg_fail(m, -EINVAL, "too many services: %d is the most%s", md->services,
+            md->subtypes > 0 ? " with these subtypes" : "");
     }
     if (pmg_wire_from_text(type, wire) < 0 || !is_type(wire)) {
         return pmg_fail(m, -EINVAL, "%.*s is no type of a service, such as _http._tcp",
@@ -117,7 +159,12 @@ int pmg_mdns_draft_service(pmg_mgr_t *m, pmg_mdns_draft_t *d, struct mg_str type
     if (instance.buf != NULL) {
         memcpy(s->label, instance.buf, instance.len);
     }
-    return 0;
+    int err = 0;
+    while (err == 0 && subtypes.buf != NULL) {
+        struct mg_str label = next_word(&subtypes);
+        err = add_subtype(m, md, label);
+    }
+    return err;
 }
 
 int pmg_mdns_draft_txt(pmg_mgr_t *m, pmg_mdns_draft_t *d, struct mg_str key, struct mg_str value) {
@@ -180,6 +227,9 @@ void pmg_mdns_draft_free(pmg_mdns_draft_t *d) {
     pmg_mdns_t *md = d->mdns;
     for (int i = 0; md != NULL && i < md->services; i++) {
         pmg_free(md->service[i].txt);
+    }
+    for (int i = 0; md != NULL && i < md->subtypes; i++) {
+        pmg_free(md->subtype[i]);
     }
     pmg_free(md);
     d->mdns = NULL;

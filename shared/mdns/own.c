@@ -2,7 +2,8 @@
 //
 // What this host announces by multicast DNS: its addresses under a name, and services (RFC 6763). Of
 // each service: a pointer from its type to the instance (shared with others of the type), where the
-// instance is (SRV), what else is to know (TXT), and a pointer from the list of all types.
+// instance is (SRV), what else is to know (TXT), a pointer from the list of all types, and one from each
+// of its subtypes to the instance.
 
 #include "mdns_int.h"
 
@@ -17,6 +18,10 @@ static const uint8_t no_txt[] = {0}; // a TXT record has one string at least
 
 static int service_bit(int service, int kind) {
     return PMG_OWN_SERVICE + service * PMG_OWN_KINDS + kind;
+}
+
+static int subtype_bit(int subtype) {
+    return PMG_OWN_BITS - 1 - subtype;
 }
 
 static uint64_t bit(int n) {
@@ -98,6 +103,9 @@ uint64_t pmg_mdns_all(const pmg_mdns_t *md, const pmg_io_iface_t *on) {
             all |= bit(service_bit(i, PMG_OWN_ENUM));
         }
     }
+    for (int i = 0; i < md->subtypes; i++) {
+        all |= bit(subtype_bit(i));
+    }
     return all;
 }
 
@@ -137,9 +145,12 @@ void pmg_mdns_record(const pmg_mdns_t *md, int n, const pmg_io_iface_t *on, pmg_
         out->data_len = put_nsec(out->buf, md->host, addresses(md, on));
         return;
     }
-    const pmg_mdns_service_t *s = &md->service[(n - PMG_OWN_SERVICE) / PMG_OWN_KINDS];
+    const uint8_t *sub =
+        n > subtype_bit(md->subtypes) ? md->subtype[PMG_OWN_BITS - 1 - n] : NULL;
+    int service = sub != NULL ? sub[0] : (n - PMG_OWN_SERVICE) / PMG_OWN_KINDS;
+    const pmg_mdns_service_t *s = &md->service[service];
     out->name = s->wire;
-    switch ((n - PMG_OWN_SERVICE) % PMG_OWN_KINDS) {
+    switch (sub != NULL ? PMG_OWN_PTR : (n - PMG_OWN_SERVICE) % PMG_OWN_KINDS) {
         case PMG_OWN_SRV:
             out->type = MG_DNS_RTYPE_SRV;
             memset(out->buf, 0, 4); // priority and weight
@@ -155,7 +166,7 @@ void pmg_mdns_record(const pmg_mdns_t *md, int n, const pmg_io_iface_t *on, pmg_
             out->data_len = s->txt_len > 0 ? s->txt_len : sizeof(no_txt);
             return;
         case PMG_OWN_PTR:
-            out->name = s->type;
+            out->name = sub != NULL ? sub + 1 : s->type;
             out->data = s->wire;
             break;
         default:
@@ -198,6 +209,12 @@ uint64_t pmg_mdns_match(const pmg_mdns_t *md, const pmg_io_iface_t *on, const ui
             found |= any || type == MG_DNS_RTYPE_TXT ? bit(service_bit(i, PMG_OWN_TXT)) : 0;
         }
     }
+    for (int i = 0; ptr && i < md->subtypes; i++) {
+        if (pmg_wire_equal(md->subtype[i] + 1, name)) {
+            found |= bit(subtype_bit(i));
+            *shared = true;
+        }
+    }
     return found;
 }
 
@@ -206,8 +223,12 @@ uint64_t pmg_mdns_additional(const pmg_mdns_t *md, const pmg_io_iface_t *on, uin
     if (answers & host) { // those of the other kind, or that there are none (section 6.2)
         more = host | ((host & (host - 1)) == 0 ? bit(PMG_OWN_NSEC) : 0);
     }
+    uint64_t leads = answers; // with the pointers that those from subtypes are alike
+    for (int i = 0; i < md->subtypes; i++) {
+        leads |= answers & bit(subtype_bit(i)) ? bit(service_bit(md->subtype[i][0], PMG_OWN_PTR)) : 0;
+    }
     for (int i = 0; i < md->services; i++) {
-        if (answers & bit(service_bit(i, PMG_OWN_PTR))) {
+        if (leads & bit(service_bit(i, PMG_OWN_PTR))) {
             more |= bit(service_bit(i, PMG_OWN_SRV)) | bit(service_bit(i, PMG_OWN_TXT)) | host;
         } else if (answers & bit(service_bit(i, PMG_OWN_SRV))) {
             more |= host;
