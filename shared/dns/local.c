@@ -85,11 +85,11 @@ int pmg_dns_local_ask(struct mg_connection *c, uint16_t id, const char *name) {
 }
 
 // From the port that only a responder has, and a network that this host is in (section 11).
-static bool is_near(const struct mg_addr *from) {
+static bool is_near(pmg_mgr_t *m, const struct mg_addr *from) {
     pmg_io_iface_t ifaces[PMG_IFACES];
     int n = from->port == mg_htons(PMG_MDNS_PORT) ? all_ifaces(ifaces) : 0;
     if (from->is_ip6) {
-        return n > 0 && pmg_addr_is_link_local(from);
+        return n > 0 && pmg_io_mcast_is_near6(m);
     }
     for (int i = 0; i < n; i++) {
         if (((from->addr.ip4 ^ ifaces[i].ip) & ifaces[i].mask) == 0) {
@@ -128,7 +128,7 @@ bool pmg_dns_local_parse(struct mg_connection *c, uint16_t id, const char *name,
     }
     unsigned got = (unsigned)(m.buf[0] << 8 | m.buf[1]); // some answer with 0, as by multicast
     if ((got != id && got != 0) || pmg_wire_from_text(mg_str(name), wire) < 0 ||
-        !pmg_wire_valid(&m) || !is_near(&c->rem)) {
+        !pmg_wire_valid(&m) || !is_near(pmg_m(c), &c->rem)) {
         return false;
     }
     // The other family's addresses may be what is additional (RFC 6762, section 6.2).

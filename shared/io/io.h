@@ -122,6 +122,15 @@ long pmg_io_mcast_send(struct mg_connection *c, const pmg_io_iface_t *i, const v
 long pmg_io_mcast_read(struct mg_connection *c, void *buf, size_t len); // for pmg_io_read()
 // Where the last datagram of multicast came in, on any connection; 0 if that is not known.
 unsigned pmg_io_mcast_iface(struct pmg_mgr *m);
+#if PMG_MULTICAST6
+// Of IPv6: it came from no farther than its own link (RFC 6762, section 11).
+bool pmg_io_mcast_is_near6(struct pmg_mgr *m);
+#else
+static inline bool pmg_io_mcast_is_near6(struct pmg_mgr *m) {
+    (void)m;
+    return false;
+}
+#endif
 #endif
 
 #endif

@@ -284,7 +284,7 @@ static pmg_mdns_iface_t *came_by(struct mg_connection *c) {
         const pmg_io_iface_t *p = &md->iface[i].i;
         if ((index == 0 || p->index == 0 || index == p->index) &&
             pmg_io_iface_is_ip6(p) == c->rem.is_ip6 &&
-            (c->rem.is_ip6 ? pmg_addr_is_link_local(&c->rem)
+            (c->rem.is_ip6 ? pmg_io_mcast_is_near6(pmg_m(c))
                            : ((c->rem.addr.ip4 ^ p->ip) & p->mask) == 0)) {
             return &md->iface[i];
         }

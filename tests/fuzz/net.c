@@ -606,4 +606,11 @@ unsigned pmg_io_mcast_iface(pmg_mgr_t *m) {
     (void)m;
     return 1;
 }
+
+#if PMG_MULTICAST6
+bool pmg_io_mcast_is_near6(pmg_mgr_t *m) {
+    (void)m;
+    return true;
+}
+#endif
 #endif

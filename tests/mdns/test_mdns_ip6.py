@@ -142,14 +142,16 @@ def test_plain_resolver(device, inside):
 
 
 def test_from_elsewhere(device, inside):
-    """Only who is near is heard: nobody with another address than a link-local one."""
+    """Only who is near is heard: with any address, if no router can have been between."""
     name = unique()
     announced(device, name)
     inside.exec(
-        f"far, peer = Peer6(address='::1'), Peer6()\n"
-        f"for each in (far, peer):\n"
-        f"    each.say((), [record('x{name}.local', A, ip('10.0.0.1'))], flags=RESPONSE)\n"
-        f"    each.say([question('x{name}.local', A)])\n"
+        f"far = Peer6(address='fd00::7')\n"
+        f"answer = message((), [record('x{name}.local', A, ip('10.0.0.1'))], flags=RESPONSE)\n"
+        f"for data in (answer, message([question('x{name}.local', A)])):\n"
+        f"    far.unicast.sendto(data, ('fd00::8', 5353))\n"
+        f"    far.unicast.sendto(data, ('fe80::1%lo', 5353))\n"
+        f"peer = Peer6()\n"
     )
     device.until(f"len(about('x{name}')) == 2")
     inside.exec(f"peer.say([question('y{name}.local', A)])")

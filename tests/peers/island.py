@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """A network of a few processes: the loopback interface, with multicast by IPv4 and IPv6.
 
-It has link-local addresses, fe80::1 and fe80::2, as no computer's loopback has; /run is empty there.
+It has link-local addresses, fe80::1 and fe80::2, as no computer's loopback has, and fd00::7 and ::8; /run is empty there.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from pathlib import Path
 SETUP = """
 ip link set lo up multicast on
 ip addr add fe80::2/64 dev lo nodad && ip addr add fe80::1/64 dev lo nodad &&
+ip addr add fd00::7/128 dev lo nodad && ip addr add fd00::8/128 dev lo nodad &&
 ip -6 route add local ff02::/16 dev lo && mount -t tmpfs none /run && echo up && exec cat
 """
 TESTS = Path(__file__).parents[1]

@@ -13,6 +13,7 @@ takes lines by `_write()`. Nothing else here knows what a process is.
 from __future__ import annotations
 
 import ast
+import os
 import queue
 import re
 import shutil
@@ -348,7 +349,11 @@ class Device:
 def servers_here() -> set[str]:
     """What a test may need of this computer, for whatever target."""
     ejabberd = shutil.which("erl") and any(Path("/usr/lib").glob("*/ejabberd-*"))
-    return {"ejabberd"} if ejabberd else set()
+    avahi = all(
+        shutil.which(each, path=os.environ.get("PATH", "") + ":/usr/sbin")
+        for each in ("avahi-daemon", "avahi-browse", "dbus-daemon")
+    )
+    return ({"ejabberd"} if ejabberd else set()) | ({"avahi"} if avahi else set())
 
 
 class Target:

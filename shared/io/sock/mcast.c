@@ -167,23 +167,32 @@ static void put_control(datagram_t *d, int level, int type, const void *info, si
     d->msg.msg_controllen = CMSG_SPACE(len);
 }
 
-static unsigned came_by(datagram_t *d) {
-    unsigned index = 0;
+#if PMG_MULTICAST6
+// No router forwards what has such a source or destination (RFC 4291, sections 2.5.3, 2.5.6 and 2.7).
+static bool stays_near(const struct in6_addr *ip) {
+    return IN6_IS_ADDR_LINKLOCAL(ip) || IN6_IS_ADDR_MC_LINKLOCAL(ip) || IN6_IS_ADDR_LOOPBACK(ip);
+}
+#endif
+
+static void came_by(pmg_io_mgr_t *io, const peer_t *peer, datagram_t *d) {
+    io->iface = 0;
+    io->is_near = false;
+    (void)peer;
     for (struct cmsghdr *p = CMSG_FIRSTHDR(&d->msg); p != NULL; p = CMSG_NXTHDR(&d->msg, p)) {
         if (p->cmsg_level == IPPROTO_IP && p->cmsg_type == IP_PKTINFO) {
             struct in_pktinfo info;
             memcpy(&info, CMSG_DATA(p), sizeof(info));
-            index = (unsigned)info.ipi_ifindex;
+            io->iface = (unsigned)info.ipi_ifindex;
         }
 #if PMG_MULTICAST6
         if (p->cmsg_level == IPPROTO_IPV6 && p->cmsg_type == IPV6_PKTINFO) {
             struct in6_pktinfo info;
             memcpy(&info, CMSG_DATA(p), sizeof(info));
-            index = (unsigned)info.ipi6_ifindex;
+            io->iface = info.ipi6_ifindex;
+            io->is_near = stays_near(&info.ipi6_addr) || stays_near(&peer->in6.sin6_addr);
         }
 #endif
     }
-    return index;
 }
 #endif
 
@@ -257,7 +266,6 @@ static void from_peer(const peer_t *s, struct mg_addr *a) {
 long pmg_io_mcast_read(struct mg_connection *c, void *buf, size_t len) {
     peer_t s;
     ssize_t n;
-    unsigned index = 0;
     memset(&s, 0, sizeof(s));
     do {
 #ifdef IP_PKTINFO
@@ -265,7 +273,7 @@ long pmg_io_mcast_read(struct mg_connection *c, void *buf, size_t len) {
         datagram(&d, &s, sizeof(s), buf, len);
         n = recvmsg(fd_of(c), &d.msg, 0);
         if (n >= 0) {
-            index = came_by(&d);
+            came_by(pmg_io_of(pmg_m(c)), &s, &d);
         }
 #else
         socklen_t slen = sizeof(s);
@@ -276,13 +284,18 @@ long pmg_io_mcast_read(struct mg_connection *c, void *buf, size_t len) {
         return errno == EWOULDBLOCK ? -EAGAIN : -errno;
     }
     from_peer(&s, &c->rem);
-    pmg_io_of(pmg_m(c))->iface = index;
     return (long)n;
 }
 
 unsigned pmg_io_mcast_iface(struct pmg_mgr *m) {
     return pmg_io_of(m)->iface;
 }
+
+#if PMG_MULTICAST6
+bool pmg_io_mcast_is_near6(struct pmg_mgr *m) {
+    return pmg_io_of(m)->is_near;
+}
+#endif
 
 #endif // PMG_MULTICAST
 #endif // !PMG_IO_LWIP
