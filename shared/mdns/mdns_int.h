@@ -15,7 +15,7 @@
 
 #ifdef PMG_BOARD
 #define PMG_MDNS_SERVICES 4
-#define PMG_MDNS_SUBTYPES 8 // of all services together
+#define PMG_MDNS_SUBTYPES 8  // of all services together
 #define PMG_MDNS_TXT_MAX 256 // of one service
 #define PMG_MDNS_UNICASTS 10 // answers to unicast queries, per second
 #define PMG_MDNS_ECHOES 8
@@ -64,10 +64,11 @@ typedef struct pmg_mdns {
     uint64_t due;    // next step
     uint64_t scan;   // when the interfaces are looked at again
     uint64_t tokens_at;
-    unsigned tokens;  // unicast answers that may be sent now
-    uint32_t echo[PMG_MDNS_ECHOES]; // checksums of multicasts of ours, which the system gives back to us, or 0
+    unsigned tokens; // unicast answers that may be sent now
+    uint32_t echo
+        [PMG_MDNS_ECHOES]; // checksums of multicasts of ours, which the system gives back to us, or 0
     uint8_t echo_next;
-    bool one;            // the program chose an interface, by this address
+    bool one; // the program chose an interface, by this address
     struct mg_addr only;
     char label[64]; // of the host, as the program gave it; empty: none
     uint8_t host[PMG_WIRE_NAME / 2];

@@ -145,8 +145,7 @@ void pmg_mdns_record(const pmg_mdns_t *md, int n, const pmg_io_iface_t *on, pmg_
         out->data_len = put_nsec(out->buf, md->host, addresses(md, on));
         return;
     }
-    const uint8_t *sub =
-        n > subtype_bit(md->subtypes) ? md->subtype[PMG_OWN_BITS - 1 - n] : NULL;
+    const uint8_t *sub = n > subtype_bit(md->subtypes) ? md->subtype[PMG_OWN_BITS - 1 - n] : NULL;
     int service = sub != NULL ? sub[0] : (n - PMG_OWN_SERVICE) / PMG_OWN_KINDS;
     const pmg_mdns_service_t *s = &md->service[service];
     out->name = s->wire;
@@ -225,7 +224,8 @@ uint64_t pmg_mdns_additional(const pmg_mdns_t *md, const pmg_io_iface_t *on, uin
     }
     uint64_t leads = answers; // with the pointers that those from subtypes are alike
     for (int i = 0; i < md->subtypes; i++) {
-        leads |= answers & bit(subtype_bit(i)) ? bit(service_bit(md->subtype[i][0], PMG_OWN_PTR)) : 0;
+        leads |=
+            answers & bit(subtype_bit(i)) ? bit(service_bit(md->subtype[i][0], PMG_OWN_PTR)) : 0;
     }
     for (int i = 0; i < md->services; i++) {
         if (leads & bit(service_bit(i, PMG_OWN_PTR))) {

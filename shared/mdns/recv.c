@@ -259,6 +259,9 @@ static void response(struct mg_connection *c, pmg_mdns_iface_t *i, const pmg_wir
     if (md->state != PMG_MDNS_IDLE) {
         (void)conflicts(c, &i->i, m);
     }
+    if (!pmg_hears(c, MG_EV_MDNS_RESP)) {
+        return;
+    }
     pmg_mdns_index_t *index = pmg_mdns_index(c, m);
     if (index == NULL) {
         return; // without memory it is lost, as a datagram may be

@@ -76,7 +76,9 @@ def test_probes_and_announcements(device, inside):
             )
             assert found == (ANY, n == 0, 2)
     for peer, sender in (("six", "fe80::1"), ("four", "127.0.0.1")):
-        found = inside.eval(f"{{(a.name, a.type) for a in {peer}.heard('{name}.local')[1].answers()}}")
+        found = inside.eval(
+            f"{{(a.name, a.type) for a in {peer}.heard('{name}.local')[1].answers()}}"
+        )
         full, host = f"{name}._x._tcp.local.", f"{name}.local."
         assert found == {
             (host, A), (host, AAAA), ("_x._tcp.local.", PTR), (full, SRV), (full, TXT),

@@ -2,7 +2,20 @@
 """Subtypes of services (RFC 6763, section 7.1): announced, found, and told of."""
 
 import pytest
-from peers.mdns_peer import PTR, RESPONSE, SRV, TXT, A, Peer, ip, question, record, srv, unique, wire
+from peers.mdns_peer import (
+    PTR,
+    RESPONSE,
+    SRV,
+    TXT,
+    A,
+    Peer,
+    ip,
+    question,
+    record,
+    srv,
+    unique,
+    wire,
+)
 from test_mdns import DEVICE, Listener, announced, known_pair
 from zeroconf import ServiceBrowser, Zeroconf
 

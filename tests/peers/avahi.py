@@ -49,9 +49,7 @@ class Avahi:
         self._bus = f"DBUS_SYSTEM_BUS_ADDRESS=unix:path={folder}/bus"
         self._programs: list[subprocess.Popen] = []
         try:
-            self.start(
-                "dbus-daemon", "--nofork", "--nopidfile", f"--config-file={folder}/bus.conf"
-            )
+            self.start("dbus-daemon", "--nofork", "--nopidfile", f"--config-file={folder}/bus.conf")
             self._wait(lambda: (folder / "bus").exists())
             self.start(
                 "/usr/sbin/avahi-daemon", "--no-drop-root", "--no-chroot", "--no-rlimits",

@@ -41,7 +41,8 @@ static int list4(pmg_io_iface_t *out, int max, const struct ifaddrs *all, bool l
 
 #if PMG_MULTICAST6
 static const struct in6_addr *link_local(const struct ifaddrs *p) {
-    const struct in6_addr *ip = &((const struct sockaddr_in6 *)(const void *)p->ifa_addr)->sin6_addr;
+    const struct in6_addr *ip =
+        &((const struct sockaddr_in6 *)(const void *)p->ifa_addr)->sin6_addr;
     return IN6_IS_ADDR_LINKLOCAL(ip) ? ip : NULL;
 }
 

@@ -199,9 +199,8 @@ static void came_by(pmg_io_mgr_t *io, const peer_t *peer, datagram_t *d) {
 #if PMG_MULTICAST6
 static ssize_t send6(struct mg_connection *c, const pmg_io_iface_t *i, const void *buf,
     size_t len) {
-    peer_t s = {.in6 = {.sin6_family = AF_INET6,
-                    .sin6_port = c->rem.port,
-                    .sin6_scope_id = i->index}};
+    peer_t s = {
+        .in6 = {.sin6_family = AF_INET6, .sin6_port = c->rem.port, .sin6_scope_id = i->index}};
     struct in6_pktinfo info = {.ipi6_ifindex = (int)i->index};
     datagram_t d;
     (void)pmg_addr_zone(&c->rem, (uint8_t *)&s.in6.sin6_addr);
