@@ -50,8 +50,9 @@ m.listen("http://0.0.0.0:80", served)
 mdns = m.mdns_listen(heard, "board", [("KIND,_sub1", 80, {"a": "b"})])
 until(lambda: mdns.mdns_name and found, lambda: mdns.mdns_query("KIND"))
 until(lambda: seen, lambda: None)
+name = mdns.mdns_name
 m.close()
-print(repr((mdns.mdns_name, found[0])))
+print(repr((name, found[0])))
 """
 
 
