@@ -568,7 +568,8 @@ void pmg_io_unlock(pmg_mgr_t *m) {
 #if PMG_MULTICAST
 int pmg_io_ifaces(pmg_io_iface_t *out, int max, const struct mg_addr *only) {
     (void)max, (void)only;
-    *out = (pmg_io_iface_t){mg_htonl(0x7f000001), mg_htonl(0xff000000), 1};
+    *out = (pmg_io_iface_t){
+        .ip = mg_htonl(0x7f000001), .mask = mg_htonl(0xff000000), .index = 1};
 #if PMG_MULTICAST6
     out->ip6[0] = 0xfe, out->ip6[1] = 0x80, out->ip6[15] = 1;
 #endif
