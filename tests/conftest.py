@@ -32,7 +32,7 @@ SKIPPED |= {"cpython-poll": SKIPPED["cpython"] + 2, "unix-next": SKIPPED["unix"]
 
 #: What this computer may lack, rather than a target: skips for want of it are not counted there, nor
 #: any whose reason begins so.
-OF_THIS_COMPUTER = {"namespaces", "systemd", "ejabberd"}
+OF_THIS_COMPUTER = {"namespaces", "systemd", "ejabberd", "avahi"}
 THIS_COMPUTER = "Skipped: this computer has no "
 
 #: No test may hang; seconds.

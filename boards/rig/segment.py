@@ -16,6 +16,7 @@ import re
 import socket
 import tempfile
 from collections import deque
+from collections.abc import Iterator
 from pathlib import Path
 
 FIRST, LAST = 15, 99  # of the boards' addresses
@@ -41,16 +42,31 @@ class Segment:
 
     def __init__(self, name: str, wanted: int = FIRST) -> None:
         self.folder = folder_of(name)
-        self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
-        owner = self.folder.stat().st_uid
-        if owner != os.getuid():
-            raise OSError(f"{self.folder} belongs to another user")
         self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
         self.socket.setblocking(False)
         self._held: deque[tuple[str, bytes]] = deque()
-        with open(self.folder / "lock", "w") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
+        with self._locked():
             self.number = self._take_number(wanted)
+
+    @contextlib.contextmanager
+    def _locked(self) -> Iterator[None]:
+        """Nobody else comes or goes meanwhile."""
+        path = self.folder / "lock"
+        while True:
+            try:
+                self.folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+                if self.folder.stat().st_uid != os.getuid():
+                    raise OSError(f"{self.folder} belongs to another user")
+                lock = open(path, "w")  # noqa: SIM115
+            except (FileNotFoundError, FileExistsError):
+                if os.path.lexists(self.folder) and not self.folder.is_dir():
+                    raise
+                continue  # the last one has just left
+            with lock:
+                fcntl.flock(lock, fcntl.LOCK_EX)
+                if os.fstat(lock.fileno()).st_nlink:  # else it was removed while we waited
+                    yield
+                    return
 
     def _take_number(self, wanted: int) -> int:
         for number in (wanted, *range(FIRST, LAST + 1)):
@@ -77,9 +93,10 @@ class Segment:
             return True
 
     def close(self) -> None:
-        self.socket.close()
-        (self.folder / str(self.number)).unlink(missing_ok=True)
-        with contextlib.suppress(OSError):
+        # Its name goes with it: who finds one without a socket takes it.
+        with contextlib.suppress(OSError), self.socket, self._locked():
+            self.socket.close()
+            (self.folder / str(self.number)).unlink(missing_ok=True)
             if os.listdir(self.folder) == ["lock"]:  # the last one
                 (self.folder / "lock").unlink()
                 self.folder.rmdir()

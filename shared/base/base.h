@@ -25,7 +25,10 @@ void pmg_buf_free(struct mg_iobuf *b);
 // addr.c: the interface that an IPv6 address is of, by its number; 0: none. Of a number from 255 on
 // false: this is no link-local address.
 bool pmg_addr_set_zone(struct mg_addr *a, uint32_t zone);
-uint32_t pmg_addr_zone(const struct mg_addr *a, uint8_t ip[16]); // and the address without it
+uint32_t pmg_addr_zone(const struct mg_addr *a, uint8_t ip[16]);     // and the address without it
+static inline bool pmg_addr_is_link_local(const struct mg_addr *a) { // fe80::/10
+    return a->is_ip6 && a->addr.ip[0] == 0xfe && (a->addr.ip[1] & 0xc0) == 0x80;
+}
 
 // machine.c: bytes of memory that there are in all; 0: nobody tells.
 size_t pmg_machine_memory(void);

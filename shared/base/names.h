@@ -56,6 +56,7 @@
 
 // Multicast is there for mDNS alone.
 #define PMG_MULTICAST PMG_HAS_MDNS
+#define PMG_MULTICAST6 (PMG_HAS_MDNS && PMG_CAN_MULTICAST6)
 
 // Rows that a build has only with a switch: PMG_WHEN(PMG_HAS_MQTT, X(a) X(b)).
 #define PMG_WHEN(has, ...) PMG_WHEN_(has, __VA_ARGS__)

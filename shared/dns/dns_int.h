@@ -82,7 +82,7 @@ void pmg_dns_sort(pmg_mgr_t *m, pmg_dns_addrs_t *addrs); // whom to try first (R
 // local.c
 bool pmg_dns_is_local(const char *name); // in lower case: does it end in .local?
 #if PMG_HAS_MDNS
-// Opens c's socket and asks all neighbors for the IPv4 addresses of `name`. 0 or why not.
+// Opens c's socket and asks all neighbors for the addresses of `name`. 0 or why not.
 int pmg_dns_local_ask(struct mg_connection *c, uint16_t id, const char *name);
 // Takes the addresses from what c has received; false: no answer to that. *ttl becomes the least.
 bool pmg_dns_local_parse(struct mg_connection *c, uint16_t id, const char *name, uint32_t *ttl,

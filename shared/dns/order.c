@@ -28,6 +28,9 @@ static int rank(pmg_mgr_t *m, const struct mg_addr *a) {
     if ((ip[0] & 0xfe) == 0xfc) { // local to the site
         return 3;
     }
+    if (pmg_addr_is_link_local(a)) { // of a neighbor, whose servers may listen on 0.0.0.0 alone
+        return 33;
+    }
     return 40;
 }
 

@@ -19,6 +19,8 @@
 #define PMG_WIRE_RECORDS 256
 #endif
 #define PMG_MDNS_PORT 5353
+// All neighbors: 224.0.0.251 or ff02::fb, port 5353.
+void pmg_mdns_group(bool is_ip6, struct mg_addr *out);
 #define PMG_WIRE_NAME 256 // a name on the wire
 #define PMG_WIRE_TEXT 288 // as text; one with very many escaped characters is not shown
 

@@ -86,27 +86,51 @@ void pmg_io_lock(struct pmg_mgr *m);
 void pmg_io_unlock(struct pmg_mgr *m);
 
 #if PMG_MULTICAST
-// Multicast, IPv4. Addresses and masks in network byte order; index 0: not known.
+// Multicast. Addresses and masks in network byte order; index 0: not known.
 typedef struct {
-    uint32_t ip, mask;
+    uint32_t ip, mask; // 0: it has no address of IPv4
     unsigned index;
+#if PMG_MULTICAST6
+    uint8_t ip6[16]; // its link-local address, or zeros
+    bool is_ip6;     // what is sent by it, and joined
+#endif
 } pmg_io_iface_t;
 #ifdef PMG_BOARD
 #define PMG_IFACES 2 // that are looked at
 #else
-#define PMG_IFACES 16
+#define PMG_IFACES 32
 #endif
-// The interfaces that are up and can multicast, or the one that has the address `only`. Their number.
-int pmg_io_ifaces(pmg_io_iface_t *out, int max, uint32_t only);
+// The interfaces that are up and can multicast, or (not NULL) the one that has the address `only`;
+// one that does so by IPv4 and IPv6 stands twice. Their number.
+int pmg_io_ifaces(pmg_io_iface_t *out, int max, const struct mg_addr *only);
+static inline bool pmg_io_iface_is_ip6(const pmg_io_iface_t *i) {
+#if PMG_MULTICAST6
+    return i->is_ip6;
+#else
+    (void)i;
+    return false;
+#endif
+}
 // As pmg_io_listen(), for UDP on a port that others may have, too, unless it is 0.
 int pmg_io_mcast_open(struct mg_connection *c);
-int pmg_io_mcast_join(struct mg_connection *c, uint32_t group, const pmg_io_iface_t *i);
-// Sends to c->rem by this interface.
+// -EADDRINUSE: it is a member already.
+int pmg_io_mcast_join(struct mg_connection *c, const struct mg_addr *group,
+    const pmg_io_iface_t *i);
+// Sends to c->rem, which is of the interface's family, by this interface.
 long pmg_io_mcast_send(struct mg_connection *c, const pmg_io_iface_t *i, const void *buf,
     size_t len);
 long pmg_io_mcast_read(struct mg_connection *c, void *buf, size_t len); // for pmg_io_read()
 // Where the last datagram of multicast came in, on any connection; 0 if that is not known.
 unsigned pmg_io_mcast_iface(struct pmg_mgr *m);
+#if PMG_MULTICAST6
+// Of IPv6: it came from no farther than its own link (RFC 6762, section 11).
+bool pmg_io_mcast_is_near6(struct pmg_mgr *m);
+#else
+static inline bool pmg_io_mcast_is_near6(struct pmg_mgr *m) {
+    (void)m;
+    return false;
+}
+#endif
 #endif
 
 #endif

@@ -1,19 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// Multicast DNS (RFC 6762) and service discovery over it (RFC 6763), IPv4: a connection that answers
+// Multicast DNS (RFC 6762) and service discovery over it (RFC 6763): a connection that answers
 // for the names of this host and tells the program what others ask and say.
 //
 // A name is probed for first (section 8.1), then announced, and given up for another when somebody
 // else has it (section 9). What is asked for by multicast is answered by multicast, at most once a
 // second of each record and interface; what is asked for otherwise (QU, another port than 5353) by
 // unicast, so many times a second and no more. Only what comes from an interface's own network is
-// looked at (section 11). A message that is malformed anywhere is dropped whole.
+// looked at (section 11). A message that is malformed anywhere is dropped whole. Of an interface IPv4
+// and IPv6 are two networks (section 20), on which it has the same to say.
 
 #include "mdns_int.h"
 
 #if PMG_HAS_MDNS
-
-#define GROUP mg_htonl(0xe00000fb) // 224.0.0.251
 
 #define PROBES 3
 #define ANNOUNCEMENTS 2
@@ -31,27 +30,30 @@ void pmg_mdns_send_out(struct mg_connection *c, const pmg_mdns_iface_t *i, const
     if (to != NULL) {
         c->rem = *to;
     } else {
-        memset(&c->rem, 0, sizeof(c->rem));
-        c->rem.addr.ip4 = GROUP;
-        c->rem.port = mg_htons(PMG_MDNS_PORT);
+        pmg_mdns_group(pmg_io_iface_is_ip6(&i->i), &c->rem);
         pmg_mdns_t *md = pmg_mdns_of(c);
-        md->echo[md->echo_next++ % 8] = pmg_mdns_checksum(o->buf, o->len);
+        md->echo[md->echo_next++ % PMG_MDNS_ECHOES] = pmg_mdns_checksum(o->buf, o->len);
     }
     (void)pmg_io_mcast_send(c, &i->i, o->buf, o->len); // one that is lost is asked for again
     c->rem = keep;
 }
 
 static void begin_reply(const pmg_mdns_t *md, pmg_wire_out_t *o, const pmg_mdns_reply_t *r) {
-    pmg_wire_begin(o, (uint8_t *)(size_t)md->out, r->legacy != NULL ? r->id : 0, PMG_MDNS_RESPONSE);
-    if (r->legacy != NULL) {
-        (void)pmg_wire_question(o, r->legacy->name, r->legacy->type, r->legacy->class);
+    const pmg_wire_msg_t *asked = r->legacy;
+    unsigned id = asked != NULL ? (unsigned)(asked->buf[0] << 8 | asked->buf[1]) : 0;
+    pmg_wire_rr_t rr;
+    size_t pos = 12;
+    pmg_wire_begin(o, (uint8_t *)(size_t)md->out, id, PMG_MDNS_RESPONSE);
+    for (unsigned n = asked != NULL ? pmg_wire_count(asked, 0) : 0; n > 0; n--) {
+        pos = pmg_wire_read(asked, pos, true, &rr);
+        (void)pmg_wire_question(o, rr.name, rr.type, rr.class);
     }
 }
 
 static bool put_own(const pmg_mdns_t *md, const pmg_mdns_iface_t *i, pmg_wire_out_t *o, int section,
     int bit, const pmg_mdns_reply_t *r) {
     pmg_mdns_own_t own;
-    pmg_mdns_record(md, bit, i->i.ip, &own);
+    pmg_mdns_record(md, bit, &i->i, &own);
     uint32_t ttl = r->goodbye ? 0 : own.ttl;
     unsigned class = own.class;
     if (r->legacy != NULL) {
@@ -93,7 +95,7 @@ static void send_probe(struct mg_connection *c, const pmg_mdns_iface_t *i) {
     pmg_mdns_t *md = pmg_mdns_of(c);
     pmg_mdns_reply_t r = {0};
     pmg_wire_out_t o;
-    uint64_t all = pmg_mdns_all(md);
+    uint64_t all = pmg_mdns_all(md, &i->i);
     // At first for an answer by unicast, as it should be (section 8.1); then not, since that may have
     // gone to another responder of this host.
     unsigned class = PMG_CLASS_IN | (md->step == 0 ? PMG_CLASS_TOP : 0);
@@ -104,11 +106,11 @@ static void send_probe(struct mg_connection *c, const pmg_mdns_iface_t *i) {
         (void)pmg_wire_question(&o, name, PMG_RR_ANY, class);
         int first =
             service < 0 ? PMG_OWN_A : PMG_OWN_SERVICE + service * PMG_OWN_KINDS + PMG_OWN_SRV;
-        int last = service < 0 ? PMG_OWN_A : first + 1; // SRV and TXT
+        int last = first + 1; // A and AAAA; SRV and TXT
         for (int bit = first; bit <= last; bit++) {
             if (all >> bit & 1) {
                 pmg_mdns_own_t own;
-                pmg_mdns_record(md, bit, i->i.ip, &own);
+                pmg_mdns_record(md, bit, &i->i, &own);
                 (void)pmg_wire_record(&o, 2, own.name, own.type, PMG_CLASS_IN, own.ttl, own.data,
                     own.data_len);
             }
@@ -155,7 +157,6 @@ void pmg_mdns_probe(struct mg_connection *c, uint64_t wait) {
 
 static void step(struct mg_connection *c) {
     pmg_mdns_t *md = pmg_mdns_of(c);
-    pmg_mdns_reply_t all = {.answers = pmg_mdns_all(md)};
     if (md->state == PMG_MDNS_PROBING && md->step == PROBES) { // nobody objected
         md->state = PMG_MDNS_ANNOUNCING;
         md->step = 0;
@@ -165,6 +166,7 @@ static void step(struct mg_connection *c) {
         if (md->state == PMG_MDNS_PROBING) {
             send_probe(c, &md->iface[i]);
         } else {
+            pmg_mdns_reply_t all = {.answers = pmg_mdns_all(md, &md->iface[i].i)};
             pmg_mdns_send(c, &md->iface[i], &all);
             md->iface[i].sent = all.answers;
             md->iface[i].sent_at = pmg_mdns_clock(c);
@@ -185,18 +187,27 @@ static void multicast(struct mg_connection *c, pmg_mdns_iface_t *i) {
         i->sent_at = now;
     }
     pmg_mdns_reply_t r = {.answers = i->mask & ~i->sent};
-    r.additional = pmg_mdns_additional(pmg_mdns_of(c), r.answers) & ~i->sent;
+    r.additional = pmg_mdns_additional(pmg_mdns_of(c), &i->i, r.answers) & ~i->sent;
     pmg_mdns_send(c, i, &r);
     i->sent |= r.answers | r.additional;
     i->mask &= ~r.answers;
     i->due = i->sent_at + SPACING_MS;
 }
 
+static bool same(const pmg_io_iface_t *a, const pmg_io_iface_t *b) {
+#if PMG_MULTICAST6
+    if (a->is_ip6 != b->is_ip6 || memcmp(a->ip6, b->ip6, sizeof(a->ip6)) != 0) {
+        return false;
+    }
+#endif
+    return a->ip == b->ip && a->index == b->index;
+}
+
 // Looks which interfaces there are; true if there is a new one.
 bool pmg_mdns_scan(struct mg_connection *c) {
     pmg_mdns_t *md = pmg_mdns_of(c);
     pmg_io_iface_t now[PMG_IFACES];
-    int n = pmg_io_ifaces(now, PMG_IFACES, md->only), kept = 0;
+    int n = pmg_io_ifaces(now, PMG_IFACES, md->one ? &md->only : NULL), kept = 0;
     bool more = false;
     md->scan = pmg_mdns_clock(c) + SCAN_MS;
     if (n < 0) {
@@ -204,7 +215,7 @@ bool pmg_mdns_scan(struct mg_connection *c) {
     }
     for (int i = 0; i < md->ifaces; i++) { // who has left
         for (int k = 0; k < n; k++) {
-            if (md->iface[i].i.ip == now[k].ip && md->iface[i].i.index == now[k].index) {
+            if (same(&md->iface[i].i, &now[k])) {
                 md->iface[kept++] = md->iface[i];
                 break;
             }
@@ -213,15 +224,16 @@ bool pmg_mdns_scan(struct mg_connection *c) {
     md->ifaces = (uint8_t)kept;
     for (int k = 0; k < n; k++) {
         int i = 0;
-        while (i < kept &&
-               !(md->iface[i].i.ip == now[k].ip && md->iface[i].i.index == now[k].index)) {
+        while (i < kept && !same(&md->iface[i].i, &now[k])) {
             i++;
         }
         if (i < kept || md->ifaces == PMG_IFACES) {
             continue;
         }
         // The system keeps the membership of an interface that went and came: EADDRINUSE is fine.
-        int err = pmg_io_mcast_join(c, GROUP, &now[k]);
+        struct mg_addr group;
+        pmg_mdns_group(pmg_io_iface_is_ip6(&now[k]), &group);
+        int err = pmg_io_mcast_join(c, &group, &now[k]);
         if (err == 0 || err == -EADDRINUSE) {
             pmg_mdns_iface_t *added = &md->iface[md->ifaces++];
             memset(added, 0, sizeof(*added));

@@ -12,7 +12,8 @@
 extern const pmg_protocol_t pmg_mdns;
 
 // What mdns_listen() is given: first the names (buf NULL: none), then each service with its TXT
-// strings (value.buf NULL: the key alone). -EINVAL, -ENOMEM; the draft stays as it was.
+// strings (value.buf NULL: the key alone). A type may have subtypes behind it, with commas between
+// them. -EINVAL, -ENOMEM; then nothing is made of the draft.
 typedef struct {
     struct pmg_mdns *mdns; // NULL: it was taken
 } pmg_mdns_draft_t;

@@ -15,12 +15,16 @@
 
 #ifdef PMG_BOARD
 #define PMG_MDNS_SERVICES 4
+#define PMG_MDNS_SUBTYPES 8  // of all services together
 #define PMG_MDNS_TXT_MAX 256 // of one service
 #define PMG_MDNS_UNICASTS 10 // answers to unicast queries, per second
+#define PMG_MDNS_ECHOES 8
 #else
 #define PMG_MDNS_SERVICES 15
+#define PMG_MDNS_SUBTYPES 40
 #define PMG_MDNS_TXT_MAX 1024
 #define PMG_MDNS_UNICASTS 100
+#define PMG_MDNS_ECHOES 32
 #endif
 
 #define PMG_MDNS_PROBE_MS 250
@@ -39,13 +43,14 @@ typedef struct {
     uint8_t *txt; // on the wire, or NULL
 } pmg_mdns_service_t;
 
-// Own records have a bit each: the host's address and what it has not, then four of each service.
-enum { PMG_OWN_A, PMG_OWN_NSEC, PMG_OWN_SERVICE };
+// Own records have a bit each: the host's addresses and what it has not, then four of each service.
+enum { PMG_OWN_A, PMG_OWN_AAAA, PMG_OWN_NSEC, PMG_OWN_SERVICE };
 enum { PMG_OWN_PTR, PMG_OWN_SRV, PMG_OWN_TXT, PMG_OWN_ENUM, PMG_OWN_KINDS };
+// And one of each subtype, the last bits.
+#define PMG_OWN_BITS 64
 
 typedef struct {
     pmg_io_iface_t i;
-    bool joined;
     uint64_t mask, due;     // to be multicast, and when
     uint64_t sent, sent_at; // what was, in the second that began then
     uint32_t asked_by;      // who alone asked for `mask`, or 0
@@ -59,10 +64,12 @@ typedef struct pmg_mdns {
     uint64_t due;    // next step
     uint64_t scan;   // when the interfaces are looked at again
     uint64_t tokens_at;
-    unsigned tokens;  // unicast answers that may be sent now
-    uint32_t echo[8]; // checksums of multicasts of ours, which the system gives back to us, or 0
+    unsigned tokens; // unicast answers that may be sent now
+    uint32_t echo
+        [PMG_MDNS_ECHOES]; // checksums of multicasts of ours, which the system gives back to us, or 0
     uint8_t echo_next;
-    uint32_t only;  // the interface that the program chose, or 0
+    bool one; // the program chose an interface, by this address
+    struct mg_addr only;
     char label[64]; // of the host, as the program gave it; empty: none
     uint8_t host[PMG_WIRE_NAME / 2];
     char text[3][PMG_WIRE_TEXT]; // names of the record that is delivered
@@ -70,6 +77,8 @@ typedef struct pmg_mdns {
     uint8_t out[PMG_WIRE_OUT];
     pmg_mdns_iface_t iface[PMG_IFACES];
     pmg_mdns_service_t service[PMG_MDNS_SERVICES];
+    uint8_t subtypes; // their number; of each the number of its service, then its name on the wire
+    uint8_t *subtype[PMG_MDNS_SUBTYPES];
 } pmg_mdns_t;
 
 typedef struct {
@@ -80,17 +89,19 @@ typedef struct {
     uint8_t buf[PMG_WIRE_NAME]; // what `data` may point to
 } pmg_mdns_own_t;
 
-uint64_t pmg_mdns_all(const pmg_mdns_t *md);
-// Makes the record of a bit. `ip` is the address on the interface that it is for.
-void pmg_mdns_record(const pmg_mdns_t *md, int bit, uint32_t ip, pmg_mdns_own_t *out);
+// All that there is to say on an interface, which decides what addresses the host has.
+uint64_t pmg_mdns_all(const pmg_mdns_t *md, const pmg_io_iface_t *i);
+// Makes the record of a bit for an interface.
+void pmg_mdns_record(const pmg_mdns_t *md, int bit, const pmg_io_iface_t *i, pmg_mdns_own_t *out);
 // Own records that answer a question; *shared: others may have answers to it, too.
-uint64_t pmg_mdns_match(const pmg_mdns_t *md, const uint8_t *name, unsigned type, bool *shared);
+uint64_t pmg_mdns_match(const pmg_mdns_t *md, const pmg_io_iface_t *i, const uint8_t *name,
+    unsigned type, bool *shared);
 // What should come along with these answers.
-uint64_t pmg_mdns_additional(const pmg_mdns_t *md, uint64_t answers);
+uint64_t pmg_mdns_additional(const pmg_mdns_t *md, const pmg_io_iface_t *i, uint64_t answers);
 // Whether a record of another host has a name that must be ours alone, and says something else.
 // 0: no; > 0: yes, and what it says comes after ours in order; < 0: before. *service: which, or -1.
-int pmg_mdns_contradicts(const pmg_mdns_t *md, const pmg_wire_msg_t *m, const pmg_wire_rr_t *rr,
-    uint32_t ip, int *service);
+int pmg_mdns_contradicts(const pmg_mdns_t *md, const pmg_io_iface_t *i, const pmg_wire_msg_t *m,
+    const pmg_wire_rr_t *rr, int *service);
 void pmg_mdns_rename(pmg_mdns_t *md, int service); // -1: the host
 void pmg_mdns_names(pmg_mdns_t *md);               // makes the wire forms
 
@@ -119,9 +130,7 @@ typedef struct {
     uint64_t answers, additional;
     const struct mg_addr *to; // NULL: all
     bool goodbye;
-    // Of a query from another port, its first question is repeated.
-    const pmg_wire_rr_t *legacy;
-    unsigned id;
+    const pmg_wire_msg_t *legacy; // a query from another port: what it asked is repeated
 } pmg_mdns_reply_t;
 enum { PMG_MDNS_QUERY = 0, PMG_MDNS_RESPONSE = 0x8400 }; // flags of a message
 // Sends a message by one interface; `to` NULL: to all.

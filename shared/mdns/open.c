@@ -17,6 +17,42 @@ static bool is_label(struct mg_str s) {
     return s.len >= 1 && s.len <= 63 && pmg_utf8_valid(s.buf, s.len);
 }
 
+#if PMG_MULTICAST6
+#define OR_IP6 "or link-local IPv6 "
+
+// Takes "%eth0" off; 0: there is none, -ENODEV: no such interface.
+static int take_zone(struct mg_str *text) {
+    const char *at = text->len > 0 ? memchr(text->buf, '%', text->len) : NULL;
+    char name[32];
+    if (at == NULL) {
+        return 0;
+    }
+    size_t before = (size_t)(at - text->buf), n = text->len - before - 1;
+    if (n == 0 || n >= sizeof(name)) {
+        return -ENODEV;
+    }
+    memcpy(name, at + 1, n);
+    name[n] = '\0';
+    text->len = before;
+    return pmg_io_zone(name);
+}
+
+static bool is_iface(struct mg_str text, struct mg_addr *a) {
+    int zone = take_zone(&text);
+    if (zone < 0 || !mg_aton(text, a)) {
+        return false;
+    }
+    return a->is_ip6 ? pmg_addr_is_link_local(a) && pmg_addr_set_zone(a, (uint32_t)zone)
+                     : zone == 0 && a->addr.ip4 != 0;
+}
+#else
+#define OR_IP6 ""
+
+static bool is_iface(struct mg_str text, struct mg_addr *a) {
+    return mg_aton(text, a) && !a->is_ip6 && a->addr.ip4 != 0;
+}
+#endif
+
 int pmg_mdns_draft(pmg_mgr_t *m, struct mg_str name, struct mg_str iface, pmg_mdns_draft_t *out) {
     out->mdns = NULL;
     struct mg_addr a = {0};
@@ -28,15 +64,17 @@ int pmg_mdns_draft(pmg_mgr_t *m, struct mg_str name, struct mg_str iface, pmg_md
     if (name.buf != NULL && (!is_label(label) || memchr(label.buf, '.', label.len) != NULL)) {
         return pmg_fail(m, -EINVAL, "a host name has 1 to 63 bytes and no dot, .local apart");
     }
-    if (iface.buf != NULL && (!mg_aton(iface, &a) || a.is_ip6)) {
-        return pmg_fail(m, -EINVAL, "interface is the IPv4 address of one, such as 192.168.1.7");
+    if (iface.buf != NULL && !is_iface(iface, &a)) {
+        return pmg_fail(m, -EINVAL,
+            "interface is the IPv4 " OR_IP6 "address of one, such as 192.168.1.7");
     }
     pmg_mdns_t *md = pmg_alloc(sizeof(*md));
     if (md == NULL) {
         return pmg_fail(m, -ENOMEM, "no memory for mDNS");
     }
     memset(md, 0, sizeof(*md));
-    md->only = a.addr.ip4;
+    md->one = iface.buf != NULL;
+    md->only = a;
     if (name.buf != NULL) {
         memcpy(md->label, label.buf, label.len);
     }
@@ -53,15 +91,57 @@ static bool is_type(const uint8_t *wire) {
            pmg_wire_len(proto) == 1 + 4 + 7;
 }
 
+// Of the service that was added last (RFC 6763, section 7.1).
+static int add_subtype(pmg_mgr_t *m, pmg_mdns_t *md, struct mg_str label) {
+    static const uint8_t sub[] = "\x04_sub";
+    const pmg_mdns_service_t *s = &md->service[md->services - 1];
+    if (!is_label(label) || memchr(label.buf, '.', label.len) != NULL) {
+        return pmg_fail(m, -EINVAL, "a subtype has 1 to 63 bytes of text and no dot");
+    }
+    if (md->subtypes == PMG_MDNS_SUBTYPES ||
+        PMG_OWN_SERVICE + md->services * PMG_OWN_KINDS + md->subtypes == PMG_OWN_BITS) {
+        return pmg_fail(m, -EINVAL, "too many subtypes: %d is the most with these services",
+            md->subtypes);
+    }
+    size_t type = pmg_wire_len(s->type);
+    uint8_t *name = pmg_alloc(1 + 1 + label.len + sizeof(sub) - 1 + type), *p = name;
+    if (name == NULL) {
+        return pmg_fail(m, -ENOMEM, "no memory for mDNS");
+    }
+    *p++ = (uint8_t)(md->services - 1);
+    *p++ = (uint8_t)label.len;
+    memcpy(p, label.buf, label.len);
+    memcpy(p + label.len, sub, sizeof(sub) - 1);
+    memcpy(p + label.len + sizeof(sub) - 1, s->type, type);
+    md->subtype[md->subtypes++] = name;
+    return 0;
+}
+
+// "_http._tcp,_printer,_color": the first one is the type.
+static struct mg_str next_word(struct mg_str *rest) {
+    struct mg_str word = *rest;
+    const char *comma = rest->len > 0 ? memchr(rest->buf, ',', rest->len) : NULL;
+    if (comma != NULL) {
+        word.len = (size_t)(comma - rest->buf);
+    }
+    size_t taken = word.len + (comma != NULL);
+    *rest = mg_str_n(comma != NULL ? rest->buf + taken : NULL, rest->len - taken);
+    return word;
+}
+
 int pmg_mdns_draft_service(pmg_mgr_t *m, pmg_mdns_draft_t *d, struct mg_str type, long port,
     struct mg_str instance) {
     pmg_mdns_t *md = d->mdns;
     uint8_t wire[PMG_WIRE_NAME];
+    struct mg_str subtypes = type;
+    type = next_word(&subtypes);
     if (md->label[0] == '\0') {
         return pmg_fail(m, -EINVAL, "services are at a host: give mdns_listen() a name");
     }
-    if (md->services == PMG_MDNS_SERVICES) {
-        return pmg_fail(m, -EINVAL, "at most %d services", PMG_MDNS_SERVICES);
+    if (md->services == PMG_MDNS_SERVICES ||
+        PMG_OWN_SERVICE + (md->services + 1) * PMG_OWN_KINDS + md->subtypes > PMG_OWN_BITS) {
+        return pmg_fail(m, -EINVAL, "too many services: %d is the most%s", md->services,
+            md->subtypes > 0 ? " with these subtypes" : "");
     }
     if (pmg_wire_from_text(type, wire) < 0 || !is_type(wire)) {
         return pmg_fail(m, -EINVAL, "%.*s is no type of a service, such as _http._tcp",
@@ -79,7 +159,12 @@ int pmg_mdns_draft_service(pmg_mgr_t *m, pmg_mdns_draft_t *d, struct mg_str type
     if (instance.buf != NULL) {
         memcpy(s->label, instance.buf, instance.len);
     }
-    return 0;
+    int err = 0;
+    while (err == 0 && subtypes.buf != NULL) {
+        struct mg_str label = next_word(&subtypes);
+        err = add_subtype(m, md, label);
+    }
+    return err;
 }
 
 int pmg_mdns_draft_txt(pmg_mgr_t *m, pmg_mdns_draft_t *d, struct mg_str key, struct mg_str value) {
@@ -143,6 +228,9 @@ void pmg_mdns_draft_free(pmg_mdns_draft_t *d) {
     for (int i = 0; md != NULL && i < md->services; i++) {
         pmg_free(md->service[i].txt);
     }
+    for (int i = 0; md != NULL && i < md->subtypes; i++) {
+        pmg_free(md->subtype[i]);
+    }
     pmg_free(md);
     d->mdns = NULL;
 }
@@ -164,7 +252,7 @@ static int listens(struct mg_connection *c, const pmg_opening_t *o) {
         return err;
     }
     (void)pmg_mdns_scan(c);
-    if (md->only != 0 && md->ifaces == 0) {
+    if (md->one && md->ifaces == 0) {
         return -EADDRNOTAVAIL;
     }
     if (md->label[0] != '\0') {
@@ -217,8 +305,8 @@ static void end(struct mg_connection *c) {
         return;
     }
     if (md->name[0] != '\0' && !pmg_m(c)->silent && c->fd != (void *)(size_t)-1) {
-        pmg_mdns_reply_t bye = {.answers = pmg_mdns_all(md), .goodbye = true};
         for (int i = 0; i < md->ifaces; i++) {
+            pmg_mdns_reply_t bye = {.answers = pmg_mdns_all(md, &md->iface[i].i), .goodbye = true};
             pmg_mdns_send(c, &md->iface[i], &bye);
         }
     }

@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What this host announces by multicast DNS: its address under a name, and services (RFC 6763). Of
+// What this host announces by multicast DNS: its addresses under a name, and services (RFC 6763). Of
 // each service: a pointer from its type to the instance (shared with others of the type), where the
-// instance is (SRV), what else is to know (TXT), and a pointer from the list of all types.
+// instance is (SRV), what else is to know (TXT), a pointer from the list of all types, and one from each
+// of its subtypes to the instance.
 
 #include "mdns_int.h"
 
@@ -17,6 +18,10 @@ static const uint8_t no_txt[] = {0}; // a TXT record has one string at least
 
 static int service_bit(int service, int kind) {
     return PMG_OWN_SERVICE + service * PMG_OWN_KINDS + kind;
+}
+
+static int subtype_bit(int subtype) {
+    return PMG_OWN_BITS - 1 - subtype;
 }
 
 static uint64_t bit(int n) {
@@ -80,8 +85,17 @@ static bool first_of_type(const pmg_mdns_t *md, int service) {
     return true;
 }
 
-uint64_t pmg_mdns_all(const pmg_mdns_t *md) {
-    uint64_t all = md->label[0] != '\0' ? bit(PMG_OWN_A) : 0;
+// The bits of its addresses on an interface; none: it has no name.
+static uint64_t addresses(const pmg_mdns_t *md, const pmg_io_iface_t *i) {
+    uint64_t found = i->ip != 0 ? bit(PMG_OWN_A) : 0;
+#if PMG_MULTICAST6
+    found |= i->ip6[0] != 0 ? bit(PMG_OWN_AAAA) : 0;
+#endif
+    return md->label[0] != '\0' ? found : 0;
+}
+
+uint64_t pmg_mdns_all(const pmg_mdns_t *md, const pmg_io_iface_t *on) {
+    uint64_t all = addresses(md, on);
     for (int i = 0; i < md->services; i++) {
         all |= bit(service_bit(i, PMG_OWN_PTR)) | bit(service_bit(i, PMG_OWN_SRV)) |
                bit(service_bit(i, PMG_OWN_TXT));
@@ -89,10 +103,25 @@ uint64_t pmg_mdns_all(const pmg_mdns_t *md) {
             all |= bit(service_bit(i, PMG_OWN_ENUM));
         }
     }
+    for (int i = 0; i < md->subtypes; i++) {
+        all |= bit(subtype_bit(i));
+    }
     return all;
 }
 
-void pmg_mdns_record(const pmg_mdns_t *md, int n, uint32_t ip, pmg_mdns_own_t *out) {
+// The host has these addresses and nothing else (section 6.1).
+static size_t put_nsec(uint8_t *p, const uint8_t *host, uint64_t has) {
+    bool has6 = (has & bit(PMG_OWN_AAAA)) != 0;
+    size_t len = pmg_wire_len(host);
+    memcpy(p, host, len);
+    memset(p + len, 0, 6);
+    p[len + 1] = has6 ? 4 : 1; // bytes of a map of types
+    p[len + 2] = has & bit(PMG_OWN_A) ? 0x80 >> MG_DNS_RTYPE_A : 0;
+    p[len + 5] = has6 ? 0x80 >> MG_DNS_RTYPE_AAAA % 8 : 0;
+    return len + 2 + p[len + 1];
+}
+
+void pmg_mdns_record(const pmg_mdns_t *md, int n, const pmg_io_iface_t *on, pmg_mdns_own_t *out) {
     out->class = PMG_CLASS_IN | PMG_CLASS_TOP;
     out->ttl = TTL_HOST;
     out->name = md->host;
@@ -100,21 +129,27 @@ void pmg_mdns_record(const pmg_mdns_t *md, int n, uint32_t ip, pmg_mdns_own_t *o
     if (n == PMG_OWN_A) {
         out->type = MG_DNS_RTYPE_A;
         out->data_len = 4;
-        memcpy(out->buf, &ip, 4);
+        memcpy(out->buf, &on->ip, 4);
         return;
     }
-    if (n == PMG_OWN_NSEC) { // the host has an address of IPv4 and nothing else (section 6.1)
-        static const uint8_t only_a[] = {0, 1, 0x40};
-        size_t len = pmg_wire_len(md->host);
+#if PMG_MULTICAST6
+    if (n == PMG_OWN_AAAA) {
+        out->type = MG_DNS_RTYPE_AAAA;
+        out->data_len = 16;
+        memcpy(out->buf, on->ip6, 16);
+        return;
+    }
+#endif
+    if (n == PMG_OWN_NSEC) {
         out->type = PMG_RR_NSEC;
-        memcpy(out->buf, md->host, len);
-        memcpy(out->buf + len, only_a, sizeof(only_a));
-        out->data_len = len + sizeof(only_a);
+        out->data_len = put_nsec(out->buf, md->host, addresses(md, on));
         return;
     }
-    const pmg_mdns_service_t *s = &md->service[(n - PMG_OWN_SERVICE) / PMG_OWN_KINDS];
+    const uint8_t *sub = n > subtype_bit(md->subtypes) ? md->subtype[PMG_OWN_BITS - 1 - n] : NULL;
+    int service = sub != NULL ? sub[0] : (n - PMG_OWN_SERVICE) / PMG_OWN_KINDS;
+    const pmg_mdns_service_t *s = &md->service[service];
     out->name = s->wire;
-    switch ((n - PMG_OWN_SERVICE) % PMG_OWN_KINDS) {
+    switch (sub != NULL ? PMG_OWN_PTR : (n - PMG_OWN_SERVICE) % PMG_OWN_KINDS) {
         case PMG_OWN_SRV:
             out->type = MG_DNS_RTYPE_SRV;
             memset(out->buf, 0, 4); // priority and weight
@@ -130,7 +165,7 @@ void pmg_mdns_record(const pmg_mdns_t *md, int n, uint32_t ip, pmg_mdns_own_t *o
             out->data_len = s->txt_len > 0 ? s->txt_len : sizeof(no_txt);
             return;
         case PMG_OWN_PTR:
-            out->name = s->type;
+            out->name = sub != NULL ? sub + 1 : s->type;
             out->data = s->wire;
             break;
         default:
@@ -147,11 +182,16 @@ void pmg_mdns_record(const pmg_mdns_t *md, int n, uint32_t ip, pmg_mdns_own_t *o
 // ---------------------------------------------------------------------------------------------
 // Questions
 
-uint64_t pmg_mdns_match(const pmg_mdns_t *md, const uint8_t *name, unsigned type, bool *shared) {
+uint64_t pmg_mdns_match(const pmg_mdns_t *md, const pmg_io_iface_t *on, const uint8_t *name,
+    unsigned type, bool *shared) {
     uint64_t found = 0;
     bool any = type == PMG_RR_ANY, ptr = any || type == MG_DNS_RTYPE_PTR;
     if (md->label[0] != '\0' && pmg_wire_equal(md->host, name)) {
-        found |= bit(any || type == MG_DNS_RTYPE_A ? PMG_OWN_A : PMG_OWN_NSEC);
+        uint64_t wanted = any                         ? addresses(md, on)
+                          : type == MG_DNS_RTYPE_A    ? addresses(md, on) & bit(PMG_OWN_A)
+                          : type == MG_DNS_RTYPE_AAAA ? addresses(md, on) & bit(PMG_OWN_AAAA)
+                                                      : 0;
+        found |= wanted != 0 ? wanted : bit(PMG_OWN_NSEC);
     }
     for (int i = 0; i < md->services; i++) {
         const pmg_mdns_service_t *s = &md->service[i];
@@ -168,17 +208,30 @@ uint64_t pmg_mdns_match(const pmg_mdns_t *md, const uint8_t *name, unsigned type
             found |= any || type == MG_DNS_RTYPE_TXT ? bit(service_bit(i, PMG_OWN_TXT)) : 0;
         }
     }
+    for (int i = 0; ptr && i < md->subtypes; i++) {
+        if (pmg_wire_equal(md->subtype[i] + 1, name)) {
+            found |= bit(subtype_bit(i));
+            *shared = true;
+        }
+    }
     return found;
 }
 
-uint64_t pmg_mdns_additional(const pmg_mdns_t *md, uint64_t answers) {
-    uint64_t more = 0;
+uint64_t pmg_mdns_additional(const pmg_mdns_t *md, const pmg_io_iface_t *on, uint64_t answers) {
+    uint64_t more = 0, host = addresses(md, on);
+    if (answers & host) { // those of the other kind, or that there are none (section 6.2)
+        more = host | ((host & (host - 1)) == 0 ? bit(PMG_OWN_NSEC) : 0);
+    }
+    uint64_t leads = answers; // with the pointers that those from subtypes are alike
+    for (int i = 0; i < md->subtypes; i++) {
+        leads |=
+            answers & bit(subtype_bit(i)) ? bit(service_bit(md->subtype[i][0], PMG_OWN_PTR)) : 0;
+    }
     for (int i = 0; i < md->services; i++) {
-        if (answers & bit(service_bit(i, PMG_OWN_PTR))) {
-            more |= bit(service_bit(i, PMG_OWN_SRV)) | bit(service_bit(i, PMG_OWN_TXT)) |
-                    bit(PMG_OWN_A);
+        if (leads & bit(service_bit(i, PMG_OWN_PTR))) {
+            more |= bit(service_bit(i, PMG_OWN_SRV)) | bit(service_bit(i, PMG_OWN_TXT)) | host;
         } else if (answers & bit(service_bit(i, PMG_OWN_SRV))) {
-            more |= bit(PMG_OWN_A);
+            more |= host;
         }
     }
     return more & ~answers;
@@ -208,20 +261,40 @@ static int compare(const pmg_mdns_own_t *own, const pmg_wire_msg_t *m, const pmg
     return order < 0 ? -1 : order > 0;
 }
 
-int pmg_mdns_contradicts(const pmg_mdns_t *md, const pmg_wire_msg_t *m, const pmg_wire_rr_t *rr,
-    uint32_t ip, int *service) {
+// Is it an address of this host, perhaps on another interface?
+static bool is_ours(const pmg_mdns_t *md, unsigned type, const uint8_t *ip) {
+    for (int i = 0; i < md->ifaces; i++) {
+        const pmg_io_iface_t *mine = &md->iface[i].i;
+        if (type == MG_DNS_RTYPE_A && memcmp(&mine->ip, ip, 4) == 0) {
+            return true;
+        }
+#if PMG_MULTICAST6
+        if (type == MG_DNS_RTYPE_AAAA && memcmp(mine->ip6, ip, 16) == 0) {
+            return true;
+        }
+#endif
+    }
+    return false;
+}
+
+int pmg_mdns_contradicts(const pmg_mdns_t *md, const pmg_io_iface_t *on, const pmg_wire_msg_t *m,
+    const pmg_wire_rr_t *rr, int *service) {
+    bool is_ip6 = PMG_MULTICAST6 && rr->type == MG_DNS_RTYPE_AAAA;
     pmg_mdns_own_t own;
     *service = -1;
     if (rr->class != PMG_CLASS_IN) {
         return 0;
     }
-    if (rr->type == MG_DNS_RTYPE_A && md->label[0] != '\0' && pmg_wire_equal(md->host, rr->name)) {
-        for (int i = 0; i < md->ifaces; i++) {
-            if (memcmp(&md->iface[i].i.ip, m->buf + rr->data, 4) == 0) {
-                return 0; // our own, on another interface perhaps
-            }
+    if ((rr->type == MG_DNS_RTYPE_A || is_ip6) && md->label[0] != '\0' &&
+        pmg_wire_equal(md->host, rr->name)) {
+        int n = is_ip6 ? PMG_OWN_AAAA : PMG_OWN_A;
+        if (is_ours(md, rr->type, m->buf + rr->data)) {
+            return 0;
         }
-        pmg_mdns_record(md, PMG_OWN_A, ip, &own);
+        if (!(addresses(md, on) & bit(n))) { // we have the other kind, and A comes ahead of AAAA
+            return is_ip6 ? 1 : -1;
+        }
+        pmg_mdns_record(md, n, on, &own);
         return compare(&own, m, rr);
     }
     for (int i = 0; i < md->services; i++) {
@@ -229,7 +302,7 @@ int pmg_mdns_contradicts(const pmg_mdns_t *md, const pmg_wire_msg_t *m, const pm
         if ((srv || rr->type == MG_DNS_RTYPE_TXT) &&
             pmg_wire_equal(md->service[i].wire, rr->name)) {
             *service = i;
-            pmg_mdns_record(md, service_bit(i, srv ? PMG_OWN_SRV : PMG_OWN_TXT), ip, &own);
+            pmg_mdns_record(md, service_bit(i, srv ? PMG_OWN_SRV : PMG_OWN_TXT), on, &own);
             return compare(&own, m, rr);
         }
     }

@@ -17,6 +17,12 @@ enum { TRUNCATED = 0x02, IS_RESPONSE = 0x80 }; // in the third byte of a message
 // ---------------------------------------------------------------------------------------------
 // Questions of others
 
+static uint32_t asker(const struct mg_addr *from) {
+    uint32_t n;
+    memcpy(&n, from->addr.ip + (from->is_ip6 ? 12 : 0), sizeof(n));
+    return n;
+}
+
 static void queue(struct mg_connection *c, pmg_mdns_iface_t *i, uint64_t answers, unsigned wait,
     uint32_t from) {
     uint64_t due = pmg_mdns_clock(c) + wait;
@@ -43,8 +49,9 @@ static bool may_unicast(struct mg_connection *c) {
 }
 
 // Own records that the asker has already, fresh enough (section 7.1).
-static uint64_t known_answers(const pmg_mdns_t *md, const pmg_wire_msg_t *m, uint32_t ip) {
-    uint64_t known = 0, all = pmg_mdns_all(md) | 1u << PMG_OWN_NSEC;
+static uint64_t known_answers(const pmg_mdns_t *md, const pmg_io_iface_t *on,
+    const pmg_wire_msg_t *m) {
+    uint64_t known = 0, all = pmg_mdns_all(md, on) | 1u << PMG_OWN_NSEC;
     size_t pos = pmg_wire_section(m, 1);
     pmg_wire_rr_t rr;
     uint8_t name[6 + PMG_WIRE_NAME];
@@ -64,7 +71,7 @@ static uint64_t known_answers(const pmg_mdns_t *md, const pmg_wire_msg_t *m, uin
             if (!(all >> bit & 1)) {
                 continue;
             }
-            pmg_mdns_record(md, bit, ip, &own);
+            pmg_mdns_record(md, bit, on, &own);
             if (own.type == rr.type && own.data_len == len && rr.ttl >= own.ttl / 2 &&
                 pmg_wire_equal(own.name, rr.name) && memcmp(own.data, data, skip) == 0 &&
                 (named ? pmg_wire_equal(own.data + skip, data + skip)
@@ -78,17 +85,24 @@ static uint64_t known_answers(const pmg_mdns_t *md, const pmg_wire_msg_t *m, uin
 
 // Another host probes for a name that we probe for: the one whose records come later in order wins
 // (section 8.2).
-static void simultaneous_probe(struct mg_connection *c, const pmg_wire_msg_t *m, uint32_t ip) {
-    pmg_mdns_t *md = pmg_mdns_of(c);
+static void simultaneous_probe(struct mg_connection *c, const pmg_io_iface_t *on,
+    const pmg_wire_msg_t *m) {
     size_t pos = pmg_wire_section(m, 2);
     pmg_wire_rr_t rr;
-    int service;
+    int service, host_type = INT_MAX, host = 0;
+    bool lost = false;
     for (unsigned n = pmg_wire_count(m, 2); n > 0; n--) {
         pos = pmg_wire_read(m, pos, false, &rr);
-        if (pmg_mdns_contradicts(md, m, &rr, ip, &service) > 0) {
-            pmg_mdns_probe(c, LOST_WAIT_MS); // it may be our own of a moment ago: ask again
-            return;
+        int order = pmg_mdns_contradicts(pmg_mdns_of(c), on, m, &rr, &service);
+        if (order != 0 && service >= 0) {
+            lost |= order > 0;
+        } else if (order != 0 && (int)rr.type < host_type) { // of several types the lowest decides
+            host_type = (int)rr.type;
+            host = order;
         }
+    }
+    if (lost || host > 0) {
+        pmg_mdns_probe(c, LOST_WAIT_MS); // it may be our own of a moment ago: ask again
     }
 }
 
@@ -112,36 +126,32 @@ static void query(struct mg_connection *c, pmg_mdns_iface_t *i, const pmg_wire_m
     bool legacy = from.port != mg_htons(PMG_MDNS_PORT), shared = false, ready = md->name[0] != '\0';
     bool truncated = (m->buf[2] & TRUNCATED) != 0;
     uint64_t multi = 0, uni = 0;
-    pmg_wire_rr_t rr, first = {.type = 0};
+    pmg_wire_rr_t rr;
     size_t pos = 12;
     if (md->state == PMG_MDNS_PROBING && pmg_wire_count(m, 2) > 0) {
-        simultaneous_probe(c, m, i->i.ip);
+        simultaneous_probe(c, &i->i, m);
     }
     for (unsigned n = 0; n < pmg_wire_count(m, 0); n++) {
         pos = pmg_wire_read(m, pos, true, &rr);
         bool in = rr.class == PMG_CLASS_IN || rr.class == 255;
-        uint64_t found = ready && in ? pmg_mdns_match(md, rr.name, rr.type, &shared) : 0;
+        uint64_t found = ready && in ? pmg_mdns_match(md, &i->i, rr.name, rr.type, &shared) : 0;
         *(rr.top || legacy ? &uni : &multi) |= found;
-        if (n == 0) {
-            first = rr;
-        }
         tell_question(c, &rr, found != 0);
     }
     if (c->is_closing || md->state == PMG_MDNS_PROBING || !ready) {
         return;
     }
-    uint64_t known = known_answers(md, m, i->i.ip);
-    if (pmg_wire_count(m, 0) == 0 && i->asked_by == from.addr.ip4) {
+    uint64_t known = known_answers(md, &i->i, m);
+    if (pmg_wire_count(m, 0) == 0 && i->asked_by == asker(&from)) {
         i->mask &= ~known; // more of what a truncated query began
     }
-    uni &= ~known & ~(legacy ? (uint64_t)1 << PMG_OWN_NSEC : 0);
+    known |= legacy ? (uint64_t)1 << PMG_OWN_NSEC : 0; // not for plain resolvers
+    uni &= ~known;
     if (uni != 0 && !may_unicast(c)) {
         multi |= legacy ? 0 : uni;
     } else if (uni != 0) {
-        pmg_mdns_reply_t r = {
-            .answers = uni, .to = &from, .id = (unsigned)(m->buf[0] << 8 | m->buf[1])};
-        r.additional = pmg_mdns_additional(md, uni) & ~known;
-        r.legacy = legacy ? &first : NULL;
+        pmg_mdns_reply_t r = {.answers = uni, .to = &from, .legacy = legacy ? m : NULL};
+        r.additional = pmg_mdns_additional(md, &i->i, uni) & ~known;
         pmg_mdns_send(c, i, &r);
     }
     multi &= ~known;
@@ -149,7 +159,7 @@ static void query(struct mg_connection *c, pmg_mdns_iface_t *i, const pmg_wire_m
         unsigned wait = truncated ? MORE_KNOWN_MS + pmg_mdns_random(c, 100)
                         : shared  ? 20 + pmg_mdns_random(c, 100)
                                   : 0;
-        queue(c, i, multi, wait, from.addr.ip4);
+        queue(c, i, multi, wait, asker(&from));
     }
 }
 
@@ -167,14 +177,14 @@ static void conflict(struct mg_connection *c, int service) {
 }
 
 // True: some name is taken, and the search for another has begun.
-static bool conflicts(struct mg_connection *c, const pmg_wire_msg_t *m, uint32_t ip) {
+static bool conflicts(struct mg_connection *c, const pmg_io_iface_t *on, const pmg_wire_msg_t *m) {
     pmg_wire_rr_t rr;
     size_t pos = pmg_wire_section(m, 1);
     for (int section = 1; section < 4; section++) {
         for (unsigned n = pmg_wire_count(m, section); n > 0; n--) {
             int service;
             pos = pmg_wire_read(m, pos, false, &rr);
-            if (rr.ttl > 0 && pmg_mdns_contradicts(pmg_mdns_of(c), m, &rr, ip, &service) != 0) {
+            if (rr.ttl > 0 && pmg_mdns_contradicts(pmg_mdns_of(c), on, m, &rr, &service) != 0) {
                 conflict(c, service);
                 return true;
             }
@@ -247,7 +257,10 @@ static void response(struct mg_connection *c, pmg_mdns_iface_t *i, const pmg_wir
     pmg_mdns_t *md = pmg_mdns_of(c);
     pmg_mdns_resp_t resp;
     if (md->state != PMG_MDNS_IDLE) {
-        (void)conflicts(c, m, i->i.ip);
+        (void)conflicts(c, &i->i, m);
+    }
+    if (!pmg_hears(c, MG_EV_MDNS_RESP)) {
+        return;
     }
     pmg_mdns_index_t *index = pmg_mdns_index(c, m);
     if (index == NULL) {
@@ -273,22 +286,35 @@ static pmg_mdns_iface_t *came_by(struct mg_connection *c) {
     for (int i = 0; i < md->ifaces; i++) {
         const pmg_io_iface_t *p = &md->iface[i].i;
         if ((index == 0 || p->index == 0 || index == p->index) &&
-            ((c->rem.addr.ip4 ^ p->ip) & p->mask) == 0) {
+            pmg_io_iface_is_ip6(p) == c->rem.is_ip6 &&
+            (c->rem.is_ip6 ? pmg_io_mcast_is_near6(pmg_m(c))
+                           : ((c->rem.addr.ip4 ^ p->ip) & p->mask) == 0)) {
             return &md->iface[i];
         }
     }
     return NULL;
 }
 
+static bool is_from(const struct mg_addr *from, const pmg_io_iface_t *i) {
+#if PMG_MULTICAST6
+    if (from->is_ip6) {
+        uint8_t ip[16];
+        (void)pmg_addr_zone(from, ip);
+        return memcmp(ip, i->ip6, sizeof(ip)) == 0;
+    }
+#endif
+    return from->addr.ip4 == i->ip;
+}
+
 // What we multicast comes back once. It may be another program of this host that says the same:
 // then one of the two is heard, which is enough.
 static bool is_echo(struct mg_connection *c, const pmg_mdns_iface_t *i, const pmg_wire_msg_t *m) {
     pmg_mdns_t *md = pmg_mdns_of(c);
-    if (c->rem.addr.ip4 != i->i.ip || c->rem.port != mg_htons(PMG_MDNS_PORT)) {
+    if (!is_from(&c->rem, &i->i) || c->rem.port != mg_htons(PMG_MDNS_PORT)) {
         return false;
     }
     uint32_t sum = pmg_mdns_checksum(m->buf, m->len);
-    for (int k = 0; k < 8; k++) {
+    for (int k = 0; k < PMG_MDNS_ECHOES; k++) {
         if (md->echo[k] == sum) {
             md->echo[k] = 0;
             return true;

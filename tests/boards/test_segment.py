@@ -3,14 +3,17 @@
 
 import ast
 import contextlib
+import re
 import signal
 import socket
+import textwrap
 import threading
 import time
 
 import httpx
 import pytest
-from rigs import LONG, Rig
+from rigs import LONG, Repl, Rig
+from targets import ROOT
 
 pytestmark = [pytest.mark.needs("emulator"), pytest.mark.timeout(3 * LONG), pytest.mark.cost(8)]
 
@@ -132,6 +135,28 @@ def test_two_boards_meet(rig):
     for board in (1, 2):
         packets = rig.ask("packets", board=board)
         assert packets["in"] > 20 and packets["out"] > 20 and packets["lost"] > 0
+
+
+def test_example_of_the_docs(rig):
+    """docs/emulator.md: one serves a page under a name, the other shows it."""
+    page = (ROOT / "docs" / "emulator.md").read_text()
+    lamp = textwrap.dedent(re.search(r"<<'END'\n(.*?)\n    END\n", page, re.DOTALL).group(1))
+    show = re.search(r'SECOND exec "(.*)"\n', page).group(1)
+    serving, other = Repl(rig.serial[1]), Repl(rig.serial[2])
+    with contextlib.closing(serving.socket):
+        serving.enter()
+        serving.socket.sendall(lamp.encode() + b"\x04")
+        serving.until(b"OK")  # it runs until it is interrupted
+        other.enter()
+        other.socket.settimeout(LONG)
+        for _ in range(5):  # the lamp has first to take its name, and packets are lost
+            with contextlib.suppress(OSError):
+                shown = other.exec(show)
+                break
+        other.leave()
+        serving.enter()
+        serving.leave()
+    assert shown == "the lamp is on\r\n"
 
 
 def test_link(rig):

@@ -566,9 +566,13 @@ void pmg_io_unlock(pmg_mgr_t *m) {
 }
 
 #if PMG_MULTICAST
-int pmg_io_ifaces(pmg_io_iface_t *out, int max, uint32_t only) {
+int pmg_io_ifaces(pmg_io_iface_t *out, int max, const struct mg_addr *only) {
     (void)max, (void)only;
-    *out = (pmg_io_iface_t){mg_htonl(0x7f000001), mg_htonl(0xff000000), 1};
+    *out = (pmg_io_iface_t){
+        .ip = mg_htonl(0x7f000001), .mask = mg_htonl(0xff000000), .index = 1};
+#if PMG_MULTICAST6
+    out->ip6[0] = 0xfe, out->ip6[1] = 0x80, out->ip6[15] = 1;
+#endif
     return 1;
 }
 
@@ -582,7 +586,8 @@ int pmg_io_mcast_open(struct mg_connection *c) {
     return err;
 }
 
-int pmg_io_mcast_join(struct mg_connection *c, uint32_t group, const pmg_io_iface_t *i) {
+int pmg_io_mcast_join(struct mg_connection *c, const struct mg_addr *group,
+    const pmg_io_iface_t *i) {
     (void)c, (void)group, (void)i;
     return 0;
 }
@@ -602,4 +607,11 @@ unsigned pmg_io_mcast_iface(pmg_mgr_t *m) {
     (void)m;
     return 1;
 }
+
+#if PMG_MULTICAST6
+bool pmg_io_mcast_is_near6(pmg_mgr_t *m) {
+    (void)m;
+    return true;
+}
+#endif
 #endif

@@ -17,6 +17,7 @@ import uuid
 from zeroconf import DNSIncoming
 
 GROUP = "224.0.0.251"
+GROUP6 = "ff02::fb"
 A, PTR, TXT, AAAA, SRV, NSEC, ANY = 1, 12, 16, 28, 33, 47, 255
 IN, TOP = 1, 0x8000
 RESPONSE = 0x8400
@@ -47,6 +48,10 @@ def ip(address):
     return socket.inet_aton(address)
 
 
+def ip6(address):
+    return socket.inet_pton(socket.AF_INET6, address)
+
+
 def srv(port, host):
     return struct.pack(">HHH", 0, 0, port) + wire(host)
 
@@ -69,15 +74,20 @@ class Peer:
         self.multicast.setsockopt(socket.IPPROTO_IP, socket.IP_ADD_MEMBERSHIP, group)
 
     @staticmethod
-    def _socket(address, port):
-        s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+    def is_device(address):
+        """Not another peer like us, who may talk nonsense: an emulated board has an address of its own."""
+        return address == "127.0.0.1" or address.startswith("127.200.")
+
+    @staticmethod
+    def _socket(address, port, family=socket.AF_INET):
+        s = socket.socket(family, socket.SOCK_DGRAM)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         s.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
         # Floods of others are heard here too, and should not displace what a test waits for.
         for size in (socket.SO_RCVBUF, SO_RCVBUFFORCE):
             with contextlib.suppress(PermissionError):
                 s.setsockopt(socket.SOL_SOCKET, size, 8 << 20)
-        s.bind((address, port))
+        s.bind(socket.getaddrinfo(address, port, family, socket.SOCK_DGRAM)[0][4])
         return s
 
     def __enter__(self):
@@ -102,8 +112,7 @@ class Peer:
                 data, sender = s.recvfrom(65536)
             except TimeoutError:
                 return
-            # Not another peer like us, who may talk nonsense: an emulated board has an address of its own.
-            if sender[0] == "127.0.0.1" or sender[0].startswith("127.200."):
+            if self.is_device(sender[0]):
                 found = DNSIncoming(data)
                 assert found.valid, data
                 self.sender = sender
@@ -123,3 +132,23 @@ class Peer:
             if not found.is_response() and any(q.name == name + "." for q in found.questions):
                 return found
         return None
+
+
+class Peer6(Peer):
+    """The same by IPv6, where the loopback has link-local addresses: see island.py."""
+
+    def __init__(self, port=5353, address="fe80::2%lo"):
+        self.unicast = self._socket(address, port, socket.AF_INET6)
+        lo = socket.if_nametoindex("lo")
+        self.unicast.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_MULTICAST_IF, lo)
+        self.multicast = self._socket(f"{GROUP6}%lo", 5353, socket.AF_INET6)
+        group = socket.inet_pton(socket.AF_INET6, GROUP6) + struct.pack("@I", lo)
+        self.multicast.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_JOIN_GROUP, group)
+        self.multicast.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_RECVHOPLIMIT, 1)
+
+    @staticmethod
+    def is_device(address):
+        return address.startswith("fe80::1")
+
+    def send(self, data):
+        self.unicast.sendto(data, (f"{GROUP6}%lo", 5353))

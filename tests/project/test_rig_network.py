@@ -7,6 +7,7 @@ import stat
 import struct
 import subprocess
 import sys
+import threading
 
 import pytest
 from peers.mdns_peer import RESPONSE, A, Peer, ip, message, question, record, unique
@@ -182,6 +183,31 @@ def test_a_full_segment(place, monkeypatch):
         segments.Segment(place)
     for each in both:
         each.close()
+
+
+def test_coming_and_going(place):
+    """All at a time: nobody's folder goes, and no two have a number."""
+    numbers, failures = set(), []
+
+    def come_and_go():
+        try:
+            for _ in range(50):
+                one = segments.Segment(place)
+                assert one.number not in numbers
+                numbers.add(one.number)
+                assert (one.folder / str(one.number)).exists()
+                numbers.remove(one.number)
+                one.close()
+        except Exception as e:
+            failures.append(e)
+
+    threads = [threading.Thread(target=come_and_go) for _ in range(4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert not failures
+    assert not os.path.exists(place)
 
 
 def test_names_of_segments(monkeypatch, tmp_path):

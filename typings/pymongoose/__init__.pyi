@@ -57,7 +57,8 @@ _Headers: TypeAlias = (
 _T = TypeVar("_T")
 _Txt: TypeAlias = dict[str, str | bytes | None] | dict[str, str] | None
 _Service: TypeAlias = tuple[str, int] | tuple[str, int, _Txt] | tuple[str, int, _Txt, str | None]
-"""(type, port, txt, name): ("_http._tcp", 80, {"path": "/"}, "My page")"""
+"""(type, port, txt, name): ("_http._tcp", 80, {"path": "/"}, "My page"); a type may have subtypes behind it:
+"_http._tcp,_printer"."""
 EventData: TypeAlias = (
     str
     | int
@@ -1105,7 +1106,8 @@ class Manager:
         """Joins multicast DNS: announces this host as `name`.local and its services, and brings
         what others ask and tell. RFC 6762, RFC 6763.
 
-        `interface` is the IPv4 address of the one to use. Raises ValueError for a malformed name,
+        `interface` is an address of the one to use: of IPv4 or, on Linux, a link-local one of
+        IPv6. Raises ValueError for a malformed name,
         type or key; Error(EADDRNOTAVAIL) when no interface has that address.
         """
     def modbus_listen(

@@ -13,6 +13,7 @@ takes lines by `_write()`. Nothing else here knows what a process is.
 from __future__ import annotations
 
 import ast
+import os
 import queue
 import re
 import shutil
@@ -77,6 +78,14 @@ def multicast():
     with Manager() as m:
         return m.mdns_listen(interface=HOST)
 
+def multicast6():
+    with Manager() as m:
+        try:
+            m.mdns_listen(interface="fe80::1")
+        except Error:
+            pass  # an address that no interface has, but one of those that may be given
+    return True
+
 def interface_names():
     with Manager() as m:
         try:
@@ -134,6 +143,7 @@ can("loopback", loopback)
 can("tls13", tls13)
 can("chacha20", chacha20)
 can("multicast", multicast)
+can("multicast6", multicast6)
 can("ipv6", listens("tcp://[::1]:0"))
 can("unix-sockets", listens("unix://" + PARAMS["socket"]))
 can("interface-names", interface_names)
@@ -339,7 +349,11 @@ class Device:
 def servers_here() -> set[str]:
     """What a test may need of this computer, for whatever target."""
     ejabberd = shutil.which("erl") and any(Path("/usr/lib").glob("*/ejabberd-*"))
-    return {"ejabberd"} if ejabberd else set()
+    avahi = all(
+        shutil.which(each, path=os.environ.get("PATH", "") + ":/usr/sbin")
+        for each in ("avahi-daemon", "avahi-browse", "dbus-daemon")
+    )
+    return ({"ejabberd"} if ejabberd else set()) | ({"avahi"} if avahi else set())
 
 
 class Target:

@@ -31,13 +31,13 @@ bool pmg_io_esp_has_ip6(void) {
 }
 
 #if PMG_MULTICAST
-int pmg_io_ifaces(pmg_io_iface_t *out, int max, uint32_t only) {
+int pmg_io_ifaces(pmg_io_iface_t *out, int max, const struct mg_addr *only) {
     int n = 0;
     for (size_t i = 0; i < KEYS && n < max; i++) {
         esp_netif_t *netif = netif_up(i);
         esp_netif_ip_info_t info;
         if (netif != NULL && esp_netif_get_ip_info(netif, &info) == ESP_OK && info.ip.addr != 0 &&
-            (only == 0 || info.ip.addr == only)) {
+            (only == NULL || info.ip.addr == only->addr.ip4)) {
             out[n++] = (pmg_io_iface_t) {.ip = info.ip.addr, .mask = info.netmask.addr};
         }
     }

@@ -94,7 +94,7 @@ void pmg_lwip_on_datagram(void *arg, struct udp_pcb *pcb, struct pbuf *p, const 
     u16_t port) {
     pmg_lwip_sock_t *s = arg;
     (void)pcb;
-    if (s->dgram_count == s->dgram_max) {
+    if (s->dgram_count == s->dgram_max || !pmg_lwip_may_hold(s, p)) {
         pbuf_free(p);
         return;
     }
@@ -141,9 +141,7 @@ static long read_datagram(pmg_lwip_sock_t *s, struct mg_connection *c, void *buf
             pmg_lwip_from_ip(&d->addr, d->port, &c->rem);
         }
         pmg_io_of(s->m)->iface = d->iface;
-        s->dgram_first = (u8_t)((s->dgram_first + 1) % s->dgram_max);
-        s->dgram_count--;
-        pbuf_free(d->p);
+        pbuf_free(pmg_lwip_dgram_take(s));
     }
     PMG_LWIP_EXIT
     return n;

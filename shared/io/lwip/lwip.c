@@ -91,9 +91,7 @@ static void shut(pmg_lwip_sock_t *s) {
             udp_remove(s->pcb.udp);
         }
         while (s->dgram_count > 0) {
-            pbuf_free(s->dgram[s->dgram_first].p);
-            s->dgram_first = (u8_t)((s->dgram_first + 1) % s->dgram_max);
-            s->dgram_count--;
+            pbuf_free(pmg_lwip_dgram_take(s));
         }
     } else if (s->pcb.tcp != NULL) {
         shut_tcp(s);

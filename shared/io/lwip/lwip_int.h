@@ -56,8 +56,8 @@ typedef struct pmg_lwip_sock {
     struct pbuf *rx;     // TCP: received and not consumed, a chain
     unsigned char *kept; // the same, older and moved to memory of ours (keep())
     size_t kept_len, kept_off;
-    struct pmg_lwip_sock *parent;          // the listener of one that waits
-    struct pmg_lwip_sock *next;            // in its listener's list: spare, then waiting
+    struct pmg_lwip_sock *parent; // the listener of one that waits
+    struct pmg_lwip_sock *next;   // in its listener's list: spare, then waiting; of multicast
     struct pmg_lwip_sock *spare, *waiting; // of a listener
     u16_t rx_off;                          // consumed of the first pbuf
     u8_t dgram_first, dgram_count, dgram_max;
@@ -99,6 +99,9 @@ void pmg_lwip_leave(pmg_lwip_sock_t *s); // its group, on all interfaces; with t
 #endif
 
 // With the lock held.
+// May a datagram wait for the program? If so, it is counted until it is taken: the first one that waits.
+bool pmg_lwip_may_hold(const pmg_lwip_sock_t *s, const struct pbuf *p);
+struct pbuf *pmg_lwip_dgram_take(pmg_lwip_sock_t *s);
 void pmg_lwip_ready(pmg_lwip_sock_t *s);
 void pmg_lwip_unready(pmg_lwip_sock_t *s);
 int pmg_lwip_readiness(pmg_lwip_sock_t *s, int want);

@@ -20,12 +20,15 @@
 #define PORTS 4 // of one's own choice that are tried
 #define LOOPBACK PP_HTONL(0x7f000001)
 
+// Of all Managers: what one leaves, others may be members of.
+static pmg_lwip_sock_t *sockets;
+
 static bool is_up(struct netif *netif) {
     return netif_is_up(netif) && netif_is_link_up(netif) && (netif->flags & NETIF_FLAG_IGMP) &&
            !ip4_addr_isany(netif_ip4_addr(netif));
 }
 
-int pmg_io_ifaces(pmg_io_iface_t *out, int max, uint32_t only) {
+int pmg_io_ifaces(pmg_io_iface_t *out, int max, const struct mg_addr *only) {
     int n = 0;
     PMG_LWIP_ENTER
     // Loopback serves where there is nothing else, or if it is meant.
@@ -34,7 +37,7 @@ int pmg_io_ifaces(pmg_io_iface_t *out, int max, uint32_t only) {
         NETIF_FOREACH(netif) {
             uint32_t ip = ip4_addr_get_u32(netif_ip4_addr(netif));
             if (n < max && is_up(netif) &&
-                (only != 0 ? ip == only : (ip == LOOPBACK) == (loopback > 0))) {
+                (only != NULL ? ip == only->addr.ip4 : (ip == LOOPBACK) == (loopback > 0))) {
                 out[n].ip = ip;
                 out[n].mask = ip4_addr_get_u32(netif_ip4_netmask(netif));
                 out[n++].index = netif_get_index(netif);
@@ -78,6 +81,9 @@ int pmg_io_mcast_open(struct mg_connection *c) {
         c->loc.port = mg_htons(pcb->local_port);
         if (err != ERR_OK) {
             udp_remove(pcb);
+        } else {
+            s->next = sockets;
+            sockets = s;
         }
     }
     PMG_LWIP_EXIT
@@ -91,13 +97,14 @@ int pmg_io_mcast_open(struct mg_connection *c) {
 }
 
 // An interface that was closed and opened anew, as PPP's, has forgotten its groups.
-int pmg_io_mcast_join(struct mg_connection *c, uint32_t group, const pmg_io_iface_t *i) {
+int pmg_io_mcast_join(struct mg_connection *c, const struct mg_addr *group,
+    const pmg_io_iface_t *i) {
     pmg_lwip_sock_t *s = pmg_lwip_sock(c);
     ip4_addr_t ip;
     err_t err = ERR_OK;
     u8_t *mine = NULL;
-    ip4_addr_set_u32(&ip, group);
-    s->group = group;
+    ip4_addr_set_u32(&ip, group->addr.ip4);
+    s->group = group->addr.ip4;
     PMG_LWIP_ENTER
     struct netif *netif = netif_get_by_index((u8_t)i->index);
     for (int k = 0; k < PMG_LWIP_IFACES && (mine == NULL || *mine != i->index); k++) {
@@ -117,14 +124,37 @@ int pmg_io_mcast_join(struct mg_connection *c, uint32_t group, const pmg_io_ifac
     return pmg_lwip_errno(err);
 }
 
+static bool is_member(const pmg_lwip_sock_t *s, u8_t index) {
+    return memchr(s->joined, index, sizeof(s->joined)) != NULL;
+}
+
+// lwIP counts members, but not those that it has forgotten with an interface that came back: the group
+// that is gone with this one may be another's.
+static void join_for_others(struct netif *netif, const ip4_addr_t *ip) {
+    pmg_lwip_sock_t *s = sockets;
+    while (s != NULL && !(s->group == ip->addr && is_member(s, netif_get_index(netif)))) {
+        s = s->next;
+    }
+    if (s != NULL && igmp_lookfor_group(netif, ip) == NULL) {
+        (void)igmp_joingroup_netif(netif, ip);
+    }
+}
+
 void pmg_lwip_leave(pmg_lwip_sock_t *s) {
     ip4_addr_t ip;
     ip4_addr_set_u32(&ip, s->group);
+    for (pmg_lwip_sock_t **at = &sockets; *at != NULL; at = &(*at)->next) {
+        if (*at == s) {
+            *at = s->next;
+            break;
+        }
+    }
     for (int k = 0; k < PMG_LWIP_IFACES; k++) {
         struct netif *netif = s->joined[k] != 0 ? netif_get_by_index(s->joined[k]) : NULL;
         s->joined[k] = 0;
         if (netif != NULL && (netif->flags & NETIF_FLAG_IGMP)) {
             (void)igmp_leavegroup_netif(netif, &ip); // one that forgot it says so
+            join_for_others(netif, &ip);
         }
     }
 }

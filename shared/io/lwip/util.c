@@ -24,6 +24,30 @@ pmg_lwip_sock_t *pmg_lwip_new(pmg_mgr_t *m, u8_t datagrams) {
     return s;
 }
 
+// Of lwIP's pool, from which everything is received, so much may wait for programs that hear multicast:
+// anybody near can send it.
+#define HELD_MAX (PBUF_POOL_SIZE * 3 / 4)
+static u16_t held;
+
+static u16_t pool_of(const pmg_lwip_sock_t *s, const struct pbuf *p) {
+    return s->dgram_max > PMG_LWIP_DATAGRAMS ? pbuf_clen(p) : 0;
+}
+
+bool pmg_lwip_may_hold(const pmg_lwip_sock_t *s, const struct pbuf *p) {
+    u16_t n = pool_of(s, p);
+    bool may = n == 0 || held + n <= HELD_MAX;
+    held = (u16_t)(held + (may ? n : 0));
+    return may;
+}
+
+struct pbuf *pmg_lwip_dgram_take(pmg_lwip_sock_t *s) {
+    struct pbuf *p = s->dgram[s->dgram_first].p;
+    held = (u16_t)(held - pool_of(s, p));
+    s->dgram_first = (u8_t)((s->dgram_first + 1) % s->dgram_max);
+    s->dgram_count--;
+    return p;
+}
+
 int pmg_lwip_errno(err_t err) {
     switch (err) {
         case ERR_OK: return 0;

@@ -67,7 +67,8 @@ async def resolve(name, *, timeout=2, interface=None):
     def wanted(answer):
         heard = answer.host or answer.name
         heard = heard[:-6] if heard.endswith(".local") else heard
-        return answer.address and heard.lower() == host.lower()
+        near = answer.address.startswith("fe80:")  # leads nowhere without its interface
+        return answer.address and not near and heard.lower() == host.lower()
 
     found = await _Query(wanted).run(host, MG_DNS_RTYPE_A, interface, timeout, True)
     return found[0].address if found else None
