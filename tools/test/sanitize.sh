@@ -23,35 +23,32 @@ export CC=$compiler
 cpython=build/cpython-sanitize$kind
 unix=build/unix-sanitize$kind
 
-# A sanitizer's library, by its name without the compiler's: asan, tsan. clang links it into the
-# program unless told otherwise.
-library() {
-    if [ "$compiler" = clang ]; then
-        clang -print-file-name="libclang_rt.$1-$(uname -m).so"
-    else
-        gcc -print-file-name="lib$1.so"
-    fi
-}
+# clang links its library into the program unless told otherwise.
 shared=
-[ "$compiler" = gcc ] || shared=-shared-libsan
+library=$(gcc -print-file-name=libasan.so)
+if [ "$compiler" = clang ]; then
+    shared=-shared-libsan
+    library=$(clang -print-file-name="libclang_rt.asan-$(uname -m).so")
+fi
 
 # Python itself is not instrumented: a sanitizer's library comes first by hand.
 wrap() { # BUILD_DIR LIBRARY
     cat >"$1/python" <<END
 #!/bin/sh
 exec env PYTHONPATH="\${PYTHONPATH:+\$PYTHONPATH:}$top/$1/site" PYTHONMALLOC=malloc \\
-    LD_PRELOAD=$(library "$2") $top/.venv/bin/python "\$@"
+    LD_PRELOAD=$2 $top/.venv/bin/python "\$@"
 END
     chmod +x "$1/python"
     "$1/python" -c 'import _pymongoose; assert "sanitize" in _pymongoose.__file__'
 }
 
 # What threads share without the GIL to part them: TlsOpts with mbedTLS, and the queue of wake-ups.
-# Python's own locks are seen, since they are those of pthreads.
-threads=build/cpython-sanitize-threads$kind
+# Python's own locks are seen, since they are those of pthreads. (gcc's alone: that of clang cannot
+# be loaded into a Python that was built without it.)
+threads=build/cpython-sanitize-threads
 build_threads() {
-    tools/build/cpython.sh "$threads" "-fsanitize=thread${shared:+ $shared} -fno-omit-frame-pointer -O1 -g"
-    wrap "$threads" tsan
+    CC=gcc tools/build/cpython.sh "$threads" "-fsanitize=thread -fno-omit-frame-pointer -O1 -g"
+    wrap "$threads" "$(gcc -print-file-name=libtsan.so)"
 }
 run_threads() {
     TSAN_OPTIONS=exitcode=66 PMG_TEST_CPYTHON="$threads/python" PMG_TEST_SLOWNESS=4 \
@@ -82,7 +79,7 @@ tools/build/unix.sh "$unix" CC="$compiler" PMG_CFLAGS="$flags -DPMG_IO_POLL=1" \
 export ASAN_OPTIONS=detect_leaks=0:detect_stack_use_after_return=0:allocator_may_return_null=1
 export UBSAN_OPTIONS=print_stacktrace=1
 export PMG_TEST_CPYTHON="$cpython/python" PMG_TEST_UNIX="$unix/micropython" PMG_TEST_SLOWNESS=4
-wrap "$cpython" asan
+wrap "$cpython" "$library"
 
 if [ $# -gt 0 ]; then
     exec .venv/bin/python tools/test/suite.py "cpython unix" tests --only targets -k "$1"
