@@ -203,6 +203,31 @@ def case_a_failure_does_not_answer_the_next_request():
     run(main())
 
 
+def case_an_event_within_the_first_step():
+    # It has its turn after the handler, which has ended or raised meanwhile.
+    log, reported = [], []
+    async def handler(c, ev, data):
+        if ev == MG_EV_HTTP_MSG:
+            log.append(data.uri)
+            c.error("made " + data.uri)  # an MG_EV_ERROR, here and now
+            log.append("end " + data.uri)
+            if data.uri == "/raises":
+                raise ValueError(data.uri)
+        elif ev == MG_EV_ERROR:
+            log.append(data)
+    async def main():
+        async with aio.AsyncManager(handler, error_handler=lambda e: reported.append(str(e))) as am:
+            port = port_of(am.listen(url("http")))
+            for path in ("/ends", "/raises"):
+                del log[:]
+                eq(await ask(am, port, path), [])
+                await until(lambda: len(log) == 3)
+                eq(log, [path, "end " + path, "made " + path])
+            eq(reported, ["/raises"])
+            eq((am._tasks, am._waiting), ({}, {}))
+    run(main())
+
+
 def case_events_that_wait_are_few():
     calls, release = [], []
     async def handler(c, ev, data):
