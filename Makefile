@@ -37,12 +37,13 @@ HIL_TARGETS = $(or $(TARGET),cpython unix pico)
 # What the goals of this run need: groups of tools/deps/apt-packages.txt, and names of deps.py. All is
 # checked, asked for and fetched at once, before the first of them begins.
 emulated = $(if $(filter pico%,$(1)),pico rig)
+clang = $(if $(findstring clang,$(CC)),fuzz)
 a_board = $(if $(filter ESP32%,$(BOARD)),,pico)
 needs_demo = $(call emulated,$(TARGET))
 needs_test = test $(call emulated,$(TEST_TARGETS))
 needs_test-long = test $(call emulated,$(or $(TARGET),pico))
 needs_soak = $(call emulated,$(TARGET))
-needs_sanitize = test
+needs_sanitize = test $(clang)
 needs_test-esp32 = test
 needs_test-hil = $(call emulated,$(HIL_TARGETS))
 needs_fuzz = fuzz
@@ -163,8 +164,8 @@ test-long: ## Run those too that a slow target leaves out. TARGET=pico.
 test-long: $(call builds,$(call nexts,$(or $(TARGET),pico))) .venv/test.stamp | apt-test
 	@$(VENV)/python tools/test/suite.py "$(call nexts,$(or $(TARGET),pico))" tests --long $(if $(K),-k "$(K)")
 
-sanitize: ## Run the tests on builds with ASan, UBSan and TSan, over epoll and poll().
-sanitize: .venv/build.stamp .venv/test.stamp | apt-test
+sanitize: ## Run the tests on builds with ASan, UBSan and TSan. CC=clang, else gcc.
+sanitize: .venv/build.stamp .venv/test.stamp | apt-test $(clang:%=apt-%)
 	@tools/test/sanitize.sh $(if $(K),"$(K)")
 
 fuzz: ## Fuzz the core in memory. ONLY=http_server,dns; TIME= seconds of all, 60.

@@ -102,6 +102,7 @@ static int hook_open(struct mg_connection *c, struct mg_connection *listener, vo
     return 0;
 }
 
+#if PMG_HAS_STREAM
 // Into the program's buffer as it is now.
 static mp_obj_t piece(mpy_conn_t *self, struct mg_str s) {
     if (self->into == MP_OBJ_NULL) {
@@ -115,6 +116,7 @@ static mp_obj_t piece(mpy_conn_t *self, struct mg_str s) {
     memcpy(into.buf, s.buf, s.len);
     return MP_OBJ_NEW_SMALL_INT(s.len);
 }
+#endif
 
 // What the handler gets as its third argument, by the kind and the class that PMG_EVENT_DATA names.
 #define DATA_TEXT(data, class) mpy_text_replace(mg_str((const char *)(data)))

@@ -9,6 +9,12 @@
 
 #include "port_compat.h"
 
+#ifdef __has_feature // clang's way of saying so
+#if __has_feature(address_sanitizer)
+#define __SANITIZE_ADDRESS__ 1
+#endif
+#endif
+
 #if defined(__SANITIZE_ADDRESS__)
 
 MP_NORETURN void __real_nlr_jump(void *val);

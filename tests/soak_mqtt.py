@@ -69,7 +69,7 @@ def state(up, text):
 
 m = Manager()
 s = MqttSession(m, peer("mqtt", PARAMS["port"]), "dev", message, on_state=state, on_delivery=delivery,
-    on_subscribed=lambda *a: answers.append(a), retry_min=20,
+    on_subscribed=lambda *a: answers or answers.append(a), retry_min=20,
     retry_max=PARAMS["retry_max"], queue_max=30)
 s.subscribe("in/+", 2)
 timer = m.timer_add(20, feed, repeat=True)

@@ -54,7 +54,7 @@ static int line_rest(const char *p, size_t len, bool last, size_t *n, bool *clos
 static int delimiter(const pmg_feed_t *f, const char *p, size_t len, bool bare, bool last,
     size_t *n, bool *closes) {
     size_t front = bare ? 0 : 2;
-    int r = begins(p, len, "\r\n--" + (2 - front), front + 2);
+    int r = begins(p, len, &"\r\n--"[2 - front], front + 2);
     if (r == YES) {
         p += front + 2;
         len -= front + 2;

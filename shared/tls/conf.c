@@ -60,15 +60,6 @@ static void library_end(void) {
 #endif
 }
 
-#ifdef MBEDTLS_PSA_CRYPTO_EXTERNAL_RNG
-psa_status_t mbedtls_psa_external_get_random(mbedtls_psa_external_random_context_t *context,
-    uint8_t *out, size_t size, size_t *len) {
-    (void)context;
-    *len = size;
-    return pmg_port_random(out, size) ? PSA_SUCCESS : PSA_ERROR_INSUFFICIENT_ENTROPY;
-}
-#endif
-
 // ---------------------------------------------------------------------------------------------
 // The system's roots: read at the first need, kept until the process ends
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
-// What the threads that use mbedTLS share: a lock, and a source of random numbers.
+// The lock of the threads that use mbedTLS.
 
 #include "../base/names.h"
 #if PMG_HAS_TLS && !defined(NO_QSTR)
@@ -23,10 +23,5 @@ void pmg_tls_unlock(void) {
 void pmg_tls_lock(void) {}
 void pmg_tls_unlock(void) {}
 #endif
-
-int pmg_tls_rng(void *ctx, unsigned char *buf, size_t len) {
-    (void)ctx;
-    return pmg_port_random(buf, len) ? 0 : MBEDTLS_ERR_SSL_INTERNAL_ERROR;
-}
 
 #endif

@@ -202,11 +202,28 @@ static void deliver(struct mg_connection *c, int ev, uint8_t *p, size_t len, int
     pmg_call(c, ev, &msg);
 }
 
+// Behind more than this a peer that takes slowly still gets its pongs, one that pings and never reads
+// gets so many.
+#define PONGS_FREE PMG_PIPELINE_MAX
+#define PONGS_MAX 32
+
+static void pong(struct mg_connection *c, const uint8_t *p, size_t len) {
+    pmg_ws_t *w = pmg_ws_of(c);
+    uint32_t taken = pmg_x(c)->taken;
+    if (pmg_send_len(c) <= PONGS_FREE || (int32_t)(taken - w->pong_at) >= 0) {
+        w->pongs = 0; // the last one has left
+    }
+    // Without memory for it there is none.
+    if (w->pongs < PONGS_MAX && send_frame(c, p, len, WEBSOCKET_OP_PONG) == 0) {
+        w->pongs++;
+        w->pong_at = taken + (uint32_t)pmg_send_len(c);
+    }
+}
+
 static void control(struct mg_connection *c, uint8_t *p, const pmg_ws_frame_t *f) {
     pmg_ws_t *w = pmg_ws_of(c);
-    // A peer that pings and never reads gets no more pongs; nor without memory for one.
-    if (f->op == WEBSOCKET_OP_PING && !w->close_sent && pmg_send_len(c) <= PMG_PIPELINE_MAX) {
-        (void)send_frame(c, p, f->len, WEBSOCKET_OP_PONG);
+    if (f->op == WEBSOCKET_OP_PING && !w->close_sent) {
+        pong(c, p, f->len);
     }
     if (f->op == WEBSOCKET_OP_PONG && w->pinged && f->len == sizeof(ping) - 1 &&
         memcmp(p, ping, f->len) == 0) {

@@ -36,6 +36,8 @@ typedef struct {
     uint8_t close_sent, close_rcvd;
     uint8_t heard, pinged; // since the last look: anything of the peer; our ping
     uint8_t at;            // where the message being assembled begins, while it is
+    uint8_t pongs;         // in a long queue, and where the last of them has left it:
+    uint32_t pong_at;      // pmg_conn_t's `taken` then
     uint8_t mask[4];
     uint32_t mask_pos;
     size_t frame_left;

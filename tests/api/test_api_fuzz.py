@@ -9,7 +9,7 @@ import random
 import pytest
 
 SCRIPT = r"""
-import gc
+import gc, time
 
 seed = PARAMS["seed"]
 def rnd(n):
@@ -169,6 +169,23 @@ def talk(c, ev, data):
         c.ws_send("hello")
     handler(c, ev, data)
 
+# Other threads do the same with the same objects.
+running = PARAMS["threads"]
+going = True
+
+def beside():
+    global running
+    try:
+        while going:
+            calls(1)
+            time.sleep(0.001)
+    finally:
+        running -= 1
+
+for i in range(running):
+    import _thread
+    _thread.start_new_thread(beside, ())
+
 for i in range(PARAMS["rounds"]):
     try:
         m.connect(listener_url, talk) if i % 3 else m.ws_connect(ws_url, talk)
@@ -177,6 +194,9 @@ for i in range(PARAMS["rounds"]):
     calls(3)
     if i % 10 == 0:
         gc.collect()
+    m.poll(2)
+going = False
+while running:
     m.poll(2)
 conns.clear()
 timers.clear()
@@ -187,11 +207,14 @@ announce("END", web)
 
 
 @pytest.mark.needs("loopback", "process")
-@pytest.mark.parametrize("seed", range(3))
-def test_random_calls(device, target, seed):
+@pytest.mark.parametrize(
+    "seed, threads",
+    [(0, 0), (1, 0), (2, 0), pytest.param(3, 3, marks=pytest.mark.needs("threads"))],
+)
+def test_random_calls(device, target, seed, threads):
     rounds = 150
     if "PMG_API_FUZZ" in os.environ:
         rounds, seed = int(os.environ["PMG_API_FUZZ"]), random.randrange(1 << 30)
     print(f"seed {seed}")
-    running = device(SCRIPT, seed=seed + 1, rounds=rounds)
+    running = device(SCRIPT, seed=seed + 1, rounds=rounds, threads=threads)
     running.expect("END", 60)

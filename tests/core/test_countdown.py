@@ -14,6 +14,7 @@ from peers.pki import NOW, pki
 
 SCRIPT = r"""
 from pymongoose.mqtt import MqttSession
+from pymongoose.web import App
 
 set_clock(PARAMS["now"])
 done, told = [], []
@@ -54,7 +55,7 @@ def ended(c, ev, data):
     elif ev == MG_EV_CLOSE:
         tell("closed")
 
-def request(text, good):
+def request(text, good, at=None):
     def ask(c, ev, data):
         if ev == MG_EV_CONNECT:
             c.send(text)
@@ -66,7 +67,7 @@ def request(text, good):
             c.close()
         else:
             ended(c, ev, data)
-    return m.connect(at_http, ask)
+    return m.connect(at or at_http, ask)
 
 def get_():
     request(GET, 200)
@@ -76,6 +77,9 @@ def upload():
     request(UPLOAD, 200)
 def form():
     request(FORM, 200)
+
+def routes():
+    request(ROUTE, 200, at_app)
 
 def websocket():
     def talk(c, ev, data):
@@ -166,9 +170,18 @@ def wait(condition, manager=None, ms=5000):
     while not condition() and ticks_diff(ticks_ms(), start) < ms:
         (manager or m).poll(5)
 
+app = App()
+
+@app.post("/<word>/<int:n>")
+def page(request, word, n):
+    return {"word": word, "n": n, "a": request.form.get("a"), "q": request.args.getlist("q")}
+
 GET = "GET / HTTP/1.1\r\nHost: x\r\nX-A: c\r\n\r\n"
 CHUNKS = "POST /chunks HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nabc\r\n0\r\n\r\n"
 UPLOAD = "PUT /up HTTP/1.1\r\nHost: x\r\nContent-Length: 1000\r\n\r\n" + "u" * 1000
+ROUTE = (
+    "POST /word/12?q=1&q=2 HTTP/1.1\r\nHost: x\r\nContent-Type: application/x-www-form-urlencoded\r\n"
+    "Content-Length: 3\r\n\r\na=b")
 BIG = "x%" * 2000
 FORM_BODY = '--B\r\nContent-Disposition: form-data; name="a"\r\n\r\n1\r\n--B--\r\n'
 FORM = "POST /form HTTP/1.1\r\nHost: x\r\nContent-Type: multipart/form-data; boundary=B\r\nContent-Length: %d\r\n\r\n" % (
@@ -179,6 +192,9 @@ m = Manager(server, error_handler=lambda e: tell(e), dns=[peer("udp", 9)], conne
 at_http = url("http", port_of(m.listen(url("http"))))
 at_ws = url("ws", port_of(m.connections[0]), "/ws")
 at_mqtt = url("mqtt", port_of(m.mqtt_listen(url("mqtt"))))
+router = m.listen(url("http"))
+app.attach(m, router)
+at_app = url("http", port_of(router))
 at_modbus = url("modbus", port_of(m.modbus_listen(url("modbus"))))
 if PARAMS["cert"]:
     secure = m.listen(url("https"))
@@ -286,10 +302,10 @@ def count_heap(name, sizes):
 """
 
 SCENES = (
-    "get_ websocket mqtt chunks upload form session modbus tls look_up manager helpers settings"
+    "get_ websocket mqtt routes chunks upload form session modbus tls look_up manager helpers settings"
 ).split()
 #: What an emulated board has the time for.
-EVERYWHERE = SCENES[:3]
+EVERYWHERE = SCENES[:4]
 #: Of which memory of malloc() is no part: all that they make is Python's.
 PYTHON_ALONE = {("unix", "helpers")}
 #: What takes so little of MicroPython's heap that a collection may make room for it.

@@ -26,7 +26,8 @@ enum {
     SENDS_TWICE = 1 << 7, // what is refused
     STREAMS = 1 << 8,
     FORMS = 1 << 9,
-    SAVES = 1 << 10
+    SAVES = 1 << 10,
+    OUTER = APP_OUTER
 };
 
 void touch(struct mg_str s) {
@@ -317,6 +318,7 @@ static int on_open(struct mg_connection *c, struct mg_connection *listener, void
 
 static int on_event(struct mg_connection *c, int ev, void *data) {
     static unsigned count;
+    app.heard += ev != MG_EV_POLL;
     app.failed = false;
     handle(c, ev, data);
     bool failed = app.failed;
@@ -349,6 +351,7 @@ static void on_free(struct mg_connection *c) {
 
 static int on_timer(pmg_timer_t *t) {
     (void)t;
+    app.heard++;
     return 0;
 }
 
@@ -398,9 +401,37 @@ void app_end(void) {
     port_files_clear();
 }
 
+static bool may_fail(void) {
+    for (int i = 0; i < FAIL_KINDS; i++) {
+        if (fail[i].at != 0) {
+            return true;
+        }
+    }
+    return false;
+}
+
+// One turn of an outer loop, which sleeps for as long as it was told to. What it is not woken for must
+// not be there: it would have come late.
+static int outer_turn(int ms) {
+    bool ready = pmg_mgr_ready(app.m);
+    unsigned heard = app.heard;
+    long left;
+    if (!ready && ms > 0) {
+        bool due = pmg_mgr_timeout(app.m, &left) == 0 && left >= 0 && left <= ms;
+        port_now += (uint64_t)(due ? left : ms);
+        ready = due;
+    }
+    int n = pmg_mgr_poll(app.m, 0);
+    if (!ready && app.heard != heard && !may_fail()) {
+        fprintf(stderr, "outside loop: nothing was ready, and %u events came\n", app.heard - heard);
+        abort();
+    }
+    return n;
+}
+
 void app_run(int turns, int ms) {
     for (int i = 0, failures = 0; i < turns && failures < 100; i++) {
-        int n = pmg_mgr_poll(app.m, ms);
+        int n = app.what & OUTER ? outer_turn(ms) : pmg_mgr_poll(app.m, ms);
         failures = n < 0 ? failures + 1 : 0;
         app.no_poll = app.no_poll || n < 0;
         if (n == 0 && ms == 0) {

@@ -13,6 +13,7 @@ typedef struct {
     unsigned what; // what it does in its events, see app.c
     bool no_poll; // poll() has failed
     bool failed; // a call of the handler that runs: it raises
+    unsigned heard; // events and timers
     unsigned errors, closes, opens, messages, parts, raised;
     unsigned long bytes;
     struct mg_connection *held; // a request that waits for its answer
@@ -21,6 +22,7 @@ typedef struct {
     void (*also)(struct mg_connection *c, int ev, void *data);
 } app_t;
 extern app_t app;
+enum { APP_OUTER = 1 << 11 }; // in `what`: an outer loop polls when it is told to
 extern size_t app_may_leave; // blocks, in the end
 
 // A manager with limits small enough to be reached; 0, or why there is none.

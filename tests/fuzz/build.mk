@@ -14,7 +14,7 @@ CC := $(CC_$(KIND))
 
 FLAGS := -std=gnu11 -O1 -g -fno-omit-frame-pointer -DMG_ARCH=MG_ARCH_CUSTOM -Ishared -Itests/fuzz \
     -isystem $(MONGOOSE) -isystem $(MBEDTLS)/include -DMBEDTLS_CONFIG_FILE='"tls/mbedtls_config.h"'
-WARN := -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-field-initializers $(if $(filter gcc,$(KIND)),,-Wno-string-plus-int)
+WARN := -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-field-initializers
 
 ours := $(filter-out shared/io/%,$(wildcard shared/*/*.c))
 mbedtls := $(filter-out %/net_sockets.c %/timing.c %/entropy_poll.c,$(wildcard $(MBEDTLS)/library/*.c))

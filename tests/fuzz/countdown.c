@@ -28,7 +28,7 @@ static void on_abort(int sig) {
 // Whatever failed is over: does it still serve?
 static void goes_on(void) {
     struct mg_connection *c;
-    app.what = 0;
+    app.what &= APP_OUTER;
     app.also = NULL;
     net_step = 0;
     if (pmg_listen(app.m, "http://127.0.0.1:81", &pmg_http, -1, NULL, &c) < 0) {

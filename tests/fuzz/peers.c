@@ -39,7 +39,7 @@ static void say(net_end_t *e, struct mg_str s) {
 
 // The manager still serves, whatever came before.
 static void healthy(void) {
-    app.what &= 1u << 11; // answers
+    app.what &= APP_OUTER;
     app.messages = 0;
     net_step = 0;
     net_end_t *e = net_dial(PORT_HTTP);

@@ -509,6 +509,9 @@ const scene_t scenes[] = {
 #if PMG_HAS_MODBUS
     {"modbus", modbus, 0},
 #endif
+    {"outer loop", request, APP_OUTER},
+    {"outer websocket", websocket_client, APP_OUTER | 3},
+    {"outer look-up", look_up, APP_OUTER},
     {"helpers", helpers, 0},
     {NULL, NULL, 0},
 };

@@ -325,6 +325,22 @@ def test_code_and_reason_come_once_after_our_own(server):
     assert server.eval("log") == [("/c", "CTL", 8, b"\x03\xe8"), ("/c", "CLOSE", None)]
 
 
+def test_a_slow_peer_gets_its_pongs(server, target):
+    """Behind all that waits for it: who asked for a pong gives up without."""
+    size, count = target.size((1_000_000, 8), (1500, 6))
+    with Raw(server.reach(server.port()), receive_buffer=4096) as raw:
+        opened(server, raw, "/slow")
+        server.exec(
+            f"for c in room('/slow'): queued = [c.ws_send('x' * {size}) for _ in range({count})]"
+        )
+        for n in range(3):
+            raw.send(frame(9, b"%d" % n))
+        server.until("len(log) == 3")
+        seen = [read_frame(raw) for _ in range(count + 3)]
+    assert [len(f[3]) for f in seen if f[0] == 1] == [size] * count
+    assert [f[3] for f in seen if f[0] == 10] == [b"0", b"1", b"2"]
+
+
 @pytest.mark.needs("memory")
 def test_a_peer_that_pings_and_never_reads(server):
     """Its pongs do not pile up: what the kernels' buffers do not take is bounded."""
