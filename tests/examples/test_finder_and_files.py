@@ -32,6 +32,22 @@ def test_mdns_finder(example):
 
 
 @process
+@pytest.mark.needs("multicast")
+def test_two_devices(example):
+    """The second one's service takes another name; each shows what the other measures, and not itself."""
+    kind = f"_{unique()}._tcp"
+    one = example("two_devices", kind, "127.0.0.1")
+    one.line("Looking")
+    two = example("two_devices", kind, "127.0.0.1")
+    shown = [[running.line("heard:") for _ in range(2)] for running in (one, two)]
+    for lines in shown:
+        first, second = (line.split(", of device", 1) for line in lines)
+        assert first[1] == second[1] and int(second[0]) == int(first[0]) + 1
+    names = [lines[0].split(", of device", 1)[1] for lines in shown]
+    assert sorted(names) == [f" (2).{kind}.local", f".{kind}.local"]
+
+
+@process
 def test_uploads(example, tmp_path):
     data = bytes(range(256)) * 20000
     folder = tmp_path / "up"

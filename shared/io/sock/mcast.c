@@ -176,8 +176,11 @@ static bool stays_near(const struct in6_addr *ip) {
 
 static void came_by(pmg_io_mgr_t *io, const peer_t *peer, datagram_t *d) {
     io->iface = 0;
+#if PMG_MULTICAST6
     io->is_near = false;
+#else
     (void)peer;
+#endif
     for (struct cmsghdr *p = CMSG_FIRSTHDR(&d->msg); p != NULL; p = CMSG_NXTHDR(&d->msg, p)) {
         if (p->cmsg_level == IPPROTO_IP && p->cmsg_type == IP_PKTINFO) {
             struct in_pktinfo info;

@@ -51,7 +51,9 @@ typedef struct {
     size_t fds_size;
 #endif
     unsigned iface; // see pmg_io_mcast_iface()
-    bool is_near;   // pmg_io_mcast_is_near6()
+#if PMG_MULTICAST6
+    bool is_near; // pmg_io_mcast_is_near6()
+#endif
 } pmg_io_mgr_t;
 PMG_FITS(pmg_io_mgr_t, PMG_IO_STATE_SIZE);
 
