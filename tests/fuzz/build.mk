@@ -19,7 +19,7 @@ WARN := -Wall -Wextra -Werror -Wno-unused-parameter -Wno-missing-field-initializ
 ours := $(filter-out shared/io/%,$(wildcard shared/*/*.c))
 mbedtls := $(filter-out %/net_sockets.c %/timing.c %/entropy_poll.c,$(wildcard $(MBEDTLS)/library/*.c))
 common := $(ours:%.c=$(O)/%.o) $(mbedtls:$(MBEDTLS)/library/%.c=$(O)/mbedtls/%.o) $(O)/mongoose.o \
-    $(patsubst %,$(O)/tests/fuzz/%.o,net port app)
+    $(patsubst %,$(O)/tests/fuzz/%.o,net net_wait port app)
 fuzz := $(patsubst %,$(O)/tests/fuzz/%.o,fuzz peers texts)
 countdown := $(patsubst %,$(O)/tests/fuzz/%.o,countdown scenes)
 

@@ -2,26 +2,7 @@
 //
 // The I/O backend in memory (io/io.h). All addresses are this machine's, ports alone tell them apart.
 
-#include "net.h"
-#include "io/io.h"
-
-typedef struct datagram {
-    struct datagram *next;
-    uint16_t from, to;
-    size_t len;
-    unsigned char data[];
-} datagram_t;
-
-struct net_end {
-    net_end_t *next, *peer;
-    net_end_t *waits; // of a listener: who waits to be accepted; of these: the next
-    struct mg_connection *c;
-    uint16_t port, to;
-    bool listener, udp, multicast, eof, reset, refused, connecting, gone, told;
-    unsigned char *in;
-    size_t len, size;
-    datagram_t *first;
-};
+#include "net_int.h"
 
 size_t net_step, net_window = 1 << 20;
 bool net_refuses;
@@ -34,10 +15,6 @@ static void *must(void *p) {
         abort();
     }
     return p;
-}
-
-static net_end_t *of(const struct mg_connection *c) {
-    return c->fd == (void *)(ssize_t)-1 ? NULL : c->fd;
 }
 
 static net_end_t *new_end(void) {
@@ -224,7 +201,7 @@ struct mg_str net_datagram_sent(uint16_t *from, uint16_t *to) {
 // ---------------------------------------------------------------------------------------------
 // The core's side
 
-static int failure(int kind, int usual) {
+int net_failure(int kind, int usual) {
     return fails(kind) ? -(fail[kind].err != 0 ? fail[kind].err : usual) : 0;
 }
 
@@ -236,7 +213,7 @@ static void set_addr(struct mg_addr *a, uint16_t port) {
 
 int pmg_io_init(pmg_mgr_t *m) {
     (void)m;
-    return failure(FAIL_LISTEN, EMFILE);
+    return net_failure(FAIL_LISTEN, EMFILE);
 }
 
 void pmg_io_fini(pmg_mgr_t *m) {
@@ -248,7 +225,7 @@ int pmg_io_check(pmg_mgr_t *m) {
     return 0;
 }
 
-static net_end_t *open_end(struct mg_connection *c, uint16_t port) {
+net_end_t *net_open(struct mg_connection *c, uint16_t port) {
     net_end_t *e = new_end();
     e->c = c;
     e->udp = c->is_udp;
@@ -259,9 +236,9 @@ static net_end_t *open_end(struct mg_connection *c, uint16_t port) {
 }
 
 int pmg_io_listen(struct mg_connection *c, const char *path, int fd) {
-    int err = path != NULL || fd >= 0 ? -EOPNOTSUPP : failure(FAIL_LISTEN, EADDRINUSE);
+    int err = path != NULL || fd >= 0 ? -EOPNOTSUPP : net_failure(FAIL_LISTEN, EADDRINUSE);
     if (err == 0) {
-        open_end(c, mg_ntohs(c->loc.port))->listener = !c->is_udp;
+        net_open(c, mg_ntohs(c->loc.port))->listener = !c->is_udp;
     }
     return err;
 }
@@ -272,7 +249,7 @@ static net_end_t *take(struct mg_connection *listener, int *err) {
         *err = -EAGAIN;
         return NULL;
     }
-    if ((*err = failure(FAIL_ACCEPT, EMFILE)) < 0) {
+    if ((*err = net_failure(FAIL_ACCEPT, EMFILE)) < 0) {
         return NULL;
     }
     l->waits = e->waits;
@@ -308,11 +285,11 @@ int pmg_io_refuse(struct mg_connection *listener, const char *text) {
 }
 
 int pmg_io_connect(struct mg_connection *c, const char *path) {
-    int err = path != NULL ? -EOPNOTSUPP : failure(FAIL_CONNECT, ECONNREFUSED);
+    int err = path != NULL ? -EOPNOTSUPP : net_failure(FAIL_CONNECT, ECONNREFUSED);
     if (err < 0) {
         return err;
     }
-    net_end_t *e = open_end(c, 0);
+    net_end_t *e = net_open(c, 0);
     e->to = mg_ntohs(c->rem.port);
     pmg_x(c)->io_mask = PMG_IO_WRITE;
     err = pmg_io_watch(c, PMG_IO_WRITE);
@@ -374,7 +351,7 @@ static long read_datagram(struct mg_connection *c, net_end_t *e, void *buf, size
 
 long pmg_io_read(struct mg_connection *c, void *buf, size_t len) {
     net_end_t *e = of(c);
-    int err = failure(FAIL_READ, ECONNRESET);
+    int err = net_failure(FAIL_READ, ECONNRESET);
     if (err < 0 || e->udp) {
         return err < 0 ? err : read_datagram(c, e, buf, len);
     }
@@ -388,13 +365,13 @@ long pmg_io_read(struct mg_connection *c, void *buf, size_t len) {
     return (long)n;
 }
 
-static size_t window(const net_end_t *e) {
+size_t net_window_left(const net_end_t *e) {
     const net_end_t *p = e->peer;
     size_t most = p != NULL && p->c != NULL ? 1 << 16 : net_window;
     return p == NULL || p->len >= most ? 0 : most - p->len;
 }
 
-static long send_datagram(net_end_t *e, uint16_t to, const void *buf, size_t len) {
+long net_send_datagram(net_end_t *e, uint16_t to, const void *buf, size_t len) {
     if (!net_datagram(to, e->port, buf, len)) {
         datagram_t *d = datagram(e->port, to, buf, len);
         d->next = sent;
@@ -405,14 +382,14 @@ static long send_datagram(net_end_t *e, uint16_t to, const void *buf, size_t len
 
 long pmg_io_write(struct mg_connection *c, const void *buf, size_t len) {
     net_end_t *e = of(c);
-    int err = failure(FAIL_WRITE, EPIPE);
+    int err = net_failure(FAIL_WRITE, EPIPE);
     if (err < 0 || e->udp) {
-        return err < 0 ? err : send_datagram(e, mg_ntohs(c->rem.port), buf, len);
+        return err < 0 ? err : net_send_datagram(e, mg_ntohs(c->rem.port), buf, len);
     }
     if (e->reset || e->peer == NULL) {
         return -EPIPE;
     }
-    size_t n = part(len < window(e) ? len : window(e));
+    size_t n = part(len < net_window_left(e) ? len : net_window_left(e));
     append(e->peer, buf, n);
     return n > 0 ? (long)n : -EAGAIN;
 }
@@ -475,143 +452,3 @@ void pmg_io_close(struct mg_connection *c) {
     e->c = NULL;
     c->fd = (void *)(ssize_t)-1;
 }
-
-int pmg_io_watch(struct mg_connection *c, int mask) {
-    (void)mask;
-    int err = failure(FAIL_WATCH, ENOMEM);
-    if (err == 0) {
-        pmg_x(c)->watched = 1;
-    }
-    return err;
-}
-
-void pmg_io_unwatch(struct mg_connection *c) {
-    pmg_x(c)->watched = 0;
-}
-
-static int ready(struct mg_connection *c) {
-    const net_end_t *e = of(c);
-    bool in = e->listener ? e->waits != NULL
-              : e->udp    ? e->first != NULL
-                          : e->len > 0 || e->eof || e->reset || e->refused;
-    bool out = e->udp || e->reset || e->refused || window(e) > 0 || (e->eof && e->peer == NULL);
-    return ((in ? PMG_IO_READ : 0) | (out ? PMG_IO_WRITE : 0)) & pmg_x(c)->io_mask;
-}
-
-int pmg_io_wait(pmg_mgr_t *m, int ms) {
-    struct mg_connection *last = m->last;
-    int err = failure(FAIL_WAIT, EBADF), n = 0;
-    if (err < 0) {
-        return err;
-    }
-    for (struct mg_connection *c = m->first; c != NULL && !m->stop; c = pmg_x(c)->next) {
-        const net_end_t *e = of(c);
-        int mask = e != NULL && pmg_x(c)->watched ? ready(c) : 0;
-        bool error = e != NULL && (e->reset || e->refused);
-        if (mask != 0 || (error && pmg_x(c)->watched)) {
-            pmg_ready(c, mask, error);
-            n++;
-        }
-        if (c == last) {
-            break;
-        }
-    }
-    if (n == 0 && ms > 0) {
-        port_now += (uint64_t)ms;
-    }
-    m->now = pmg_port_millis();
-    return n;
-}
-
-bool pmg_io_ready(pmg_mgr_t *m) {
-    for (struct mg_connection *c = m->first; c != NULL; c = pmg_x(c)->next) {
-        const net_end_t *e = of(c);
-        if (e != NULL && pmg_x(c)->watched && (ready(c) != 0 || e->reset || e->refused)) {
-            return true;
-        }
-    }
-    return false;
-}
-
-int pmg_io_look_again(pmg_mgr_t *m) {
-    (void)m;
-    return -1;
-}
-
-int pmg_io_fd(pmg_mgr_t *m) {
-    (void)m;
-    return -ENOTSUP;
-}
-
-int pmg_io_wake_fd(pmg_mgr_t *m) {
-    (void)m;
-    return -ENOTSUP;
-}
-
-int pmg_io_conn_fd(struct mg_connection *c) {
-    (void)c;
-    return -1;
-}
-
-void pmg_io_wake(pmg_mgr_t *m) {
-    (void)m;
-}
-
-void pmg_io_lock(pmg_mgr_t *m) {
-    (void)m;
-}
-
-void pmg_io_unlock(pmg_mgr_t *m) {
-    (void)m;
-}
-
-#if PMG_MULTICAST
-int pmg_io_ifaces(pmg_io_iface_t *out, int max, const struct mg_addr *only) {
-    (void)max, (void)only;
-    *out = (pmg_io_iface_t){
-        .ip = mg_htonl(0x7f000001), .mask = mg_htonl(0xff000000), .index = 1};
-#if PMG_MULTICAST6
-    out->ip6[0] = 0xfe, out->ip6[1] = 0x80, out->ip6[15] = 1;
-#endif
-    return 1;
-}
-
-int pmg_io_mcast_open(struct mg_connection *c) {
-    int err = failure(FAIL_LISTEN, EADDRINUSE);
-    if (err == 0) {
-        c->is_udp = 1;
-        net_end_t *e = open_end(c, mg_ntohs(c->loc.port));
-        e->udp = e->multicast = true;
-    }
-    return err;
-}
-
-int pmg_io_mcast_join(struct mg_connection *c, const struct mg_addr *group,
-    const pmg_io_iface_t *i) {
-    (void)c, (void)group, (void)i;
-    return 0;
-}
-
-long pmg_io_mcast_send(struct mg_connection *c, const pmg_io_iface_t *i, const void *buf,
-    size_t len) {
-    (void)i;
-    int err = failure(FAIL_WRITE, ENETUNREACH);
-    return err < 0 ? err : send_datagram(of(c), 0, buf, len);
-}
-
-long pmg_io_mcast_read(struct mg_connection *c, void *buf, size_t len) {
-    return pmg_io_read(c, buf, len);
-}
-
-unsigned pmg_io_mcast_iface(pmg_mgr_t *m) {
-    (void)m;
-    return 1;
-}
-
-#if PMG_MULTICAST6
-bool pmg_io_mcast_is_near6(pmg_mgr_t *m) {
-    (void)m;
-    return true;
-}
-#endif
-#endif
