@@ -62,6 +62,18 @@ print("serving")
 m.run()
 """
 
+WEB = """
+from pymongoose.web import App
+app = App(content_type=None)
+@app.get("/")
+def hello(request): return "Hello, world!\\n"
+@app.get("/users/<int:id>")
+def user(request, id): return "Hello, world!\\n"
+@app.ws("/ws")
+def echo(request, ws): ws.on_message = ws.send
+app.run("0.0.0.0", 8000)
+"""
+
 # The least that a program of MicroPython's own sockets can do with the same bytes.
 SOCKETS = """
 import socket
@@ -253,6 +265,18 @@ def sockets(board: Board) -> dict[str, str]:
     return found
 
 
+def web(board: Board) -> dict[str, str]:
+    board.start(WEB)
+    board.until(b"8000")
+    found = {
+        HELLO_ROW: hello_cycles(board, "web", True),
+        CLOSE: hello_cycles(board, "web", False),
+        ECHO: echo_cycles(board, "web"),
+    }
+    board.interrupt()
+    return found
+
+
 def put_microdot(board: Board, folder: Path) -> None:
     """Compiled by mpy-cross: the board's memory would not do for the sources."""
     tree = os.environ.get("MICROPYTHON_DIR") or subprocess.check_output(
@@ -299,6 +323,7 @@ def main() -> None:
     board = Board(arguments.firmware, arguments.profile)
     columns = {"pymongoose": ours(board, arguments.cycles_only)}
     print(columns, file=sys.stderr)
+    columns["pymongoose.web"] = web(board)
     columns["bare sockets"] = sockets(board)
     print(columns, file=sys.stderr)
     if arguments.microdot:
