@@ -33,6 +33,7 @@ nitpick_ignore_regex = [
     ("py:class", r"(bytearray|memoryview|BaseException|Exception|TracebackType|RuntimeError)"),
     ("py:class", r"(Callable|Iterable|PathLike|T|Txt)"),
     ("py:class", r"(App|Fields|File)"),  # of pymongoose.web, whose page is web.md
+    ("py:class", r"Jar"),  # what Session.cookies is
 ]
 # What a reader copies is what is typed, without the shell's prompt and what it prints.
 copybutton_prompt_text = "$ "

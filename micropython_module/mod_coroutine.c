@@ -61,6 +61,8 @@ static mp_obj_t first_step(mpy_manager_t *mgr, mpy_conn_t *conn, mp_obj_t coro, 
     return mp_const_none;
 }
 
+static mp_obj_t coroutine_failed(mp_obj_t conn_in, mp_obj_t ev, mp_obj_t exc);
+
 void mpy_take_result(mpy_manager_t *mgr, mpy_conn_t *self, mp_obj_t ev, mp_obj_t result,
     mpy_view_t *view) {
     if (!mp_obj_is_type(result, &mp_type_gen_instance)) {
@@ -86,7 +88,14 @@ void mpy_take_result(mpy_manager_t *mgr, mpy_conn_t *self, mp_obj_t ev, mp_obj_t
         self->put_off = self->put_off && goes_on;
     }
     if (raised) {
-        nlr_raise(args[2]);
+        // Canceled, or what it awaited was: the loop goes on, its client hears of it.
+        mp_obj_t canceled = mp_load_attr(mgr->core, MP_QSTR_CancelledError);
+        if (!mp_obj_exception_match(args[2], canceled)) {
+            nlr_raise(args[2]);
+        }
+        if (self != NULL) {
+            coroutine_failed(MP_OBJ_FROM_PTR(self), ev, args[2]);
+        }
     }
     if (goes_on) {
         own(view);

@@ -251,9 +251,10 @@ static mp_obj_t routes_set(size_t n_args, const mp_obj_t *args) {
     mpy_routes_t *self = MP_OBJ_TO_PTR(args[0]);
     mp_obj_t *routes, *route;
     size_t len = 0;
-    if (mp_obj_is_type(args[2], &mp_type_tuple)) { // which stays as it is
-        mp_obj_tuple_get(args[2], &len, &routes);
+    if (!mp_obj_is_type(args[2], &mp_type_tuple)) { // which stays as it is
+        mpy_raise_value(PMG_MSG_ROUTES, NULL);
     }
+    mp_obj_tuple_get(args[2], &len, &routes);
     for (size_t i = 0; i < len; i++) {
         size_t items = 0;
         if (mp_obj_is_tuple_compatible(routes[i])) {

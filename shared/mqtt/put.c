@@ -71,7 +71,8 @@ void pmg_mqtt_put_props(pmg_mqtt_out_t *o, int version, struct mg_str props, con
     size_t more_len) {
     if (version == 5) {
         uint8_t head[10];
-        pmg_mqtt_put_raw(o, head, number(head, props.len + more_len));
+        size_t n = number(head, props.len + more_len);
+        pmg_mqtt_put_raw(o, head, n);
         pmg_mqtt_put_raw(o, more, more_len);
         pmg_mqtt_put_raw(o, props.buf, props.len);
     }
@@ -285,7 +286,7 @@ int pmg_mqtt_put_connect(struct mg_connection *c, const pmg_mqtt_login_t *l) {
 
 bool pmg_mqtt_put_connack(struct mg_connection *c, int code, bool session, struct mg_str props) {
     pmg_mqtt_t *q = pmg_mqtt_of(c);
-    uint8_t more[8 + 3 + 24];
+    uint8_t more[8 + 3 + 24] = {0};
     size_t n = 0;
     if (q->version == 5) {
         n = own_limits(c, props, more);

@@ -249,7 +249,7 @@ static int parse_cert(const out_t *out, const char *what, struct mg_str s, bool 
         return crt->raw.len == s.len ? 0 : bad(out, "%s has bytes after its certificate", what);
     }
     int err = pem_text(out, what, s, &text);
-    if (err < 0) {
+    if (err < 0 || text == NULL) {
         return err;
     }
     int want = count(text, "-----BEGIN CERTIFICATE-----"), have = 0, r = 0;
@@ -286,7 +286,7 @@ static int parse_key(const out_t *out, struct mg_str s, mbedtls_pk_context *key)
     }
     if (pem) {
         err = pem_text(out, "key", s, &text);
-        if (err < 0) {
+        if (err < 0 || text == NULL) {
             return err;
         }
         if (strstr(text, "PRIVATE KEY-----") == NULL) {

@@ -48,6 +48,37 @@ def case_an_answer_at_once_and_later():
     run(main())
 
 
+def case_a_handler_that_is_canceled_at_once():
+    # By what it awaits: its client hears of it, the others are served.
+    async def main():
+        async def sleeper():
+            await asyncio.sleep(60)
+        job = asyncio.create_task(sleeper())
+        await asyncio.sleep(0)
+        job.cancel()
+        await asyncio.sleep(0)
+        async def handler(c, ev, data):
+            if ev == MG_EV_HTTP_MSG:
+                if data.uri == "/job":
+                    await job
+                if data.uri == "/raise":
+                    raise asyncio.CancelledError()
+                c.reply(200, data.uri)
+        async with aio.AsyncManager(handler) as am:
+            port = port_of(am.listen(url("http"), events=(MG_EV_HTTP_MSG,)))
+            for path in ("/job", "/raise"):
+                eq([status for status, _ in await ask(am, port, path)], [500])
+                eq(await ask(am, port, "/ok"), [(200, "/ok")])
+            ran = []
+            async def canceled():
+                ran.append(1)
+                raise asyncio.CancelledError()
+            am.schedule(canceled())
+            await until(lambda: ran)
+            eq(await ask(am, port, "/ok"), [(200, "/ok")])
+    run(main())
+
+
 def case_it_starts_at_once():
     order = []
     async def handler(c, ev, data):

@@ -23,7 +23,7 @@ from pymongoose import *
 from time import ticks_ms, ticks_diff
 
 KIND = "_pmg-meet._tcp"
-found, got, served = {}, [], []
+found, got, served = {}, {}, []
 
 def serve(c, ev, d):
     if ev == MG_EV_HTTP_MSG and d.uri == "/ws":
@@ -42,14 +42,14 @@ def heard(c, ev, d):
 
 def http(c, ev, d):
     if ev == MG_EV_HTTP_MSG:
-        got.append(d.body_text)
+        got["page"] = d.body_text
         c.close()
 
 def ws(c, ev, d):
     if ev == MG_EV_WS_OPEN:
         c.ws_send("me")
     elif ev == MG_EV_WS_MSG:
-        got.append(d.text)
+        got["echo"] = d.text
         c.close()
 
 def until(condition, action=None):
@@ -71,14 +71,14 @@ until(lambda: mdns.mdns_name)
 until(lambda: found, lambda: mdns.mdns_query(KIND))
 until(lambda: mdns.mdns_name and mdns.mdns_name not in found, lambda: mdns.mdns_query(KIND))
 other = [name for name in found if name != mdns.mdns_name][-1]
-until(lambda: len(got) >= 1, lambda: got or m.connect("http://" + other, lambda c, ev, d: (
+until(lambda: "page" in got, lambda: "page" in got or m.connect("http://" + other, lambda c, ev, d: (
     c.send("GET / HTTP/1.1\\r\\nHost: x\\r\\n\\r\\n") if ev == MG_EV_CONNECT else http(c, ev, d))))
-until(lambda: len(got) >= 2, lambda: len(got) >= 2 or m.ws_connect("ws://%s/ws" % other, ws))
+until(lambda: "echo" in got, lambda: "echo" in got or m.ws_connect("ws://%s/ws" % other, ws))
 until(lambda: "http" in served and "ws" in served)
 start = ticks_ms()
 while ticks_diff(ticks_ms(), start) < 2000:  # the other may still want what was lost
     m.poll(50)
-print(repr((mdns.mdns_name, found, got[0], got[1])))
+print(repr((mdns.mdns_name, found, got["page"], got["echo"])))
 m.close()
 """
 

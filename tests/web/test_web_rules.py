@@ -56,6 +56,8 @@ def test_expressions_that_do_not_fit_are_no_path(device):
             ("PUT", "/b/a", (404, None)),
             ("GET", "/b/y", (405, "PUT, DELETE, OPTIONS")),
             ("DELETE", "/b/y", "y"),
+            ("GET", "/a/ab%0A", (404, None)),
+            ("GET", "/a/a%0Ab", (404, None)),
         ):
             eq(ask(method, path), wanted, (method, path))
         """)
@@ -89,6 +91,30 @@ m = Manager()
 announce("PORT", app.attach(m, url("http")))
 serve(m)
 """
+
+
+def test_routes_that_come_while_a_request_runs(device):
+    device(
+        dedent("""
+        from _pymongoose import _Routes
+        from pymongoose.web import App
+
+        app = App()
+
+        @app.before_request
+        def once(request):
+            if request.uri == "/new" and len(app.routes) == 1:
+                app.get("/late")(lambda request: "late")
+
+        @app.get("/")
+        def index(request):
+            return "index"
+
+        c = app.test_client()
+        eq([c.get(path).status_code for path in ("/", "/new", "/late", "/none")], [200, 404, 200, 404])
+        raises((TypeError, ValueError), lambda: _Routes(app).set(b"", [], None, True))
+        """)
+    ).finish()
 
 
 def test_statuses_that_have_no_body(device):
@@ -182,6 +208,7 @@ def test_whose_page_opens_a_websocket(device):
         ):
             eq(status(named, origin, path), wanted, (path, origin))
         eq(status(plain, "http://x.example:8080", Host="X.example:8080"), 101)
+        eq(status(plain, "null", Host="ll"), 403)
         eq(status(plain, "http://shop.example", X_Forwarded_Host="shop.example"), 403)
         eq(status(proxied, "http://shop.example", X_Forwarded_Host="shop.example"), 101)
 

@@ -503,6 +503,9 @@ class Fetch:
         if not self.stream and (status < 300 or not self._moves(status, msg)):
             self._respond(status, msg, msg.body_bytes)
         link, self.link = self.link, None
+        if self.paused:  # for this body alone
+            self.paused = False
+            _pause(link.conn, False)
         if self.plain and link.conn.send_len == 0 and status != 101:
             self.pool.give(link)
             if self.moved:

@@ -191,9 +191,11 @@ class AsyncManager:
         """The binding has called a handler, which has returned a coroutine. True: it has suspended."""
         try:
             task = step(coro)
-        except BaseException:
+        except BaseException as e:
             if conn is not None:
                 _coroutine_ended(conn, self._put_off(conn))
+            elif isinstance(e, CancelledError):
+                return False
             raise
         return self._started(conn, ev, task)
 
@@ -285,12 +287,24 @@ class AsyncManager:
             show(second)
 
 
+def _here():
+    """The AsyncManagers of this thread's loop."""
+    if sys.implementation.name == "micropython":  # which has one loop
+        return _open
+    try:
+        loop = running()
+    except Error:  # a thread without a loop
+        return []
+    return [each for each in _open if each._pump.loop is loop]
+
+
 def in_handler_task():
     """Is this a handler that has suspended, or what schedule() was given? For pymongoose.client."""
+    mine = _here()
     if not inside():
-        return any([each._calling for each in _open])
+        return any([each._calling for each in mine])
     task = id(current_task())
-    return any([each._calling or task in each._tasks for each in _open])
+    return any([each._calling or task in each._tasks for each in mine])
 
 
 def hold():

@@ -67,7 +67,8 @@ async def resolve(name, *, timeout=2, interface=None):
     def wanted(answer):
         heard = answer.host or answer.name
         heard = heard[:-6] if heard.endswith(".local") else heard
-        near = answer.address.startswith("fe80:")  # leads nowhere without its interface
+        # fe80::/10 leads nowhere without its interface.
+        near = answer.address[:3] in ("fe8", "fe9", "fea", "feb")
         return answer.address and not near and heard.lower() == host.lower()
 
     found = await _Query(wanted).run(host, MG_DNS_RTYPE_A, interface, timeout, True)

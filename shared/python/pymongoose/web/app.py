@@ -316,7 +316,7 @@ class App:
             self._parent._changed()
         self._table = None
         self._forget()
-        if self._attached:
+        if self._attached or self._entry is not None:  # connections outlive their listener
             self._build()
             for listener in self._attached:
                 listener.set_handler(self._handle, events=self._events())

@@ -75,7 +75,8 @@ def check_origin(request, app, origins):
     host = None
     if request.app.proxies:
         host = request.header("X-Forwarded-Host")
-    if (host or request.header("Host") or "").lower() != origin[origin.find("://") + 3 :]:
+    at = origin.find("://")
+    if at < 0 or (host or request.header("Host") or "").lower() != origin[at + 3 :]:
         raise HTTPError(403, "a page of %s may not open this WebSocket" % origin)
 
 

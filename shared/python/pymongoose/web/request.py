@@ -247,7 +247,7 @@ def scheme_of(request):
 
 def keep(request):
     """Has a request outlive its event, until drop(): with a message of its own."""
-    if request.message:
+    if request.message and (request.notes is None or request.notes.view is None):
         try:
             message = request.message.copy()
         except MemoryError:

@@ -16,7 +16,12 @@ NEEDS_ASYNCIO = "an async handler runs under asyncio: await app.serve(), or app.
 
 
 def _is_name(text):
-    return bool(re.match("[A-Za-z_][A-Za-z_0-9]*$", text))
+    return _is_whole(re.match("[A-Za-z_][A-Za-z_0-9]*", text), text)
+
+
+# (CPython's $ fits ahead of a last line feed, too.)
+def _is_whole(match, text):
+    return bool(match) and match.group(0) == text
 
 
 # MicroPython looks a keyword's name up at each call, unless it is known to be one.
@@ -144,7 +149,7 @@ def fits(route, request):
     if not checks:
         return True
     values = values_of(route, request)
-    return all([checks[name].match(values[name]) for name in checks])
+    return all([_is_whole(checks[name].match(values[name]), values[name]) for name in checks])
 
 
 def first_fit(routes, table, request):

@@ -67,6 +67,7 @@ async def go(runner, request, way, waits):
         request.message = None
         if request.notes is not None:
             request.notes.message = None
+        request.conn.drain()  # who waits for an answer hears that there is none
         raise
     except Exception as e:
         failure = e
