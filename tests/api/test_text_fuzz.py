@@ -150,8 +150,8 @@ def cookie(data):
 
 def target(data):
     s = text(data)
-    secure, host, port = request.split(s)
-    assert host and 0 <= port < 65536, (host, port)
+    secure, host, port, path = request.split(s)
+    assert host and 0 <= port < 65536 and path[0] == "/", (host, port, path)
     request.quoted(s), request.with_params(s, {"q": "1"})
 
 def no_proxy(data):
