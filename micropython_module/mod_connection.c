@@ -249,11 +249,9 @@ static mp_obj_t get_addr(mpy_conn_t *self, bool local) {
     return mpy_addr(&a);
 }
 
-#if PMG_HAS_TLS || PMG_HAS_MDNS
 static mp_obj_t get_text(const char *s) {
     return s != NULL ? mpy_text(mg_str(s)) : mp_const_none;
 }
-#endif
 
 // Another thread may read a property only where a GIL keeps the engine still meanwhile.
 #if MICROPY_PY_THREAD && !MICROPY_PY_THREAD_GIL
