@@ -46,6 +46,18 @@ static const struct in6_addr *link_local(const struct ifaddrs *p) {
     return IN6_IS_ADDR_LINKLOCAL(ip) ? ip : NULL;
 }
 
+// Not before the system knows that no neighbor has it (RFC 4862, 5.4): until then nothing leaves from it.
+static bool is_tried(const struct in6_addr *ip, unsigned index) {
+    struct sockaddr_in6 s = {.sin6_family = AF_INET6, .sin6_addr = *ip, .sin6_scope_id = index};
+    int fd = pmg_sock_new(AF_INET6, SOCK_DGRAM);
+    if (fd < 0) {
+        return true;
+    }
+    bool ok = bind(fd, (const struct sockaddr *)(const void *)&s, sizeof(s)) == 0;
+    close(fd);
+    return ok;
+}
+
 static bool is_meant(const struct in6_addr *ip, unsigned index, const struct mg_addr *a) {
     uint8_t wanted[16];
     uint32_t zone = pmg_addr_zone(a, wanted);
@@ -71,7 +83,7 @@ static int list6(pmg_io_iface_t *out, int n, int max, const struct ifaddrs *all,
         if (only != NULL) {
             more |= only->is_ip6 ? !is_meant(ip, index, only) : known < 0;
         }
-        if (more) {
+        if (more || !is_tried(ip, index)) {
             continue;
         }
         for (int k = 0; k < n; k++) {
