@@ -51,6 +51,7 @@ BAD = [
     (["demo", "PORT=65536"], "PORT=65536 is no port"),
     (["pico", "PORT=-1"], "PORT=-1 is no port"),
     (["test", "TARGET=cpython amiga"], "TARGET=amiga: known are cpython, unix, pico"),
+    (["demo", "MICROPYTHON=nonsense"], "MICROPYTHON=nonsense: it is next, or left out"),
     (["soak", "TARGET=amiga"], "TARGET=amiga"),
     (["firmware", "BOARD=PICO"], "no board PICO; BOARD= one of: ESP32_GENERIC"),
     (["flash", "BOARD=PICO"], "no board PICO"),

@@ -25,6 +25,10 @@ device() { # a serial port as it is named to make test and make demo
     *) return 1 ;;
     esac
 }
+case ${MICROPYTHON:-next} in
+next) ;;
+*) die "MICROPYTHON=$MICROPYTHON: it is next, or left out" ;;
+esac
 if wanted demo; then
     # shellcheck disable=SC2086
     set -- ${TARGET:-unix}

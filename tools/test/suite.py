@@ -228,6 +228,10 @@ def main() -> int:
             bad.append(code)
     if stopped:
         return 130
+    if codes and set(codes) == {NO_TESTS}:
+        print(
+            "No test's name has what K= says: its words are parts of names, joined by and, or, not."
+        )
     return max(map(abs, bad)) if bad else 0 if 0 in codes else min(codes)
 
 
