@@ -37,6 +37,7 @@ if not any(
         "inflate.py",
         "pool.py",
         "proxies.py",
+        "redirects.py",
         "request.py",
         "response.py",
         "saving.py",
