@@ -7,8 +7,7 @@ import pytest
 from peers.avahi import Avahi
 from peers.island import Island
 from peers.mdns_peer import PTR, unique
-from targets import ProcessDevice
-from test_mdns_ip6 import SCRIPT, announced
+from test_mdns_ip6 import announced, device_of
 
 pytestmark = [pytest.mark.needs("namespaces", "avahi"), pytest.mark.cost(2.5)]
 
@@ -26,18 +25,8 @@ def avahi():
 
 @pytest.fixture
 def device(avahi, target, tmp_path, request):
-    script = tmp_path / "script.py"
-    script.write_text(target.text(SCRIPT, {}, ProcessDevice))
-    program = avahi.island.command(str(target.program), *target.options, str(script))
-    running = ProcessDevice(program, target.env)
-    request.node.devices = [running]
-    try:
-        running.expect("SERVING", 20)
+    with device_of(avahi.island, target, tmp_path, request) as running:
         yield running
-        running.exec("if c: c.close()")
-        running.stop()
-    finally:
-        running.kill()
 
 
 def families(target):

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Multicast DNS by IPv6: against zeroconf and a peer that speaks in bytes, in a network of its own."""
 
+import contextlib
+
 import pytest
 from peers.island import Inside, Island
 from peers.mdns_peer import AAAA, ANY, NSEC, PTR, SRV, TXT, A, ip, ip6, unique
@@ -33,10 +35,9 @@ def island():
     found.close()
 
 
-@pytest.fixture
-def device(island, target, tmp_path, request):
-    if not island.usable:
-        pytest.skip("this computer has no IPv6 on the loopback of a network of its own")
+@contextlib.contextmanager
+def device_of(island, target, tmp_path, request):
+    """Of a process, in that network."""
     script = tmp_path / "script.py"
     script.write_text(target.text(SCRIPT, {}, ProcessDevice))
     program = island.command(str(target.program), *target.options, str(script))
@@ -49,6 +50,14 @@ def device(island, target, tmp_path, request):
         running.stop()
     finally:
         running.kill()
+
+
+@pytest.fixture
+def device(island, target, tmp_path, request):
+    if not island.usable:
+        pytest.skip("this computer has no IPv6 on the loopback of a network of its own")
+    with device_of(island, target, tmp_path, request) as running:
+        yield running
 
 
 @pytest.fixture
