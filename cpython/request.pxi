@@ -66,6 +66,8 @@ cdef class HttpRequest:
         return self.number
 
     def __getattr__(self, name):
+        if name == "headers" and self.app is not None:  # more than the message's
+            return self.app._more(self, name)
         try:
             return getattr(self.message, name)
         except AttributeError:

@@ -21,7 +21,7 @@ if "PMG_HAS_RPC=0" not in options.without and "PMG_HAS_UTIL=0" not in options.wi
     _files += ["jwt.py", "rpc.py"]
 if "PMG_HAS_WEB=0" not in options.without and "PMG_HAS_UTIL=0" not in options.without:
     _web = (
-        "__init__ answer app auth files form guard live request response routes send server session"
+        "__init__ answer app auth files form guard headers live request response routes send server session"
     )
     _files += [
         "web/%s.py" % each

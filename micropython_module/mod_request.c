@@ -138,7 +138,9 @@ static void request_attr(mp_obj_t self_in, qstr attr, mp_obj_t *dest) {
 #undef X
         default: break;
     }
-    mp_load_method_maybe(self->message, attr, dest);
+    if (attr != MP_QSTR_headers || self->app == mp_const_none) { // more than the message's
+        mp_load_method_maybe(self->message, attr, dest);
+    }
     if (dest[0] == MP_OBJ_NULL) {
         mp_obj_t value = more(self, attr, MP_OBJ_NULL);
         dest[0] = value;

@@ -47,6 +47,67 @@ def test_test_client(device):
     ).finish()
 
 
+def test_headers(device):
+    device(
+        dedent("""
+        from pymongoose.web import App, Response
+
+        app = App()
+
+        @app.get("/")
+        def index(request):
+            h = request.headers
+            eq(h["x-a"], "1")
+            eq((h.get("X-A"), h.get("X-None"), h.get("X-None", "d")), ("1", None, "d"))
+            eq((h.getlist("x-b"), h["X-B"], "X-b" in h, "x-c" in h), (["1", "2"], "1", True, False))
+            eq([pair for pair in h if pair[0] == "X-B"], [("X-B", "1"), ("X-B", "2")])
+            eq((h(), h.items(), list(h)), (request.message.headers(),) * 3)
+            eq([name for name in h.keys() if name == "X-A"], ["X-A"])
+            eq(dict(h)["X-A"], "1")
+            try:
+                h["X-None"]
+            except KeyError as e:
+                eq(e.args, ("X-None",))
+            else:
+                raise AssertionError("it is there")
+            response = Response("x", headers={"X-C": "1"})
+            r = response.headers
+            r["x-c"] = "2"
+            r.append(("X-D", "1"))
+            r += [("X-D", "2")]
+            r.setdefault("x-d", "3")
+            r.setdefault("X-E", "4")
+            r.update({"X-F": "5"})
+            r["X-G"] = "6"
+            del r["x-g"]
+            eq((r.pop("X-F"), r.pop("X-F")), ("5", None))
+            eq((r[0][0], len(r), bool(r)), ("Content-Type", 5, True))
+            eq(r == r.pairs and r == list(r) and r != [], True)
+            try:
+                del r["X-G"]
+            except KeyError:
+                return response
+
+        @app.get("/own")
+        def own(request):
+            response = Response("x", 201)
+            response.headers = {"X-Own": "1"}
+            return response
+
+        @app.after_request
+        def after(request, response):
+            response.headers["X-After"] = request.headers.get("X-A", "nobody")
+
+        c = app.test_client()
+        r = c.get("/", headers=[("X-A", "1"), ("X-B", "1"), ("X-B", "2")])
+        eq((r.status_code, r.exception), (200, None))
+        eq(r.headers.items()[1:], [("x-c", "2"), ("X-D", "1"), ("X-D", "2"), ("X-E", "4"), ("X-After", "1")])
+        eq((r.headers["X-C"], r.headers.getlist("x-d"), r.header("x-after")), ("2", ["1", "2"], "1"))
+        eq(c.get("/own").headers["X-After"], "nobody")
+        """)
+    ).finish()
+
+
 # ---- Registration -----------------------------------------------------------------------------------
 
 

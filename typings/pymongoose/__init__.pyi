@@ -43,7 +43,7 @@ from typing import Any, Final, NoReturn, TypeAlias, TypedDict, TypeVar, final, o
 from pymongoose import aio as aio
 from pymongoose import web as web
 from pymongoose.aio import AsyncManager as AsyncManager
-from pymongoose.web import App, Fields, File
+from pymongoose.web import App, Fields, File, Headers
 from typing_extensions import disjoint_base
 
 __version__: Final[str]
@@ -264,7 +264,8 @@ class HttpRequest:
     body_text: str
     body_bytes: bytes
     def header(self, name: str, default: str | None = None) -> str | None: ...
-    def headers(self) -> list[tuple[str, str]]: ...
+    headers: Headers
+    """By name in any case; called, it gives the pairs."""
     def query_var(self, name: str) -> str | None: ...
     def query_vars(self) -> list[tuple[str, str]]: ...
     def cookie(self, name: str) -> str | None: ...

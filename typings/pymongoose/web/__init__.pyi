@@ -193,13 +193,63 @@ class File:
     def save(self, path: str) -> None:
         """Keeps it under `path`; what was there is replaced."""
 
+class Headers:
+    """Header fields, (name, value) each in their order: by name in any case, or by position.
+
+    Called, it gives the pairs, as HttpMessage.headers() does."""
+
+    pairs: list[tuple[str, str]]
+    def __init__(self, pairs: Iterable[tuple[str, str]] = ()) -> None: ...
+    def __call__(self) -> list[tuple[str, str]]: ...
+    @overload
+    def get(self, name: str) -> str | None: ...
+    @overload
+    def get(self, name: str, default: _T) -> str | _T:
+        """The first value of a name."""
+    def getlist(self, name: str) -> list[str]:
+        """All values of a name."""
+    def setdefault(self, name: str, value: str) -> str:
+        """The first value of a name, which this one becomes where there is none."""
+    def update(self, headers: Headers | _Headers) -> None:
+        """Sets each of a dict or of pairs, in place of those of the same name."""
+    def append(self, pair: tuple[str, str]) -> None:
+        """Adds (name, value) beside those of the same name."""
+    def extend(self, pairs: Headers | _Headers) -> None:
+        """Adds several."""
+    def pop(self, name: str, default: str | None = None) -> str | None:
+        """Takes all of a name out; the first value."""
+    @overload
+    def __getitem__(self, name: str) -> str: ...
+    @overload
+    def __getitem__(self, name: int) -> tuple[str, str]: ...
+    @overload
+    def __getitem__(self, name: slice) -> list[tuple[str, str]]: ...
+    @overload
+    def __setitem__(self, name: str, value: str) -> None: ...
+    @overload
+    def __setitem__(self, name: int, value: tuple[str, str]) -> None: ...
+    @overload
+    def __setitem__(self, name: slice, value: Iterable[tuple[str, str]]) -> None: ...
+    def __delitem__(self, name: str | int | slice) -> None: ...
+    def __contains__(self, name: object) -> bool: ...
+    def __iter__(self) -> Iterator[tuple[str, str]]: ...
+    def __len__(self) -> int: ...
+    def __add__(self, pairs: Headers | _Headers) -> list[tuple[str, str]]: ...
+    def __iadd__(self, pairs: Headers | _Headers) -> Headers: ...
+    def keys(self) -> list[str]:
+        """The names, as they stand there."""
+    def values(self) -> list[str]:
+        """The values, in their order."""
+    def items(self) -> list[tuple[str, str]]:
+        """All (name, value), in their order."""
+
 class Response:
     """A status, headers and a body: str, bytes, a generator of pieces, or a dict or list for JSON.
 
     Without a `content_type` a str is HTML, bytes are application/octet-stream; with "" it is plain text."""
 
     status: int
-    headers: list[tuple[str, str]]
+    headers: Headers
     body: str | bytes | bytearray | _Pieces
     file: str | dict[str, str] | None
     file_type: str | None
@@ -392,8 +442,8 @@ class TestResponse:
     status_code: int
     exception: Exception | None
     """What a server's log would show."""
-    headers: dict[str, str]
-    """By name in small letters."""
+    headers: Headers
+    """By name in any case."""
     header_list: list[tuple[str, str]]
     body: bytes
     __test__: bool

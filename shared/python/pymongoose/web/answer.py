@@ -5,8 +5,9 @@
 import sys
 
 from pymongoose import DecodeError
+from pymongoose.web.headers import pairs_of
 from pymongoose.web.request import notes_of
-from pymongoose.web.response import TEXT, HTTPError, Response, pairs_of
+from pymongoose.web.response import TEXT, HTTPError, Response
 from pymongoose.web.routes import is_async
 
 _CPYTHON = sys.implementation.name == "cpython"

@@ -8,8 +8,9 @@ from _pymongoose import _Routes
 
 from pymongoose import MG_EV_HTTP_HDRS, MG_EV_HTTP_MSG, DecodeError
 from pymongoose.web.answer import handler_of, nothing_of, plain_error, response_of
+from pymongoose.web.headers import pairs_of
 from pymongoose.web.request import notes_of
-from pymongoose.web.response import HTML, HTTPError, Response, pairs_of
+from pymongoose.web.response import HTML, HTTPError, Response
 from pymongoose.web.routes import (
     NEEDS_ASYNCIO,
     Pattern,

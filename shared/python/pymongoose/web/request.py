@@ -3,6 +3,7 @@
 """What a request has beside its message: made when somebody asks for it."""
 
 from pymongoose import json_get, url_decode
+from pymongoose.web.headers import Headers
 from pymongoose.web.response import HTTPError
 from pymongoose.web.routes import is_async
 
@@ -114,6 +115,11 @@ class Notes:
     def path(self):
         """The path, decoded."""
         return url_decode(self.message.uri, plus=False)
+
+    @property
+    def headers(self):
+        """The header fields."""
+        return Headers(self.message.headers())
 
     @property
     def client(self):

@@ -4,6 +4,8 @@
 
 import time
 
+from pymongoose.web.headers import Headers, pairs_of
+
 _TEXTS = {
     400: "Bad Request",
     401: "Unauthorized",
@@ -49,11 +51,6 @@ HTML = "text/html; charset=utf-8"
 TEXT = "text/plain; charset=utf-8"
 
 
-def pairs_of(headers):
-    """Headers as pairs."""
-    return headers.items() if isinstance(headers, dict) else headers or ()
-
-
 class Response:
     """A status, headers and a body: str, bytes, a generator of pieces, or a dict or list for JSON.
 
@@ -66,9 +63,7 @@ class Response:
 
     def __init__(self, body=b"", status=200, headers=None, content_type=None):
         self.status = status
-        self.headers = []
-        if headers:
-            self.headers.extend(pairs_of(headers))
+        self.headers = Headers(pairs_of(headers))
         self.body = body
         if isinstance(body, (dict, list)):
             import json
@@ -83,17 +78,11 @@ class Response:
 
     def header(self, name, default=None):
         """The first header of that name, in any case."""
-        name = name.lower()
-        for key, value in self.headers:
-            if key.lower() == name:
-                return value
-        return default
+        return self.headers.get(name, default)
 
     def set_header(self, name, value):
         """Sets a header, in place of those of the same name."""
-        lower = name.lower()
-        self.headers = [pair for pair in self.headers if pair[0].lower() != lower]
-        self.headers.append((name, value))
+        self.headers[name] = value
 
     def set_cookie(
         self,

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """How a Response leaves."""
 
+from pymongoose.web.headers import pairs_of
+
 _BODILESS = 204, 205, 304  # whose answers have none (RFC 9110)
 
 
@@ -42,9 +44,9 @@ def send(request, response):
             from pymongoose.web.session import save
 
             save(notes, response)
-    headers = response.headers
     if response.status in _BODILESS:
         _leave_out(request, response)
+    headers = pairs_of(response.headers)
     if response.file is not None:
         lines = "".join([_line(name, value) for name, value in headers])
         if isinstance(response.file, dict):  # of a static folder

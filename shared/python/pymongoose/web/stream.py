@@ -5,6 +5,7 @@
 import sys
 
 from pymongoose import MG_EV_CLOSE, MG_EV_WRITE
+from pymongoose.web.headers import pairs_of
 from pymongoose.web.request import drop, keep, notes_of
 from pymongoose.web.routes import NEEDS_ASYNCIO
 
@@ -53,7 +54,7 @@ def begin(request, response):
 
 def start(request, response):
     """The head of an answer in chunks, or of events."""
-    headers = response.headers
+    headers = pairs_of(response.headers)
     if response.header("Content-Type") != "text/event-stream":
         headers = headers + [("Transfer-Encoding", "chunked")]
     request.conn.reply(response.status, b"", headers)

@@ -19,6 +19,7 @@ from pymongoose import (
     random_str,
     url_encode,
 )
+from pymongoose.web.headers import Headers
 from pymongoose.web.request import form_pairs
 from pymongoose.web.response import HTML
 
@@ -191,14 +192,12 @@ class TestResponse:
         self.status_code = conn.status
         self.exception = exception  # that the log would show
         self.header_list = conn.headers
-        self.headers = {}  # by name in small letters
-        for name, value in conn.headers:
-            self.headers[name.lower()] = value
+        self.headers = Headers(conn.headers)
         self.body = b"".join(conn.pieces)
 
     def header(self, name, default=None):
         """A header's value, by its name in any case."""
-        return self.headers.get(name.lower(), default)
+        return self.headers.get(name, default)
 
     @property
     def text(self):
