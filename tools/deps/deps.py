@@ -319,7 +319,9 @@ def main() -> None:
         "--path", metavar="NAME", choices=[*names, RP2_TREE], help="print this input's folder"
     )
     parser.add_argument("--anew", action="store_true", help="ask whether Debian has newer ones")
-    parser.add_argument("--check", action="store_true", help="only say whether they can come by pip")
+    parser.add_argument(
+        "--check", action="store_true", help="only say whether they can come by pip"
+    )
     parser.add_argument("--results", action="store_true", help="print the folder of results")
     parser.add_argument("--moved", action="store_true", help="print what MICROPYTHON=next moved to")
     args = parser.parse_args()
