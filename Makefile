@@ -90,7 +90,7 @@ SOURCES = $(sort $(foreach goal,$(GOALS),$(sources_$(goal))))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long cpython unix firmware flash size pico rig deps wheel wheels release release-ci bench figures picture docs docs-links
-.PHONY: check format clean ready cpython-poll unix-next firmware-next
+.PHONY: check format clean ready cpython-poll unix-next firmware-next pico-firmware
 .PHONY: test-hil sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig apt-esp32 apt-fuzz check-esp32 check-boards test-esp32
 .PHONY: fuzz countdown abuse
 
@@ -133,9 +133,14 @@ flash: .venv/flash.stamp
 	esac
 
 pico: ## Run the RP2040 firmware in an emulated Pico: serial and HTTP addresses.
-pico: rig
+pico: rig $(if $(findstring --firmware,$(ARGS)),,pico-firmware)
 	@$(PYTHON) boards/rig/rig.py --port $(PORT) $(if $(MICROPYTHON), \
 	    --firmware $(shell MICROPYTHON=$(MICROPYTHON) $(PYTHON) tools/deps/deps.py --results)/firmware/RPI_PICO/firmware.uf2) $(ARGS)
+
+# Only what is missing: a board is started often.
+pico-firmware: | apt-pico
+	@firmware=$$($(PYTHON) tools/deps/deps.py --results)/firmware/RPI_PICO/firmware.uf2; \
+	[ -e "$$firmware" ] || tools/build/firmware.sh RPI_PICO
 
 docs: ## Build the documentation's site: build/docs/index.html. Warnings are errors.
 docs: .venv/docs.stamp

@@ -84,7 +84,7 @@ BAD = [
 #: That reach a build script of ours with each goal that runs one.
 GOALS = """demo test cpython unix firmware flash size pico rig deps wheel wheels release release-ci bench figures
 picture docs docs-links check format test-long test-hil sanitize soak fuzz countdown abuse check-esp32
-check-boards test-esp32 cpython-poll unix-next firmware-next""".split()
+check-boards test-esp32 cpython-poll unix-next firmware-next pico-firmware""".split()
 
 
 @pytest.mark.parametrize("arguments, words", BAD, ids=[" ".join(each[0]) for each in BAD])

@@ -88,7 +88,7 @@ check_venv() {
     [ ! -e .venv/ready ] || return 0
     for goal in $goals; do
         case $goal in
-        unix | unix-next | firmware | firmware-next | size | rig | pico | deps) continue ;;
+        unix | unix-next | firmware | firmware-next | pico-firmware | size | rig | pico | deps) continue ;;
         check-esp32 | check-boards | fuzz | countdown | figures | ready | apt-*) continue ;;
         demo) [ "${TARGET:-unix}" != unix ] || continue ;;
         esac
