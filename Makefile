@@ -12,7 +12,7 @@
 #   ARGS, CHECK, DEVICE, ERASE, N, ONLY, PYTHONS, SUITES, TIME, VARIANT   for single targets: above
 #   PYMONGOOSE_CACHE, MONGOOSE_DIR, MICROPYTHON_DIR ...   folders: CONTRIBUTING.md
 
-PYTHON ?= /usr/bin/python3
+override PYTHON := $(or $(PYTHON),/usr/bin/python3)
 PORT ?= 8000
 VENV := .venv/bin
 BUILD := build
@@ -90,7 +90,7 @@ SOURCES = $(sort $(foreach goal,$(GOALS),$(sources_$(goal))))
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test test-long cpython unix firmware flash size pico rig deps wheel wheels release release-ci bench figures picture docs docs-links
-.PHONY: check format clean ready cpython-poll unix-next firmware-next
+.PHONY: check format clean ready cpython-poll unix-next firmware-next pico-firmware
 .PHONY: test-hil sanitize soak apt-build apt-test apt-check apt-bench apt-pico apt-rig apt-esp32 apt-fuzz check-esp32 check-boards test-esp32
 .PHONY: fuzz countdown abuse
 
@@ -103,7 +103,7 @@ demo: $(call builds,$(or $(TARGET),unix)) $(if $(filter-out unix cpython,$(TARGE
 test: ## Run the tests. TARGET="cpython unix pico"; K=websocket picks some.
 test: $(call builds,$(TEST_TARGETS)) .venv/test.stamp | apt-test
 	@$(if $(TARGET)$(filter pico%,$(TEST_TARGETS)),,echo "test: not on the emulated Pico: make test TARGET=pico installs its tools (600 MB to fetch, 4 GB on the disk) and runs there")
-	@$(VENV)/python tools/test/suite.py "$(TEST_TARGETS)" tests $(if $(K),-k "$(K)")
+	@$(VENV)/python tools/test/suite.py "$(TEST_TARGETS)" tests $(if $(K),-k "$$K")
 
 cpython: ## Build the CPython package and install it into .venv.
 cpython: .venv/build.stamp
@@ -133,9 +133,14 @@ flash: .venv/flash.stamp
 	esac
 
 pico: ## Run the RP2040 firmware in an emulated Pico: serial and HTTP addresses.
-pico: rig
+pico: rig $(if $(findstring --firmware,$(ARGS)),,pico-firmware)
 	@$(PYTHON) boards/rig/rig.py --port $(PORT) $(if $(MICROPYTHON), \
 	    --firmware $(shell MICROPYTHON=$(MICROPYTHON) $(PYTHON) tools/deps/deps.py --results)/firmware/RPI_PICO/firmware.uf2) $(ARGS)
+
+# Only what is missing: a board is started often.
+pico-firmware: | apt-pico
+	@firmware=$$($(PYTHON) tools/deps/deps.py --results)/firmware/RPI_PICO/firmware.uf2; \
+	[ -e "$$firmware" ] || tools/build/firmware.sh RPI_PICO
 
 docs: ## Build the documentation's site: build/docs/index.html. Warnings are errors.
 docs: .venv/docs.stamp
@@ -162,11 +167,11 @@ help: ## Say what the targets do.
 
 test-long: ## Run those too that a slow target leaves out. TARGET=pico.
 test-long: $(call builds,$(call nexts,$(or $(TARGET),pico))) .venv/test.stamp | apt-test
-	@$(VENV)/python tools/test/suite.py "$(call nexts,$(or $(TARGET),pico))" tests --long $(if $(K),-k "$(K)")
+	@$(VENV)/python tools/test/suite.py "$(call nexts,$(or $(TARGET),pico))" tests --long $(if $(K),-k "$$K")
 
 sanitize: ## Run the tests on builds with ASan, UBSan and TSan. CC=clang, else gcc.
 sanitize: .venv/build.stamp .venv/test.stamp | apt-test $(clang:%=apt-%)
-	@tools/test/sanitize.sh $(if $(K),"$(K)")
+	@tools/test/sanitize.sh $(if $(K),"$$K")
 
 fuzz: ## Fuzz the core in memory. ONLY=http_server,dns; TIME= seconds of all, 60.
 fuzz: | apt-fuzz
@@ -203,7 +208,7 @@ check-boards: | apt-pico
 
 test-esp32: ## Run the suite on a unix build with an ESP32's socket layer.
 test-esp32: .venv/test.stamp | apt-test
-	@tools/test/esp32.sh $(if $(K),"$(K)")
+	@tools/test/esp32.sh $(if $(K),"$$K")
 
 test-hil: ## Run the HIL kit as a user has it. TARGET="cpython unix pico".
 test-hil: cpython $(call builds,$(HIL_TARGETS)) | $(if $(call emulated,$(HIL_TARGETS)),apt-rig)
@@ -239,6 +244,7 @@ bench: cpython unix | apt-bench
 	@$(PYTHON) benchmarks/bench.py $(if $(ONLY),--only "$(ONLY)") $(ARGS)
 
 figures: ## Put the last make bench into docs/figures/ and benchmarks/README.md.
+figures: | apt-build
 	@$(PYTHON) benchmarks/report.py
 	@$(BUILD)/bench-venv/bin/python benchmarks/plot.py
 

@@ -7,14 +7,14 @@ from pymongoose import client
 
 if len(sys.argv) < 2:
     print("usage: fetch.py URL [FILE]")
-else:
-    try:
-        with client.get(sys.argv[1], stream=True) as r:
-            r.raise_for_status()
-            if len(sys.argv) > 2:
-                print("stored %d bytes of %s" % (r.save(sys.argv[2]), r.url))
-            else:
-                print(r.text)
-    except (client.RequestError, ValueError) as e:
-        print(e)
-        sys.exit(1)
+    sys.exit(2)
+try:
+    with client.get(sys.argv[1], stream=True) as r:
+        r.raise_for_status()
+        if len(sys.argv) > 2:
+            print("stored %d bytes of %s" % (r.save(sys.argv[2]), r.url))
+        else:
+            print(r.text)
+except (client.RequestError, OSError, ValueError) as e:
+    print(e)
+    sys.exit(1)

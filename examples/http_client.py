@@ -79,5 +79,5 @@ def main(url, path):
 
 if len(sys.argv) < 3:
     print("usage: http_client.py URL FILE")
-else:
-    sys.exit(main(sys.argv[1], sys.argv[2]))
+    sys.exit(2)
+sys.exit(main(sys.argv[1], sys.argv[2]))

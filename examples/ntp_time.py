@@ -22,6 +22,7 @@ def handler(conn, ev, data):
         if time.gmtime(0)[0] == 2000:
             seconds -= 946684800
         set_clock(seconds)
+        told.append(seconds)
         print("%d-%02d-%02d %02d:%02d:%02d UTC" % tuple(time.gmtime(seconds)[:6]))
     elif ev == MG_EV_ERROR:
         print(data)
@@ -29,8 +30,9 @@ def handler(conn, ev, data):
         done.append(conn)
 
 
-done = []
+told, done = [], []
 with Manager(handler, events=(MG_EV_SNTP_TIME, MG_EV_ERROR, MG_EV_CLOSE)) as manager:
     manager.sntp_connect(sys.argv[1] if len(sys.argv) > 1 else "pool.ntp.org")
     while not done:
         manager.poll(1000)
+sys.exit(0 if told else 1)

@@ -22,6 +22,7 @@ from collections import Counter, defaultdict
 from pathlib import Path
 
 import costs
+import progress
 import pytest
 from peers import clients
 from targets import ROOT, DeviceError, all_targets, find_target
@@ -96,6 +97,8 @@ def pytest_configure(config):
         if missing := _all_targets[name].missing():
             raise pytest.UsageError(f"target {name}: {missing}")
     config.pmg_targets = list(dict.fromkeys(named))
+    if not (hasattr(config, "workerinput") or config.option.collectonly):
+        config.pluginmanager.register(progress.Progress(1), "pmg-progress")
 
 
 def pytest_generate_tests(metafunc):
@@ -311,14 +314,14 @@ def pytest_runtest_logreport(report):
     # Where pytest-xdist has workers, theirs come to the process that reports, too.
     kind = getattr(report, "kind", "a worker")  # of pytest-xdist, which crashed
     _seconds[kind] += report.duration
-    if report.skipped and kind != "host alone":
+    if report.skipped:
         _outcomes[kind]["skipped"] += 1
         reason = report.longrepr[2]
         lacking = set(reason.rpartition(" has no ")[2].split(", "))
         of_this = reason.startswith(THIS_COMPUTER) or lacking <= OF_THIS_COMPUTER
         _outcomes[kind]["not counted"] += of_this
     elif report.failed:
-        _outcomes[kind]["failed"] += 1
+        _outcomes[kind]["failed" if report.when == "call" else "errors"] += 1
     elif report.when == "call":
         _outcomes[kind]["passed"] += 1
 
@@ -388,7 +391,9 @@ def pytest_terminal_summary(terminalreporter):
         what, *more = _about.get(kind, [""])
         for line in more:
             write(f"{kind:<11} {line}")
-        done = ", ".join(f"{count[k]} {k}" for k in ("passed", "failed", "skipped") if count[k])
+        done = ", ".join(
+            f"{count[k]} {k}" for k in ("passed", "failed", "errors", "skipped") if count[k]
+        )
         write(f"{kind:<11} {what:<44} {done} in {_seconds[kind]:.0f} s")
         if "skips not as pinned" in count:
             write(

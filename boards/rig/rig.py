@@ -2,7 +2,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Run the RP2040 firmware in an emulated Raspberry Pi Pico with a network.
 
-The board's USB serial port is a TCP port of this machine (`mpremote connect socket://...`), its
+The board's USB serial port is a TCP port of this machine (`mpremote connect socket://... run ...`), its
 UART1 carries PPP to a network in user space: the board reaches this machine as 10.0.2.2, and
 ports of 127.0.0.1 lead to the board's. Boards on one segment reach each other. No privilege is
 needed. Ctrl-C ends all of it.
@@ -16,6 +16,7 @@ import ctypes
 import json
 import os
 import select
+import shutil
 import signal
 import socket
 import subprocess
@@ -30,7 +31,7 @@ sys.path.insert(0, str(HERE))
 
 import several  # noqa: E402
 import slirp  # noqa: E402
-from options import BOARD_PORT, arguments_of, die  # noqa: E402
+from options import BOARD_PORT, ROOT, arguments_of, die  # noqa: E402
 from ppp import Peer  # noqa: E402
 from relay import Relay  # noqa: E402
 from repl import START_TIMEOUT_S, Repl  # noqa: E402
@@ -380,13 +381,34 @@ def greet(rig: Rig) -> None:
     serial, a = rig.ready["serial"], rig.arguments
     rig.tell({"event": "ready", "serial": serial, "address": rig.address})
     rig.say(f"ready after {time.monotonic() - rig.begun:.1f} s; Ctrl-C stops")
-    rig.say(
-        f"  serial  socket://127.0.0.1:{serial}   (mpremote connect socket://127.0.0.1:{serial})"
-    )
+    rig.say(f"  serial  socket://127.0.0.1:{serial}")
     rig.say(f"  HTTP    http://127.0.0.1:{a.port}   leads to the board's port {BOARD_PORT}")
     for _, here, there in a.forward:
         rig.say(f"          127.0.0.1:{here}   leads to the board's port {there}")
     rig.say(f"  the board is {rig.address}; it reaches this machine as {slirp.HOST}")
+    if a.number == 1:
+        suggest(rig, serial)
+
+
+def suggest(rig: Rig, serial: int) -> None:
+    """What may be done with it, in words that a shell takes."""
+    a, port = rig.arguments, f"socket://127.0.0.1:{serial}"
+    own = ROOT / ".venv/bin"
+    here = (own / "mpremote").exists()
+    python, mpremote = (
+        (os.path.relpath(own / name) for name in ("python", "mpremote"))
+        if here
+        else ("python3", "mpremote")
+    )
+    lacking = "" if here or shutil.which(mpremote) else ", after pip install mpremote"
+    # mpremote's own prompt wants a descriptor, which a socket:// has not.
+    rig.say(f"in another terminal{lacking}:")
+    rig.say(f"  {python} -m serial.tools.miniterm {port}")
+    rig.say("          leads to its prompt: press Enter, import pymongoose; Ctrl-] leaves")
+    program = ROOT / "examples/rest_sensor/main.py"
+    if program.exists() and not a.no_link:
+        rig.say(f"  {mpremote} connect {port} run {os.path.relpath(program)}")
+        rig.say(f"          starts a server: curl http://127.0.0.1:{a.port}/readings/last asks it")
 
 
 if __name__ == "__main__":

@@ -3,13 +3,12 @@
 
 import gzip
 import os
-import shutil
-import subprocess
 import time
 from types import SimpleNamespace
 
 import pytest
-from peers.clients import Raw, free_port, raw_get, seconds
+from peers.clients import raw_get, seconds
+from peers.nginx import nginx
 from served_script import HOST, SERVED, start
 
 pytestmark = [pytest.mark.needs("process"), pytest.mark.parametrize("kind", [HOST])]
@@ -18,33 +17,14 @@ pytestmark = [pytest.mark.needs("process"), pytest.mark.parametrize("kind", [HOS
 @pytest.fixture
 def both(device, target, kind, tmp_path_factory):
     """Ours, and nginx over the same folder."""
-    if not shutil.which("nginx"):
-        pytest.skip("this computer has no nginx")
     ours = start(device, target, SERVED, kind, tmp_path_factory)
-    own, port = tmp_path_factory.mktemp("nginx"), free_port()
-    names = "client_body", "proxy", "fastcgi", "uwsgi", "scgi"
-    paths = "".join(f"{name}_temp_path {own}/{name};\n" for name in names)
-    (own / "nginx.conf").write_text(
-        f"daemon off;\npid {own}/pid;\nerror_log {own}/error.log;\nmaster_process off;\n"
-        f"events {{}}\nhttp {{ access_log off; {paths} server {{ listen 127.0.0.1:{port};\n"
+    server = (
         f"root {ours.folder}/www; autoindex on; absolute_redirect off; gzip_static on;\n"
-        "location ~ /\\. { return 404; } } }\n"
+        "location ~ /\\. { return 404; }\n"
     )
-    process = subprocess.Popen(
-        ["nginx", "-p", str(own), "-c", str(own / "nginx.conf")], stderr=subprocess.DEVNULL
-    )
-    deadline = time.monotonic() + seconds(20)
-    while True:
-        try:
-            Raw(("127.0.0.1", port)).close()
-            break
-        except OSError:
-            assert time.monotonic() < deadline and process.poll() is None
-            time.sleep(0.02)
-    theirs = SimpleNamespace(port=lambda: port, reach=lambda port: ("127.0.0.1", port))
-    yield SimpleNamespace(ours=ours, theirs=theirs, folder=ours.folder / "www")
-    process.terminate()
-    process.wait(20)
+    with nginx(tmp_path_factory.mktemp("nginx"), server) as port:
+        theirs = SimpleNamespace(port=lambda: port, reach=lambda port: ("127.0.0.1", port))
+        yield SimpleNamespace(ours=ours, theirs=theirs, folder=ours.folder / "www")
 
 
 def ask(server, path, *lines, method="GET"):

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 
+import pick
 from targets import ROOT
 
 
@@ -23,3 +24,6 @@ def test_names_of_tests_are_the_same_in_each_process():
     first = collected(1)
     time.sleep(1.1)  # the clock's next second
     assert len(first) > 3000 and collected(2) == first
+    # K= is looked for in the text of the files before anything is built.
+    every = pick.written()
+    assert [name for name in first if pick.unwritten(name, every)] == []

@@ -4,11 +4,12 @@
 import contextlib
 import http.server
 import re
+import socket
 import threading
 
 import httpx
 import pytest
-from peers.clients import Raw
+from peers.clients import Raw, free_port
 from peers.time_servers import TimeServer, reply
 from pymodbus.client import ModbusTcpClient
 from targets import ROOT
@@ -159,6 +160,33 @@ def test_ntp_time(target, request):
         finally:
             running.kill()
     assert running.console.split("\n") == ["2020-02-02 20:20:02 UTC"]
+
+
+@pytest.mark.parametrize(
+    ("stratum", "said"), [(0, "INIT"), (None, "refused")], ids=["sent away", "not there"]
+)
+def test_ntp_time_that_gets_none(target, request, stratum, said):
+    """Why is printed, and its status says so, too."""
+    with TimeServer(lambda query: [reply(query, stratum=stratum, ref_id=0x494E4954)]) as server:
+        port = free_port(kind=socket.SOCK_DGRAM) if stratum is None else server.port
+        running = target.run(EXAMPLES / "ntp_time.py", f"127.0.0.1:{port}")
+        request.node.devices = [running]
+        try:
+            assert running.exit_code() == 1
+        finally:
+            running.kill()
+    assert said in running.console and "UTC" not in running.console
+
+
+@pytest.mark.parametrize("example", ["fetch.py", "http_client.py"])
+def test_a_client_without_arguments_has_not_done_it(target, request, example):
+    running = target.run(EXAMPLES / example)
+    request.node.devices = [running]
+    try:
+        assert running.exit_code() == 2
+    finally:
+        running.kill()
+    assert "usage: " in running.console
 
 
 def test_every_example_is_tested():

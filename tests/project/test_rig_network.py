@@ -2,12 +2,16 @@
 """The emulator's network without an emulator: links, segments, the way of multicast DNS, options."""
 
 import os
+import re
+import shlex
+import shutil
 import socket
 import stat
 import struct
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 
 import pytest
 from peers.mdns_peer import RESPONSE, A, Peer, ip, message, question, record, unique
@@ -17,6 +21,7 @@ RIG = ROOT / "boards" / "rig"
 sys.path.insert(0, str(RIG))
 
 import relay as relays  # noqa: E402
+import rig as rigs  # noqa: E402
 import segment as segments  # noqa: E402
 import wire as wires  # noqa: E402
 
@@ -346,3 +351,41 @@ def test_options(options, text):
         assert found.stderr.startswith("rig: error: ") and text in found.stderr
         assert found.stderr.count("\n") == 1
         assert ('"event": "end"' in found.stdout) == bool(more)
+
+
+# ---- What is said of a board that is ready -----------------------------------------------------
+
+
+def test_what_to_do_next_is_told(monkeypatch):
+    """Commands that a shell takes as they stand, and how to leave; of several boards once."""
+    monkeypatch.chdir(ROOT)
+    said = []
+
+    def board(number):
+        options = rigs.arguments_of(["--firmware", __file__, "--parts", str(ROOT)], "")
+        options.number = number
+        return SimpleNamespace(
+            arguments=options,
+            ready={"serial": 4711},
+            begun=0,
+            address="10.0.2.15",
+            say=said.append,
+            tell=print,
+        )
+
+    monkeypatch.setattr("pathlib.Path.is_file", lambda path: True)  # it has all its parts
+    rigs.greet(board(2))
+    assert not any("another terminal" in line for line in said)
+    said.clear()
+    rigs.greet(board(1))
+    (start,) = [shlex.split(line) for line in said if " run " in line]
+    assert start[1:4] == ["connect", "socket://127.0.0.1:4711", "run"]
+    assert (ROOT / start[4]).exists() and "0.0.0.0:8000" in (ROOT / start[4]).read_text()
+    (prompt,) = [shlex.split(line) for line in said if "miniterm" in line]
+    assert prompt[1:] == ["-m", "serial.tools.miniterm", "socket://127.0.0.1:4711"]
+    for program in start[0], prompt[0]:
+        assert shutil.which(program)
+    (line,) = [line for line in said if "curl " in line]
+    path = re.search(r"http://127.0.0.1:8000(/\S+)", line)[1]
+    assert f'"{path}"' in (ROOT / start[4]).read_text()
+    assert any("Ctrl-]" in line for line in said) and any("Ctrl-C stops" in line for line in said)

@@ -3,11 +3,13 @@
 
 import os
 import re
+import shutil
 import signal
 import socket
 import subprocess
 import sys
 
+import pick
 import pytest
 from targets import ROOT
 
@@ -22,6 +24,9 @@ def make(tmp_path):
         "TARGET",
         "BOARD",
         "PORT",
+        "K",
+        "PYTHON",
+        "MICROPYTHON",
         "MICROPYTHON_DIR",
         "IDF_PATH",
         "MAKEFLAGS",
@@ -61,7 +66,25 @@ BAD = [
     (["firmware", "BOARD=ESP32_GENERIC"], "IDF_PATH is not set"),
     (["firmware", "BOARD=RPI_PICO_W"], "set MICROPYTHON_DIR="),
     (["cpython", "PYTHON=/nowhere/python3"], "PYTHON=/nowhere/python3 is not there"),
+    (["cpython", "PYTHON=nowhere"], "PYTHON=nowhere is not there"),
+    (["cpython", "PYTHON=/etc/passwd"], "PYTHON=/etc/passwd is no Python that runs"),
+    (["unix", "PYTHON=/bin/true"], "PYTHON=/bin/true is no Python that runs"),
+    (["unix", "PYTHON=/usr"], "PYTHON=/usr is no Python that runs"),
+    (["abuse", "TARGET=pico"], "TARGET=pico: abuse knows cpython unix"),
+    (["soak", "TARGET=/dev/null"], "TARGET=/dev/null: soak knows cpython unix pico"),
+    (["test-hil", "TARGET=unix amiga"], "TARGET=amiga: known are cpython, unix, pico"),
+    (["test", "TARGET=a1b"], "TARGET=a1b: known are"),
+    (["firmware-next", "BOARD=PICO"], "no board PICO"),
+    (["flash", "DEVICE=/nowhere"], "DEVICE=/nowhere is not there: is the board plugged in?"),
+    (["pico", "PORT=0"], "PORT=0 is no port for pico"),
+    (["test", "K=mqtt and"], "K=mqtt and picks nothing: it is words joined by and, or, not"),
+    (["sanitize", 'K="'], 'K=" picks nothing: it is words joined by'),
+    (["test-esp32", "K=tls(1)"], "K=tls(1) picks nothing: it is words joined by"),
 ]
+#: That reach a build script of ours with each goal that runs one.
+GOALS = """demo test cpython unix firmware flash size pico rig deps wheel wheels release release-ci bench figures
+picture docs docs-links check format test-long test-hil sanitize soak fuzz countdown abuse check-esp32
+check-boards test-esp32 cpython-poll unix-next firmware-next pico-firmware""".split()
 
 
 @pytest.mark.parametrize("arguments, words", BAD, ids=[" ".join(each[0]) for each in BAD])
@@ -69,6 +92,46 @@ def test_wrong_names_are_told_first(make, arguments, words):
     run = make(*arguments)
     assert run.returncode == 2
     assert words in run.stderr.splitlines()[0], run.stderr
+
+
+@pytest.mark.parametrize("goal", ["test", "test-long", "sanitize", "test-esp32"])
+def test_k_that_picks_nothing_is_told_first(make, goal):
+    word = 3 * "qjx"
+    run = make(goal, f"K=mqtt and {word}")
+    assert f"picks nothing: no test's name or file has {word};" in run.stderr.splitlines()[0]
+
+
+@pytest.mark.parametrize("goal", GOALS)
+def test_a_wrong_python_is_told_first(make, goal):
+    run = make(goal, "PYTHON=/nowhere")
+    first, *_ = run.stderr.splitlines()
+    assert run.returncode == 2 and not run.stdout
+    assert first == "make: PYTHON=/nowhere is not there: name a Python 3.10 or newer"
+
+
+def test_each_goal_is_asked_for_its_python():
+    phony = set(" ".join(re.findall(r"^\.PHONY: (.*)", MAKEFILE, re.M)).split())
+    folders = set(re.search(r"^\.PHONY: (tests .*)", MAKEFILE, re.M)[1].split())
+    rest = {name for name in phony - folders if not name.startswith("apt-")}
+    assert rest - set(GOALS) == {"help", "clean", "ready"}  # which run no Python
+
+
+@pytest.mark.parametrize(
+    "k",
+    [
+        "websocket",
+        "not qjx",
+        "tls or qjx",
+        "not (qjx and qjx)",
+        "test_setup.py",
+        "test_tcp[1-2]",
+        "None",
+        "MG_EV_POLL",
+    ],
+)
+def test_what_may_pick_tests_is_left_to_pytest(k):
+    """The word that no test has is made here, since this file is searched, too."""
+    assert pick.refusal(k.replace("qjx", 3 * "qjx")) == ""
 
 
 def test_an_environment_without_a_home():
@@ -174,12 +237,71 @@ def test_full_disk(tmp_path):
     )
 
 
-def test_python_without_venv(tmp_path):
-    (tmp_path / "ensurepip.py").write_text("raise ImportError")
-    run = ready("unix", PYTHONPATH=str(tmp_path), PYTHON=sys.executable)
+@pytest.fixture
+def bare(tmp_path):
+    """ready.sh in a checkout without .venv, with a Python that has no ensurepip, nor a pip; and what it brings."""
+    shutil.copytree(ROOT / "tools", tmp_path / "tools")
+    (tmp_path / "lacks.py").write_text("""
+import importlib.util as util, runpy, sys
+
+find = util.find_spec
+util.find_spec = lambda name, *more: None if name in ("pip", "ensurepip") else find(name, *more)
+sys.modules["pip"] = sys.modules["ensurepip"] = None
+if sys.argv[1] == "-c":
+    exec(sys.argv[2])
+else:
+    del sys.argv[0]
+    sys.path.insert(0, sys.argv[0].rpartition("/")[0])
+    runpy.run_path(sys.argv[0], run_name="__main__")
+""")
+    environment = fakes(
+        tmp_path / "bin",
+        python_bare=f'exec {sys.executable} {tmp_path}/lacks.py "$@"',
+        apt_get="exit 9",
+    )
+    environment |= {"PYMONGOOSE_CACHE": str(tmp_path / "cache"), "PYTHON": "python-bare"}
+    for name in (
+        "MONGOOSE_DIR",
+        "MICROPYTHON_DIR",
+        "PICO_SDK_PATH",
+        "MICROPYTHON",
+        "K",
+        "PORT",
+        "BOARD",
+    ):
+        environment.pop(name, None)
+
+    def run(goals, sources="", **more):
+        command = [tmp_path / "tools/deps/ready.sh", goals, "", sources]
+        run = subprocess.run(command, env=environment | more, capture_output=True, text=True)
+        assert not (tmp_path / "cache").exists()
+        return run
+
+    return run
+
+
+@pytest.mark.parametrize("goals, named", [("cpython", ""), ("unix docs", ""), ("demo", "cpython")])
+def test_python_without_venv(bare, goals, named):
+    run = bare(goals, TARGET=named)
     assert run.returncode == 2
     (line,) = run.stderr.splitlines()
     assert "cannot make a venv" in line and "PYTHON= names another" in line
+
+
+@pytest.mark.parametrize("named", ["", "unix"])
+def test_the_demo_on_unix_wants_no_venv(bare, named):
+    run = bare("demo", TARGET=named, PORT="0")
+    assert (run.returncode, run.stderr) == (0, "")
+
+
+def test_a_pip_is_wanted_for_sources_alone(bare, tmp_path):
+    """What apt brings wants none, nor do folders of one's own."""
+    run = bare("unix", "mongoose")
+    assert run.returncode == 2
+    (line,) = run.stderr.splitlines()
+    assert "has no pip, which brings Mongoose, and no ensurepip" in line and "PYTHON= names" in line
+    run = bare("unix", "mongoose", MONGOOSE_DIR=str(tmp_path), MICROPYTHON_DIR=str(tmp_path))
+    assert (run.returncode, run.stderr) == (0, "")
 
 
 def test_old_python(tmp_path):
@@ -187,7 +309,7 @@ def test_old_python(tmp_path):
     environment = fakes(
         tmp_path / "bin",
         python_old=f"""exec {sys.executable} -c 'import sys; sys.version_info = (3, 9)
-exec(sys.stdin.read())'""",
+exec(sys.argv[1])' "$2" """,
     )
     run = ready("unix", PATH=environment["PATH"], PYTHON=str(tmp_path / "bin" / "python-old"))
     assert run.returncode == 2

@@ -3,15 +3,12 @@
 
 import contextlib
 import hashlib
-import os
 import re
-import shutil
-import subprocess
-import time
 
 import httpx
 import pytest
-from peers.clients import Raw, free_port, seconds
+from peers.clients import seconds
+from peers.nginx import nginx
 from targets import ROOT
 from websockets.exceptions import InvalidStatus
 from websockets.sync.client import connect
@@ -68,28 +65,10 @@ announce("PORT", app.attach(m, "http://127.0.0.1:0"))
 serve(m)
 """
 
-NGINX = """\
-daemon off; master_process off; pid {folder}/pid; error_log {folder}/error.log;
-events {{}}
-http {{
-    access_log off; client_max_body_size 1m;
-    client_body_temp_path {folder}/body; proxy_temp_path {folder}/proxy;
-    fastcgi_temp_path {folder}/fastcgi; uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
-    map $http_upgrade $connection_upgrade {{ default upgrade; '' ""; }}
-    server {{
-        listen 127.0.0.1:{port};
-        {location}
-    }}
-}}
-"""
-
 
 @pytest.fixture
 def front(device, tmp_path):
     """(server, base URL of the nginx in front of it)."""
-    nginx = shutil.which("nginx", path=os.environ.get("PATH", "") + ":/usr/sbin")
-    if not nginx:
-        pytest.skip("this computer has no nginx")
     folder = tmp_path / "www"
     folder.mkdir()
     (folder / "a.txt").write_text("static")
@@ -98,25 +77,8 @@ def front(device, tmp_path):
     text = (ROOT / "docs" / "deployment.md").read_text()
     location = re.search(r"^    location / \{.*?^    \}", text, re.M | re.S)[0]
     location = location.replace("http://unix:/run/app.sock", f"http://127.0.0.1:{server.port()}")
-    port = free_port()
-    conf = tmp_path / "nginx.conf"
-    conf.write_text(NGINX.format(folder=tmp_path, port=port, location=location))
-    process = subprocess.Popen(
-        [nginx, "-p", str(tmp_path), "-c", str(conf)], stderr=subprocess.DEVNULL
-    )
-    try:
-        deadline = time.monotonic() + seconds(20)
-        while True:
-            try:
-                Raw(("127.0.0.1", port)).close()
-                break
-            except OSError:
-                assert time.monotonic() < deadline and process.poll() is None
-                time.sleep(0.02)
+    with nginx(tmp_path, location) as port:
         yield server, f"http://127.0.0.1:{port}"
-    finally:
-        process.terminate()
-        process.wait(20)
 
 
 def test_behind_nginx(front):

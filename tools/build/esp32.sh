@@ -32,6 +32,7 @@ from a package registry, so they are yours to fetch, once:
     ~/esp-idf/install.sh esp32,esp32s3,esp32c3,esp32c6
     git clone --branch v1.25.0 https://github.com/micropython/micropython.git ~/micropython
     . ~/esp-idf/export.sh
+    make -C ~/micropython/mpy-cross
     make -C ~/micropython/ports/esp32 submodules
 
 Then:

@@ -24,11 +24,6 @@ case ${1:-} in
     '' | *[!A-Z0-9_]*) ;;
     *) die "$board has no variant $1: build it without VARIANT=" ;;
 esac
-case ${1:-} in
-    '' | -*) build=$top/$("$python" "$top/tools/deps/deps.py" --results)/firmware/$board ;;
-    *) build=$1; shift ;;
-esac
-case $build in /*) ;; *) build=$PWD/$build ;; esac
 
 # Submodules of MicroPython's that Debian's tree lacks, by a file in each.
 case $board in
@@ -41,6 +36,11 @@ if [ "$check" ]; then
         "which Debian's lacks: set MICROPYTHON_DIR= to a full checkout with its submodules"
     exit 0
 fi
+case ${1:-} in
+    '' | -*) build=$top/$("$python" "$top/tools/deps/deps.py" --results)/firmware/$board ;;
+    *) build=$1; shift ;;
+esac
+case $build in /*) ;; *) build=$PWD/$build ;; esac
 tree=$("$python" "$top/tools/deps/deps.py" --path micropython-rp2)
 for path in $needs; do
     [ -e "$tree/$path" ] || die "$board needs $path: set MICROPYTHON_DIR= to a full checkout of" \

@@ -20,6 +20,7 @@ and nothing is fetched for it.
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import os
 import shutil
 import subprocess
@@ -87,6 +88,10 @@ def is_offline(missing: list[Input]) -> bool:
     return subprocess.run([probe, way, "deps"], stdout=sys.stderr, check=False).returncode != 0
 
 
+def has(module: str) -> bool:
+    return importlib.util.find_spec(module) is not None
+
+
 def fetch(missing: list[Input], cache: Path, anew: bool = False) -> dict[str, Exception]:
     """Bring `missing` into the cache; returns the reason by name for each that failed.
 
@@ -136,6 +141,18 @@ def die_missing(failed: dict[str, Exception]) -> NoReturn:
         seen = reason
     example = " ".join(f"{item.variable}=/path" for item in wanted)
     die("\n".join(lines) + "\n" + HELP_MISSING.format(example=example))
+
+
+def check_ways(items: list[Input], cache: Path) -> None:
+    """Dies if pip must bring one of them and this Python has no way to a pip."""
+    missing = [i for i in items if not (i.needs_apt or override(i) or cached(i, cache))]
+    if missing and not (has("pip") or has("ensurepip")):
+        titles = ", ".join(item.title for item in missing)
+        die(
+            f"{sys.executable} has no pip, which brings {titles}, and no ensurepip to get one: "
+            "install its pip or venv module (in Debian: apt-get install python3-venv), "
+            "or PYTHON= names another"
+        )
 
 
 def ensure(items: list[Input], cache: Path) -> dict[str, tuple[Path, str]]:
@@ -302,6 +319,9 @@ def main() -> None:
         "--path", metavar="NAME", choices=[*names, RP2_TREE], help="print this input's folder"
     )
     parser.add_argument("--anew", action="store_true", help="ask whether Debian has newer ones")
+    parser.add_argument(
+        "--check", action="store_true", help="only say whether they can come by pip"
+    )
     parser.add_argument("--results", action="store_true", help="print the folder of results")
     parser.add_argument("--moved", action="store_true", help="print what MICROPYTHON=next moved to")
     args = parser.parse_args()
@@ -318,6 +338,9 @@ def main() -> None:
                 f"unknown input {', '.join(sorted(unknown))} (there are {', '.join(names)})"
             )
         items = [item for item in inputs.chosen() if not args.names or item.name in args.names]
+        if args.check:
+            check_ways(items, cache)
+            return
         if args.anew:
             refresh(items, cache)
         show(items, cache)
