@@ -2,8 +2,10 @@
 """Multicast DNS by IPv6: against zeroconf and a peer that speaks in bytes, in a network of its own."""
 
 import contextlib
+import time
 
 import pytest
+from peers.clients import seconds
 from peers.island import Inside, Island
 from peers.mdns_peer import (
     AAAA,
@@ -293,3 +295,53 @@ for text in ("fe80::2%", "fe80::2%7", "fe80::2%nothing", "127.0.0.1%lo", "::1", 
     raises(ValueError, m.mdns_listen, interface=text)
 """
     )
+
+
+@pytest.fixture
+def link(island):
+    """An interface with somebody at its other end. Its addresses are asked for so many times first."""
+    conf = "/proc/sys/net/ipv6/conf/here"
+    made = island.sh(f"""
+        ip link add here type veth peer name there
+        ip link set here addrgenmode none
+        ip link set there addrgenmode none
+        echo 0 >{conf}/optimistic_dad
+        echo 1 >{conf}/accept_dad
+        echo 100000 >{conf}/dad_transmits
+        ip link set there up
+        ip link set here up""")
+    if made.returncode != 0:
+        island.sh("ip link del here")
+        pytest.skip("this computer has no veth interfaces: " + made.stderr.strip())
+    yield conf
+    assert island.sh("ip link del here").returncode == 0
+
+
+def flags(island, address):
+    """What the system says of an address."""
+    found = island.sh("ip -6 -o addr show dev here")
+    assert found.returncode == 0, found.stderr
+    return next(line for line in found.stdout.splitlines() if f" {address}/" in line).split()
+
+
+def until_flags(island, address, fit):
+    end = time.monotonic() + seconds(30)
+    while not fit(flags(island, address)):
+        assert time.monotonic() < end, flags(island, address)
+        time.sleep(0.02)
+
+
+def test_address_that_somebody_else_may_have(island, device, link):
+    """It takes part when the system has found that nobody has it, and not before."""
+    listen = "m.mdns_listen(interface='fe80::5%here')"
+    assert island.sh("ip addr add fe80::5/64 dev here").returncode == 0
+    device.exec(f"raises(Error, lambda: {listen})")
+    assert "tentative" in flags(island, "fe80::5"), "it was not, meanwhile"
+    again = f"echo 1 >{link}/dad_transmits; ip addr del fe80::5/64 dev here; ip addr add fe80::5/64 dev here"
+    assert island.sh(again).returncode == 0
+    until_flags(island, "fe80::5", lambda found: "tentative" not in found)
+    device.exec(f"{listen}.close()")
+    both = "ip addr add fe80::6/64 dev there nodad; ip addr add fe80::6/64 dev here"
+    assert island.sh(both).returncode == 0
+    until_flags(island, "fe80::6", lambda found: "dadfailed" in found)
+    device.exec("raises(Error, lambda: m.mdns_listen(interface='fe80::6%here'))")
