@@ -62,8 +62,7 @@ class App:
     _attached = ()  # listeners
     _runner = None  # of asyncio, see tasks.py
     _hooked = False  # does any request need more than its handler?
-    _table = None  # of _listed; None where there is another to be made
-    _listed = ()  # the routes by the number of their record
+    _listed = None  # what table_of() gives; None where there is another to be made
     _entry = None  # what connections call
 
     def __init__(
@@ -198,7 +197,7 @@ class App:
         """All routes as (methods, pattern, handler), the one that is looked at first in front."""
         seen = []
         self._build()
-        for route in self._listed:
+        for route in self._listed[:-1]:
             if route not in seen:
                 seen.append(route)
         return [(each.methods, each.text, each.handler) for each in seen]
@@ -314,7 +313,7 @@ class App:
     def _changed(self):
         if self._parent is not None:
             self._parent._changed()
-        self._table = None
+        self._listed = None
         self._forget()
         if self._attached or self._entry is not None:  # connections outlive their listener
             self._build()
@@ -329,15 +328,15 @@ class App:
 
     # What a request is looked up in, made when the first listener is there.
     def _build(self):
-        if self._table is not None:
+        if self._listed is not None:
             return
-        self._table, self._listed = table_of(self._all())
+        self._listed = table_of(self._all())
         self._hooked = self._any_hooks()
         if self._entry is None:
             self._entry = _Routes(self)
         kind = self.content_type
         headers = kind == HTML or ({"Content-Type": kind} if kind else None)
-        self._entry.set(self._table, self._listed, headers, not self._hooked)
+        self._entry.set(self._listed, headers, not self._hooked)
 
     # The handler of connections; _events() are those that it hears.
     @property
@@ -347,7 +346,7 @@ class App:
 
     def _events(self):
         self._build()
-        for route in self._listed:
+        for route in self._listed[:-1]:
             if special_of(route)[1] is not None:
                 return (MG_EV_HTTP_MSG, MG_EV_HTTP_HDRS)
         return (MG_EV_HTTP_MSG,)
@@ -358,8 +357,8 @@ class App:
     def _event(self, request, ev):
         if ev != MG_EV_HTTP_HDRS:
             return
-        number = request.match(self._table)
-        if number >= 0 and special_of(self._listed[number])[1] is not None:
+        number = request.match(request.listed[-1])
+        if number >= 0 and special_of(request.listed[number])[1] is not None:
             from pymongoose.web.upload import begin
 
             begin(self, request)
@@ -378,14 +377,14 @@ class App:
         except Exception as e:
             failure = e
         else:
-            way = self._rest(request, result, self._listed[request.number].app)
+            way = self._rest(request, result, request.listed[request.number].app)
             self._drive(request, way)
             return
         self._failed_at(request, failure)
 
     # What a handler raised, and nobody has told the client of.
     def _failed_at(self, request, e):
-        self._drive(request, self._failed(request, e, self._listed[request.number].app))
+        self._drive(request, self._failed(request, e, request.listed[request.number].app))
 
     # What a handler asks of its request and the message does not have, or stores in it.
     def _more(self, request, name, *value):
@@ -418,7 +417,7 @@ class App:
     # From the route to the answer.
     def _way(self, request):
         notes = notes_of(request)
-        route = notes.route = first_fit(self._listed, self._table, request)
+        route = notes.route = first_fit(request)
         app = self if route is None else route.app
         try:
             result = None
@@ -469,7 +468,7 @@ class App:
         try:
             result = yield result
             if result is None:
-                result = nothing_of(self._listed[request.number])
+                result = nothing_of(request.listed[request.number])
             if request.notes is None or not request.notes.answered:
                 result = send(request, response_of(self, request, result))
                 if result is not None:
@@ -487,7 +486,7 @@ class App:
 
     def _call(self, request, route):
         if route is None:
-            methods = methods_of(self._listed, self._table, request)
+            methods = methods_of(request)
             if not methods:
                 raise HTTPError(404)
             allow = {"Allow": ", ".join(methods + ["OPTIONS"])}
