@@ -3,6 +3,7 @@
 
 from textwrap import dedent
 
+import pytest
 from peers.clients import Raw
 
 APP = """
@@ -139,3 +140,123 @@ def test_a_route_that_comes_while_a_form_does(device):
             assert other.recv_until(b"more").startswith(b"HTTP/1.1 200 ")
         raw.send(body[30:])
         assert raw.recv_until(b"b value").startswith(b"HTTP/1.1 200 ")
+
+
+def test_attributes_count_from_then_on(device):
+    device(
+        dedent("""
+        from pymongoose.web import App
+
+        app = App()
+
+        @app.get("/text")
+        def text(request):
+            return "text"
+
+        @app.get("/pair")
+        def pair(request):
+            return "text", 201
+
+        @app.get("/pieces")
+        def pieces(request):
+            return iter(["text"])
+
+        @app.get("/count")
+        def count(request):
+            request.session["n"] = request.session.get("n", 0) + 1
+            return str(request.session["n"])
+
+        @app.ws("/ws")
+        def ws(request, ws):
+            pass
+
+        def kinds(app):
+            c = app.test_client()
+            return {c.get(path).header("Content-Type") for path in ("/text", "/pair", "/pieces")}
+
+        eq(kinds(app), {"text/html; charset=utf-8"})
+        for kind in (None, "text/x-a", "", "text/x-b"):
+            app.content_type = kind
+            eq(app.content_type, kind)
+            eq(kinds(app), {kind or None}, kind)  # (It is a server that says text/plain.)
+        raises(TypeError, lambda: setattr(app, "content_type", 5), text="a content_type is")
+        raises(TypeError, lambda: App(content_type=b"text/plain"), text="a content_type is")
+        eq(kinds(app), {"text/x-b"})
+
+        def joins(origin):
+            got = app.test_client().ws("/ws", headers={"Origin": origin})
+            if hasattr(got, "status_code"):
+                return False
+            got.close()
+            return True
+
+        eq(joins("https://a.example"), False)
+        app.origins = "https://A.example"
+        eq(app.origins, ("https://a.example",))
+        eq([joins("https://" + host) for host in ("a.example", "a", "b.example")], [True, False, False])
+        app.origins = ["https://b.example"]
+        eq([joins("https://" + host) for host in ("a.example", "b.example")], [False, True])
+        app.origins = "*"
+        eq(joins("https://c.example"), True)
+        raises(ValueError, lambda: setattr(app, "origins", "a.example"), text="an origin is")
+        eq(app.origins, "*")
+
+        c = app.test_client()
+        eq(c.get("/count").status_code, 500)
+        app.secret_keys = "key"
+        eq(app.secret_keys, ("key",))
+        eq([c.get("/count").text for _ in range(2)], ["1", "2"])
+        app.secret_keys = ["new", "key"]  # the first signs, all verify
+        eq(c.get("/count").text, "3")
+        app.secret_keys = [b"new"]
+        eq(c.get("/count").text, "4")
+        app.secret_keys = "k"  # not what begins like a key
+        eq(c.get("/count").text, "1")
+        app.secret_keys = None
+        eq((app.secret_keys, c.get("/count").status_code), ((), 500))
+        """)
+    ).finish()
+
+
+@pytest.mark.parametrize("first", ["None", "old.append"])
+def test_error_handler_of_a_running_server(device, first):
+    device(
+        dedent(f"""
+        import asyncio
+        from pymongoose import aio
+        from pymongoose.web import App
+
+        old, new = [], []
+        app = App(error_handler={first})
+
+        @app.get("/sync")
+        def sync(request):
+            raise ValueError("sync")
+
+        @app.get("/async")
+        async def later(request):
+            await asyncio.sleep(0)
+            raise ValueError("async")
+
+        async def main():
+            task = asyncio.create_task(app.serve(HOST, 0))
+            while not app._attached:
+                await asyncio.sleep(0.002)
+            app.error_handler = new.append
+            for path in ("/sync", "/async"):
+                async with aio.request("GET", url("http", port_of(app._attached[0])) + path) as r:
+                    eq(r.status, 500)
+            task.cancel()
+            try:
+                await task
+            except asyncio.CancelledError:
+                pass
+            eq((old, [str(e) for e in new]), ([], ["sync", "async"]))
+
+        async def nothing():
+            await asyncio.sleep(0)
+
+        asyncio.run(main())
+        asyncio.run(nothing())  # MicroPython's collector takes what is left on the stack for pointers
+        """)
+    ).finish()

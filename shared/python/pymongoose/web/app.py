@@ -43,19 +43,22 @@ class App:
     `proxies` is how many proxies in front of it tell the client's address (X-Forwarded-For).
     `content_type` is that of a str which a handler returns, None for plain text. `templates` is the
     folder of what render() is given. `origins` are those whose pages may open WebSockets beside our
-    own, or "*". `debug` shows tracebacks to clients."""
+    own, or "*". `debug` shows tracebacks to clients.
+
+    They are attributes, too, `secret_keys` for the first: what is set counts for all answers from then
+    on. What the App would not take it refuses there."""
 
     # What most Apps leave as it is: on a board an App is as small as it can be.
-    secret_keys = ()
+    _secret_keys = ()
     debug = False
     error_handler = None  # gets the exceptions of async handlers, else printed
-    content_type = HTML
     templates = None
     uploads = None  # where files of forms come in; None: the system's temporary folder
     session_cookie = "session"
     session_max_age = 31 * _DAY
     proxies = 0
-    origins = ()
+    _content_type = HTML
+    _origins = ()
     _before = _after = _errors = ()
     _mounted = ()  # (prefix, app)
     _parent = None
@@ -80,9 +83,8 @@ class App:
         origins=(),
     ):
         self._routes = []
-        keys = secret_key if isinstance(secret_key, (list, tuple)) else (secret_key,)
         for name, value in (
-            ("secret_keys", tuple([key for key in keys if key])),
+            ("secret_keys", secret_key or ()),
             ("debug", debug),
             ("error_handler", error_handler),
             ("content_type", content_type),
@@ -91,10 +93,43 @@ class App:
             ("session_cookie", session_cookie),
             ("session_max_age", session_max_age),
             ("proxies", proxies),
-            ("origins", origins_of(origins)),
+            ("origins", origins),
         ):
             if value != getattr(self, name):
                 setattr(self, name, value)
+
+    # What is kept in another form than it is given.
+
+    @property
+    def secret_keys(self):
+        """Those that sign sessions, a tuple: the first to sign, all to verify."""
+        return self._secret_keys
+
+    @secret_keys.setter
+    def secret_keys(self, keys):
+        keys = keys if isinstance(keys, (list, tuple)) else (keys,)
+        self._secret_keys = tuple([key for key in keys if key])
+
+    @property
+    def content_type(self):
+        """That of a str which a handler returns, None for plain text."""
+        return self._content_type
+
+    @content_type.setter
+    def content_type(self, kind):
+        if kind is not None and not isinstance(kind, str):
+            raise TypeError("a content_type is a str or None, not " + type(kind).__name__)
+        self._content_type = kind
+        self._changed()
+
+    @property
+    def origins(self):
+        """Whose pages may open WebSockets beside our own, or "*"."""
+        return self._origins
+
+    @origins.setter
+    def origins(self, origins):
+        self._origins = origins_of(origins)
 
     # ---- What a program says ------------------------------------------------------------------
 

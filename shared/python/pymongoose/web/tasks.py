@@ -374,7 +374,11 @@ LIVE = AsyncWebSocket, AsyncEventStream
 
 async def serve(app, url, tls, **more):
     """Serves until it is canceled."""
-    async with AsyncManager(error_handler=app.error_handler) as manager:
+
+    def report(e):  # to whom it belongs by now
+        (app.error_handler or show)(e)
+
+    async with AsyncManager(error_handler=report) as manager:
         before, runner = app._runner, Runner(app, manager)
         app._runner = runner
         listener = None
