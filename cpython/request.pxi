@@ -49,7 +49,7 @@ cdef object route_value(const pmg_route_value_t *value):
 cdef class HttpRequest:
     """A request, as a handler of pymongoose.web gets it."""
 
-    cdef public object app, conn, message, values, notes
+    cdef public object app, conn, message, listed, values, notes
     cdef public int number
 
     def __init__(self, app, conn, message, table=None):
@@ -76,7 +76,7 @@ cdef class HttpRequest:
         return self.app._more(self, name)
 
     def __setattr__(self, name, value):
-        if name in ("app", "conn", "message", "number", "values", "notes"):
+        if name in ("app", "conn", "message", "listed", "number", "values", "notes"):
             PyObject_GenericSetAttr(self, name, value)
         else:
             self.app._more(self, name, value)
@@ -101,15 +101,17 @@ cdef class _Routes:
 
     def __init__(self, app):
         self.app = app
-        self.set(b"", (), None, False)
+        self.set((b"",), None, False)
 
-    def set(self, bytes table not None, tuple routes not None, headers, bint simple):
-        """`routes` are what the records of `table` mean. `headers`, of a str, may be True: HTML.
-        `simple`: a handler is all that there is to a request, no hooks."""
-        for route in routes:
+    def set(self, tuple routes not None, headers, bint simple):
+        """`routes` are what the records of a table mean, behind them the table. `headers`, of a str, may
+        be True: HTML. `simple`: a handler is all that there is to a request, no hooks."""
+        if not routes or type(routes[-1]) is not bytes:
+            raise ValueError(text(PMG_MSG_ROUTES))
+        for route in routes[:-1]:
             if not isinstance(route, tuple) or len(<tuple>route) <= ROUTE_SPECIAL:
                 raise ValueError(text(PMG_MSG_ROUTES))
-        self.table = table
+        self.table = routes[-1]
         self.routes = routes
         self.headers = headers
         self.simple = simple
@@ -120,13 +122,14 @@ cdef class _Routes:
         request.app = self.app
         request.conn = conn
         request.message = data
+        request.listed = self.routes  # others may come meanwhile, with other numbers
         request.number = -1
         if <int>ev != MG_EV_HTTP_MSG:
             self.app._event(request, ev)
             return
         find_route(request, self.table, 0, False)
-        if 0 <= request.number < len(self.routes) and self.simple:
-            route = self.routes[request.number]
+        if 0 <= request.number < len(<tuple>request.listed) - 1 and self.simple:
+            route = (<tuple>request.listed)[request.number]
             if (<tuple>route)[ROUTE_SPECIAL] is None:
                 answer(request, <tuple>route, self.headers)
                 return

@@ -11,7 +11,7 @@
 
 typedef struct {
     mp_obj_base_t base;
-    mp_obj_t app, conn, message, number, values, notes;
+    mp_obj_t app, conn, message, listed, number, values, notes;
 } mpy_request_t;
 
 static mp_obj_t route_value(const pmg_route_value_t *value) {
@@ -71,6 +71,7 @@ static mpy_request_t *request_new(mp_obj_t app, mp_obj_t conn, mp_obj_t message)
     self->app = app;
     self->conn = conn;
     self->message = message;
+    self->listed = mp_const_none;
     self->number = MP_OBJ_NEW_SMALL_INT(-1);
     self->values = mp_const_none;
     self->notes = mp_const_none;
@@ -217,6 +218,7 @@ static mp_obj_t routes_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const 
     mpy_routes_t *self = MP_OBJ_TO_PTR(self_in);
     mp_arg_check_num(n_args, n_kw, 3, 3, false);
     mpy_request_t *request = request_new(self->app, args[0], args[2]);
+    request->listed = self->routes; // others may come meanwhile, with other numbers
     if (args[1] != MP_OBJ_NEW_SMALL_INT(MG_EV_HTTP_MSG)) {
         tell_app(request, MP_QSTR__event, args[1]);
         return mp_const_none;
@@ -225,9 +227,9 @@ static mp_obj_t routes_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const 
     int number = MP_OBJ_SMALL_INT_VALUE(request->number);
     mp_obj_t *routes, *route;
     size_t len;
-    mp_obj_tuple_get(self->routes, &len, &routes);
+    mp_obj_tuple_get(request->listed, &len, &routes);
     route = NULL;
-    if (self->simple && number >= 0 && (size_t)number < len) {
+    if (self->simple && number >= 0 && (size_t)number + 1 < len) {
         mp_obj_tuple_get(routes[number], &len, &route);
     }
     if (route == NULL || route[ROUTE_SPECIAL] != mp_const_none) {
@@ -246,18 +248,20 @@ static mp_obj_t routes_call(mp_obj_t self_in, size_t n_args, size_t n_kw, const 
     return mp_const_none;
 }
 
-// (table, routes, headers, simple): `routes` are what the records of the table mean; `headers`, of a
-// str, may be True: HTML; `simple`: a handler is all that there is to a request, no hooks.
+// (routes, headers, simple): `routes` are what the records of a table mean, behind them the table;
+// `headers`, of a str, may be True: HTML; `simple`: a handler is all that there is to a request, no hooks.
 static mp_obj_t routes_set(size_t n_args, const mp_obj_t *args) {
     (void)n_args;
     mpy_routes_t *self = MP_OBJ_TO_PTR(args[0]);
     mp_obj_t *routes, *route;
     size_t len = 0;
-    if (!mp_obj_is_type(args[2], &mp_type_tuple)) { // which stays as it is
+    if (mp_obj_is_type(args[1], &mp_type_tuple)) { // which stays as it is
+        mp_obj_tuple_get(args[1], &len, &routes);
+    }
+    if (len == 0 || !mp_obj_is_type(routes[len - 1], &mp_type_bytes)) {
         mpy_raise_value(PMG_MSG_ROUTES, NULL);
     }
-    mp_obj_tuple_get(args[2], &len, &routes);
-    for (size_t i = 0; i < len; i++) {
+    for (size_t i = 0; i < len - 1; i++) {
         size_t items = 0;
         if (mp_obj_is_tuple_compatible(routes[i])) {
             mp_obj_tuple_get(routes[i], &items, &route);
@@ -266,13 +270,13 @@ static mp_obj_t routes_set(size_t n_args, const mp_obj_t *args) {
             mpy_raise_value(PMG_MSG_ROUTES, NULL);
         }
     }
-    self->table = args[1];
-    self->routes = args[2];
-    self->headers = args[3];
-    self->simple = mp_obj_is_true(args[4]);
+    self->table = routes[len - 1];
+    self->routes = args[1];
+    self->headers = args[2];
+    self->simple = mp_obj_is_true(args[3]);
     return mp_const_none;
 }
-static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(routes_set_obj, 5, 5, routes_set);
+static MP_DEFINE_CONST_FUN_OBJ_VAR_BETWEEN(routes_set_obj, 4, 4, routes_set);
 
 static mp_obj_t routes_make_new(const mp_obj_type_t *type, size_t n_args, size_t n_kw,
     const mp_obj_t *args) {

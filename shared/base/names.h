@@ -494,6 +494,7 @@
     X(app) \
     X(conn) \
     X(message) \
+    X(listed) \
     X(number) \
     X(values) \
     X(notes)

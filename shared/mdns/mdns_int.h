@@ -1,7 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 //
 // What the files of multicast DNS share (RFC 6762, RFC 6763). From the top: open.c (a program's draft,
-// the listener that is made of it, its protocol), recv.c (what comes; index.c finds its records), mdns.c (what is sent, and when),
+// the listener that is made of it, its protocol), recv.c (what comes; index.c finds its records,
+// tie.c says who has a name), mdns.c (what is sent, and when),
 // own.c (the records that this host announces). dns/wire.c reads and writes messages.
 #ifndef PMG_MDNS_INT_H
 #define PMG_MDNS_INT_H
@@ -98,9 +99,11 @@ uint64_t pmg_mdns_match(const pmg_mdns_t *md, const pmg_io_iface_t *i, const uin
     unsigned type, bool *shared);
 // What should come along with these answers.
 uint64_t pmg_mdns_additional(const pmg_mdns_t *md, const pmg_io_iface_t *i, uint64_t answers);
+// Is it an address of this host, perhaps on another interface?
+bool pmg_mdns_is_address(const pmg_mdns_t *md, unsigned type, const uint8_t *ip);
 // Whether a record of another host has a name that must be ours alone, and says something else.
-// 0: no; > 0: yes, and what it says comes after ours in order; < 0: before. *service: which, or -1.
-int pmg_mdns_contradicts(const pmg_mdns_t *md, const pmg_io_iface_t *i, const pmg_wire_msg_t *m,
+// *service: which, or -1.
+bool pmg_mdns_contradicts(const pmg_mdns_t *md, const pmg_io_iface_t *i, const pmg_wire_msg_t *m,
     const pmg_wire_rr_t *rr, int *service);
 void pmg_mdns_rename(pmg_mdns_t *md, int service); // -1: the host
 void pmg_mdns_names(pmg_mdns_t *md);               // makes the wire forms
@@ -149,6 +152,10 @@ pmg_mdns_index_t *pmg_mdns_index(struct mg_connection *c, const pmg_wire_msg_t *
 // The first record of a name and type anywhere in the message.
 bool pmg_mdns_find(const pmg_mdns_index_t *index, const pmg_wire_msg_t *m, const uint8_t *name,
     unsigned type, pmg_wire_rr_t *rr);
+
+// tie.c: does another host's probe for a name that we probe for, too, win? `service` -1: the host's.
+bool pmg_mdns_tie_lost(const pmg_mdns_t *md, const pmg_io_iface_t *i, const pmg_wire_msg_t *m,
+    int service);
 
 // recv.c
 void pmg_mdns_read(struct mg_connection *c);

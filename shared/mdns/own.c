@@ -240,29 +240,17 @@ uint64_t pmg_mdns_additional(const pmg_mdns_t *md, const pmg_io_iface_t *on, uin
 // ---------------------------------------------------------------------------------------------
 // Conflicts
 
-static int compare(const pmg_mdns_own_t *own, const pmg_wire_msg_t *m, const pmg_wire_rr_t *rr) {
+static bool differs(const pmg_mdns_own_t *own, const pmg_wire_msg_t *m, const pmg_wire_rr_t *rr) {
     const uint8_t *theirs = m->buf + rr->data;
-    size_t len = rr->data_len;
-    uint8_t buf[6 + PMG_WIRE_NAME];
     if (rr->type == MG_DNS_RTYPE_SRV) { // its name may be compressed
-        memcpy(buf, theirs, 6);
-        (void)pmg_wire_read_name(m, rr->data + 6, buf + 6);
-        len = 6 + pmg_wire_len(buf + 6);
-        theirs = buf;
-        if (memcmp(own->data, buf, 6) == 0 && pmg_wire_equal(own->data + 6, buf + 6)) {
-            return 0;
-        }
+        uint8_t name[PMG_WIRE_NAME];
+        (void)pmg_wire_read_name(m, rr->data + 6, name);
+        return memcmp(own->data, theirs, 6) != 0 || !pmg_wire_equal(own->data + 6, name);
     }
-    size_t n = own->data_len < len ? own->data_len : len;
-    int order = memcmp(theirs, own->data, n);
-    if (order == 0) {
-        order = len < own->data_len ? -1 : len > own->data_len;
-    }
-    return order < 0 ? -1 : order > 0;
+    return own->data_len != rr->data_len || memcmp(own->data, theirs, rr->data_len) != 0;
 }
 
-// Is it an address of this host, perhaps on another interface?
-static bool is_ours(const pmg_mdns_t *md, unsigned type, const uint8_t *ip) {
+bool pmg_mdns_is_address(const pmg_mdns_t *md, unsigned type, const uint8_t *ip) {
     for (int i = 0; i < md->ifaces; i++) {
         const pmg_io_iface_t *mine = &md->iface[i].i;
         if (type == MG_DNS_RTYPE_A && memcmp(&mine->ip, ip, 4) == 0) {
@@ -277,25 +265,25 @@ static bool is_ours(const pmg_mdns_t *md, unsigned type, const uint8_t *ip) {
     return false;
 }
 
-int pmg_mdns_contradicts(const pmg_mdns_t *md, const pmg_io_iface_t *on, const pmg_wire_msg_t *m,
+bool pmg_mdns_contradicts(const pmg_mdns_t *md, const pmg_io_iface_t *on, const pmg_wire_msg_t *m,
     const pmg_wire_rr_t *rr, int *service) {
     bool is_ip6 = PMG_MULTICAST6 && rr->type == MG_DNS_RTYPE_AAAA;
     pmg_mdns_own_t own;
     *service = -1;
     if (rr->class != PMG_CLASS_IN) {
-        return 0;
+        return false;
     }
     if ((rr->type == MG_DNS_RTYPE_A || is_ip6) && md->label[0] != '\0' &&
         pmg_wire_equal(md->host, rr->name)) {
         int n = is_ip6 ? PMG_OWN_AAAA : PMG_OWN_A;
-        if (is_ours(md, rr->type, m->buf + rr->data)) {
-            return 0;
+        if (pmg_mdns_is_address(md, rr->type, m->buf + rr->data)) {
+            return false;
         }
-        if (!(addresses(md, on) & bit(n))) { // we have the other kind, and A comes ahead of AAAA
-            return is_ip6 ? 1 : -1;
+        if (!(addresses(md, on) & bit(n))) {
+            return true; // we have the other kind
         }
         pmg_mdns_record(md, n, on, &own);
-        return compare(&own, m, rr);
+        return differs(&own, m, rr);
     }
     for (int i = 0; i < md->services; i++) {
         bool srv = rr->type == MG_DNS_RTYPE_SRV;
@@ -303,10 +291,10 @@ int pmg_mdns_contradicts(const pmg_mdns_t *md, const pmg_io_iface_t *on, const p
             pmg_wire_equal(md->service[i].wire, rr->name)) {
             *service = i;
             pmg_mdns_record(md, service_bit(i, srv ? PMG_OWN_SRV : PMG_OWN_TXT), on, &own);
-            return compare(&own, m, rr);
+            return differs(&own, m, rr);
         }
     }
-    return 0;
+    return false;
 }
 
 #endif

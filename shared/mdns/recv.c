@@ -83,26 +83,15 @@ static uint64_t known_answers(const pmg_mdns_t *md, const pmg_io_iface_t *on,
     return known;
 }
 
-// Another host probes for a name that we probe for: the one whose records come later in order wins
-// (section 8.2).
+// Another host may probe for a name that we probe for.
 static void simultaneous_probe(struct mg_connection *c, const pmg_io_iface_t *on,
     const pmg_wire_msg_t *m) {
-    size_t pos = pmg_wire_section(m, 2);
-    pmg_wire_rr_t rr;
-    int service, host_type = INT_MAX, host = 0;
-    bool lost = false;
-    for (unsigned n = pmg_wire_count(m, 2); n > 0; n--) {
-        pos = pmg_wire_read(m, pos, false, &rr);
-        int order = pmg_mdns_contradicts(pmg_mdns_of(c), on, m, &rr, &service);
-        if (order != 0 && service >= 0) {
-            lost |= order > 0;
-        } else if (order != 0 && (int)rr.type < host_type) { // of several types the lowest decides
-            host_type = (int)rr.type;
-            host = order;
+    pmg_mdns_t *md = pmg_mdns_of(c);
+    for (int service = -1; service < md->services; service++) {
+        if (pmg_mdns_tie_lost(md, on, m, service)) {
+            pmg_mdns_probe(c, LOST_WAIT_MS); // it may be our own of a moment ago: ask again
+            return;
         }
-    }
-    if (lost || host > 0) {
-        pmg_mdns_probe(c, LOST_WAIT_MS); // it may be our own of a moment ago: ask again
     }
 }
 
@@ -184,7 +173,7 @@ static bool conflicts(struct mg_connection *c, const pmg_io_iface_t *on, const p
         for (unsigned n = pmg_wire_count(m, section); n > 0; n--) {
             int service;
             pos = pmg_wire_read(m, pos, false, &rr);
-            if (rr.ttl > 0 && pmg_mdns_contradicts(pmg_mdns_of(c), on, m, &rr, &service) != 0) {
+            if (rr.ttl > 0 && pmg_mdns_contradicts(pmg_mdns_of(c), on, m, &rr, &service)) {
                 conflict(c, service);
                 return true;
             }

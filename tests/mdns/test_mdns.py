@@ -2,7 +2,6 @@
 """Multicast DNS and service discovery against zeroconf, and against a peer that speaks in bytes."""
 
 import time
-from ipaddress import ip_address
 
 import pytest
 from peers.mdns_peer import (
@@ -350,24 +349,6 @@ def test_taken_later(device, peer):
         if peer.asked(f"{name}.local", 0.1):
             peer.say((), [record(f"{name}.local", A, ip("10.9.8.7"))], flags=RESPONSE)
     assert device.eval("c.mdns_name") in (f"{name}-2.local", f"{name}-3.local")
-
-
-@pytest.mark.parametrize("later, again", [(-1, False), (1, True)])
-def test_simultaneous_probe(device, peer, later, again):
-    """Of two that probe at a time the one with the later address goes on, the other waits."""
-    name = unique()
-    address = str(ip_address(device.host) + later)
-    device.exec(f"start({name!r})")
-    assert peer.asked(f"{name}.local")
-    ask = [question(f"{name}.local", ANY, top=True)]
-    peer.say(ask, authority=[record(f"{name}.local", A, ip(address), top=False)])
-    count = 1
-    while device.eval("c.mdns_name") is None:
-        count += peer.asked(f"{name}.local", 0.3) is not None
-    while peer.asked(f"{name}.local", 0.1):  # those that were not read yet
-        count += 1
-    assert device.eval("c.mdns_name") == f"{name}.local"
-    assert (count > 3) == again
 
 
 def test_same_name_twice(device):

@@ -2,10 +2,27 @@
 """Multicast DNS by IPv6: against zeroconf and a peer that speaks in bytes, in a network of its own."""
 
 import contextlib
+import time
 
 import pytest
+from peers.clients import seconds
 from peers.island import Inside, Island
-from peers.mdns_peer import AAAA, ANY, NSEC, PTR, SRV, TXT, A, ip, ip6, unique
+from peers.mdns_peer import (
+    AAAA,
+    ANY,
+    HINFO,
+    NSEC,
+    PTR,
+    SRV,
+    TIES,
+    TXT,
+    A,
+    contested,
+    ip,
+    ip6,
+    record,
+    unique,
+)
 from targets import ProcessDevice
 from test_mdns import DEVICE
 
@@ -13,6 +30,7 @@ pytestmark = [pytest.mark.needs("multicast6", "namespaces"), pytest.mark.cost(2.
 
 SCRIPT = (
     DEVICE
+    + TIES
     + """
 c, seen = None, []
 
@@ -170,25 +188,37 @@ def test_from_elsewhere(device, inside):
     assert [e[0] for e in device.eval(f"about('x{name}')")] == ["RESP", "REQ"]
 
 
-@pytest.mark.parametrize("later, again", [(0, False), (9, True)])
-def test_simultaneous_probe(device, inside, later, again):
-    """The addresses of IPv4 are the same: those of IPv6 decide."""
-    name = unique()
+LOST = {  # what another host has that probes at a time; does the device, of both kinds, lose?
+    (ADDRESS, (AAAA, ip6("fe80::0"))): False,
+    (ADDRESS, (AAAA, ip6("fe80::9"))): True,
+    ((AAAA, ip6("fe80::9")), ADDRESS): True,  # in any order
+    (ADDRESS,): False,  # the longer list wins
+    (ADDRESS6,): False,  # ours, as is the next
+    (ADDRESS6, ADDRESS): False,
+    ((AAAA, ip6("fe80::0")),): True,  # its type comes later
+    ((A, ip("127.0.0.2")),): True,  # the first that differs decides
+    ((A, ip("126.0.0.1")), (AAAA, ip6("fe80::9"))): False,
+    (ADDRESS, (HINFO, b"\1x\1y"), ADDRESS6): False,  # HINFO comes ahead of AAAA
+    (ADDRESS, (TXT, b"\1x"), ADDRESS6): False,
+    (ADDRESS, (SRV, b"\0\0\0\0\0\1\0"), ADDRESS6): True,
+}
+
+
+def test_simultaneous_probe(device, inside):
+    """All records count, in their order."""
     inside.exec("peer = Peer6()")
-    device.exec(f"start({name!r})")
-    theirs = "fe80::" + str(later)
-    inside.exec(
-        f"assert peer.asked('{name}.local')\n"
-        f"peer.say([question('{name}.local', ANY)], authority=[\n"
-        f"    record('{name}.local', A, ip('127.0.0.1'), top=False),\n"
-        f"    record('{name}.local', AAAA, ip6({theirs!r}), top=False)])\n"
-        f"count = 1"
-    )
-    while device.eval("c.mdns_name") is None:
-        inside.exec(f"count += peer.asked('{name}.local', 0.3) is not None")
-    inside.exec(f"while peer.asked('{name}.local', 0.1): count += 1")
-    assert device.eval("c.mdns_name") == f"{name}.local"
-    assert (inside.eval("count") > 3) == again
+
+    def contend(others, done):
+        inside.exec(f"others, probes = {others!r}, {{}}")
+        while not done():
+            inside.exec("peer.contend(others, probes, 0.2)")
+        inside.exec("peer.contend(others, probes, 0.2)")  # what was not read yet
+        return inside.eval("probes")
+
+    def records(name, each):
+        return [record(f"{name}.local", kind, data, top=False) for kind, data in each]
+
+    assert contested(device, contend, list(LOST), records) == list(LOST.values())
 
 
 def test_taken_name(device, inside):
@@ -265,3 +295,53 @@ for text in ("fe80::2%", "fe80::2%7", "fe80::2%nothing", "127.0.0.1%lo", "::1", 
     raises(ValueError, m.mdns_listen, interface=text)
 """
     )
+
+
+@pytest.fixture
+def link(island):
+    """An interface with somebody at its other end. Its addresses are asked for so many times first."""
+    conf = "/proc/sys/net/ipv6/conf/here"
+    made = island.sh(f"""
+        ip link add here type veth peer name there
+        ip link set here addrgenmode none
+        ip link set there addrgenmode none
+        echo 0 >{conf}/optimistic_dad
+        echo 1 >{conf}/accept_dad
+        echo 100000 >{conf}/dad_transmits
+        ip link set there up
+        ip link set here up""")
+    if made.returncode != 0:
+        island.sh("ip link del here")
+        pytest.skip("this computer has no veth interfaces: " + made.stderr.strip())
+    yield conf
+    assert island.sh("ip link del here").returncode == 0
+
+
+def flags(island, address):
+    """What the system says of an address."""
+    found = island.sh("ip -6 -o addr show dev here")
+    assert found.returncode == 0, found.stderr
+    return next(line for line in found.stdout.splitlines() if f" {address}/" in line).split()
+
+
+def until_flags(island, address, fit):
+    end = time.monotonic() + seconds(30)
+    while not fit(flags(island, address)):
+        assert time.monotonic() < end, flags(island, address)
+        time.sleep(0.02)
+
+
+def test_address_that_somebody_else_may_have(island, device, link):
+    """It takes part when the system has found that nobody has it, and not before."""
+    listen = "m.mdns_listen(interface='fe80::5%here')"
+    assert island.sh("ip addr add fe80::5/64 dev here").returncode == 0
+    device.exec(f"raises(Error, lambda: {listen})")
+    assert "tentative" in flags(island, "fe80::5"), "it was not, meanwhile"
+    again = f"echo 1 >{link}/dad_transmits; ip addr del fe80::5/64 dev here; ip addr add fe80::5/64 dev here"
+    assert island.sh(again).returncode == 0
+    until_flags(island, "fe80::5", lambda found: "tentative" not in found)
+    device.exec(f"{listen}.close()")
+    both = "ip addr add fe80::6/64 dev there nodad; ip addr add fe80::6/64 dev here"
+    assert island.sh(both).returncode == 0
+    until_flags(island, "fe80::6", lambda found: "dadfailed" in found)
+    device.exec("raises(Error, lambda: m.mdns_listen(interface='fe80::6%here'))")

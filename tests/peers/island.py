@@ -27,9 +27,9 @@ class Island:
 
     def __init__(self) -> None:
         command = ["unshare", "--map-root-user", "--mount", "--net", "sh", "-c", SETUP]
-        env = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
+        self.env = {**os.environ, "PATH": f"{os.environ.get('PATH', '')}:/usr/sbin:/sbin"}
         self.holder = subprocess.Popen(
-            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=env
+            command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env=self.env
         )
         self.usable = self.holder.stdout.readline() == b"up\n"
 
@@ -37,6 +37,11 @@ class Island:
         """What starts a program there. It begins in the root folder."""
         enter = ("--user", "--preserve-credentials", "--mount", "--net")
         return ["nsenter", "--target", str(self.holder.pid), *enter, *program]
+
+    def sh(self, script: str) -> subprocess.CompletedProcess:
+        """Runs commands there, up to the first that fails."""
+        command = self.command("sh", "-ec", script)
+        return subprocess.run(command, env=self.env, capture_output=True, text=True, check=False)
 
     def close(self) -> None:
         with contextlib.suppress(BrokenPipeError):

@@ -18,7 +18,7 @@ from zeroconf import DNSIncoming
 
 GROUP = "224.0.0.251"
 GROUP6 = "ff02::fb"
-A, PTR, TXT, AAAA, SRV, NSEC, ANY = 1, 12, 16, 28, 33, 47, 255
+A, PTR, HINFO, TXT, AAAA, SRV, NSEC, ANY = 1, 12, 13, 16, 28, 33, 47, 255
 IN, TOP = 1, 0x8000
 RESPONSE = 0x8400
 SO_RCVBUFFORCE = 33
@@ -133,6 +133,16 @@ class Peer:
                 return found
         return None
 
+    def contend(self, others, counts, seconds):
+        """Probes once for each name that is probed for, with the records of `others`; counts the probes."""
+        for found in self.messages(self.multicast, seconds):
+            for asked in [] if found.is_response() else found.questions:
+                name = asked.name.removesuffix(".local.")
+                if name in others and asked.type == ANY:
+                    counts[name] = counts.get(name, 0) + 1
+                    if counts[name] == 1:
+                        self.say([question(f"{name}.local", ANY, top=True)], authority=others[name])
+
 
 class Peer6(Peer):
     """The same by IPv6, where the loopback has link-local addresses: see island.py."""
@@ -152,3 +162,31 @@ class Peer6(Peer):
 
     def send(self, data):
         self.unicast.sendto(data, (f"{GROUP6}%lo", 5353))
+
+
+#: Of a device: names that it wants, and those of which it hears another probe in time.
+TIES = """
+in_time = []
+
+def tie(name, services):
+    def hear(c, ev, d):
+        if ev == MG_EV_MDNS_REQ and d.name == name + ".local" and c.mdns_name is None:
+            in_time.append(name)
+    return m.mdns_listen(hear, name, services, interface=HOST)
+"""
+
+
+def contested(device, contend, cases, records, services=()):
+    """Of each of these cases, whether the device probes anew, since another host probes for its name with
+    records(name, case). contend(others, done) is that other, until the device has its names."""
+    lost: list = [None] * len(cases)
+    while None in lost:
+        names = {unique(): i for i, each in enumerate(lost) if each is None}
+        others = {name: records(name, cases[i]) for name, i in names.items()}
+        device.exec(f"del in_time[:]\nties = [tie(name, {services!r}) for name in {list(names)!r}]")
+        probes = contend(others, lambda: device.eval("all([c.mdns_name for c in ties])"))
+        assert device.eval("[c.mdns_name for c in ties]") == [f"{name}.local" for name in names]
+        device.exec("for each in ties: each.close()")
+        for name in device.eval("in_time"):  # with the rest this computer was too slow
+            lost[names[name]] = probes[name] > 3
+    return lost

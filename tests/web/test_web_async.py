@@ -45,6 +45,25 @@ async def none(request, when):
     if when == "late":
         await asyncio.sleep(0)
 
+hanging = {}
+
+@app.get("/hang/<name>")
+async def hang(request, name):
+    hanging[name] = asyncio.current_task()
+    if name == "replied":
+        request.conn.reply(200, "replied")
+    elif name == "half":
+        request.conn.send(b"HTTP/1.1 200 OK\r\n")
+    await asyncio.sleep(600)
+
+@app.get("/hang/<name>/pieces")
+async def hang_in_pieces(request, name):
+    if name == "later":
+        yield "piece"
+    hanging[name] = asyncio.current_task()
+    await asyncio.sleep(600)
+    yield "never"
+
 @app.post("/json")
 async def json_(request):
     await asyncio.sleep(0)
@@ -348,6 +367,44 @@ def test_a_body_that_fails_is_no_whole_answer(client, server):
     with pytest.raises(httpx.RemoteProtocolError):
         client.get("/fail/3")
     assert errors(server) == ["RuntimeError"]
+
+
+def hangs(server, raw, path):
+    """Asks for it, and cancels its task once that waits."""
+    name = path.split("/")[2]
+    raw.send(b"GET %s HTTP/1.1\r\nHost: x\r\n\r\n" % path.encode())
+    until(server, f"{name!r} in hanging")
+    server.exec(f"hanging.pop({name!r}).cancel()")
+
+
+@pytest.mark.parametrize("path", ["/hang/one", "/hang/two/pieces"])
+def test_a_handler_that_is_canceled_is_a_500(server, path):
+    with Raw(server.reach(server.port())) as raw:
+        for _ in range(2):  # the connection stays
+            hangs(server, raw, path)
+            got = raw.recv_until(b"Internal Server Error\n")
+            assert got.startswith(b"HTTP/1.1 500 "), got
+        raw.send(b"GET /sync HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert raw.recv_until(b"sync").startswith(b"HTTP/1.1 200 ")
+    assert errors(server) == []
+
+
+@pytest.mark.parametrize(
+    "path, wanted", [("/hang/later/pieces", b"5\r\npiece\r\n"), ("/hang/half", b"OK\r\n")]
+)
+def test_an_answer_that_has_begun_is_cut_when_its_handler_is_canceled(server, path, wanted):
+    with Raw(server.reach(server.port())) as raw:
+        hangs(server, raw, path)
+        assert raw.recv_all().endswith(wanted)
+    assert errors(server) == []
+
+
+def test_a_handler_that_is_canceled_behind_its_answer(server):
+    with Raw(server.reach(server.port())) as raw:
+        hangs(server, raw, "/hang/replied")
+        assert raw.recv_until(b"replied").startswith(b"HTTP/1.1 200 ")
+        raw.send(b"GET /sync HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert raw.recv_until(b"sync").startswith(b"HTTP/1.1 200 ")
 
 
 def test_a_client_that_leaves(client, server):

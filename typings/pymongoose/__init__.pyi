@@ -249,6 +249,8 @@ class HttpRequest:
     """On which it came."""
     message: HttpMessage
     """The message itself."""
+    listed: Any
+    """The routes that the App had when it came, a tuple."""
     number: int
     """Of the route that fits, -1 without one."""
     values: Any

@@ -49,18 +49,33 @@ class App:
     `proxies` is how many proxies in front of it tell the client's address (X-Forwarded-For).
     `content_type` is that of a str which a handler returns, None for plain text. `templates` is the
     folder of what render() is given. `origins` are those whose pages may open WebSockets beside our
-    own, or "*". `debug` shows tracebacks to clients."""
+    own, or "*". `debug` shows tracebacks to clients.
 
-    secret_keys: Sequence[str | bytes]
+    They are attributes, too, `secret_keys` for the first: what is set counts for all answers from then
+    on. What the App would not take it refuses there."""
+
+    @property
+    def secret_keys(self) -> tuple[str | bytes, ...]:
+        """Those that sign sessions, a tuple: the first to sign, all to verify."""
+    @secret_keys.setter
+    def secret_keys(self, keys: str | bytes | Sequence[str | bytes] | None) -> None: ...
     debug: bool
     error_handler: Callable[[Exception], object] | None
-    content_type: str | None
+    @property
+    def content_type(self) -> str | None:
+        """That of a str which a handler returns, None for plain text."""
+    @content_type.setter
+    def content_type(self, kind: str | None) -> None: ...
     templates: str | None
     uploads: str | None
     session_cookie: str
     session_max_age: int
     proxies: int
-    origins: str | tuple[str, ...]
+    @property
+    def origins(self) -> str | tuple[str, ...]:
+        """Whose pages may open WebSockets beside our own, or "*"."""
+    @origins.setter
+    def origins(self, origins: str | Iterable[str]) -> None: ...
     def __init__(
         self,
         *,

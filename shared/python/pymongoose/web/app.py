@@ -44,27 +44,29 @@ class App:
     `proxies` is how many proxies in front of it tell the client's address (X-Forwarded-For).
     `content_type` is that of a str which a handler returns, None for plain text. `templates` is the
     folder of what render() is given. `origins` are those whose pages may open WebSockets beside our
-    own, or "*". `debug` shows tracebacks to clients."""
+    own, or "*". `debug` shows tracebacks to clients.
+
+    They are attributes, too, `secret_keys` for the first: what is set counts for all answers from then
+    on. What the App would not take it refuses there."""
 
     # What most Apps leave as it is: on a board an App is as small as it can be.
-    secret_keys = ()
+    _secret_keys = ()
     debug = False
     error_handler = None  # gets the exceptions of async handlers, else printed
-    content_type = HTML
     templates = None
     uploads = None  # where files of forms come in; None: the system's temporary folder
     session_cookie = "session"
     session_max_age = 31 * _DAY
     proxies = 0
-    origins = ()
+    _content_type = HTML
+    _origins = ()
     _before = _after = _errors = ()
     _mounted = ()  # (prefix, app)
     _parent = None
     _attached = ()  # listeners
     _runner = None  # of asyncio, see tasks.py
     _hooked = False  # does any request need more than its handler?
-    _table = None  # of _listed; None where there is another to be made
-    _listed = ()  # the routes by the number of their record
+    _listed = None  # what table_of() gives; None where there is another to be made
     _entry = None  # what connections call
 
     def __init__(
@@ -82,9 +84,8 @@ class App:
         origins=(),
     ):
         self._routes = []
-        keys = secret_key if isinstance(secret_key, (list, tuple)) else (secret_key,)
         for name, value in (
-            ("secret_keys", tuple([key for key in keys if key])),
+            ("secret_keys", secret_key or ()),
             ("debug", debug),
             ("error_handler", error_handler),
             ("content_type", content_type),
@@ -93,10 +94,43 @@ class App:
             ("session_cookie", session_cookie),
             ("session_max_age", session_max_age),
             ("proxies", proxies),
-            ("origins", origins_of(origins)),
+            ("origins", origins),
         ):
             if value != getattr(self, name):
                 setattr(self, name, value)
+
+    # What is kept in another form than it is given.
+
+    @property
+    def secret_keys(self):
+        """Those that sign sessions, a tuple: the first to sign, all to verify."""
+        return self._secret_keys
+
+    @secret_keys.setter
+    def secret_keys(self, keys):
+        keys = keys if isinstance(keys, (list, tuple)) else (keys,)
+        self._secret_keys = tuple([key for key in keys if key])
+
+    @property
+    def content_type(self):
+        """That of a str which a handler returns, None for plain text."""
+        return self._content_type
+
+    @content_type.setter
+    def content_type(self, kind):
+        if kind is not None and not isinstance(kind, str):
+            raise TypeError("a content_type is a str or None, not " + type(kind).__name__)
+        self._content_type = kind
+        self._changed()
+
+    @property
+    def origins(self):
+        """Whose pages may open WebSockets beside our own, or "*"."""
+        return self._origins
+
+    @origins.setter
+    def origins(self, origins):
+        self._origins = origins_of(origins)
 
     # ---- What a program says ------------------------------------------------------------------
 
@@ -199,7 +233,7 @@ class App:
         """All routes as (methods, pattern, handler), the one that is looked at first in front."""
         seen = []
         self._build()
-        for route in self._listed:
+        for route in self._listed[:-1]:
             if route not in seen:
                 seen.append(route)
         return [(each.methods, each.text, each.handler) for each in seen]
@@ -315,7 +349,7 @@ class App:
     def _changed(self):
         if self._parent is not None:
             self._parent._changed()
-        self._table = None
+        self._listed = None
         self._forget()
         if self._attached or self._entry is not None:  # connections outlive their listener
             self._build()
@@ -330,15 +364,15 @@ class App:
 
     # What a request is looked up in, made when the first listener is there.
     def _build(self):
-        if self._table is not None:
+        if self._listed is not None:
             return
-        self._table, self._listed = table_of(self._all())
+        self._listed = table_of(self._all())
         self._hooked = self._any_hooks()
         if self._entry is None:
             self._entry = _Routes(self)
         kind = self.content_type
         headers = kind == HTML or ({"Content-Type": kind} if kind else None)
-        self._entry.set(self._table, self._listed, headers, not self._hooked)
+        self._entry.set(self._listed, headers, not self._hooked)
 
     # The handler of connections; _events() are those that it hears.
     @property
@@ -348,7 +382,7 @@ class App:
 
     def _events(self):
         self._build()
-        for route in self._listed:
+        for route in self._listed[:-1]:
             if special_of(route)[1] is not None:
                 return (MG_EV_HTTP_MSG, MG_EV_HTTP_HDRS)
         return (MG_EV_HTTP_MSG,)
@@ -359,8 +393,8 @@ class App:
     def _event(self, request, ev):
         if ev != MG_EV_HTTP_HDRS:
             return
-        number = request.match(self._table)
-        if number >= 0 and special_of(self._listed[number])[1] is not None:
+        number = request.match(request.listed[-1])
+        if number >= 0 and special_of(request.listed[number])[1] is not None:
             from pymongoose.web.upload import begin
 
             begin(self, request)
@@ -379,14 +413,14 @@ class App:
         except Exception as e:
             failure = e
         else:
-            way = self._rest(request, result, self._listed[request.number].app)
+            way = self._rest(request, result, request.listed[request.number].app)
             self._drive(request, way)
             return
         self._failed_at(request, failure)
 
     # What a handler raised, and nobody has told the client of.
     def _failed_at(self, request, e):
-        self._drive(request, self._failed(request, e, self._listed[request.number].app))
+        self._drive(request, self._failed(request, e, request.listed[request.number].app))
 
     # What a handler asks of its request and the message does not have, or stores in it.
     def _more(self, request, name, *value):
@@ -419,7 +453,7 @@ class App:
     # From the route to the answer.
     def _way(self, request):
         notes = notes_of(request)
-        route = notes.route = first_fit(self._listed, self._table, request)
+        route = notes.route = first_fit(request)
         app = self if route is None else route.app
         try:
             result = None
@@ -470,7 +504,7 @@ class App:
         try:
             result = yield result
             if result is None:
-                result = nothing_of(self._listed[request.number])
+                result = nothing_of(request.listed[request.number])
             if request.notes is None or not request.notes.answered:
                 result = send(request, response_of(self, request, result))
                 if result is not None:
@@ -488,7 +522,7 @@ class App:
 
     def _call(self, request, route):
         if route is None:
-            methods = methods_of(self._listed, self._table, request)
+            methods = methods_of(request)
             if not methods:
                 raise HTTPError(404)
             allow = {"Allow": ", ".join(methods + ["OPTIONS"])}

@@ -227,7 +227,7 @@ def notes_of(request):
     if notes is None:
         notes = request.notes = Notes(request.app, request.conn, request.message)
         if request.number >= 0:
-            notes.route = request.app._listed[request.number]
+            notes.route = request.listed[request.number]
     return notes
 
 

@@ -152,27 +152,29 @@ def fits(route, request):
     return all([_is_whole(checks[name].match(values[name]), values[name]) for name in checks])
 
 
-def first_fit(routes, table, request):
+def first_fit(request):
     """The Route that a request means, None without one; `number` and `values` are then its."""
-    number = request.number
+    # (Of the table that it came to: there may be another by now, with other numbers.)
+    routes, number = request.listed, request.number
     while number >= 0:
         if fits(routes[number], request):
             return routes[number]
-        number = request.match(table, number + 1)
+        number = request.match(routes[-1], number + 1)
     return None
 
 
-def methods_of(routes, table, request):
+def methods_of(request):
     """The methods that the request's path has routes for, in the order of their records."""
     methods = []
-    number = request.match(table, 0, True)
+    routes = request.listed
+    number = request.match(routes[-1], 0, True)
     while number >= 0:
         if fits(routes[number], request):
-            method = _method_of(table, number)
+            method = _method_of(routes[-1], number)
             for each in (method, "HEAD") if method == "GET" else (method,):
                 if each not in methods:
                     methods.append(each)
-        number = request.match(table, number + 1, True)
+        number = request.match(routes[-1], number + 1, True)
     return methods
 
 
@@ -206,7 +208,7 @@ def check_free(routes, text, methods):
 
 
 def table_of(routes):
-    """The table of these routes, and the tuple of which its records are."""
+    """A tuple of these routes, each where the number of its record says, and behind them the table."""
     rows = []
     for i, route in enumerate(routes):
         pattern = Pattern(route.text)
@@ -222,7 +224,7 @@ def table_of(routes):
             table.extend(bytes([len(record) >> 8, len(record) & 255]))
             table.extend(record)
             listed.append(route)
-    return bytes(table), tuple(listed)
+    return tuple(listed + [bytes(table)])
 
 
 def _make():

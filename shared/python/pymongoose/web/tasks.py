@@ -5,10 +5,10 @@
 import sys
 from asyncio import Event, sleep
 
-from _pymongoose import _pause
+from _pymongoose import _coroutine_failed, _pause
 
-from pymongoose import MG_EV_CLOSE, MG_EV_WRITE, Connection, Error
-from pymongoose.aio.manager import AsyncManager, CancelledError, running
+from pymongoose import MG_EV_CLOSE, MG_EV_HTTP_MSG, MG_EV_WRITE, Connection, Error
+from pymongoose.aio.manager import AsyncManager, CancelledError, running, show
 from pymongoose.aio.wait import failure
 from pymongoose.web.live import EventStream, WebSocket
 from pymongoose.web.server import listen
@@ -61,13 +61,15 @@ async def go(runner, request, way, waits):
     except StopIteration:
         if request.notes is not None:
             failure = request.notes.failure
-    except CancelledError:
+    except CancelledError as e:
         way.close()
+        # Who waits for an answer gets a 500, or sees that what has begun is not whole.
+        if isinstance(request.conn, Connection):
+            _coroutine_failed(request.conn, MG_EV_HTTP_MSG, e)
         # MicroPython's tasks and generators hold what they held, and this counts in max_memory.
         request.message = None
         if request.notes is not None:
             request.notes.message = None
-        request.conn.drain()  # who waits for an answer hears that there is none
         raise
     except Exception as e:
         failure = e
@@ -372,7 +374,11 @@ LIVE = AsyncWebSocket, AsyncEventStream
 
 async def serve(app, url, tls, **more):
     """Serves until it is canceled."""
-    async with AsyncManager(error_handler=app.error_handler) as manager:
+
+    def report(e):  # to whom it belongs by now
+        (app.error_handler or show)(e)
+
+    async with AsyncManager(error_handler=report) as manager:
         before, runner = app._runner, Runner(app, manager)
         app._runner = runner
         listener = None

@@ -86,7 +86,7 @@ def fill(response, request):
     if notes is not None and notes.route is not None:
         app = notes.route.app
     elif request.number >= 0:
-        app = app._listed[request.number].app
+        app = request.listed[request.number].app
     while app is not None and app.templates is None:
         app = app._parent
     _fill(response, app.templates if app is not None else "templates")

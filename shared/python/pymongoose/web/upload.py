@@ -35,7 +35,7 @@ def folder_of(app):
 
 def begin(app, request):
     """In front of the body: has it come in pieces, if it is a form with files."""
-    route, notes, conn = app._listed[request.number], notes_of(request), request.conn
+    route, notes, conn = request.listed[request.number], notes_of(request), request.conn
     notes.route = route
     if notes.content_type != "multipart/form-data":
         return
