@@ -43,8 +43,8 @@ def both(device, target, kind, tmp_path_factory):
             time.sleep(0.02)
     theirs = SimpleNamespace(port=lambda: port, reach=lambda port: ("127.0.0.1", port))
     yield SimpleNamespace(ours=ours, theirs=theirs, folder=ours.folder / "www")
-    process.terminate()
-    process.wait(20)
+    process.kill()
+    process.wait()
 
 
 def ask(server, path, *lines, method="GET"):

@@ -115,8 +115,8 @@ def front(device, tmp_path):
                 time.sleep(0.02)
         yield server, f"http://127.0.0.1:{port}"
     finally:
-        process.terminate()
-        process.wait(20)
+        process.kill()
+        process.wait()
 
 
 def test_behind_nginx(front):
