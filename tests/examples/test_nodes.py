@@ -91,6 +91,7 @@ def addresses(port, kind):
 
 
 @pytest.mark.needs("process")
+@pytest.mark.timeout(300)
 def test_the_remote_page(example, browser):
     """The motors run while a button is held, longer than their deadline, and not after."""
     running = example("ws_remote", "{host}:0", "secret")
@@ -171,6 +172,7 @@ createImageBitmap(new Blob([Uint8Array.from(atob(arguments[0]), (c) => c.charCod
 
 
 @pytest.mark.cost(5)
+@pytest.mark.timeout(600)
 def test_mjpeg_stream(example, browser):
     """Each part is a picture as a browser reads it, and the squares move; one who does not read holds up nobody."""
     base = example("mjpeg_stream", "{host}:0").url()

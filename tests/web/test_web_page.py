@@ -100,6 +100,7 @@ def text(browser, name):
     return browser.run(f"document.getElementById('{name}')?.textContent")
 
 
+@pytest.mark.timeout(600)
 def test_a_page_in_a_browser(server, target, tmp_path):
     host, port = server.reach(server.port())
     data = bytes(range(256)) * target.size(1000, 40)
