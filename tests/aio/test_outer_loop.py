@@ -118,7 +118,7 @@ def case_timers():
         o.m.timer_add(30, lambda: calls.append("soon"))
         assert o.ready(2000), "an earlier timer wakes nobody"
         o.m.poll(0)
-        assert o.m.next_timeout() <= 30
+        assert calls or o.m.next_timeout() <= 30  # a busy computer may have been away for 30 ms
         o.until(lambda: calls)
         eq(calls, ["soon"])
         late.cancel()

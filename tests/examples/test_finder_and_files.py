@@ -65,6 +65,7 @@ def test_uploads(example, tmp_path):
 
 
 @process
+@pytest.mark.timeout(300)
 def test_the_upload_page(example, browser, tmp_path):
     """A person picks a file, sees 100 %, follows the link; a name that is refused is said so."""
     data = bytes(range(256)) * 40000

@@ -58,10 +58,18 @@ def test_ws_remote(example):
             for wrong in ('{"drive": [1]}', '{"drive": [1, 2]}', '{"drive": [true, 1]}', "[]", "x"):
                 driver.send(wrong)
                 assert "error" in received(driver)
-            driver.send('{"drive": [0.5, 1]}')
-            assert received(driver) == received(watcher) == {"speeds": [0.5, 1]}
-            watcher.send('{"drive": [1, 1]}')
-            assert received(watcher) == {"error": "somebody else drives"}
+            for _ in range(20):
+                driver.send('{"drive": [0.5, 1]}')
+                assert received(driver) == received(watcher) == {"speeds": [0.5, 1]}
+                watcher.send('{"drive": [1, 1]}')
+                if (said := received(watcher)) == {"error": "somebody else drives"}:
+                    break
+                # A busy computer was late, and nobody drove any more.
+                assert said == received(driver) == {"speeds": [0, 0]}
+                assert received(driver) == received(watcher) == {"speeds": [1, 1]}
+                assert received(driver) == received(watcher) == {"speeds": [0, 0]}
+            else:
+                raise AssertionError("never in time")
             # Nothing more comes: the deadline.
             assert received(driver) == received(watcher) == {"speeds": [0, 0]}
             driver.send('{"drive": [1, 1]}')
@@ -83,19 +91,32 @@ def addresses(port, kind):
 
 
 @pytest.mark.needs("process")
+@pytest.mark.timeout(300)
 def test_the_remote_page(example, browser):
     """The motors run while a button is held, longer than their deadline, and not after."""
     running = example("ws_remote", "{host}:0", "secret")
     browser.get(running.url())
-    browser.until(lambda: browser.text("state") == '{"speeds": [0, 0]}', "it is connected")
     ahead = browser.find_element(By.XPATH, "//button[text()='Ahead']")
-    ActionChains(browser).click_and_hold(ahead).perform()
-    assert running.line("motors") == "[1, 1]"
-    browser.execute_async_script("setTimeout(arguments[0], 700)")
-    assert browser.text("state") == '{"speeds": [1, 1]}'
-    assert running.console.count("motors") == 1
-    ActionChains(browser).release().perform()
-    assert running.line("motors") == "[0, 0]"
+
+    def state(speeds):
+        wanted = '{"speeds": [%d, %d]}' % (speeds, speeds)
+        browser.until(lambda: browser.text("state") == wanted, wanted)
+
+    state(0)
+    for _ in range(20):  # the page of a busy computer may be too late to keep them running
+        ActionChains(browser).click_and_hold(ahead).perform()
+        state(1)
+        before = running.console.count("motors")
+        browser.execute_async_script("setTimeout(arguments[0], 700)")
+        held = running.console.count("motors") == before
+        ActionChains(browser).release().perform()
+        state(0)
+        if held:
+            break
+    else:
+        raise AssertionError("never in time")
+    ends = "motors [1, 1]\nmotors [0, 0]"
+    browser.until(lambda: running.console.endswith(ends), "what it prints")
     assert browser.faults() == []
 
 
@@ -151,6 +172,7 @@ createImageBitmap(new Blob([Uint8Array.from(atob(arguments[0]), (c) => c.charCod
 
 
 @pytest.mark.cost(5)
+@pytest.mark.timeout(600)
 def test_mjpeg_stream(example, browser):
     """Each part is a picture as a browser reads it, and the squares move; one who does not read holds up nobody."""
     base = example("mjpeg_stream", "{host}:0").url()

@@ -55,6 +55,7 @@ NAMES = {
 }
 
 
+@pytest.mark.timeout(600)
 @pytest.mark.parametrize("how", ["pieces", "whole"])
 def test_a_browser_fills_in_a_form(device, target, tmp_path, how):
     running = device(SCRIPT)

@@ -98,7 +98,7 @@ ROUTES = {
 }
 
 m = Manager(handler)
-small = Manager(handler, max_body=1000, head_timeout=250, body_timeout=250, idle_timeout=250)
+small = Manager(handler, max_body=1000, head_timeout=250, body_timeout=250, idle_timeout=700)
 def manager_of(c):
     return m
 announce("PORT", m.listen(url("http")))
@@ -387,7 +387,7 @@ def test_a_waiting_answer_is_no_idle_connection(server):
     with small(server) as raw:
         raw.send(get("/hold"))
         server.until("len(held) > 0")
-        server.exec("small.timer_add(600, release)")
+        server.exec("small.timer_add(1500, release)")
         assert raw.response().body == b"at last"
 
 

@@ -62,7 +62,7 @@ announce("PORT", m.listen(url("http")))
 serve(m)
 """
 
-pytestmark = pytest.mark.needs("process")
+pytestmark = [pytest.mark.needs("process"), pytest.mark.timeout(300)]  # a browser starts
 
 
 @pytest.fixture

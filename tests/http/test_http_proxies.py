@@ -86,8 +86,8 @@ def tinyproxy(tmp_path):
     conf.write_text(f"Port {port}\nListen 127.0.0.1\nTimeout 20\nMaxClients 20\nAllow 127.0.0.1\n")
     process = running(["tinyproxy", "-d", "-c", str(conf)], port)
     yield port
-    process.terminate()
-    process.wait(20)
+    process.kill()  # it may miss a signal that it could handle, between two waits
+    process.wait()
 
 
 @pytest.fixture
@@ -112,8 +112,8 @@ def nginx(tmp_path, device):
     )
     process = running([program, "-p", str(tmp_path), "-c", str(conf)], port)
     yield port
-    process.terminate()
-    process.wait(20)
+    process.kill()
+    process.wait()
 
 
 def curl(*arguments):

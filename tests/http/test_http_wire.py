@@ -89,7 +89,7 @@ def frames(c, m):
         left[0] -= 1
         c.send("--f\\r\\n\\r\\n%d\\r\\n" % left[0])
         if left[0]:
-            manager_of(c).timer_add(100, tick)
+            manager_of(c).timer_add(200, tick)
         else:
             c.drain()
     tick()
@@ -129,7 +129,7 @@ def manager_of(c):
     return m
 
 m = Manager(handler, error_handler=lambda e: log.append((type(e).__name__, str(e))), max_head=2048,
-    idle_timeout=300)
+    idle_timeout=1000)
 announce("PORT", m.listen(url("http")))
 serve(m)
 """

@@ -58,7 +58,7 @@ def reset():
     clients.clear()
 
 m = Manager(handler, error_handler=errors.append)
-small = Manager(handler, error_handler=errors.append, max_message=1000, head_timeout=300, connect_timeout=300)
+small = Manager(handler, error_handler=errors.append, max_message=1000, head_timeout=1000, connect_timeout=1000)
 announce("PORT", m.mqtt_listen(url("mqtt")))
 announce("SMALL", small.mqtt_listen(url("mqtt")))
 serve(m, small)

@@ -84,20 +84,29 @@ def test_publish_in_another_thread_while_polling(script):  # noqa: F811
     script.exec(
         f"""
 import _thread, time
-s = start({free_port()})
+s = start({free_port()}, retry_min=60000, retry_max=60000)
+poll_until(m, lambda: states)  # it was refused: nothing ends the wait now
 heard = []
 def other():
+    try:
+        while True:  # until the other one is in poll()
+            m.poll(0)
+            time.sleep(0.001)
+    except Error:
+        pass
     for what in (lambda: s.publish("t", "x", 1), lambda: s.publish("t", "x"), lambda: s.subscribe("t")):
         try:
             heard.append(what())
         except Error as e:
             heard.append(e.errno)
     heard.append("end")
+    m.wakeup(1)
 _thread.start_new_thread(other, ())
-turns = 0
-while "end" not in heard and turns < 200:
-    m.poll(50)
-    turns += 1
+while "end" not in heard:
+    try:
+        m.poll(5000)
+    except Error:
+        pass  # the other one was in poll()
 """
     )
     assert script.eval("heard") == [EBUSY] * 3 + ["end"]

@@ -52,5 +52,5 @@ def nginx(folder, server: str):
                 time.sleep(0.02)
         yield port
     finally:
-        process.terminate()
-        process.wait(20)
+        process.kill()
+        process.wait()

@@ -253,6 +253,7 @@ def test_page_looks(base, browser, target):
 
 
 @process
+@pytest.mark.timeout(300)
 def test_ticks_move_with_the_curve(base, browser):
     browser.get(base)
     browser.until(lambda: is_live(browser), "the WebSocket is open")

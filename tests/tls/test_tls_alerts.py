@@ -18,6 +18,11 @@ def script(shared, target):
     yield from opened(shared, target)
 
 
+@pytest.fixture
+def hasty(shared, target):
+    yield from opened(shared, target, handshake=1)
+
+
 @pytest.mark.parametrize("version", VERSIONS, ids=lambda v: v.name)
 @pytest.mark.parametrize(
     "own, words",
@@ -106,11 +111,11 @@ def test_a_bad_hello_is_answered(script, case):
     assert script.eval("errors('server')")[0].startswith("TLS: ")
 
 
-def test_who_is_too_slow_is_told(script):
-    port = script.listen()
-    assert alert(script, port, hello()[:50]) == 90
-    script.until("errors('server')")
-    assert "timed out" in script.eval("errors('server')")[0]
+def test_who_is_too_slow_is_told(hasty):
+    port = hasty.listen()
+    assert alert(hasty, port, hello()[:50]) == 90
+    hasty.until("errors('server')")
+    assert "timed out" in hasty.eval("errors('server')")[0]
 
 
 def test_a_close_in_the_handshake_is_told(script):

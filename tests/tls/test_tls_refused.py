@@ -14,6 +14,11 @@ def script(shared, target):
     yield from opened(shared, target)
 
 
+@pytest.fixture
+def hasty(shared, target):
+    yield from opened(shared, target, handshake=1)
+
+
 # ---- Who is not trusted ------------------------------------------------------------------------
 
 REFUSED = {
@@ -203,15 +208,15 @@ def test_junk(script, junk):
     assert script.eval("errors('server')")[0].startswith("TLS: ")
 
 
-def test_handshake_has_a_deadline(script):
-    port = script.listen()
-    with Raw(script.reach(port)) as raw, Server(lambda r: r.recv_all()) as mute:
-        script.connect(f"tls://localhost:{mute.port}", first="x")
+def test_handshake_has_a_deadline(hasty):
+    port = hasty.listen()
+    with Raw(hasty.reach(port)) as raw, Server(lambda r: r.recv_all()) as mute:
+        hasty.connect(f"tls://localhost:{mute.port}", first="x")
         raw.send(b"\x16\x03\x01")
-        script.until("errors('server') and errors('client')", 5)
+        hasty.until("errors('server') and errors('client')", 5)
         assert raw.recv_all() == b"\x15\x03\x03\x00\x02\x02\x5a"  # user_canceled
     for who in ("server", "client"):
-        assert "timed out" in script.eval(f"errors({who!r})")[0]
+        assert "timed out" in hasty.eval(f"errors({who!r})")[0]
 
 
 def test_slow_peer(script):

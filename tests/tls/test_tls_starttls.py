@@ -138,7 +138,7 @@ def test_openssl_client(script, tmp_path, version):
     run += [str(tmp_path / "ca.pem"), "-verify_return_error", version]
     out = subprocess.run(run, input="", capture_output=True, encoding="utf-8", timeout=seconds(20))
     assert "Verify return code: 0 (ok)" in out.stdout, out
-    assert ("TLS_HS", None) in script.eval("log")
+    script.until("('TLS_HS', None) in log")
 
 
 # ---- As client ---------------------------------------------------------------------------------

@@ -89,14 +89,17 @@ opts.clear()
 """
 
 
-def opened(shared, target):
-    """The body of a fixture: a device that runs SCRIPT, left as it was found."""
+def opened(shared, target, handshake=20):
+    """The body of a fixture: a device that runs SCRIPT, left as it was found.
+
+    `handshake` seconds for one: a busy computer takes now and then more than one for its part."""
     # As much as one body may have there.
     big = 5_000_000 if "memory" in target.capabilities else 8_000
     now = int(NOW.timestamp())
     # While a handler sleeps a peer's 50 ms pass, and what it sends then arrives.
     pause = target.size(0.3, 2)
-    device = shared(SCRIPT, big=big, now=now, handshake=int(1000 * target.slowness), pause=pause)
+    handshake = int(1000 * handshake * target.slowness)
+    device = shared(SCRIPT, big=big, now=now, handshake=handshake, pause=pause)
     device.big = big
 
     def listen(scheme="https", cert="ec", name=None, fn="None", **given):

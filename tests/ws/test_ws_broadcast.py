@@ -26,15 +26,14 @@ def handler(c, ev, data):
 
 def fill(name, piece, queued):
     # Until the network takes no more for a while, and so much waits here.
-    left = None
-    start = ticks_ms()
-    while ticks_diff(ticks_ms(), start) < 500:
+    left, quiet = None, 0
+    while quiet < 100:
+        quiet += 1
         for c in room(name):
             if c.send_len < queued:
                 c.ws_send("x" * piece)
             if c.send_len != left:
-                left = c.send_len
-                start = ticks_ms()
+                left, quiet = c.send_len, 0
         m.poll(5)
 
 def room(name):

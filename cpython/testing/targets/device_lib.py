@@ -73,8 +73,11 @@ def serve(*managers):
     while True:
         for m in managers:
             m.poll(2)
-        if _poller.poll(0 if managers else 1000) and not _command():
-            return
+        if _poller.poll(0 if managers else 1000):
+            for m in managers:
+                m.poll(0)  # what came ahead of the command
+            if not _command():
+                return
 
 
 def until(expression, ms):
