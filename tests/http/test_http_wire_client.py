@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """HTTP as real servers speak it, to our client: last responses, early ones, tunnels, old servers."""
 
-import time
+import threading
 
 import pytest
-from peers.clients import Server
+from peers.clients import Server, seconds
 
 CLIENT = """
 import time
 log = []
 conns = []
+sent = []
 
 def handler(c, ev, m):
     if ev == MG_EV_HTTP_MSG:
@@ -17,7 +18,10 @@ def handler(c, ev, m):
         if c.userdata == "again":
             again(c)
         elif c.userdata == "busy" and len(log) == 1:
-            time.sleep(0.3) # what comes meanwhile lies in the socket
+            print("BUSY")  # what comes meanwhile lies in the socket
+            while not sent:
+                _command()  # of the host, which knows
+            time.sleep(PARAMS["pause"])  # until it is here
             again(c, "send")
     elif ev == MG_EV_READ and c.userdata == "tunnel" and log and log[-1][0] == "msg":
         data = c.recv()
@@ -39,7 +43,7 @@ def again(c, how="http_request"):
         log.append(("refused", str(e)))
 
 def start(port, userdata=None, method="GET", target="/"):
-    del log[:], conns[:]
+    del log[:], conns[:], sent[:]
     conns.append(m.connect(peer("http", port), handler))
     conns[0].userdata = userdata
     if method:
@@ -66,8 +70,8 @@ serve(m)
 
 
 @pytest.fixture
-def client(shared):
-    return shared(CLIENT)
+def client(shared, target):
+    return shared(CLIENT, pause=target.size(0.1, 1))
 
 
 def served(client, response, *args):
@@ -138,16 +142,22 @@ def test_what_came_early_is_no_answer(client):
 
 def test_what_came_early_is_no_answer_to_what_was_sent_by_hand(client):
     answer = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\n"
+    is_busy, sent = threading.Event(), threading.Event()
 
     def talk(raw):
         raw.recv_exactly_head()
         raw.send(answer + "hi")
-        time.sleep(0.05)
+        assert is_busy.wait(seconds())
         raw.send(answer + "no")
+        sent.set()
         return raw.closed()
 
     with Server(talk) as server:
         client.exec(f"start({server.port}, 'busy')")
+        client.expect("BUSY")
+        is_busy.set()
+        assert sent.wait(seconds())
+        client.exec("sent.append(1)")
         client.until("('close',) in log")
     assert server.results == [True]
     log = client.eval("log")
