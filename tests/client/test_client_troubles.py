@@ -357,14 +357,21 @@ def test_ctrl_c_at_once(folder, device, case):
         f"folder = {folder!r}\n"
         "import os\n"
         "def wait(url):\n"
+        "  came = None\n"
         f"  try: {call}\n"
-        "  except KeyboardInterrupt: return live(), os.listdir(folder)\n"
+        "  except KeyboardInterrupt: came = live()\n"
+        "  gc.collect()\n"
+        "  return came, live(), os.listdir(folder)\n"
     )
     with Server(talk) as server:
         device._write(f"eval {f'wait({chr(34)}http://{device.peer}:{server.port}/{chr(34)})'!r}")
         assert came.wait(seconds())
         device.interrupt()
-        assert device._answer(10) == ((0, 0, 0, 0), [])
+        at_once, *left = device._answer(10)
+    assert left == [(0, 0, 0, 0), []]
+    # CPython may be interrupted between get(), which has ended, and what reads the response: then it
+    # is one that was dropped, which ends when it is collected. MicroPython is not interrupted there.
+    assert at_once == (0, 0, 0, 0) or case != "waiting" and not device.eval("MICROPYTHON"), at_once
 
 
 FLAT = """

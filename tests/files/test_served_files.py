@@ -397,7 +397,7 @@ def test_curl_reads_several_ranges(served):
     write(served, "a.bin", b"0123456789")
     host, port = served.reach(served.port())
     command = ["curl", "-sS", "-i", "-r", "0-1,4-5", f"http://{host}:{port}/a.bin"]
-    out = subprocess.run(command, capture_output=True, check=True, timeout=60).stdout
+    out = subprocess.run(command, capture_output=True, check=True, timeout=seconds(60)).stdout
     assert out.startswith(b"HTTP/1.1 206 ") and b"\r\n\r\n01\r\n--" in out and b"\r\n\r\n45" in out
 
 

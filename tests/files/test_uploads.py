@@ -5,7 +5,7 @@ import hashlib
 import subprocess
 
 import pytest
-from peers.clients import Raw, Server
+from peers.clients import Raw, Server, seconds
 from served_script import FOLDER
 
 SERVER = (
@@ -155,7 +155,10 @@ def test_100_mb_in_constant_memory(start, root, tmp_path):
         # Python's own garbage of so many reads takes pages in the first round, the same in the next.
         server.eval("__import__('gc').collect()")
         before = server.eval("rss()")
-        assert subprocess.run(run, capture_output=True, timeout=60, check=True).stdout == b"stored"
+        assert (
+            subprocess.run(run, capture_output=True, timeout=seconds(60), check=True).stdout
+            == b"stored"
+        )
     assert server.eval("rss()") - before < 1 << 10, "kilobytes that 100 MB left"
     with open(root + "/up.bin", "rb") as file:
         assert hashlib.file_digest(file, "sha256").hexdigest() == digest.hexdigest()

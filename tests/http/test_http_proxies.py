@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from peers.clients import Raw, free_port
+from peers.clients import Raw, free_port, seconds
 
 SCRIPT = """
 log = []
@@ -117,8 +117,10 @@ def nginx(tmp_path, device):
 
 
 def curl(*arguments):
-    command = ["curl", "-sS", "--max-time", "20", *arguments]
-    return subprocess.run(command, capture_output=True, text=True, timeout=40, check=True).stdout
+    command = ["curl", "-sS", "--max-time", str(seconds()), *arguments]
+    return subprocess.run(
+        command, capture_output=True, text=True, timeout=seconds(40), check=True
+    ).stdout
 
 
 def test_curl_takes_us_for_a_proxy(device):

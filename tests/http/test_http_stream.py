@@ -7,7 +7,7 @@ import subprocess
 
 import httpx
 import pytest
-from peers.clients import Raw
+from peers.clients import Raw, seconds
 
 SERVER = r"""
 try:
@@ -226,7 +226,7 @@ def test_curl_uploads_100_mb_in_constant_memory(device, big, extra):
     before = server.eval("rss()")
     url = "http://{}:{}/up".format(*server.reach(server.port()))
     run = ["curl", "-sS", "-T", str(path), "-X", "POST", *extra, url]
-    out = subprocess.run(run, capture_output=True, timeout=60, check=True).stdout.decode()
+    out = subprocess.run(run, capture_output=True, timeout=seconds(60), check=True).stdout.decode()
     assert out == f"None {path.stat().st_size} {digest} /up"
     assert server.eval("rss()") - before < 4096, "kilobytes that 100 MB left"
 

@@ -7,7 +7,7 @@ import subprocess
 import time
 
 import pytest
-from peers.clients import Raw
+from peers.clients import Raw, seconds
 
 SERVER = """
 log = []
@@ -300,7 +300,7 @@ def test_tunnels_to_nowhere(server, place):
 
 def test_heads_by_hand(server):
     """One connection for all: the framing is kept. The client is Python's own."""
-    conn = http.client.HTTPConnection(*server.reach(server.port()), timeout=20)
+    conn = http.client.HTTPConnection(*server.reach(server.port()), timeout=seconds())
     bodies = {
         "/chunks": b"one,two,three",
         "/split": b"split",
@@ -346,8 +346,16 @@ def test_events_to_head(server):
 def test_curl_reads_heads_by_hand(server):
     host, port = server.reach(server.port())
     base = f"http://{host}:{port}"
-    run = ["curl", "-sS", "--max-time", "20", base + "/interim", base + "/chunks", base + "/length"]
-    found = subprocess.run(run, capture_output=True, check=True, timeout=40).stdout
+    run = [
+        "curl",
+        "-sS",
+        "--max-time",
+        str(seconds()),
+        base + "/interim",
+        base + "/chunks",
+        base + "/length",
+    ]
+    found = subprocess.run(run, capture_output=True, check=True, timeout=seconds(40)).stdout
     assert found == b"after hintsone,two,threeabcdef"
 
 

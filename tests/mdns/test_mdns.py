@@ -236,7 +236,7 @@ def known_pair(peer, device, known, ask, fence):
     peer.say(ask, known)
     peer.say([question(fence, A, top=True)])
     names = []
-    for found in peer.messages(peer.unicast, 10):
+    for found in peer.messages(peer.unicast):
         names += [(a.name, a.type) for a in found.answers()[: found.num_answers]]
         if names and names[-1] == (f"{fence}.", A):
             return names[:-1]

@@ -6,7 +6,7 @@ import threading
 from errno import EBUSY
 
 import pytest
-from peers.clients import free_port
+from peers.clients import free_port, seconds
 from peers.mqtt_peers import Broker, publish
 from session_script import NEW, conversation, script  # noqa: F401
 
@@ -157,7 +157,7 @@ def test_tls_that_fails_sends_nothing_in_the_clear(script, when):  # noqa: F811
 
     def serve(listener):
         raw, _ = listener.accept()
-        raw.settimeout(5)
+        raw.settimeout(seconds())
         try:
             seen.append(raw.recv(100))
             raw.sendall(b"no TLS here")

@@ -2,7 +2,7 @@
 """MqttSession: packet ids, order, and what a server that went back in time does with them."""
 
 import pytest
-from peers.clients import Server
+from peers.clients import Server, seconds
 from peers.mqtt_peers import (
     PUBACK,
     PUBCOMP,
@@ -56,7 +56,7 @@ def test_what_does_not_fit_on_resume_follows_in_order(script):  # noqa: F811
         raw.socket.settimeout(0.2)
         with pytest.raises(TimeoutError):
             raw.recv(1)
-        raw.socket.settimeout(20)
+        raw.socket.settimeout(seconds())
         for n in range(5):
             raw.send(ack(PUBACK, mid(seen[n])))
             if n < 3:

@@ -2,6 +2,7 @@
 """MqttSession: subscriptions, with and without an answer, and the server that forgot some."""
 
 import pytest
+from peers.clients import seconds
 from peers.mqtt_peers import (
     CONNACK,
     SUBACK,
@@ -124,7 +125,7 @@ def test_asks_again_where_the_server_may_have_gone_back(script, version):  # noq
         raw.socket.settimeout(0.3)
         with pytest.raises(TimeoutError):
             raw.recv(1)
-        raw.socket.settimeout(20)
+        raw.socket.settimeout(seconds())
         raw.send(b"\x30\x20")
 
     def fails(raw):

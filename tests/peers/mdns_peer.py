@@ -16,6 +16,8 @@ import uuid
 
 from zeroconf import DNSIncoming
 
+from .clients import seconds
+
 GROUP = "224.0.0.251"
 GROUP6 = "ff02::fb"
 A, PTR, HINFO, TXT, AAAA, SRV, NSEC, ANY = 1, 12, 13, 16, 28, 33, 47, 255
@@ -103,9 +105,9 @@ class Peer:
     def send(self, data):
         self.unicast.sendto(data, (GROUP, 5353))
 
-    def messages(self, s, timeout=10):
+    def messages(self, s, timeout=None):
         """What comes from others, as zeroconf reads it, until the time is over."""
-        deadline = time.monotonic() + timeout
+        deadline = time.monotonic() + (seconds() if timeout is None else timeout)
         while (left := deadline - time.monotonic()) > 0:
             s.settimeout(left)
             try:
@@ -118,7 +120,7 @@ class Peer:
                 self.sender = sender
                 yield found
 
-    def heard(self, name, kind=None, timeout=10, unicast=False):
+    def heard(self, name, kind=None, timeout=None, unicast=False):
         """The first answer about this name, with the message that it was in; or (None, None)."""
         for found in self.messages(self.unicast if unicast else self.multicast, timeout):
             for answer in found.answers() if found.is_response() else ():
@@ -126,7 +128,7 @@ class Peer:
                     return answer, found
         return None, None
 
-    def asked(self, name, timeout=10):
+    def asked(self, name, timeout=None):
         """The first question about this name."""
         for found in self.messages(self.multicast, timeout):
             if not found.is_response() and any(q.name == name + "." for q in found.questions):

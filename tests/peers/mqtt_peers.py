@@ -133,6 +133,7 @@ class Client(paho.Client):
             CallbackAPIVersion.VERSION2, client_id=client_id, protocol=version, **kwargs
         )
         self.address = address
+        self.connect_timeout = seconds()  # and of the TLS handshake
         self.messages = queue.Queue()
         self.codes = queue.Queue()
         self.subscribed = queue.Queue()

@@ -8,7 +8,7 @@ import time
 
 import httpx
 import pytest
-from peers.clients import Raw
+from peers.clients import Raw, seconds
 from web.web_app import APP
 
 SERVER = (
@@ -38,7 +38,7 @@ def server(shared, folder):
 @pytest.fixture
 def client(server):
     with httpx.Client(
-        base_url="http://{}:{}".format(*server.reach(server.port())), timeout=60
+        base_url="http://{}:{}".format(*server.reach(server.port())), timeout=seconds(60)
     ) as c:
         yield c
 
@@ -46,7 +46,7 @@ def client(server):
 @pytest.fixture
 def guarded(server):
     with httpx.Client(
-        base_url="http://{}:{}".format(*server.reach(server.port("GUARDED"))), timeout=60
+        base_url="http://{}:{}".format(*server.reach(server.port("GUARDED"))), timeout=seconds(60)
     ) as c:
         yield c
 
@@ -459,13 +459,13 @@ def test_websocket(server):
     from websockets.sync.client import connect
 
     host, port = server.reach(server.port())
-    with connect(f"ws://{host}:{port}/echo/me", open_timeout=60) as ws:
+    with connect(f"ws://{host}:{port}/echo/me", open_timeout=seconds(60)) as ws:
         ws.send("hällo")
-        assert ws.recv(timeout=60) == "hällo"
+        assert ws.recv(timeout=seconds(60)) == "hällo"
         ws.send(b"\x00\x01")
-        assert ws.recv(timeout=60) == b"\x00\x01"
+        assert ws.recv(timeout=seconds(60)) == b"\x00\x01"
         ws.send("bye")
-        assert json.loads(ws.recv(timeout=60)) == {"name": "me"}
+        assert json.loads(ws.recv(timeout=seconds(60))) == {"name": "me"}
         ws.close(1000, "done")
     server.until("log[-1:] == [('close', 1000, 'done')]")
     assert server.eval("log[0]") == ("message", "hällo")

@@ -280,7 +280,7 @@ def server(shared, folder):
 @pytest.fixture
 def client(server):
     base = "http://{}:{}".format(*server.reach(server.port()))
-    with httpx.Client(base_url=base, timeout=60) as c:
+    with httpx.Client(base_url=base, timeout=seconds(60)) as c:
         yield c
 
 
@@ -288,7 +288,7 @@ def connected(server, path):
     from websockets.sync.client import connect
 
     host, port = server.reach(server.port())
-    return connect(f"ws://{host}:{port}{path}", open_timeout=60)
+    return connect(f"ws://{host}:{port}{path}", open_timeout=seconds(60))
 
 
 def errors(server):
@@ -452,9 +452,9 @@ def test_websocket(server):
     with connected(server, "/echo/me") as ws:
         for message in ("hällo", b"\x00\x01", "x" * 2000):
             ws.send(message)
-            assert ws.recv(timeout=60) == message
+            assert ws.recv(timeout=seconds(60)) == message
         ws.send("name")
-        assert json.loads(ws.recv(timeout=60)) == {"name": "me"}
+        assert json.loads(ws.recv(timeout=seconds(60))) == {"name": "me"}
         ws.close(1000, "done")
     until(server, "log == ['over']")
     assert errors(server) == []
@@ -468,7 +468,7 @@ def test_websocket_ends_with_its_handler(server):
             ws.send(message)
             with pytest.raises(ConnectionClosed) as end:
                 while True:
-                    ws.recv(timeout=60)
+                    ws.recv(timeout=seconds(60))
             assert end.value.rcvd.code == code
     assert errors(server) == ["RuntimeError"]
 
@@ -476,9 +476,9 @@ def test_websocket_ends_with_its_handler(server):
 def test_websocket_with_calls(server):
     with connected(server, "/calls") as ws:
         ws.send("a")
-        assert ws.recv(timeout=60) == "got a"
+        assert ws.recv(timeout=seconds(60)) == "got a"
         ws.send("fail")
-        assert ws.recv(timeout=60) == "got fail"
+        assert ws.recv(timeout=seconds(60)) == "got fail"
     until(server, "log == [(1000, '')]")
     assert errors(server) == ["RuntimeError"]
 
@@ -489,7 +489,7 @@ def test_messages_wait_for_their_handler(server):
             ws.send(f"{i}")
         ws.send("end")
         server.exec("log.append('go')")
-        assert ws.recv(timeout=60) == "101"
+        assert ws.recv(timeout=seconds(60)) == "101"
     assert errors(server) == []
 
 

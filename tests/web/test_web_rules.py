@@ -4,6 +4,7 @@
 from textwrap import dedent
 
 import httpx
+from peers.clients import seconds
 
 
 def test_expressions_that_do_not_fit_are_no_path(device):
@@ -122,7 +123,7 @@ def test_statuses_that_have_no_body(device):
     wanted = [204, 304, 204, 204, 205, 204, 204]
     names = "str headers dict empty response generator none".split()
     with httpx.Client(
-        base_url="http://{}:{}".format(*server.reach(server.port())), timeout=60
+        base_url="http://{}:{}".format(*server.reach(server.port())), timeout=seconds(60)
     ) as c:
         for name, status in zip(names * 2, wanted * 2, strict=True):  # on one connection
             r = c.get("/" + name)

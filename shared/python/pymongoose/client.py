@@ -41,11 +41,15 @@ class Response(_Base):
     @property
     def content(self):
         """The body, bytes."""
-        if self._content is None:
-            if self._session is None:
-                raise Error("the body was read already, or the response closed")
-            self._content = b"".join(self._pieces())
-        return self._content
+        try:
+            if self._content is None:
+                if self._session is None:
+                    raise Error("the body was read already, or the response closed")
+                self._content = b"".join(self._pieces())
+            return self._content
+        except BaseException:
+            self.close()
+            raise
 
     @property
     def text(self):
@@ -80,7 +84,7 @@ class Response(_Base):
         except GeneratorExit:  # another iterator may go on
             raise
         except BaseException:
-            self.close()
+            self._break()
             raise
         self.close()
 
@@ -134,23 +138,48 @@ class Response(_Base):
         saving = None
         try:
             saving = self._saving(path, progress)
+            saving.begin()
             for piece in self._pieces():
                 saving.write(piece)
             return saving.end()
         finally:
-            self.close()
-            if saving:
-                saving.close()
+            try:
+                if saving:
+                    saving.close()
+            finally:
+                self.close()
 
     def close(self):
         """Ends it, and its connection if there is more to come."""
-        session, self._session = self._session, None
+        try:
+            self._close()
+        except BaseException:  # Ctrl-C may come between two steps
+            self._break()
+            raise
+
+    def _close(self):
+        session = self._session
         if session:
             self._fetch.abort()
             if self._ours:
                 session.close()
             else:
                 session._settle()
+            self._session = None
+
+    def _break(self):
+        """Ends it wherever it was left."""
+        session = self._session
+        self._close()
+        if session:
+            session._sort_out()
+
+    def _holder(self, session):
+        """Who is to be closed when a call of its own has given it: a stream has the session."""
+        if self._session:
+            self._ours = True
+            return _NOBODY
+        return session
 
     def __enter__(self):
         return self
@@ -187,43 +216,43 @@ class Session(Pool):
         """Sends a request and gives its Response, with stream=True as soon as its head is here."""
         _check_place()
         fetch = self.prepare(method, url, kwargs)
-        if self.manager is None:
-            self._open()
-        elif self.idle:
-            self.manager.poll(0)  # a server may have left meanwhile
-        fetch.begin()
-        self._wait(fetch)
-        response = fetch.response
-        if fetch.plain and response:
-            pass
-        elif fetch.error:
-            fetch.check()
-        elif fetch.stream:
-            response._session = self
+        try:
+            if self.manager is None:
+                self._open()
+            elif self.idle:
+                self.manager.poll(0)  # a server may have left meanwhile
+            fetch.begin()
+            self._wait(fetch)
+            response = fetch.response
+            if fetch.plain and response:
+                pass
+            elif fetch.error:
+                fetch.check()
+            elif fetch.stream:
+                response._session = self
+                return response
+            if response._content is None:
+                response._content = b"".join(response._pieces())
             return response
-        if response._content is None:
-            response._content = b"".join(response._pieces())
-        return response
+        except BaseException:
+            fetch.abort()
+            self._sort_out()
+            raise
 
     def _wait(self, fetch):
         """Polls until the response is there."""
         poll = self.manager.poll
-        try:
-            if fetch.plain and POOL < fetch.phase < END:  # whose time has just begun
-                poll(TIMES[fetch.phase])
-            while not fetch.settled:
-                if fetch.due:
-                    fetch.go_on()
-                elif fetch.unsent and fetch.wants():
-                    fetch.push(fetch.body.read(PIECE))
-                else:
-                    ms = fetch.left()
-                    if ms:
-                        poll(ms)
-        except BaseException:
-            fetch.abort()
-            self._settle()
-            raise
+        if fetch.plain and POOL < fetch.phase < END:  # whose time has just begun
+            poll(TIMES[fetch.phase])
+        while not fetch.settled:
+            if fetch.due:
+                fetch.go_on()
+            elif fetch.unsent and fetch.wants():
+                fetch.push(fetch.body.read(PIECE))
+            else:
+                ms = fetch.left()
+                if ms:
+                    poll(ms)
 
     def _more(self, fetch):
         """Polls until there is more of the body."""
@@ -238,6 +267,12 @@ class Session(Pool):
         """Lets go of what was closed."""
         if self.manager and not _in_handler():
             self.manager.poll(0)
+
+    def _sort_out(self):
+        """After a request that was broken off wherever it was."""
+        if self.manager:
+            self.sort_out()
+            self._settle()
 
     def get(self, url, **kwargs):
         return self.request("GET", url, **kwargs)
@@ -263,14 +298,24 @@ class Session(Pool):
 
     def close(self):
         """Closes its connections."""
+        try:
+            self._close()
+        except BaseException:  # Ctrl-C may come between two steps
+            self._close()
+            raise
+
+    def _close(self):
         self._closed = True
         self.tls = None
-        manager, self.manager = self.manager, None
+        manager = self.manager
         if manager:
-            idle, self.idle = self.idle, ()
-            for link in idle:
-                link.conn.handler = link.conn = None  # has nothing to tell any more
+            for link in self.idle:
+                conn, link.conn = link.conn, None
+                if conn:
+                    conn.handler = None  # has nothing to tell any more
             manager.close()
+            self.idle = ()
+            self.manager = None
             Pool.close(self)
 
     def __enter__(self):
@@ -278,6 +323,14 @@ class Session(Pool):
 
     def __exit__(self, *args):
         self.close()
+
+
+class _Nobody:
+    def close(self):
+        pass
+
+
+_NOBODY = _Nobody()
 
 
 class _Once(Session):
@@ -292,18 +345,17 @@ class _Once(Session):
 
 def request(method, url, *, max_body=None, **kwargs):
     """One request on a connection of its own; the keywords are those of Session.request()."""
-    session = _Once()
+    held = session = _Once()
     if max_body is not None:
         session.max_body = max_body
+    # MicroPython looks for Ctrl-C where it jumps: there is none from where a response gets the session
+    # to where it is the caller's. Nothing would end the two there when they are lost.
     try:
         response = session.request(method, url, **kwargs)
-        if response._session:
-            response._ours = True
-            session = None
+        held = response._holder(session)
         return response
     finally:
-        if session:
-            session.close()
+        held.close()
 
 
 def get(url, **kwargs):

@@ -227,13 +227,13 @@ class Fetch(Redirected):
             self._end()
 
     def _end(self):
-        link, self.link = self.link, None
+        if self.link:
+            self.link.close()
+            self.link = None
         self.phase = END
         self.settled = True
         if not self.plain:
             self.body = self.tls = None  # a response that is kept shall not keep them
-        if link:
-            link.close()
         if self.notify:
             self.notify()
 

@@ -31,7 +31,7 @@ class Link:
     conn = None
     fetch = None
     tunnel = None  # host:port beyond a proxy, "" while TLS begins there
-    counted = True
+    counted = False
     gone = False
     reason = ""
     since = 0
@@ -53,7 +53,7 @@ class Link:
         elif ev == MG_EV_CLOSE:
             self.gone = True
             self.pool.lost(self)
-            if fetch:
+            if fetch and fetch.link is self:
                 fetch.broke(self.reason)
             self.conn = None
 
@@ -257,7 +257,9 @@ class Pool:
             at = proxy or key
             url = "%s://%s:%d" % ("https" if secure else "http", at[1], at[2])
             conn = self.manager.connect(url, link.event, events=self._events)
+        conn.userdata = link
         link.conn = conn
+        link.counted = True
         self.count += 1
         if secure:
             conn.tls_init(self.tls_for(None if proxy else key[4]))
@@ -323,6 +325,24 @@ class Pool:
         if self.idle or self.count < self.size:
             fetch = self.queue.pop(0)
             fetch.later(fetch.again)
+
+    def sort_out(self):
+        """Ends connections that nobody has. Ctrl-C comes between any two steps, and some of them take a
+        connection from one hand to another."""
+        kept = []
+        for conn in self.manager.connections:
+            link = conn.userdata
+            if link:
+                fetch = link.fetch
+                if not conn.is_closing and (fetch.link is link if fetch else link in self.idle):
+                    link.counted = True
+                    kept.append(link)
+                    continue
+                link.counted = False
+                link.fetch = None
+            conn.close()
+        self.idle = [link for link in self.idle if link in kept]
+        self.count = len(kept)
 
     def close(self):
         """After its Manager."""

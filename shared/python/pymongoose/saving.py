@@ -26,8 +26,16 @@ class Saving:
         self._progress = progress
         self._total = total
         self._done = 0
-        self._whole = False
-        self._file = open(path + ".part", "wb")
+        self._begun = self._whole = False
+        self._file = None
+
+    def begin(self):
+        self._begun = True  # ahead of it: Ctrl-C may come once the file is there
+        try:
+            self._file = open(self._path + ".part", "wb")
+        except Exception:
+            self._begun = False
+            raise
 
     def write(self, piece):
         self._file.write(piece)
@@ -43,6 +51,10 @@ class Saving:
 
     def close(self):
         """Removes what is not whole."""
-        if not self._whole:
-            self._file.close()
-            os.remove(self._path + ".part")
+        if self._begun and not self._whole:
+            if self._file:
+                self._file.close()
+            try:
+                os.remove(self._path + ".part")
+            except OSError:  # Ctrl-C came when it had its name already
+                pass

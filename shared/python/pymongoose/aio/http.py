@@ -73,6 +73,7 @@ class Response(_Base):
         """Writes the body into a file, which appears when it is whole; returns its size."""
         saving = self._saving(path, progress)
         try:
+            saving.begin()
             async for piece in self:
                 saving.write(piece)
             return saving.end()
