@@ -16,6 +16,8 @@ import os
 import re
 import shutil
 import signal
+import subprocess
+import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
@@ -401,6 +403,13 @@ def pytest_terminal_summary(terminalreporter):
                 f"{count['skips not as pinned']} expected: see SKIPPED in tests/conftest.py",
                 red=True,
             )
+
+
+@pytest.fixture(scope="session")
+def mongoose():
+    """The folder with mongoose.c and mongoose.h."""
+    run = [sys.executable, ROOT / "tools/deps/deps.py", "--path", "mongoose"]
+    return subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
 
 
 @pytest.fixture

@@ -12,7 +12,6 @@ from api_list.rows import HEADER, macros, rows, table
 from targets import ROOT
 
 # Found by tools/deps/deps.py, as the builds find it.
-MONGOOSE = "MONGOOSE_DIR"
 
 #: Events of Mongoose that Python does not have, with the reason.
 NOT_YET: dict[str, str] = {}
@@ -284,15 +283,6 @@ def test_limits_are_keywords_of_manager(shared):
 
 
 # ---- Constants ---------------------------------------------------------------------------------
-
-
-@pytest.fixture(scope="session")
-def mongoose():
-    """The folder that holds mongoose.h."""
-    if given := os.environ.get(MONGOOSE):
-        return given
-    run = [sys.executable, str(ROOT / "tools" / "deps" / "deps.py"), "--path", "mongoose"]
-    return subprocess.run(run, check=True, capture_output=True, text=True).stdout.strip()
 
 
 @pytest.fixture(scope="session")

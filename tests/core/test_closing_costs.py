@@ -8,10 +8,8 @@ from targets import ROOT
 
 
 @pytest.fixture(scope="module")
-def count(tmp_path_factory):
+def count(mongoose, tmp_path_factory):
     folder = tmp_path_factory.mktemp("closing")
-    run = [ROOT / "tools/deps/deps.py", "--path", "mongoose"]
-    mongoose = subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
     off = [f"-DPMG_HAS_{name}=0" for name in ("TLS", "MQTT", "MODBUS", "MDNS", "SNTP", "UTIL")]
     flags = ["-O1", "-w", "-std=gnu11", "-DMG_ARCH=MG_ARCH_CUSTOM", *off]
     flags += [f"-I{ROOT}/shared", f"-I{ROOT}/tests", f"-I{ROOT}/tests/fuzz", f"-I{mongoose}", "-c"]

@@ -380,7 +380,7 @@ GROUPS = {
 
 
 @pytest.fixture(scope="module")
-def memory(tmp_path_factory):
+def memory(mongoose, tmp_path_factory):
     """A program that prints the memory there is, where cgroup and fs/ of its folder say so.
 
     It asks twice, and the files are read once."""
@@ -390,8 +390,6 @@ def memory(tmp_path_factory):
         "int main(void) { size_t n = pmg_machine_memory();\n"
         'remove("cgroup"); printf("%zu", n == pmg_machine_memory() ? n : 0); }\n'
     )
-    run = [ROOT / "tools/deps/deps.py", "--path", "mongoose"]
-    mongoose = subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
     flags = ["-w", "-O1", "-ffunction-sections", "-Wl,--gc-sections", "-DMG_ARCH=MG_ARCH_CUSTOM"]
     flags += [f"-I{ROOT}/shared", f"-I{mongoose}"]
     flags += ['-DPMG_PROC_CGROUP="cgroup"', '-DPMG_SYS_CGROUP="fs"']

@@ -21,15 +21,8 @@ RATIO = 2.2
 
 
 @pytest.fixture(scope="session")
-def parsers(tmp_path_factory):
+def parsers(mongoose, tmp_path_factory):
     folder = tmp_path_factory.mktemp("parsers")
-    found = subprocess.run(
-        [ROOT / "tools/deps/deps.py", "--path", "mongoose"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    mongoose = found.stdout.strip()
     common = ["cc", "-O1", "-w", "-fno-builtin", "-ffunction-sections", "-DMG_ARCH=MG_ARCH_CUSTOM"]
     common += [f"-I{ROOT}/shared", f"-I{mongoose}", "-c"]
     counted = [*common, "-fsanitize-coverage=trace-pc"]

@@ -14,15 +14,8 @@ SOURCES = "base/mem base/text base/utf8 http/head http/http http/message ws/fram
 
 
 @pytest.fixture(scope="module")
-def bounds(tmp_path_factory):
+def bounds(mongoose, tmp_path_factory):
     folder = tmp_path_factory.mktemp("bounds")
-    found = subprocess.run(
-        [ROOT / "tools/deps/deps.py", "--path", "mongoose"],
-        capture_output=True,
-        text=True,
-        check=True,
-    )
-    mongoose = found.stdout.strip()
     common = "-w -g -ffunction-sections -fdata-sections -DMG_ARCH=MG_ARCH_CUSTOM".split()
     common += [f"-I{ROOT}/shared", f"-I{mongoose}"]
     # Of Mongoose nothing is linked but its functions of text.

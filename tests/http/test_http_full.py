@@ -5,7 +5,7 @@ import threading
 
 import httpx
 import pytest
-from peers.clients import Raw, ws_open
+from peers.clients import HOLD, Raw, ws_open
 
 SERVER = r"""
 log = []
@@ -110,16 +110,7 @@ def test_busy_connections_stay(server, connect):
 def test_a_request_that_has_just_arrived_is_answered(server, connect, tmp_path, wait_for):
     """It lies in the socket when room is needed: its connection is not idle."""
     old = [connect(f"/{n}") for n in range(3)]
-    server.exec(
-        "import os\n"
-        "def hold(path):\n"
-        "  open(path + '.held', 'w').close()\n"
-        "  while True:\n"
-        "    try:\n"
-        "      return os.stat(path)\n"
-        "    except OSError:\n"
-        "      pass\n"
-    )
+    server.exec(HOLD)
     # The loop stands still while the connections and then the requests arrive.
     go = tmp_path / "go"
     holding = threading.Thread(target=server.exec, args=(f"hold({str(go)!r})",))

@@ -279,6 +279,19 @@ def nobody_listens(address):
         return True
 
 
+#: For a device: hold(path) stops its loop, which path.held says, until the file is there.
+HOLD = """
+import os
+def hold(path):
+  open(path + '.held', 'w').close()
+  while True:
+    try:
+      return os.stat(path)
+    except OSError:
+      pass
+"""
+
+
 def free_port(kind=socket.SOCK_STREAM):
     """A port that nobody has now. It is none that the system gives to who asks for any, so that it
     is hardly taken a moment later."""

@@ -65,6 +65,19 @@ def parse_query(data, port, by_tcp=False):
     return Query(ident, ".".join(labels), kind, port, by_tcp, data)
 
 
+def send_each(sock, answers, query, peer):
+    """What `answers` yields for a query, as NameServer says."""
+    with contextlib.suppress(OSError):
+        for each in answers(query) or ():
+            if isinstance(each, tuple):
+                time.sleep(each[0])
+                each = each[1]
+            if callable(each):
+                each(sock, peer)
+            else:
+                sock.sendto(each, peer)
+
+
 class NameServer:
     """Answers over UDP, and over TCP on the same port, what `answers` yields for a Query: datagrams,
     (seconds to wait, datagram) pairs, or functions that take the socket and the asker's address."""
@@ -125,15 +138,7 @@ class NameServer:
             threading.Thread(target=self._answer, args=(query, peer), daemon=True).start()
 
     def _answer(self, query, peer):
-        with contextlib.suppress(OSError):
-            for each in self.answers(query) or ():
-                if isinstance(each, tuple):
-                    time.sleep(each[0])
-                    each = each[1]
-                if callable(each):
-                    each(self.udp, peer)
-                else:
-                    self.udp.sendto(each, peer)
+        send_each(self.udp, self.answers, query, peer)
 
     def _serve_tcp(self):
         while not self._closing:

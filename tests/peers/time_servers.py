@@ -15,6 +15,7 @@ import time
 import ntplib
 
 from .clients import free_port, here, seconds
+from .names import send_each
 
 ERA = 1 << 32  # seconds of the protocol's 32 bits
 FROM_1900 = ntplib.NTP.NTP_DELTA
@@ -71,12 +72,7 @@ class TimeServer:
             threading.Thread(target=self._answer, args=(query, peer), daemon=True).start()
 
     def _answer(self, query, peer):
-        with contextlib.suppress(OSError):
-            for each in self.answers(query) or ():
-                if isinstance(each, tuple):
-                    time.sleep(each[0])
-                    each = each[1]
-                self.socket.sendto(each, peer)
+        send_each(self.socket, self.answers, query, peer)
 
 
 CHRONYD = shutil.which("chronyd", path=os.environ.get("PATH", "") + ":/usr/sbin")

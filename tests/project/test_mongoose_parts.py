@@ -11,12 +11,6 @@ SOURCES = ("shared", "cpython", "micropython_module")
 NAMES = re.compile(r"\bmg_[a-z0-9_]+(?=\()")
 
 
-@pytest.fixture(scope="module")
-def mongoose():
-    run = [ROOT / "tools/deps/deps.py", "--path", "mongoose"]
-    return subprocess.run(run, capture_output=True, text=True, check=True).stdout.strip()
-
-
 def called():
     """By ours. What a comment names counts, too: it is written `mg_x()` where that is not linked."""
     found = set()

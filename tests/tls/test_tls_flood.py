@@ -10,7 +10,7 @@ import ssl
 import threading
 
 import pytest
-from peers.clients import Raw, seconds
+from peers.clients import HOLD, Raw, seconds
 from peers.pki import NOW, pki
 
 # So many handshakes at a time are more than a board has memory and time for.
@@ -108,16 +108,7 @@ def test_who_is_in_waits_for_a_few(start, target, tmp_path, wait_for):
     assert plain.ask(GET).status == 200
     flood = [client() for _ in range(target.sockets(40, 12))]
     running.until(f"done[0] == {1 + len(flood)}")
-    running.exec(
-        "import os\n"
-        "def hold(path):\n"
-        "  open(path + '.held', 'w').close()\n"
-        "  while True:\n"
-        "    try:\n"
-        "      return os.stat(path)\n"
-        "    except OSError:\n"
-        "      pass\n"
-    )
+    running.exec(HOLD)
     # The loop stands still while all of it arrives; then it has two turns.
     go, look = tmp_path / "go", tmp_path / "look"
     turns = f"hold({str(go)!r}); m.poll(0); m.poll(0); hold({str(look)!r})"

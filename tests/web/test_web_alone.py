@@ -3,6 +3,23 @@
 
 from textwrap import dedent
 
+IN_FOLDER = """
+import os
+
+folder = PARAMS["folder"]
+if PARAMS["make"]:
+    try:
+        os.mkdir(folder)
+    except OSError:
+        pass
+"""
+
+
+def in_folder(device, folder, text):
+    """Runs a script whose `folder` is there."""
+    device(IN_FOLDER + dedent(text), folder=folder[0], make=folder[1]).finish()
+
+
 # ---- Without sockets --------------------------------------------------------------------------------
 
 
@@ -168,9 +185,10 @@ def test_routes_that_cannot_be(device):
 
 
 def test_templates(device, folder):
-    device(
-        dedent("""
-        import os
+    in_folder(
+        device,
+        folder,
+        """
         from pymongoose.web import App, raw, render, render_text
         from pymongoose.web.template import substitute
 
@@ -179,12 +197,6 @@ def test_templates(device, folder):
         raises(KeyError, substitute, "$a", {})
         for bad in ("$", "$ x", "${a", "$1"):
             raises(ValueError, substitute, bad, {"a": 1})
-        folder = PARAMS["folder"]
-        if PARAMS["make"]:
-            try:
-                os.mkdir(folder)
-            except OSError:
-                pass
         with open(folder + "/t.html", "w") as f:
             f.write("<p>$name")
         r = render("t.html", folder=folder, name="A & B")
@@ -231,24 +243,17 @@ def test_templates(device, folder):
         eq((r.status_code, type(r.exception)), (500, KeyError))
         r = c.get("/other/")
         eq((r.status_code, type(r.exception)), (500, FileNotFoundError if not MICROPYTHON else OSError))
-        """),
-        folder=folder[0],
-        make=folder[1],
-    ).finish()
+        """,
+    )
 
 
 def test_jinja2(device, folder):
-    device(
-        dedent("""
-        import os
+    in_folder(
+        device,
+        folder,
+        """
         from pymongoose.web import App, render
 
-        folder = PARAMS["folder"]
-        if PARAMS["make"]:
-            try:
-                os.mkdir(folder)
-            except OSError:
-                pass
         with open(folder + "/page.html.j2", "w") as f:
             f.write("<p>{{ name }}{% for x in xs %}<i>{{ x }}</i>{% endfor %}")
         app = App(templates=folder)
@@ -265,24 +270,17 @@ def test_jinja2(device, folder):
         else:
             eq((r.status_code, r.text), (201, "<p>&lt;you&gt;<i>1</i><i>2</i>"))
             eq(c.get("/none.j2").status_code, 500)
-        """),
-        folder=folder[0],
-        make=folder[1],
-    ).finish()
+        """,
+    )
 
 
 def test_upload_is_saved_on_another_file_system(device, folder):
-    device(
-        dedent("""
-        import os
+    in_folder(
+        device,
+        folder,
+        """
 
         form = __import__("pymongoose.web.form", None, None, ["File"])
-        folder = PARAMS["folder"]
-        if PARAMS["make"]:
-            try:
-                os.mkdir(folder)
-            except OSError:
-                pass
         came, kept = folder + "/came.bin", folder + "/saved.bin"
         data = b"0123456789" * 500
         with open(came, "wb") as f:
@@ -302,24 +300,17 @@ def test_upload_is_saved_on_another_file_system(device, folder):
         file.save(kept)
         eq((len(refused), file.kept, file.path, file.size, file.read() == data), (2, True, kept, 5000, True))
         eq([name for name in os.listdir(folder) if name.startswith(("came", "saved"))], ["saved.bin"])
-        """),
-        folder=folder[0],
-        make=folder[1],
-    ).finish()
+        """,
+    )
 
 
 def test_an_app_without_hooks(device, folder):
-    device(
-        dedent("""
-        import os
+    in_folder(
+        device,
+        folder,
+        """
         from pymongoose.web import App, Response, send_file
 
-        folder = PARAMS["folder"]
-        if PARAMS["make"]:
-            try:
-                os.mkdir(folder)
-            except OSError:
-                pass
         with open(folder + "/plain.txt", "w") as f:
             f.write("content")
         app, part = App(), App()
@@ -374,7 +365,5 @@ def test_an_app_without_hooks(device, folder):
         app.attach(m, url("http"))
         m.close()
         app.get("/later")(route)  # its listeners may be gone
-        """),
-        folder=folder[0],
-        make=folder[1],
-    ).finish()
+        """,
+    )
