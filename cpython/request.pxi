@@ -106,12 +106,13 @@ cdef class _Routes:
     def set(self, tuple routes not None, headers, bint simple):
         """`routes` are what the records of a table mean, behind them the table. `headers`, of a str, may
         be True: HTML. `simple`: a handler is all that there is to a request, no hooks."""
-        if not routes or type(routes[-1]) is not bytes:
+        cdef Py_ssize_t last = len(routes) - 1
+        if last < 0 or type(routes[last]) is not bytes:
             raise ValueError(text(PMG_MSG_ROUTES))
-        for route in routes[:-1]:
+        for route in routes[:last]:
             if not isinstance(route, tuple) or len(<tuple>route) <= ROUTE_SPECIAL:
                 raise ValueError(text(PMG_MSG_ROUTES))
-        self.table = routes[-1]
+        self.table = routes[last]
         self.routes = routes
         self.headers = headers
         self.simple = simple

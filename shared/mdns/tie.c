@@ -101,7 +101,7 @@ bool pmg_mdns_tie_lost(const pmg_mdns_t *md, const pmg_io_iface_t *on, const pmg
     }
     uint64_t all = pmg_mdns_all(md, on);
     size_t last = 0;
-    theirs_t theirs;
+    theirs_t theirs = {0};
     for (int i = 0; i < 2; i++) {
         if (all >> bits[i] & 1) {
             pmg_mdns_own_t own;

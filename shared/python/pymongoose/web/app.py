@@ -246,7 +246,7 @@ class App:
             from pymongoose.web.tasks import Runner
 
             self._runner = Runner(self, manager)
-        else:
+        elif self._runner is not None:  # (An attribute more is memory on a board.)
             self._runner = None
         if isinstance(listener, str):
             listener = manager.listen(listener, self._handle, events=self._events())
@@ -367,7 +367,8 @@ class App:
         if self._listed is not None:
             return
         self._listed = table_of(self._all())
-        self._hooked = self._any_hooks()
+        if self._any_hooks():
+            self._hooked = True
         if self._entry is None:
             self._entry = _Routes(self)
         kind = self.content_type
