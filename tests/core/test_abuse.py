@@ -6,6 +6,7 @@ import pytest
 
 
 @pytest.mark.needs("process", "many-sockets", "threads")
+@pytest.mark.timeout(600)  # twelve servers and their crowds, side by side
 def test_abuse(target):
     slowness = 1 if "native-speed" in target.capabilities else 4
     results = abuse.all_kinds(target, 10, slowness=slowness)

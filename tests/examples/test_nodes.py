@@ -99,7 +99,7 @@ def test_the_remote_page(example, browser):
     ahead = browser.find_element(By.XPATH, "//button[text()='Ahead']")
 
     def state(speeds):
-        wanted = '{"speeds": [%d, %d]}' % (speeds, speeds)
+        wanted = json.dumps({"speeds": [speeds] * 2})
         browser.until(lambda: browser.text("state") == wanted, wanted)
 
     state(0)

@@ -183,8 +183,8 @@ def started(folder, program=None, patience=None):
             patience *= 3
             shutil.rmtree(folder / "profile", ignore_errors=True)
     try:
-        browser.set_page_load_timeout(seconds(30))
-        browser.set_script_timeout(seconds(30))
+        browser.set_page_load_timeout(seconds(90))
+        browser.set_script_timeout(seconds(90))
         yield browser
         with contextlib.suppress(WebDriverException, HTTPError):
             browser.quit()
