@@ -10,7 +10,7 @@ CLIENT = """
 import time
 log = []
 conns = []
-sent = []
+told = []
 
 def handler(c, ev, m):
     if ev == MG_EV_HTTP_MSG:
@@ -18,8 +18,9 @@ def handler(c, ev, m):
         if c.userdata == "again":
             again(c)
         elif c.userdata == "busy" and len(log) == 1:
-            print("BUSY")  # what comes meanwhile lies in the socket
-            while not sent:
+            # What comes meanwhile lies in the socket.
+            print("BUSY")
+            while not told:
                 _command()  # of the host, which knows
             time.sleep(PARAMS["pause"])  # until it is here
             again(c, "send")
@@ -43,7 +44,7 @@ def again(c, how="http_request"):
         log.append(("refused", str(e)))
 
 def start(port, userdata=None, method="GET", target="/"):
-    del log[:], conns[:], sent[:]
+    del log[:], conns[:], told[:]
     conns.append(m.connect(peer("http", port), handler))
     conns[0].userdata = userdata
     if method:
@@ -71,7 +72,7 @@ serve(m)
 
 @pytest.fixture
 def client(shared, target):
-    return shared(CLIENT, pause=target.size(0.1, 1))
+    return shared(CLIENT, pause=target.size(0.3, 2))
 
 
 def served(client, response, *args):
@@ -157,7 +158,7 @@ def test_what_came_early_is_no_answer_to_what_was_sent_by_hand(client):
         client.expect("BUSY")
         is_busy.set()
         assert sent.wait(seconds())
-        client.exec("sent.append(1)")
+        client.exec("told.append(1)")
         client.until("('close',) in log")
     assert server.results == [True]
     log = client.eval("log")
