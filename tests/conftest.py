@@ -38,8 +38,8 @@ SKIPPED |= {"cpython-poll": SKIPPED["cpython"] + 3, "unix-next": SKIPPED["unix"]
 OF_THIS_COMPUTER = {"namespaces", "systemd", "ejabberd", "avahi"}
 THIS_COMPUTER = "Skipped: this computer has no "
 
-#: No test may hang; seconds.
-TEST_TIMEOUT = 120
+#: No test may hang; seconds. What needs no target may compile, or run a whole suite of others.
+TEST_TIMEOUT, ALONE_TIMEOUT = 120, 600
 
 #: Where a failed test leaves the console of its device.
 ARTIFACTS = ROOT / "build" / "artifacts"
@@ -122,8 +122,10 @@ def pytest_collection_modifyitems(config, items):
     for item in items:
         if not item.get_closest_marker("timeout"):
             name = _target_of(item)
-            slowness = _all_targets[name].slowness if name else 1
-            item.add_marker(pytest.mark.timeout(TEST_TIMEOUT * max(1, slowness / 2)))
+            limit = ALONE_TIMEOUT
+            if name:
+                limit = TEST_TIMEOUT * max(1, _all_targets[name].slowness / 2)
+            item.add_marker(pytest.mark.timeout(limit))
     if config.getoption("long"):
         return
     left = {item for item in items if item.get_closest_marker("long")}

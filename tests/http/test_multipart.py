@@ -251,7 +251,6 @@ def test_offsets(device):
 
 
 @pytest.mark.needs("memory")
-@pytest.mark.timeout(30)
 def test_hostile_sizes(device):
     """Steps grow with the length, whatever it is made of."""
     for filler in b"\r\n--X", b"\r", b"\r\n", b"--X\r\n", b"a: b\r\n", b"\r\n--X \t":
