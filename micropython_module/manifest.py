@@ -21,11 +21,11 @@ if "PMG_HAS_RPC=0" not in options.without and "PMG_HAS_UTIL=0" not in options.wi
     _files += ["jwt.py", "rpc.py"]
 if "PMG_HAS_WEB=0" not in options.without and "PMG_HAS_UTIL=0" not in options.without:
     _web = (
-        "__init__ answer app auth files form guard headers live request response routes send server session"
+        "__init__ answer app auth files form guard live request response routes send server session"
     )
     _files += [
         "web/%s.py" % each
-        for each in (_web + " debug stream tasks template testing upload").split()
+        for each in (_web + " debug headers stream tasks template testing upload").split()
     ]
 if not any(
     each + "=0" in options.without for each in ("PMG_HAS_CLIENT", "PMG_HAS_UTIL", "PMG_HAS_STREAM")
