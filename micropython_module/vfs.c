@@ -112,8 +112,11 @@ static bool system_stat(const char *path, mp_obj_t *items, pmg_stat_t *out) {
 }
 #endif
 
-// Whole seconds, of which FAT counts every other. None at all is 0, as LittleFS 1 says it. A clock that
-// nobody has set begins anew with each start, in 2021 at the latest: its times come again.
+// Whole seconds, of which FAT counts every other, by a clock of the port's that may be a part of one
+// behind ours: libc's time() tells the last tick, a real-time clock ticks in a phase of its own. None at
+// all is 0, as LittleFS 1 says it. A clock that nobody has set begins anew with each start, in 2021 at
+// the latest: its times come again.
+#define CLOCKS_APART PMG_SECOND
 #define CLOCK_SET_FROM (1640995200 * PMG_SECOND) // 2022
 static void set_time(const char *path, mp_obj_t *items, pmg_stat_t *out) {
     const char *rest;
@@ -136,7 +139,7 @@ static void set_time(const char *path, mp_obj_t *items, pmg_stat_t *out) {
         (int64_t)timeutils_nanoseconds_since_epoch_to_nanoseconds_since_1970(mp_hal_time_ns());
     int64_t mtime = (int64_t)seconds_since_1970(items[8]) * PMG_SECOND;
     out->stamp = (uint64_t)mtime;
-    bool young = now - mtime < step || mtime < CLOCK_SET_FROM;
+    bool young = now - mtime < step + CLOCKS_APART || mtime < CLOCK_SET_FROM;
     out->time = young ? PMG_TIME_YOUNG : PMG_TIME_SETTLED;
 }
 

@@ -44,7 +44,7 @@ static inline void pmg_posix_stat(const struct stat *st, pmg_stat_t *out) {
     out->stamp = 3 * (uint64_t)ctime - 2 * (uint64_t)mtime;
     // Not every disk keeps fractions: FAT counts in two seconds.
     bool fractions = mtime % PMG_SECOND != 0 || ctime % PMG_SECOND != 0;
-    int64_t step = fractions ? PMG_TICK : 2 * PMG_SECOND;
+    int64_t step = PMG_TICK + (fractions ? 0 : 2 * PMG_SECOND);
     int64_t age = pmg_posix_time(now) - (ctime > mtime ? ctime : mtime);
     out->time = age < step ? PMG_TIME_YOUNG : PMG_TIME_SETTLED;
 }

@@ -99,9 +99,15 @@ if kind:
     class Clockless(Timeless):  # of a board whose clock nobody sets: five seconds after its start
         when = time.mktime((2021, 1, 1, 0, 0, 5, 0, 1))
 
+    class Aged(vfs.VfsLfs2):  # each of its files was written `age` whole seconds ago
+        age = 0
+
+        def stat(self, path):
+            return super().stat(path)[:7] + (int(time.time()) - self.age,) * 3
+
     fails = bad_writes = 0
     blocks = FailingBlocks(PARAMS.get("blocks", 120))
-    made = {"Timeless": Timeless, "Clockless": Clockless}
+    made = {"Timeless": Timeless, "Clockless": Clockless, "Aged": Aged}
     getattr(vfs, "VfsLfs2" if kind in made else kind).mkfs(blocks)
     vfs.mount((made.get(kind) or getattr(vfs, kind))(blocks), "/ram")
     base = "/ram"

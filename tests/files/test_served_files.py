@@ -231,6 +231,17 @@ def test_a_clock_that_is_not_set_tells_nothing(served):
         assert (answer.status, answer.body) == (200, b"two")
 
 
+@pytest.mark.needs("littlefs")
+@pytest.mark.parametrize("kind", ["Aged"])
+def test_a_clock_that_is_a_little_behind(served):
+    """What tells the time of a file ticks in a phase of its own: a file that is written when ours
+    has passed the next even second may bear the one before."""
+    write(served, "a.txt", b"one")
+    for age, begin in ((0, 'W/"'), (1, 'W/"'), (2, 'W/"'), (4, '"'), (60, '"')):
+        served.exec(f"Aged.age = {age}")
+        assert get(served, "/a.txt").headers["etag"].startswith(begin), age
+
+
 @ON_HOST
 def test_a_time_that_is_set_back(served):
     """As archives and copies do."""
