@@ -25,7 +25,7 @@ from pymongoose.web.response import (  # noqa: F401
 # The rest is imported when it is asked for: on a board it would cost memory, as a dict of it would.
 _LATER = (
     " auth BasicAuth BearerAuth; live EventStream WebSocket; request Fields; form File;"
-    " testing TestClient TestResponse TestWebSocket; guard CORS CSRF RateLimit;"
+    " headers Headers; testing TestClient TestResponse TestWebSocket; guard CORS CSRF RateLimit;"
     " template raw render render_text;"
 )
 
