@@ -97,7 +97,7 @@ def test_headers(device):
             r.update({"X-F": "5"})
             r["X-G"] = "6"
             del r["x-g"]
-            eq((r.pop("X-F"), r.pop("X-F")), ("5", None))
+            eq((r.pop("X-F"), r.pop("X-F", None)), ("5", None))
             eq((r[0][0], len(r), bool(r)), ("Content-Type", 5, True))
             eq(r == r.pairs and r == list(r) and r != [], True)
             try:
@@ -111,6 +111,20 @@ def test_headers(device):
             response.headers = {"X-Own": "1"}
             return response
 
+        @app.get("/list/<int:status>")
+        def of_list(request, status):
+            response = Response("x", status, {"X-A": "1", "X-B": "2"})
+            response.headers = [pair for pair in response.headers if pair[0] != "X-A"]
+            response.set_header("X-C", "3")
+            response.set_cookie("c", "4")
+            return response
+
+        @app.get("/pieces")
+        def pieces(request):
+            response = Response((piece for piece in ("a", "b")))
+            response.headers = {"X-Own": "1"}
+            return response
+
         @app.after_request
         def after(request, response):
             response.headers["X-After"] = request.headers.get("X-A", "nobody")
@@ -121,6 +135,14 @@ def test_headers(device):
         eq(r.headers.items()[1:], [("x-c", "2"), ("X-D", "1"), ("X-D", "2"), ("X-E", "4"), ("X-After", "1")])
         eq((r.headers["X-C"], r.headers.getlist("x-d"), r.header("x-after")), ("2", ["1", "2"], "1"))
         eq(c.get("/own").headers["X-After"], "nobody")
+        for status in 200, 204, 304:
+            r = c.get("/list/%d" % status)
+            eq(
+                (r.status_code, r.headers.get("X-A"), r.headers["X-B"], r.headers["X-C"], "Set-Cookie" in r.headers),
+                (status, None, "2", "3", True),
+            )
+        r = c.get("/pieces")
+        eq((r.text, r.headers["X-Own"], r.headers["Transfer-Encoding"]), ("ab", "1", "chunked"))
         """)
     ).finish()
 

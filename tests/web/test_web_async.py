@@ -54,6 +54,10 @@ async def hang(request, name):
         request.conn.reply(200, "replied")
     elif name == "half":
         request.conn.send(b"HTTP/1.1 200 OK\r\n")
+    elif name == "behind":
+        while "replied" in hanging:
+            await asyncio.sleep(0.01)
+        return "its own"
     await asyncio.sleep(600)
 
 @app.get("/hang/<name>/pieces")
@@ -405,6 +409,19 @@ def test_a_handler_that_is_canceled_behind_its_answer(server):
         assert raw.recv_until(b"replied").startswith(b"HTTP/1.1 200 ")
         raw.send(b"GET /sync HTTP/1.1\r\nHost: x\r\n\r\n")
         assert raw.recv_until(b"sync").startswith(b"HTTP/1.1 200 ")
+
+
+def test_one_that_is_canceled_leaves_the_next_request_alone(server):
+    with Raw(server.reach(server.port())) as raw:
+        raw.send(b"GET /hang/replied HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert raw.recv_until(b"replied").startswith(b"HTTP/1.1 200 ")
+        raw.send(b"GET /hang/behind HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(server, "'behind' in hanging")
+        server.exec("hanging['replied'].cancel()")
+        until(server, "hanging['replied'].done()")
+        server.exec("hanging.clear()")
+        assert raw.recv_until(b"its own").startswith(b"HTTP/1.1 200 ")
+    assert errors(server) == []
 
 
 def test_a_client_that_leaves(client, server):

@@ -103,11 +103,7 @@ def refusal(text: str) -> str:
     except (SyntaxError, ValueError):
         return f"K={text} picks nothing: it is words joined by and, or, not, as in K='mqtt and not tls'"
     every = written()
-    false = {
-        name
-        for name, word in words.items()
-        if any(part not in every for part in WRITTEN.findall(word))
-    }
+    false = {name for name, word in words.items() if unwritten(word, every)}
     if True in possible(tree, false):
         return ""
     unknown = ", ".join(words[name] for name in sorted(false))

@@ -315,8 +315,8 @@ class Session(Pool):
                     conn.handler = None  # has nothing to tell any more
             manager.close()
             self.idle = ()
-            self.manager = None
             Pool.close(self)
+            self.manager = None
 
     def __enter__(self):
         return self

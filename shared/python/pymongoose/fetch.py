@@ -168,6 +168,10 @@ class Fetch(Redirected):
     def left(self):
         """How many milliseconds poll() may wait, -1 for ever; what took too long ends here."""
         now = millis()
+        link = self.link
+        if link and link.gone and self.phase != END:  # Ctrl-C came before it was told
+            self.broke(link.reason)
+            return 0
         if self.phase >= SEND and not self.pool._hears:
             self.look(now)
         limit, total = self.times[self.phase], self.times[TOTAL]
@@ -276,7 +280,7 @@ class Fetch(Redirected):
         """The connection has ended."""
         link, self.link = self.link, None
         link.fetch = None
-        if SEND <= self.phase < READ and link.conn.recv_len:
+        if SEND <= self.phase < READ and link.conn and link.conn.recv_len:
             self.got = True
             self.phase = READ
         if self.phase in (SEND, FIRST) and "HTTP response" in reason and "before" not in reason:

@@ -334,7 +334,8 @@ class Pool:
             link = conn.userdata
             if link:
                 fetch = link.fetch
-                if not conn.is_closing and (fetch.link is link if fetch else link in self.idle):
+                # (One that is closing tells its fetch itself.)
+                if fetch.link is link if fetch else link in self.idle and not conn.is_closing:
                     link.counted = True
                     kept.append(link)
                     continue

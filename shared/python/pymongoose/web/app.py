@@ -562,7 +562,7 @@ class App:
                 if isinstance(e, HTTPError) and response.status == status:
                     for name, value in pairs_of(e.headers):  # Allow, WWW-Authenticate
                         if response.header(name) is None:
-                            response.headers.append((name, value))
+                            response._fields().append((name, value))
             yield from self._leave(request, response, app)
         except Exception as again:
             notes = notes_of(request)

@@ -45,27 +45,27 @@ class CORS:
             return None
         response = Response(b"", 204)
         if self._allows(message.header("Origin")) and asked in self.methods:
-            response.headers.append(("Access-Control-Allow-Methods", ", ".join(self.methods)))
+            response._fields().append(("Access-Control-Allow-Methods", ", ".join(self.methods)))
             wanted = message.header("Access-Control-Request-Headers")
             allowed = wanted if self.headers is None else ", ".join(self.headers)
             if allowed:
-                response.headers.append(("Access-Control-Allow-Headers", allowed))
+                response._fields().append(("Access-Control-Allow-Headers", allowed))
             if self.max_age is not None:
-                response.headers.append(("Access-Control-Max-Age", str(self.max_age)))
+                response._fields().append(("Access-Control-Max-Age", str(self.max_age)))
         return response
 
     def _after(self, request, response):
         origin = request.message.header("Origin")
         if self.origins != "*":
-            response.headers.append(("Vary", "Origin"))
+            response._fields().append(("Vary", "Origin"))
         if not self._allows(origin):
             return
         shown = "*" if self.origins == "*" else origin
-        response.headers.append(("Access-Control-Allow-Origin", shown))
+        response._fields().append(("Access-Control-Allow-Origin", shown))
         if self.credentials:
-            response.headers.append(("Access-Control-Allow-Credentials", "true"))
+            response._fields().append(("Access-Control-Allow-Credentials", "true"))
         if self.expose:
-            response.headers.append(("Access-Control-Expose-Headers", ", ".join(self.expose)))
+            response._fields().append(("Access-Control-Expose-Headers", ", ".join(self.expose)))
 
 
 def csrf_token(request):

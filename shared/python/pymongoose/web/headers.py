@@ -54,6 +54,9 @@ class Headers:
     def __add__(self, pairs):
         return self.pairs + list(pairs_of(pairs))
 
+    def __radd__(self, pairs):
+        return list(pairs_of(pairs)) + self.pairs
+
     def _remove(self, name):
         name = name.lower()
         kept = [pair for pair in self.pairs if pair[0].lower() != name]
@@ -61,9 +64,13 @@ class Headers:
         self.pairs = kept
         return found
 
-    def pop(self, name, default=None):
-        """Takes all of a name out; the first value."""
-        found = self.get(name, default)
+    def pop(self, name, *default):
+        """Takes all of a name out; the first value. Without a default KeyError where there is none."""
+        found = self.get(name)
+        if found is None:
+            if not default:
+                raise KeyError(name)
+            return default[0]
         self._remove(name)
         return found
 

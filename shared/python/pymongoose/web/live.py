@@ -99,7 +99,7 @@ class WebSocket:
         conn.set_handler(
             self._handle, events=(MG_EV_WS_MSG, MG_EV_WS_CTL, MG_EV_WRITE, MG_EV_CLOSE)
         )
-        conn.ws_upgrade(self.request.message, response.headers.pairs)
+        conn.ws_upgrade(self.request.message, response._fields().pairs)
         notes_of(self.request).answered = True
         if not conn.is_websocket:
             conn.set_handler(app._handle, events=app._events())

@@ -76,13 +76,20 @@ class Response:
         if content_type and not self.header("Content-Type"):
             self.headers.append(("Content-Type", content_type))
 
+    # A program may have set them to a list or dict. (A property would cost MicroPython more, each time that
+    # any attribute is set.)
+    def _fields(self):
+        if not isinstance(self.headers, Headers):
+            self.headers = Headers(pairs_of(self.headers))
+        return self.headers
+
     def header(self, name, default=None):
         """The first header of that name, in any case."""
-        return self.headers.get(name, default)
+        return self._fields().get(name, default)
 
     def set_header(self, name, value):
         """Sets a header, in place of those of the same name."""
-        self.headers[name] = value
+        self._fields()[name] = value
 
     def set_cookie(
         self,
@@ -125,7 +132,7 @@ class Response:
             text += "; HttpOnly"
         if samesite:
             text += "; SameSite=" + samesite
-        self.headers.append(("Set-Cookie", text))
+        self._fields().append(("Set-Cookie", text))
 
     def delete_cookie(self, name, path="/", domain=None):
         """Has the client forget a cookie."""
@@ -173,7 +180,7 @@ def send_file(path, *, download=None, content_type=None, headers=None):
         name = safe_filename(download)
         # RFC 6266: the plain name for old clients, the encoded one for all characters.
         plain = "".join([ch if 32 <= ord(ch) < 127 and ch not in '"\\%' else "_" for ch in name])
-        response.headers.append(
+        response._fields().append(
             (
                 "Content-Disposition",
                 "attachment; filename=\"%s\"; filename*=UTF-8''%s" % (plain, url_encode(name)),

@@ -17,7 +17,7 @@ def _leave_out(request, response):
         return
     response.file = None
     lower = ("content-type", "content-length")
-    response.headers[:] = [pair for pair in response.headers if pair[0].lower() not in lower]
+    response.headers = [pair for pair in pairs_of(response.headers) if pair[0].lower() not in lower]
     if request.app.debug:
         import sys
 

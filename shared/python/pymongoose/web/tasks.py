@@ -26,8 +26,10 @@ class Runner:
     def __init__(self, app, manager):
         self.app = app
         self.manager = manager
+        self.last = {}  # the request that each connection's client waits for, by the connection's id
 
     def __call__(self, request, way, waits):
+        self.last[request.conn.id] = request
         # The request outlives this event; its message becomes its own.
         if request.message:
             request.message = request.message.copy()
@@ -64,7 +66,8 @@ async def go(runner, request, way, waits):
     except CancelledError as e:
         way.close()
         # Who waits for an answer gets a 500, or sees that what has begun is not whole.
-        if isinstance(request.conn, Connection):
+        # (One that had one sent may have another request behind it: that has its own.)
+        if isinstance(request.conn, Connection) and runner.last.get(request.conn.id) is request:
             _coroutine_failed(request.conn, MG_EV_HTTP_MSG, e)
         # MicroPython's tasks and generators hold what they held, and this counts in max_memory.
         request.message = None
@@ -74,6 +77,8 @@ async def go(runner, request, way, waits):
     except Exception as e:
         failure = e
     finally:
+        if runner.last.get(request.conn.id) is request:
+            del runner.last[request.conn.id]
         if request.notes is not None and request.notes.upload is not None:
             request.notes.upload.drop()
     # (What cannot be sent since the client is gone is nobody's fault.)
@@ -86,6 +91,8 @@ def _is_gone(conn):
         conn.recv(0)
     except Error:
         return True
+    except ValueError:  # HTTP's: it lives
+        pass
     return conn.is_closing
 
 

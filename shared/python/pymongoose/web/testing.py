@@ -386,6 +386,7 @@ class _Server:
         self.app = app
         self.conn = conn
         self.failures = []  # what a server's log would show
+        self.last = {}  # as of a Runner
         self._loop = None
         self._tasks = []
         self._runner = self if app._async() else None
