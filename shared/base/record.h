@@ -44,7 +44,11 @@
 // What a protocol keeps in a connection, and the backend in a manager: as long as the longest of
 // them (PMG_FITS says so where it is declared).
 #define PMG_STATE_SIZE (sizeof(void *) == 8 ? 80 : 64)
+#ifdef PMG_BOARD
 #define PMG_IO_STATE_SIZE (sizeof(void *) == 8 ? 128 : 24)
+#else
+#define PMG_IO_STATE_SIZE 128
+#endif
 #define PMG_FITS(type, size) \
     _Static_assert(sizeof(type) <= (size), #type " is larger than its place")
 
