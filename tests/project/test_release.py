@@ -123,3 +123,15 @@ def test_a_compiler_that_is_not_there_is_named(monkeypatch):
     monkeypatch.setenv("CC", "no-such-cc -m64")
     with pytest.raises(SystemExit, match="no C compiler 'no-such-cc'(.|\n)*apt install gcc"):
         sdist_backend.compiler()
+
+
+@pytest.mark.parametrize(
+    ("kernel", "tag"),
+    [("x86_64", "i686"), ("aarch64", "armv7l"), ("armv7l", "armv7l"), ("i686", "i686")],
+)
+def test_wheel_of_a_python_of_32_bits_on_a_kernel_of_64(monkeypatch, kernel, tag):
+    monkeypatch.setattr(sdist_backend.sysconfig, "get_platform", lambda: f"linux-{kernel}")
+    monkeypatch.setattr(sdist_backend.sys, "maxsize", (1 << 31) - 1)
+    assert sdist_backend.platform_tag() == f"linux_{tag}"
+    monkeypatch.setattr(sdist_backend.sys, "maxsize", (1 << 63) - 1)
+    assert sdist_backend.platform_tag() == f"linux_{kernel}"

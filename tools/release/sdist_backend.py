@@ -157,8 +157,13 @@ def license_files() -> dict[str, Path]:
     return found
 
 
+# What sysconfig takes from the kernel, of a Python of 32 bits on one of 64: what pip calls it.
+OF_32_BITS = {"linux_x86_64": "linux_i686", "linux_aarch64": "linux_armv7l"}
+
+
 def platform_tag() -> str:
-    return sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    tag = sysconfig.get_platform().replace("-", "_").replace(".", "_")
+    return tag if sys.maxsize > 1 << 32 else OF_32_BITS.get(tag, tag)
 
 
 def build_wheel(
