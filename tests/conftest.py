@@ -359,8 +359,15 @@ def _whole_run(config):
 def _no_litter(request, tmp_path_factory):
     """Once all is over, files are kept of a run that failed. A folder that was named is its owner's."""
     yield
-    if not (request.session.testsfailed or request.config.option.basetemp):
-        shutil.rmtree(tmp_path_factory.getbasetemp(), ignore_errors=True)
+    if request.session.testsfailed or request.config.option.basetemp:
+        return
+    # The folder itself stays until pytest ends: its number would be the next one's, whose lock pytest would then
+    # take away in place of ours, and others that clean up would take that folder for nobody's.
+    for each in tmp_path_factory.getbasetemp().iterdir():
+        if each.is_dir() and not each.is_symlink():
+            shutil.rmtree(each, ignore_errors=True)
+        elif each.name != ".lock":
+            each.unlink(missing_ok=True)
 
 
 def pytest_sessionfinish(session, exitstatus):
