@@ -50,7 +50,7 @@ hanging = {}
 @app.get("/hang/<name>")
 async def hang(request, name):
     hanging[name] = asyncio.current_task()
-    if name == "replied":
+    if name in ("replied", "raises", "returns"):
         request.conn.reply(200, "replied")
     elif name == "half":
         request.conn.send(b"HTTP/1.1 200 OK\r\n")
@@ -58,6 +58,13 @@ async def hang(request, name):
         while "replied" in hanging:
             await asyncio.sleep(0.01)
         return "its own"
+    if name in ("raises", "returns"):
+        while name in hanging:
+            await asyncio.sleep(0.01)
+        log.append(name)
+        if name == "raises":
+            raise RuntimeError("late")
+        return "late"
     await asyncio.sleep(600)
 
 @app.get("/hang/<name>/pieces")
@@ -422,6 +429,22 @@ def test_one_that_is_canceled_leaves_the_next_request_alone(server):
         server.exec("hanging.clear()")
         assert raw.recv_until(b"its own").startswith(b"HTTP/1.1 200 ")
     assert errors(server) == []
+
+
+@pytest.mark.parametrize("end", ["raises", "returns"])
+def test_what_comes_late_answers_no_other_request(server, end):
+    with Raw(server.reach(server.port())) as raw:
+        server.exec("hanging['replied'] = None")
+        raw.send(b"GET /hang/%s HTTP/1.1\r\nHost: x\r\n\r\n" % end.encode())
+        assert raw.recv_until(b"replied").startswith(b"HTTP/1.1 200 ")
+        raw.send(b"GET /hang/behind HTTP/1.1\r\nHost: x\r\n\r\n")
+        until(server, "'behind' in hanging")
+        server.exec(f"hanging.pop({end!r})")
+        until(server, f"{end!r} in log")
+        server.exec("hanging.clear()")
+        got = raw.recv_until(b"its own")
+        assert got.startswith(b"HTTP/1.1 200 ") and b"late" not in got, got
+    assert errors(server) == (["RuntimeError"] if end == "raises" else [])
 
 
 def test_a_client_that_leaves(client, server):

@@ -34,11 +34,17 @@ def _line(name, value):
     return line + "\r\n"
 
 
+# Its handler sent an answer itself, and the client waits for that of another request by now.
+def _is_behind(request):
+    runner = request.app._runner
+    return runner is not None and runner.last.get(request.conn.id, request) is not request
+
+
 def send(request, response):
     """Answers a request; what it returns is to be awaited, unless it is None."""
     notes, conn = request.notes, request.conn
     if notes is not None:
-        if notes.answered:
+        if notes.answered or notes.kept and _is_behind(request):
             return None
         if notes._session is not None:
             from pymongoose.web.session import save
