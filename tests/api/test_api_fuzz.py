@@ -27,7 +27,7 @@ class Bad:
     def __len__(self):
         return pick([0, 3, 1000])
     def __iter__(self):
-        c = pick(conns) if conns else None
+        c = conns.pick()
         if c is not None and rnd(2):
             c.close()
         raise ValueError("iter")
@@ -47,7 +47,7 @@ class Pairs(list):
     def __iter__(self):
         for i in range(3):
             gc.collect()
-            if conns and rnd(3) == 0:
+            if rnd(3) == 0:
                 calls(1)
             yield ("X-%d" % i, "v" * rnd(50))
 
@@ -57,21 +57,57 @@ def numbers():
         raise ValueError("generator")
     yield "two"
 
+# What threads share is changed by one at a time: MicroPython's lists have no lock of their own.
+try:
+    import _thread
+    lock, me = _thread.allocate_lock(), _thread.get_ident
+except ImportError:
+    lock, me = None, int
+
+class Shared:
+    def __init__(self):
+        self.items = []
+
+    def _locked(self, f):
+        if lock:
+            lock.acquire()
+        try:
+            return f(self.items)
+        finally:
+            if lock:
+                lock.release()
+
+    def add(self, item):
+        def add(items):
+            if not any([item is each for each in items]):
+                items.append(item)
+            return items.pop(0) if len(items) > 20 else None
+        return self._locked(add)
+
+    def pick(self):
+        return self._locked(lambda items: pick(items) if items else None)
+
+    def take(self):
+        def take(items):
+            taken = list(items)
+            items.clear()
+            return taken
+        return self._locked(take)
+
 def shrinking():
     b = bytearray(b"x" * (1 + rnd(2000)))
-    kept.append(b)
+    kept.add(b)
     return b
 
 def shrink():
-    while kept:
-        b = kept.pop()
+    for b in kept.take():
         try:
             del b[:]
         except Exception:
             pass
 
-kept, conns, timers = [], [], []
-depth = 0
+kept, conns, timers = Shared(), Shared(), Shared()
+depths = {}
 
 def thing():
     return pick(MAKERS)()
@@ -81,7 +117,7 @@ MAKERS = [
     lambda: "", lambda: "text", lambda: "\u20ac\0\r\n", lambda: "GET", lambda: "x" * rnd(5000), lambda: b"",
     lambda: b"bytes\xff\0", shrinking, lambda: memoryview(b"view"), lambda: Text("sub"), Bad, lambda: Pairs(),
     lambda: [("A", "b")], lambda: {"Content-Type": "text/plain"}, lambda: {"a": Bad()}, lambda: (1, "b"), numbers,
-    lambda: [], lambda: {}, lambda: print, lambda: handler, lambda: pick(conns) if conns else None,
+    lambda: [], lambda: {}, lambda: print, lambda: handler, conns.pick,
     lambda: url("tcp"), lambda: listener_url, lambda: "$.a[0]", lambda: '{"a": [1]}', lambda: ["x"] * 300,
     lambda: object(), lambda: Text, lambda: 200, lambda: 1000, lambda: "application/json",
 ]
@@ -93,8 +129,15 @@ def names_of(o):
 
 FUNCTIONS = [n for n in names_of(pymongoose) if n[0] in "abcdefghijklmnopqrstuvwxyz" and n not in ("asyncio", "sys")]
 
-def call(o, name):
-    f = getattr(o, name)
+# MicroPython's own types are no part of this: "x".center(-1) ends it, and a method of str that is found
+# through a subclass takes any object for a str. (EventData is object there.)
+OURS = tuple([t for t in [getattr(pymongoose, n) for n in dir(pymongoose)]
+    if isinstance(t, type) and not any([isinstance(o, t) for o in ("", b"", [], 1, None, print)])])
+
+def call(o, name=None):
+    if not (o is pymongoose or isinstance(o, OURS)):
+        return
+    f = getattr(o, name or pick(names_of(o)))
     if not callable(f):
         return
     args = [thing() for _ in range(rnd(5))]
@@ -105,28 +148,31 @@ def call(o, name):
     if hasattr(r, "__next__"):
         for _ in range(3):
             next(r)
-    elif hasattr(r, "is_closing"):
-        conns.append(r)
-    elif hasattr(r, "cancel"):
-        timers.append(r)
+    elif isinstance(r, Connection):
+        conns.add(r)
+    elif isinstance(r, Timer):
+        keep(r)
+
+def keep(timer):
+    old = timers.add(timer)
+    if old:
+        old.cancel()
 
 def one(message=None):
-    global depth
-    if depth > 3:
+    depth = depths[me()]
+    if depth[0] > 3:
         return
-    depth += 1
+    depth[0] += 1
     try:
         n = rnd(12)
-        if n < 5 and conns:
-            c = pick(conns)
-            call(c, pick(names_of(c)))
+        if n < 5:
+            call(conns.pick())
         elif n < 7:
             call(m, pick(["connect", "listen", "timer_add", "wakeup", "ws_connect", "mqtt_connect", "sntp_connect"]))
-        elif n < 8 and timers:
-            t = pick(timers)
-            call(t, pick(names_of(t)))
-        elif n < 9 and message is not None and hasattr(message, "__class__"):
-            call(message, pick(names_of(message) or ["x"]))
+        elif n < 8:
+            call(timers.pick())
+        elif n < 9 and message is not None:
+            call(message)
         elif n < 11:
             call(pymongoose, pick(FUNCTIONS))
         else:
@@ -135,19 +181,15 @@ def one(message=None):
     except (Exception, StopIteration):
         pass
     finally:
-        depth -= 1
+        depth[0] -= 1
 
 def calls(n, message=None):
     for _ in range(n):
         one(message)
 
 def handler(c, ev, data):
-    if c not in conns:
-        conns.append(c)
-    while len(conns) > 20:
-        conns.pop(0)
-    while len(timers) > 20:
-        timers.pop(0).cancel()
+    if isinstance(c, Connection):
+        conns.add(c)
     calls(1 + rnd(2), data)
     if ev == MG_EV_HTTP_MSG and rnd(2):
         c.reply(200, "ok")
@@ -175,16 +217,26 @@ going = True
 
 def beside():
     global running
+    depths[me()] = [0]
+    begun.release()
+    while len(depths) <= PARAMS["threads"]:
+        time.sleep(0.001)
     try:
         while going:
             calls(1)
             time.sleep(0.001)
     finally:
+        lock.acquire()
         running -= 1
+        lock.release()
 
+depths[me()] = [0]
+if running:
+    begun = _thread.allocate_lock()
+    begun.acquire()
 for i in range(running):
-    import _thread
     _thread.start_new_thread(beside, ())
+    begun.acquire()
 
 for i in range(PARAMS["rounds"]):
     try:
@@ -198,9 +250,8 @@ for i in range(PARAMS["rounds"]):
 going = False
 while running:
     m.poll(2)
-conns.clear()
-timers.clear()
-kept.clear()
+for each in conns, timers, kept:
+    each.take()
 m.close()
 announce("END", web)
 """
