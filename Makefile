@@ -181,9 +181,9 @@ countdown: ## Have everything fail once that can fail in the core: memory, syste
 countdown: | apt-fuzz
 	@tools/test/fuzz.sh countdown
 
-abuse: ## Hostile clients beside a healthy one, a minute each. TIME= seconds.
+abuse: ## Hostile clients beside a healthy one, a minute each. TIME= seconds; ALONE=1.
 abuse: $(call builds,$(or $(TARGET),cpython unix)) .venv/test.stamp
-	@$(VENV)/python tests/abuse.py $(addprefix --target ,$(or $(TARGET),cpython unix)) $(if $(TIME),-t $(TIME))
+	@$(VENV)/python tests/abuse.py $(addprefix --target ,$(or $(TARGET),cpython unix)) $(if $(TIME),-t $(TIME)) $(if $(ALONE),--alone)
 
 soak: ## 200,000 connections (N=); MQTT with 300 restarts. TARGET=pico: MQTT alone.
 soak: $(call builds,$(or $(TARGET),cpython unix)) .venv/test.stamp

@@ -3,6 +3,7 @@
 // Arguments in, text and exceptions out.
 
 #include "convert.h"
+#include "port/pages.h"
 
 static PyObject *error_class, *decode_class;
 
@@ -296,7 +297,7 @@ int pmg_py_head_headers(pmg_head_t *h, PyObject *headers, bool *typed) {
 // Text
 
 PyObject *pmg_py_text(struct mg_str s) {
-    PyObject *text = PyUnicode_DecodeUTF8(s.buf, (Py_ssize_t)s.len, NULL);
+    PyObject *text = pmg_py_decode(s, NULL);
     if (text == NULL && PyErr_ExceptionMatches(PyExc_UnicodeDecodeError)) {
         PyErr_Clear();
         text = PyUnicode_DecodeLatin1(s.buf, (Py_ssize_t)s.len, NULL);
@@ -305,11 +306,19 @@ PyObject *pmg_py_text(struct mg_str s) {
 }
 
 PyObject *pmg_py_body_text(struct mg_str s) {
-    return PyUnicode_DecodeUTF8(s.buf, (Py_ssize_t)s.len, "replace");
+    return pmg_py_decode(s, "replace");
 }
 
 PyObject *pmg_py_bytes(struct mg_str s) {
-    return PyBytes_FromStringAndSize(s.buf, (Py_ssize_t)s.len);
+    if (s.len < PMG_PAGES_MIN) {
+        return PyBytes_FromStringAndSize(s.buf, (Py_ssize_t)s.len);
+    }
+    PyObject *data = PyBytes_FromStringAndSize(NULL, (Py_ssize_t)s.len);
+    if (data != NULL) {
+        pmg_pages(PyBytes_AS_STRING(data), s.len);
+        memcpy(PyBytes_AS_STRING(data), s.buf, s.len);
+    }
+    return data;
 }
 
 PyObject *pmg_py_addr(const pmg_addr_t *a) {

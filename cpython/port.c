@@ -13,13 +13,16 @@
 #endif
 
 #include "pmg.h"
+#include "port/pages.h"
 #include "port/port.h"
 
 // getentropy() serves so many bytes a call, on every system that has it.
 #define ENTROPY_MAX 256
 
 void *pmg_port_alloc(size_t size) {
-    return PyMem_RawMalloc(size);
+    void *p = PyMem_RawMalloc(size);
+    pmg_pages(p, size);
+    return p;
 }
 
 void pmg_port_free(void *p) {

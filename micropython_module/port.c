@@ -12,6 +12,7 @@
 #include "py/runtime.h"
 
 #include "mod_pymongoose.h"
+#include "port/pages.h"
 #include "port/port.h"
 
 #if defined(__unix__) || defined(__APPLE__)
@@ -56,7 +57,9 @@ void pmg_port_free(void *p) {
 #else
 
 void *pmg_port_alloc(size_t size) {
-    return malloc(size > 0 ? size : 1);
+    void *p = malloc(size > 0 ? size : 1);
+    pmg_pages(p, size);
+    return p;
 }
 
 void pmg_port_free(void *p) {

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-2.0-only
 """Hostile clients beside a healthy one: each request of that is served, and nothing is left behind.
 
-    abuse.py [--target NAME] ... [--only KIND] [-t SECONDS]
+    abuse.py [--target NAME] ... [--only KIND] [-t SECONDS] [--alone]
 
-Each kind has a server of its own, all of them run side by side. `make abuse` gives each 60 seconds,
+Each kind has a server of its own; all of them run side by side, or one after the other. `make abuse` gives each 60 seconds,
 test_abuse.py a few. What counts are counts: healthy requests served (all), connections, descriptors and
 live objects afterwards. Latencies are printed, and judged by nobody: the machine may be busy.
 """
@@ -16,6 +16,7 @@ import os
 import resource
 import socket
 import ssl
+import statistics
 import struct
 import sys
 import threading
@@ -255,7 +256,7 @@ class Healthy:
 
 
 def abuse(target, kind, seconds, slowness=1):
-    """Plays one kind: (healthy requests served, hostile connections, slowest answer in ms)."""
+    """Plays one kind: (healthy requests served, hostile connections, median and slowest answer in ms)."""
     pair = pki()["ec"]
     device = target.start(SERVER, {"cert": pair.cert, "key": pair.key, "now": int(NOW.timestamp())})
     try:
@@ -282,13 +283,14 @@ def abuse(target, kind, seconds, slowness=1):
         )  # a spare buffer, a ticket key
         assert len(os.listdir(f"/proc/{device.pid}/fd")) <= descriptors, kind
         device.stop()
-        return healthy.served, crowd.opened, max(healthy.times) * 1000
+        times = [seconds * 1000 for seconds in healthy.times]
+        return healthy.served, crowd.opened, statistics.median(times), max(times)
     finally:
         device.kill()
 
 
-def all_kinds(target, seconds, kinds=tuple(KINDS), slowness=1):
-    """Side by side: {kind: result or exception}."""
+def all_kinds(target, seconds, kinds=tuple(KINDS), slowness=1, alone=False):
+    """Side by side, or one after the other: {kind: result or exception}."""
     results = {}
 
     def one(kind):
@@ -300,6 +302,8 @@ def all_kinds(target, seconds, kinds=tuple(KINDS), slowness=1):
     threads = [threading.Thread(target=one, args=(kind,)) for kind in kinds]
     for thread in threads:
         thread.start()
+        if alone:
+            thread.join()
     for thread in threads:
         thread.join()
     return results
@@ -310,15 +314,23 @@ def main() -> int:
     parser.add_argument("--target", action="append", choices=list(all_targets()))
     parser.add_argument("--only", action="append", choices=list(KINDS))
     parser.add_argument("-t", type=float, default=60, metavar="SECONDS")
+    parser.add_argument(
+        "--alone", action="store_true", help="one kind after the other, which tells what each costs"
+    )
     args = parser.parse_args()
     failed = False
     for name in args.target or list(all_targets()):
-        for kind, result in all_kinds(find_target(name), args.t, args.only or tuple(KINDS)).items():
+        kinds = args.only or tuple(KINDS)
+        for kind, result in all_kinds(find_target(name), args.t, kinds, alone=args.alone).items():
             if isinstance(result, BaseException):
                 failed = True
                 print(f"{name:<8} {kind:<16} FAILED: {type(result).__name__}: {result}", flush=True)
             else:
-                text = "{:>6} served beside {:>6} hostile, slowest {:.0f} ms".format(*result)
+                text = (
+                    "{:>6} served beside {:>6} hostile, median {:.2f} ms, slowest {:.0f} ms".format(
+                        *result
+                    )
+                )
                 print(f"{name:<8} {kind:<16} {text}", flush=True)
     return int(failed)
 

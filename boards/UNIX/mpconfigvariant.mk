@@ -14,7 +14,8 @@ $(BUILD)/extmod/modtls_mbedtls.o: CFLAGS += \
     -include $(PMG_UNIX_DIR)/../../micropython_module/ssl_tls12.h
 
 FROZEN_MANIFEST ?= $(VARIANT_DIR)/../../micropython_module/unix/manifest.py
-LDFLAGS += -Wl,--wrap=mp_thread_get_state -Wl,--wrap=mp_thread_set_state
+LDFLAGS += $(foreach name, get_state set_state create recursive_mutex_lock recursive_mutex_unlock, \
+    -Wl,--wrap=mp_thread_$(name))
 
 # A desktop has room: the port's own -Os costs 3 % of an HTTP request.
 ifndef DEBUG

@@ -128,8 +128,12 @@ static int send_datagram(struct mg_connection *c, const void *buf, size_t len) {
     return 0;
 }
 
+// What a program sends piece by piece leaves by one system call; a piece like this one by its own.
+#define PLAIN_DIRECT_MIN 32768
+
 int pmg_send_plain(struct mg_connection *c, const void *buf, size_t len) {
-    if (!pmg_out(c, buf, len)) { // a program looks at it by send_data()
+    bool sent = len >= PLAIN_DIRECT_MIN ? pmg_out_end(c, buf, len) : pmg_out(c, buf, len);
+    if (!sent) {
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send %zu bytes", len);
     }
     pmg_work(c);
