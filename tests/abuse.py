@@ -32,13 +32,14 @@ from targets import all_targets, find_target  # noqa: E402
 
 SERVER = r"""
 set_clock(PARAMS["now"])
+BIG = b"x" * 1000000
 
 def web(c, ev, data):
     if ev == MG_EV_HTTP_MSG:
         if data.uri == "/ws":
             c.ws_upgrade(data)
         elif data.uri == "/big":
-            c.reply(200, "x" * 1000000)
+            c.reply(200, BIG)
         else:
             c.reply(200, "ok")
     elif ev == MG_EV_WS_MSG:
