@@ -51,7 +51,9 @@ void __wrap_mp_thread_recursive_mutex_unlock(mp_thread_recursive_mutex_t *mutex)
 }
 
 mp_uint_t __wrap_mp_thread_create(void *(*entry)(void *), void *arg, size_t *stack_size) {
-    shared = true;
+    if (!shared) { // who reads it begins after that, or is the one who writes
+        shared = true;
+    }
     return __real_mp_thread_create(entry, arg, stack_size);
 }
 

@@ -128,11 +128,17 @@ static int send_datagram(struct mg_connection *c, const void *buf, size_t len) {
     return 0;
 }
 
-// What a program sends piece by piece leaves by one system call; a piece like this one by its own.
+#if PMG_LARGE_MAX > 0
+// What a program sends piece by piece leaves by one system call. One that begins with as much as this
+// has it leave at once; what follows is queued, for it may go by what is.
 #define PLAIN_DIRECT_MIN 32768
+#define AT_ONCE(c, len) ((len) >= PLAIN_DIRECT_MIN && pmg_x(c)->ahead == 0)
+#else
+#define AT_ONCE(c, len) false
+#endif
 
 int pmg_send_plain(struct mg_connection *c, const void *buf, size_t len) {
-    bool sent = len >= PLAIN_DIRECT_MIN ? pmg_out_end(c, buf, len) : pmg_out(c, buf, len);
+    bool sent = AT_ONCE(c, len) ? pmg_out_end(c, buf, len) : pmg_out(c, buf, len);
     if (!sent) {
         return pmg_fail(pmg_m(c), -ENOMEM, "no memory to send %zu bytes", len);
     }

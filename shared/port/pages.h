@@ -16,8 +16,9 @@
 
 #define PMG_HUGE_PAGE ((uintptr_t)2 << 20)
 
-// `p` of `size` bytes was just allocated. Only what lies whole in it is asked for: no page of
-// another block gets larger.
+// `p` of `size` bytes was just allocated. Only what lies whole in it is asked for. The system may move
+// memory together for it when it is first touched. Once it is free, smaller blocks may lie there,
+// on pages that stay large.
 static inline void pmg_pages(void *p, size_t size) {
     if (p != NULL && size >= PMG_PAGES_MIN) {
         uintptr_t from = ((uintptr_t)p + PMG_HUGE_PAGE - 1) & ~(PMG_HUGE_PAGE - 1);
