@@ -87,7 +87,8 @@ HELLO = [
     ),
     Peer(
         "pymongoose, MicroPython, all events",
-        script(OUR_UNIX, "hello_pymongoose.py", "all"),
+        # 10,000 objects of connections are more than the usual 2 MB hold.
+        script(OUR_UNIX, "hello_pymongoose.py", "all", heap="16m"),
         ours=True,
     ),
     C_MONGOOSE,
