@@ -31,6 +31,10 @@
 #define PMG_LARGE_MAX 0
 #else
 #define PMG_LARGE_MAX 1048576
+// Or up to this one, until none was given back for so long: a stream of large messages is spared the
+// system's work for memory that is new each time.
+#define PMG_HUGE_MAX (64u << 20)
+#define PMG_HUGE_MS 1000
 #endif
 // Data that a signal or another thread asked to deliver, at most, per manager.
 #ifdef PMG_BOARD
@@ -172,6 +176,7 @@ struct pmg_mgr {
     size_t spare_size;
 #if PMG_LARGE_MAX > 0
     struct mg_iobuf large[2]; // larger ones, of either kind
+    pmg_timer_t large_timer;  // of those above PMG_LARGE_MAX
 #endif
     // See pmg_no_descriptor(). NULL: there is nobody to put out.
     bool (*spare_descriptor)(pmg_mgr_t *m);

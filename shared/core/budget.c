@@ -171,13 +171,33 @@ bool pmg_budget(struct mg_connection *c, size_t more, bool small) {
 // a message costs must not hang on those before it.
 #define LARGE_MEMORY 8
 
+static bool worth_keeping(const pmg_mgr_t *m, size_t size) {
+    size_t max = m->limits.max_memory;
+    return size > PMG_SPARE_MAX &&
+           (size <= PMG_LARGE_MAX ||
+               (size <= PMG_HUGE_MAX && !m->closing && (max == 0 || size <= max / LARGE_MEMORY)));
+}
+
+static void huge_late(pmg_timer_t *t) {
+    pmg_heap_remove(t);
+    for (size_t i = 0; i < LARGE; i++) {
+        if (t->mgr->large[i].size > PMG_LARGE_MAX) {
+            pmg_buf_free(&t->mgr->large[i]);
+        }
+    }
+}
+
 void pmg_buf_give(pmg_mgr_t *m, struct mg_iobuf *b) {
     struct mg_iobuf *least = &m->large[0];
     for (size_t i = 1; i < LARGE; i++) {
         least = m->large[i].size < least->size ? &m->large[i] : least;
     }
-    if (b->buf != NULL && b->size > PMG_SPARE_MAX && b->size <= PMG_LARGE_MAX &&
-        b->size > least->size) {
+    if (b->buf != NULL && b->size > least->size && worth_keeping(m, b->size)) {
+        if (b->size > PMG_LARGE_MAX) {
+            m->large_timer.mgr = m;
+            m->large_timer.fn = huge_late;
+            pmg_heap_set(&m->large_timer, pmg_now(m) + PMG_HUGE_MS);
+        }
         struct mg_iobuf given = *b;
         *b = *least;
         *least = given;

@@ -75,7 +75,7 @@ static void delist(pmg_mgr_t *m, struct mg_connection *c) {
 }
 
 struct mg_connection *pmg_conn_new(pmg_mgr_t *m) {
-    if (!pmg_heap_reserve(m, m->count + m->timers + m->watches + 1)) {
+    if (!pmg_heap_reserve(m)) {
         return NULL;
     }
     struct mg_connection *c = mg_alloc_conn(&m->mg);

@@ -48,7 +48,7 @@ void pmg_drain_late(struct mg_connection *c);
 void pmg_drain_deadline(struct mg_connection *c); // the peer has so long to take what is queued
 
 // timer.c
-bool pmg_heap_reserve(pmg_mgr_t *m, size_t n);
+bool pmg_heap_reserve(pmg_mgr_t *m);             // for one more entry than everybody's
 void pmg_heap_set(pmg_timer_t *t, uint64_t due); // inserts or moves; room must be reserved
 void pmg_heap_remove(pmg_timer_t *t);
 uint64_t pmg_heap_due(pmg_mgr_t *m); // UINT64_MAX when empty; of a deadline at the earliest

@@ -6,6 +6,9 @@
 
 #include "core_int.h"
 
+// The manager's own entries: m->large_timer.
+#define HEAP_OWN (PMG_LARGE_MAX > 0)
+
 static void put(pmg_mgr_t *m, size_t i, pmg_timer_t *t) {
     m->heap[i] = t;
     t->heap_pos = i + 1; // 0 means: not in the heap
@@ -37,7 +40,8 @@ static void sift_down(pmg_mgr_t *m, size_t i, pmg_timer_t *t) {
     put(m, i, t);
 }
 
-bool pmg_heap_reserve(pmg_mgr_t *m, size_t n) {
+bool pmg_heap_reserve(pmg_mgr_t *m) {
+    size_t n = m->count + m->timers + m->watches + HEAP_OWN + 1;
     if (n <= m->heap_size) {
         return true;
     }
@@ -141,7 +145,7 @@ int pmg_timer_add(pmg_mgr_t *m, uint64_t ms, bool repeat, bool run_now, void *ar
         return pmg_fail(m, -EBADF, "manager is closed");
     }
     pmg_timer_t *t = pmg_alloc(sizeof(*t));
-    if (t == NULL || !pmg_heap_reserve(m, m->count + m->timers + m->watches + 1)) {
+    if (t == NULL || !pmg_heap_reserve(m)) {
         pmg_free(t);
         return pmg_fail(m, -ENOMEM, "no memory for a timer");
     }

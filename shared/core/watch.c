@@ -107,7 +107,7 @@ void pmg_watch(struct mg_connection *c) {
         return;
     }
     pmg_watch_t *w = pmg_alloc(sizeof(*w));
-    if (w == NULL || !pmg_heap_reserve(m, m->count + m->timers + m->watches + 1)) {
+    if (w == NULL || !pmg_heap_reserve(m)) {
         pmg_free(w);
         pmg_fatal(c, "no memory for a deadline");
         return;

@@ -115,8 +115,7 @@ static void fired(pmg_timer_t *t) {
 }
 
 static pmg_dns_lookup_t *new_lookup(pmg_mgr_t *m, pmg_dns_t *d) {
-    pmg_dns_lookup_t *l =
-        pmg_heap_reserve(m, m->count + m->timers + 1) ? pmg_alloc(sizeof(*l)) : NULL;
+    pmg_dns_lookup_t *l = pmg_heap_reserve(m) ? pmg_alloc(sizeof(*l)) : NULL;
     if (l == NULL) {
         return NULL;
     }

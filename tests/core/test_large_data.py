@@ -113,3 +113,53 @@ def test_messages_of_all_sizes(server, target, seed):
                 assert read_frame(raw) == (10, True, False, b"ping")
             assert read_frame(raw) == (1 if text else 2, True, False, message)
             assert read_frame(raw) == (10, True, False, b"end")
+
+
+HUGE = r"""
+m = Manager(echo, max_message=40_000_000, max_body=0, max_send=0, max_memory=PARAMS["memory"])
+port = m.listen(url("http")).local_addr[1]
+got = []
+
+def talk(c, ev, data):
+    if ev == MG_EV_WS_OPEN:
+        c.ws_send(b"x" * PARAMS["size"])
+    elif ev == MG_EV_WS_MSG:
+        got.append(len(data.data))
+
+client = Manager(talk, max_message=40_000_000, max_send=0)
+client.ws_connect("ws://127.0.0.1:%d/" % port)
+while not got:
+    m.poll(1)
+    client.poll(1)
+client.close()
+while len(m.connections) > 1:
+    m.poll(10)
+print("BLOCKS", live()[3])
+start = ticks_ms()
+kept = live()[3]
+while live()[3] == kept and ticks_diff(ticks_ms(), start) < PARAMS["ms"]:
+    m.poll(100)
+print("LATER", live()[3])
+m.close()
+print("END 0")
+"""
+
+
+@pytest.mark.needs("memory", "loopback")
+@pytest.mark.parametrize("memory", [0, 400_000_000, 100_000_000], ids=["", "enough", "little"])
+def test_huge_buffers_are_kept_for_a_second(device, memory):
+    """For a message that may follow, but not where memory is short; idle, a Manager has none of them."""
+    little = memory == 100_000_000
+    running = device(
+        SCRIPT[SCRIPT.index("def echo") : SCRIPT.index("def web")] + HUGE,
+        size=20_000_000,
+        memory=memory,
+        ms=3000 if little else 60_000,
+    )
+    blocks = int(running.expect("BLOCKS", 60))
+    later = int(running.expect("LATER", 60))
+    running.expect("END")
+    if little:
+        assert later == blocks
+    else:
+        assert later < blocks
