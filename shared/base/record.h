@@ -31,7 +31,7 @@
 #define PMG_LARGE_MAX 0
 #else
 #define PMG_LARGE_MAX 1048576
-// Or up to this one, until none was given back for so long: a stream of large messages is spared the
+// Or up to this one, each until it was not used for so long: a stream of large messages is spared the
 // system's work for memory that is new each time.
 #define PMG_HUGE_MAX (64u << 20)
 #define PMG_HUGE_MS 1000
@@ -176,7 +176,8 @@ struct pmg_mgr {
     size_t spare_size;
 #if PMG_LARGE_MAX > 0
     struct mg_iobuf large[2]; // larger ones, of either kind
-    pmg_timer_t large_timer;  // of those above PMG_LARGE_MAX
+    bool large_used[2];       // since large_timer, which is for those above PMG_LARGE_MAX, came
+    pmg_timer_t large_timer;
 #endif
     // See pmg_no_descriptor(). NULL: there is nobody to put out.
     bool (*spare_descriptor)(pmg_mgr_t *m);

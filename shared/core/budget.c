@@ -178,30 +178,51 @@ static bool worth_keeping(const pmg_mgr_t *m, size_t size) {
                (size <= PMG_HUGE_MAX && !m->closing && (max == 0 || size <= max / LARGE_MEMORY)));
 }
 
-static void huge_late(pmg_timer_t *t) {
-    pmg_heap_remove(t);
+// Frees those that are not in use any more, or all. Was there one?
+static bool huge_drop(pmg_mgr_t *m, bool all) {
+    bool dropped = false;
     for (size_t i = 0; i < LARGE; i++) {
-        if (t->mgr->large[i].size > PMG_LARGE_MAX) {
-            pmg_buf_free(&t->mgr->large[i]);
+        if (m->large[i].size > PMG_LARGE_MAX && (all || !m->large_used[i])) {
+            pmg_buf_free(&m->large[i]);
+            dropped = true;
         }
+        m->large_used[i] = false;
+    }
+    return dropped;
+}
+
+static void huge_late(pmg_timer_t *t) {
+    const struct mg_iobuf *l = t->mgr->large;
+    huge_drop(t->mgr, false);
+    if (l[0].size > PMG_LARGE_MAX || l[1].size > PMG_LARGE_MAX) {
+        pmg_heap_set(t, t->mgr->now + PMG_HUGE_MS);
+    } else {
+        pmg_heap_remove(t);
+    }
+}
+
+static void huge_kept(pmg_mgr_t *m, size_t i) {
+    m->large_used[i] = true;
+    if (m->large_timer.heap_pos == 0) {
+        m->large_timer.mgr = m;
+        m->large_timer.fn = huge_late;
+        pmg_heap_set(&m->large_timer, pmg_now(m) + PMG_HUGE_MS);
     }
 }
 
 void pmg_buf_give(pmg_mgr_t *m, struct mg_iobuf *b) {
-    struct mg_iobuf *least = &m->large[0];
+    size_t least = 0;
     for (size_t i = 1; i < LARGE; i++) {
-        least = m->large[i].size < least->size ? &m->large[i] : least;
+        least = m->large[i].size < m->large[least].size ? i : least;
     }
-    if (b->buf != NULL && b->size > least->size && worth_keeping(m, b->size)) {
+    if (b->buf != NULL && b->size > m->large[least].size && worth_keeping(m, b->size)) {
         if (b->size > PMG_LARGE_MAX) {
-            m->large_timer.mgr = m;
-            m->large_timer.fn = huge_late;
-            pmg_heap_set(&m->large_timer, pmg_now(m) + PMG_HUGE_MS);
+            huge_kept(m, least);
         }
         struct mg_iobuf given = *b;
-        *b = *least;
-        *least = given;
-        least->len = 0;
+        *b = m->large[least];
+        m->large[least] = given;
+        m->large[least].len = 0;
     }
     pmg_buf_free(b);
 }
@@ -241,6 +262,7 @@ void pmg_buf_give(pmg_mgr_t *m, struct mg_iobuf *b) {
     pmg_buf_free(b);
 }
 #define take_large(c, b, need, size, most) false
+#define huge_drop(m, all) false
 
 #endif
 
@@ -270,7 +292,8 @@ bool pmg_grow(struct mg_connection *c, struct mg_iobuf *b, size_t more) {
             return false;
         }
     }
-    bool grown = pmg_buf_resize(b, size) || (size > need && pmg_buf_resize(b, need));
+    bool grown = pmg_buf_resize(b, size) || (huge_drop(m, true) && pmg_buf_resize(b, size)) ||
+                 (size > need && pmg_buf_resize(b, need));
     pmg_budget_note(c);
     return grown;
 }

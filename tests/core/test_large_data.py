@@ -126,22 +126,28 @@ def talk(c, ev, data):
     elif ev == MG_EV_WS_MSG:
         got.append(len(data.data))
 
-client = Manager(talk, max_message=40_000_000, max_send=0)
-client.ws_connect("ws://127.0.0.1:%d/" % port)
-while not got:
-    m.poll(1)
-    client.poll(1)
-client.close()
-while len(m.connections) > 1:
-    m.poll(10)
-print("BLOCKS", live()[3])
-start = ticks_ms()
-kept = live()[3]
-while live()[3] == kept and ticks_diff(ticks_ms(), start) < PARAMS["ms"]:
-    m.poll(100)
-print("LATER", live()[3])
+def trip():
+    del got[:]
+    client = Manager(talk, max_message=40_000_000, max_send=0)
+    client.ws_connect("ws://127.0.0.1:%d/" % port)
+    while not got:
+        m.poll(0)
+        client.poll(1)
+    client.close()
+    while len(m.connections) > 1:
+        m.poll(10)
+    return live()[3]
+
+# On a busy computer the time may be over before it is looked at.
+for _ in range(PARAMS["rounds"]):
+    before = trip()
+    start = ticks_ms()
+    while live()[3] == before and ticks_diff(ticks_ms(), start) < 5000:
+        m.poll(100)
+    if before - live()[3] == 2:
+        break
+print("GONE", before - live()[3])
 m.close()
-print("END 0")
 """
 
 
@@ -149,17 +155,11 @@ print("END 0")
 @pytest.mark.parametrize("memory", [0, 400_000_000, 100_000_000], ids=["", "enough", "little"])
 def test_huge_buffers_are_kept_for_a_second(device, memory):
     """For a message that may follow, but not where memory is short; idle, a Manager has none of them."""
-    little = memory == 100_000_000
+    enough = memory != 100_000_000
     running = device(
         SCRIPT[SCRIPT.index("def echo") : SCRIPT.index("def web")] + HUGE,
         size=20_000_000,
         memory=memory,
-        ms=3000 if little else 60_000,
+        rounds=8 if enough else 1,
     )
-    blocks = int(running.expect("BLOCKS", 60))
-    later = int(running.expect("LATER", 60))
-    running.expect("END")
-    if little:
-        assert later == blocks
-    else:
-        assert later < blocks
+    assert int(running.expect("GONE", 100)) == (2 if enough else 0)
