@@ -104,12 +104,13 @@ print("served")
 
 
 def get(port):
-    """Once the board listens there; until then it resets who connects."""
+    """Once the board listens there; until then it resets who connects, or a program before has its port,
+    whose end is one without an answer."""
     end = time.monotonic() + LONG
     while True:
         try:
             return httpx.get(f"http://127.0.0.1:{port}", timeout=LONG).text
-        except httpx.NetworkError:
+        except (httpx.NetworkError, httpx.RemoteProtocolError):
             assert time.monotonic() < end
             time.sleep(0.1)
 

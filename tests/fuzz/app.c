@@ -371,7 +371,7 @@ int app_begin(unsigned what) {
     port_file("/www/sub/a&b.txt.gz", "zip", 3);
     port_file("/other/index.html", "other", 5);
     port_file("/fat/NAME.TXT", "fat", 3);
-    port_file("/secret", "SECRET", 6);
+    port_file("/secret", SECRET, sizeof(SECRET) - 1);
     pmg_limits_default(&limits);
     limits.max_conns = 20;
     limits.max_head = 2048;

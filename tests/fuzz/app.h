@@ -44,5 +44,7 @@ enum { PORT_HTTP = 80, PORT_TLS = 443, PORT_MODBUS = 502, PORT_MQTT = 1883, PORT
 #define URL_HTTP "http://127.0.0.1:80"
 #define URL_MQTT "mqtt://127.0.0.1:1883"
 #define URL_MODBUS "modbus://127.0.0.1:502"
+// What stands in a file outside of the folder that is served: in no request, whose URL an answer repeats.
+#define SECRET "\1SECRET\2"
 
 #endif

@@ -511,8 +511,9 @@ static void paths(input_t *in) {
     }
     say(e, mg_str("\r\n\r\n"));
     struct mg_str got = net_got(e);
-    for (size_t i = 0; i + 6 <= got.len; i++) {
-        if (memcmp(got.buf + i, "SECRET", 6) == 0) {
+    const size_t n_secret = sizeof(SECRET) - 1;
+    for (size_t i = 0; i + n_secret <= got.len; i++) {
+        if (memcmp(got.buf + i, SECRET, n_secret) == 0) {
             fprintf(stderr, "a file from outside of the folder\n");
             abort();
         }

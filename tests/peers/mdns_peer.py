@@ -27,7 +27,7 @@ SO_RCVBUFFORCE = 33
 
 
 def unique(prefix="t"):
-    return prefix + uuid.uuid4().hex[:10]
+    return f"{prefix}x{uuid.uuid4().hex[:9]}"  # a service's name has a letter
 
 
 def wire(name):

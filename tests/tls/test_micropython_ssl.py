@@ -64,6 +64,11 @@ def test_of_two_processes(tree, environment, tmp_path):
             )
             files.append(str(path))
     assert len(files) >= 15
+    # The server's alert may be there when it writes, or when it drains: what it prints between is left out.
+    for name, line in (("", '        print("drain")\n'), (".exp", "drain\n")):
+        path = tmp_path / "multi_net" / f"asyncio_tls_server_client_verify_error.py{name}"
+        assert line in path.read_text()
+        path.write_text(path.read_text().replace(line, ""))
     run = [sys.executable, "run-multitests.py", *files]
     code, text = finished(run, cwd=tree / "tests", env=environment)
     assert code == 0 and f"{len(files)} tests passed" in text, text
