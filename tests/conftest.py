@@ -21,6 +21,7 @@ import sys
 import tempfile
 import time
 from collections import Counter, defaultdict
+from importlib.util import find_spec
 from pathlib import Path
 
 import costs
@@ -190,6 +191,13 @@ def target(request):
     clients.adapt(found)
     yield found
     clients.adapt()
+
+
+@pytest.fixture(scope="session")
+def package():
+    """CPython's, in .venv, for tests that go without a target: `make test TARGET=unix` builds none."""
+    if find_spec("_pymongoose") is None:
+        pytest.skip("the package is not installed here: make cpython")
 
 
 @pytest.hookimpl(tryfirst=True)

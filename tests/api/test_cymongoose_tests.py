@@ -60,7 +60,7 @@ def google(query):
 
 
 @pytest.fixture(scope="module")
-def run(tmp_path_factory):
+def run(package, tmp_path_factory):
     folder = tmp_path_factory.mktemp("cymongoose")
     shutil.copytree(f"{dependency('cymongoose-tests')}/tests", folder / "tests")
 

@@ -273,9 +273,7 @@ def mypy(module, folder, *arguments, **environment):
     )
 
 
-def test_stub_and_module_agree(tmp_path):
-    if find_spec("_pymongoose") is None:
-        pytest.skip("the package is not installed here: make cpython")
+def test_stub_and_module_agree(package, tmp_path):
     # Without the kit for tests, which has annotations and no stub, and programs that run when imported.
     installed = Path(find_spec("pymongoose").origin).parent
     shutil.copytree(

@@ -24,7 +24,7 @@ def test_entry_points_are_those_of_the_project():
     assert found == "[pytest11]\npymongoose.testing = pytest_pymongoose\n"
 
 
-def test_the_version_stands_in_one_place():
+def test_the_version_stands_in_one_place(package):
     version = re.search(r'PMG_VERSION "(.+)"', (ROOT / "shared/pmg_version.h").read_text())[1]
     assert importlib.metadata.version("pymongoose-net") == version
     assert 'dynamic = ["version"]' in PROJECT and not re.search(r"^version =", PROJECT, re.M)
@@ -68,7 +68,7 @@ def test_an_archive_is_the_same_bytes_each_time(tmp_path, monkeypatch):
         ]
 
 
-def test_the_distribution_packs_what_the_project_does():
+def test_the_distribution_packs_what_the_project_does(package):
     """Its backend reads no TOML: the folders that it names must be those of pyproject.toml."""
     table = PROJECT.split("[tool.scikit-build.wheel.packages]")[1].split("[")[0]
     named = dict(re.findall(r'"(.+)" = "(.+)"', table))
