@@ -57,9 +57,9 @@ int pmg_py_callable(PyObject *o, const char *name);
 // and the reference is taken.
 int pmg_py_unrun(PyObject *result);
 
-// Text of a head (UTF-8, else ISO 8859-1), of a body (U+FFFD where it is not UTF-8), plain bytes.
 // As PyUnicode_DecodeUTF8() does it, and faster where there is much.
 PyObject *pmg_py_decode(struct mg_str s, const char *errors);
+// Text of a head (UTF-8, else ISO 8859-1), of a body (U+FFFD where it is not UTF-8), plain bytes.
 PyObject *pmg_py_text(struct mg_str s);
 PyObject *pmg_py_body_text(struct mg_str s);
 PyObject *pmg_py_bytes(struct mg_str s);

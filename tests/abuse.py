@@ -3,9 +3,9 @@
 
     abuse.py [--target NAME] ... [--only KIND] [-t SECONDS] [--alone]
 
-Each kind has a server of its own; all of them run side by side, or one after the other. `make abuse` gives each 60 seconds,
-test_abuse.py a few. What counts are counts: healthy requests served (all), connections, descriptors and
-live objects afterwards. Latencies are printed, and judged by nobody: the machine may be busy.
+Each kind has a server of its own; all of them run side by side, or one after the other. `make abuse`
+gives each 60 seconds, test_abuse.py a few. What counts are counts: healthy requests served (all),
+connections, descriptors and live objects afterwards. Latencies are printed, and judged by nobody: the machine may be busy.
 """
 
 from __future__ import annotations
